@@ -1,0 +1,73 @@
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export type Bytes = Uint8Array<ArrayBuffer>
+
+/** UTF-8. The caller has checked `isWellFormed()` where a lone surrogate would matter. */
+export const utf8 = (text: string): Bytes => encoder.encode(text)
+
+/** Fatal, and keeps a byte order mark. `null` = not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | null {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}
+
+/** Numbers go in big-endian. */
+export function u32(value: number): Bytes {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, value)
+  return bytes
+}
+
+const CHUNK = 0x8000
+
+/** RFC 4648 section 4, padded. */
+export function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (let start = 0; start < bytes.length; start += CHUNK) {
+    binary += String.fromCharCode(...bytes.subarray(start, start + CHUNK))
+  }
+  return btoa(binary)
+}
+
+/** Accepts only what `toBase64` emits: `atob` takes white space, missing padding and altered last bits. `null` = anything else. */
+export function fromBase64(text: string): Bytes | null {
+  const bytes = decodeLoosely(text)
+  return bytes !== null && toBase64(bytes) === text ? bytes : null
+}
+
+/** RFC 4648 section 5, without padding. */
+export const toBase64url = (bytes: Uint8Array): string =>
+  toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+
+/** Accepts only what `toBase64url` emits. `null` = anything else. */
+export function fromBase64url(text: string): Bytes | null {
+  const bytes = decodeLoosely(text.replaceAll('-', '+').replaceAll('_', '/'))
+  return bytes !== null && toBase64url(bytes) === text ? bytes : null
+}
+
+function decodeLoosely(text: string): Bytes | null {
+  try {
+    const binary = atob(text)
+    const bytes = new Uint8Array(binary.length)
+    for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index)
+    return bytes
+  } catch {
+    return null
+  }
+}
+
+export const toHex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')

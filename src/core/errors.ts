@@ -1,0 +1,108 @@
+/** Stable codes; part of the public contract. Each has a remedy here, a status in `http/problem.ts` and a row in `docs/errors.md`. Add freely, never rename. */
+export const REMEDIES = {
+  ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
+  ERR_KEYRING_DISABLED: 'Set KEYRING_ENABLED=on.',
+
+  ERR_UNAUTHENTICATED: 'Send an API token as "Authorization: Bearer <token>" or "Kong-Admin-Token: <token>".',
+  ERR_FORBIDDEN: 'Ask for a grant for this action on this keyring (KEYRING_API_TOKENS).',
+  ERR_ROUTE_NOT_FOUND: 'See docs/api.md for the paths that exist.',
+  ERR_METHOD_NOT_ALLOWED: 'Use a method named in the Allow header.',
+  ERR_MEDIA_TYPE: 'Send application/json or, on /keyring paths, application/x-www-form-urlencoded.',
+  ERR_BODY_TOO_LARGE: 'Send a smaller body.',
+  ERR_BODY_MALFORMED: 'Send a body that parses.',
+  ERR_REQUEST_INVALID: 'Correct the fields named.',
+  ERR_INTERNAL: 'Look for the request id in the log, and report it.',
+
+  ERR_KEYRING_NOT_FOUND: 'Use the name of a configured keyring; the plain settings configure "default".',
+  ERR_KEY_NOT_FOUND: 'Check the key id, and sync if the key is new.',
+  ERR_KEY_UNVERIFIED: 'Try again after the time in Retry-After.',
+  ERR_KEY_MISMATCH: 'The value was made with another key under the same id: find the keyring that made it.',
+  ERR_KEY_ACTIVE: 'Rotate first: write a new version to Vault and sync.',
+  ERR_KEY_IN_USE: 'Wait until the time named; "force" skips the wait, and loses values encrypted in between.',
+  ERR_NO_ACTIVE_KEY: 'Write a usable version to Vault and sync.',
+  ERR_CIPHERTEXT_INVALID: 'Pass the value exactly as encrypt returned it.',
+  ERR_DECRYPT_FAILED: 'Pass the same context as at encryption, and the value unaltered.',
+  ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are not well-formed text.',
+
+  ERR_ACTIVE_UNUSABLE: 'Write a new version with a string "id" and a string "key" to Vault, then sync again.',
+  ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
+  ERR_SOURCE_RECREATED: 'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
+  ERR_SOURCE_NOT_FOUND: 'Check KEYRING_VAULT_PATH, or write the secret.',
+  ERR_SYNC_CONTENDED: 'Try again.',
+
+  ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: restore it from a backup.',
+  ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
+  ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs any more.',
+  ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS; it opens what it once sealed.',
+  ERR_STORE_UNAVAILABLE: 'Check the record store (KEYRING_DATABASE) and its disk.',
+  ERR_AUDIT_UNAVAILABLE: 'Make the audit log writable; nothing was changed.',
+
+  ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; the last good keyring stays in service.',
+  ERR_VAULT_TIMEOUT: 'Check that Vault answers; KEYRING_VAULT_TIMEOUT_MS sets how long to wait.',
+  ERR_VAULT_TLS_UNTRUSTED: 'Use a certificate of a trusted authority with its whole chain, or make the authority trusted.',
+  ERR_VAULT_TLS_HOST_MISMATCH: 'Use the host name that the certificate carries in KEYRING_VAULT_HOST.',
+  ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
+  ERR_VAULT_REDIRECTED: 'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host.',
+  ERR_VAULT_SEALED: 'Unseal Vault; the last good keyring stays in service meanwhile.',
+  ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
+  ERR_VAULT_RATE_LIMITED: 'Wait as long as Retry-After says, or raise the quota in Vault.',
+  ERR_VAULT_DENIED: 'Check that KEYRING_VAULT_TOKEN is live and may read <mount>/metadata/<path> and <mount>/data/<path>.',
+  ERR_VAULT_MOUNT_NOT_FOUND: 'Check KEYRING_VAULT_MOUNT.',
+  ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
+  ERR_VAULT_KV_VERSION: 'Name a KV version 2 mount in KEYRING_VAULT_MOUNT.',
+  ERR_VAULT_REQUEST_REFUSED: 'Check mount, path and the versions of Vault and edge-keyring.',
+  ERR_VAULT_ANSWER_INVALID: 'Check that KEYRING_VAULT_HOST names Vault itself, not a proxy page.',
+  ERR_VAULT_PATH_INVALID: 'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
+  ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
+} as const
+
+export type KeyringErrorCode = keyof typeof REMEDIES
+export type Facts = Readonly<Record<string, string | number>>
+
+/**
+ * What a caller or operator can meet. `message`, `remedy` and `facts` are public: they never hold a token, key, secret
+ * value or upstream body. There is deliberately no `cause`: foreign errors quote what they were given.
+ */
+export class KeyringError extends Error {
+  override readonly name = 'KeyringError'
+  readonly code: KeyringErrorCode
+  readonly remedy: string
+  readonly facts: Facts
+
+  constructor(code: KeyringErrorCode, message: string, more: { remedy?: string; facts?: Facts } = {}) {
+    super(message)
+    this.code = code
+    this.remedy = more.remedy ?? REMEDIES[code]
+    this.facts = more.facts ?? {}
+  }
+}
+
+/** An error as plain data: what crosses a process boundary and what the status record keeps. */
+export interface Failure {
+  readonly code: KeyringErrorCode
+  readonly message: string
+  readonly remedy: string
+  readonly facts: Facts
+}
+
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure }
+
+export function failure(error: unknown): Failure {
+  if (!(error instanceof KeyringError)) throw error
+  return { code: error.code, message: error.message, remedy: error.remedy, facts: error.facts }
+}
+
+/** Runs `work` and turns a KeyringError into data; anything else is a defect and goes on as it is. */
+export async function settle<T>(work: () => Promise<T>): Promise<Result<T>> {
+  try {
+    return { ok: true, value: await work() }
+  } catch (error) {
+    return { ok: false, error: failure(error) }
+  }
+}
+
+export function unwrap<T>(result: Result<T>): T {
+  if (result.ok) return result.value
+  const { code, message, remedy, facts } = result.error
+  throw new KeyringError(code, message, { remedy, facts })
+}

@@ -1,0 +1,178 @@
+/**
+ * Every port on one screen. Absence and failure are in the comments; an operation that cannot be done throws a
+ * `KeyringError`. What may cross a process boundary is plain data.
+ */
+import type { Bytes } from './bytes.ts'
+import type { Facts, KeyringErrorCode, Result } from './errors.ts'
+
+export interface StoredRecord {
+  readonly bytes: Bytes
+  /** The store's own: 1 at the first put, +1 at each, never reused. */
+  readonly version: number
+}
+
+/** Strongly consistent, with compare-and-set. There is no delete: versions are never reused. */
+export interface RecordStore {
+  /** `null` = never written. The same object may be returned again as long as nothing was written. */
+  get(name: string): Promise<StoredRecord | null>
+  /**
+   * `expected` 0 = must not exist. 'conflict' = somebody else wrote first, nothing was written now. An ambiguous answer
+   * is settled inside, by reading again.
+   * @throws `ERR_RECORD_TOO_LARGE` above 350 KiB, `ERR_STORE_UNAVAILABLE`.
+   */
+  put(name: string, bytes: Bytes, expected: number): Promise<StoredRecord | 'conflict'>
+}
+
+export interface SourceId {
+  readonly kind: 'kv2'
+  /** Scheme, host and port. */
+  readonly address: string
+  readonly namespace: string
+  readonly mount: string
+  readonly path: string
+}
+
+/** What the source holds now. */
+export interface Observation {
+  /** The secret's own `created_time`: version numbers start again at 1 when it is deleted and made again. */
+  readonly incarnation: string
+  /** 0 = no version yet. */
+  readonly current: number
+  readonly versions: readonly { readonly version: number; readonly state: 'readable' | 'deleted' | 'destroyed' }[]
+}
+
+/** Opaque; made and opened by `crypto` alone, so that key bytes never leave it. Inspection shows these two fields. */
+export interface KeyMaterial {
+  /** 16 bytes in base64url that name the key without telling it. */
+  readonly commitment: string
+  /** The key string cannot hold 128 bits, or is printed in public documentation. */
+  readonly weak: boolean
+}
+
+export type Malformed = 'no-id' | 'bad-id' | 'no-key' | 'key-not-string'
+export type VersionRead = { readonly version: number } & (
+  | { readonly kind: 'key'; readonly id: string; readonly createdMs: number; readonly material: KeyMaterial }
+  | { readonly kind: 'malformed'; readonly why: Malformed }
+  | { readonly kind: 'deleted' | 'destroyed' | 'gone' }
+)
+
+/** Throws for outages and refusals; "deleted" and "nothing there" are values. */
+export interface KeySource {
+  readonly id: SourceId
+  /** `null` = there is no such secret. */
+  observe(signal: AbortSignal): Promise<Observation | null>
+  read(version: number, signal: AbortSignal): Promise<VersionRead>
+}
+
+/** `token` = the caller's own, for this one sync; `null` = the deployment's login. */
+export type OpenKeySource = (token: string | null) => KeySource
+
+export interface CipherKey {
+  readonly brand: 'CipherKey'
+}
+
+/** XAES-256-GCM (C2SP) and HKDF-SHA-256 (RFC 5869). node:crypto answers at once, WebCrypto later: callers await. */
+export interface Cipher {
+  importKey(raw: Bytes): Promise<CipherKey> | CipherKey
+  /** `nonce` has 24 bytes; the answer is ciphertext and 16-byte tag. */
+  seal(key: CipherKey, nonce: Bytes, plaintext: Bytes, aad: Bytes): Promise<Bytes> | Bytes
+  /** `null` = not authentic. */
+  open(key: CipherKey, nonce: Bytes, ciphertext: Bytes, aad: Bytes): Promise<Bytes | null> | Bytes | null
+  /** Salt ASCII `edge-keyring/v1`; `info` ASCII. */
+  derive(ikm: Bytes, info: string, length: 16 | 32): Promise<Bytes> | Bytes
+}
+
+export interface Hash {
+  sha256(data: Bytes): Promise<Bytes> | Bytes
+  /** HMAC-SHA-256. */
+  hmac(key: Bytes, data: Bytes): Promise<Bytes> | Bytes
+  /** In constant time for equal lengths. */
+  equal(a: Bytes, b: Bytes): Promise<boolean> | boolean
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Rejects with the signal's reason when it aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+}
+
+export type Fetch = (request: Request) => Promise<Response>
+
+export interface AuditEvent {
+  readonly time: string
+  readonly request: string
+  /** Name of the API token; `null` = not authenticated. */
+  readonly caller: string | null
+  readonly action: string
+  readonly keyring: string | null
+  readonly keyId: string | null
+  readonly count: number
+  readonly outcome: 'ok' | 'refused' | 'failed'
+  readonly code: KeyringErrorCode | null
+}
+
+export interface Audit {
+  /** Buffered: may be lost with the process. */
+  note(event: AuditEvent): void
+  /** Resolves when written. @throws `ERR_AUDIT_UNAVAILABLE`: the action must not happen. */
+  commit(event: AuditEvent): Promise<void>
+}
+
+export interface SyncOptions {
+  readonly force: boolean
+  readonly adopt: boolean
+  /** The caller's own Vault token, for this sync alone. */
+  readonly token: string | null
+}
+
+export interface SyncNote {
+  readonly code: NoteCode
+  readonly version: number
+  readonly id: string | null
+}
+
+export type NoteCode =
+  | 'version-malformed'
+  | 'version-lost'
+  | 'id-collision'
+  | 'key-removed'
+  | 'key-weak'
+  | 'active-unusable'
+  | 'source-behind'
+
+export interface SyncReport {
+  readonly changed: boolean
+  /** New versions that are still to be read by the next sync. */
+  readonly remaining: number
+  /** Requests to Vault. */
+  readonly requests: number
+  readonly notes: readonly SyncNote[]
+  /** The sealed record as it is now, for the caller's snapshot. */
+  readonly sealed: Bytes
+}
+
+export interface KeyringChange {
+  readonly op: 'remove' | 'compromise'
+  readonly id: string
+  readonly force: boolean
+}
+
+/** What happened at the source, for people. Times in milliseconds since 1970; `null` = never. */
+export interface SyncStatus {
+  readonly lastAttempt: number | null
+  readonly lastSuccess: number | null
+  /** Consecutive. */
+  readonly failures: number
+  readonly failing: { readonly since: number; readonly code: KeyringErrorCode; readonly message: string; readonly remedy: string; readonly facts: Facts } | null
+}
+
+/** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
+export interface KeyringAuthority {
+  /** 'unchanged' = the stored revision is not above `known` (0 = nothing known). `null` = never synced. */
+  read(keyring: string, known: number): Promise<Result<Bytes | 'unchanged' | null>>
+  status(keyring: string): Promise<Result<SyncStatus>>
+  sync(keyring: string, options: SyncOptions): Promise<Result<SyncReport>>
+  /** The answer is the sealed record as it is now. */
+  change(keyring: string, change: KeyringChange): Promise<Result<Bytes>>
+}
