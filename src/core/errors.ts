@@ -1,7 +1,6 @@
 /** Stable codes; part of the public contract. Each has a remedy here, a status in `http/problem.ts` and a row in `docs/errors.md`. Add freely, never rename. */
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
-  ERR_KEYRING_DISABLED: 'Set KEYRING_ENABLED=on.',
 
   ERR_UNAUTHENTICATED: 'Send an API token as "Authorization: Bearer <token>" or "Kong-Admin-Token: <token>".',
   ERR_FORBIDDEN: 'Ask for a grant for this action on this keyring (KEYRING_API_TOKENS).',

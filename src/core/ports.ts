@@ -108,7 +108,8 @@ export interface AuditEvent {
   readonly keyring: string | null
   readonly keyId: string | null
   readonly count: number
-  readonly outcome: 'ok' | 'refused' | 'failed'
+  /** 'begun' is committed before an action that must not happen unaudited. */
+  readonly outcome: 'begun' | 'ok' | 'refused' | 'failed'
   readonly code: KeyringErrorCode | null
 }
 

@@ -1,0 +1,10 @@
+import { defineCommand } from 'citty'
+
+export const start = defineCommand({
+  meta: { name: 'start', description: 'Serve the keyring here (with a dev Vault when none is configured).' },
+  args: { fresh: { type: 'boolean', description: 'Begin anew: forget .edge-keyring/.', default: false } },
+  async run({ args }) {
+    const server = await import('../node/server.ts')
+    await server.start({ fresh: args.fresh })
+  },
+})

@@ -1,0 +1,53 @@
+/** The audit log as JSON lines: those of one tick in one write, successful encrypts and decrypts added up. */
+import { KeyringError } from '../../src/core/errors.ts'
+import type { Audit, AuditEvent } from '../../src/core/ports.ts'
+
+/** Milliseconds for which uses of a key are added up into one line. */
+const AGGREGATE_MS = 1000
+const AGGREGATED = new Set(['encrypt', 'decrypt'])
+
+export interface AuditLog extends Audit {
+  /** Writes what is buffered. */
+  close(): Promise<void>
+}
+
+export function auditLog(write: (text: string) => Promise<void>): AuditLog {
+  const uses = new Map<string, AuditEvent>()
+  let lines: string[] = []
+  let timer: NodeJS.Timeout | null = null
+
+  const push = (event: AuditEvent): void => {
+    if (lines.length === 0) setImmediate(() => void flush().catch(() => {}))
+    lines.push(JSON.stringify(event))
+  }
+  const flush = async (): Promise<void> => {
+    const text = lines.map((line) => `${line}\n`).join('')
+    lines = []
+    if (text !== '') await write(text)
+  }
+  const flushUses = (): void => {
+    timer = null
+    for (const event of uses.values()) push(event)
+    uses.clear()
+  }
+  const addUp = (event: AuditEvent): void => {
+    const key = `${event.action} ${event.keyring} ${event.keyId} ${event.caller}`
+    const earlier = uses.get(key)
+    uses.set(key, earlier === undefined ? event : { ...earlier, count: earlier.count + event.count })
+    timer ??= setTimeout(flushUses, AGGREGATE_MS).unref()
+  }
+
+  return {
+    note: (event) => (AGGREGATED.has(event.action) && event.outcome === 'ok' ? addUp(event) : push(event)),
+    async commit(event) {
+      await write(`${JSON.stringify(event)}\n`).catch(() => {
+        throw new KeyringError('ERR_AUDIT_UNAVAILABLE', 'The audit log cannot be written.')
+      })
+    },
+    async close() {
+      if (timer !== null) clearTimeout(timer)
+      flushUses()
+      await flush()
+    },
+  }
+}

@@ -1,0 +1,51 @@
+/** The Node composition: settings to ports to app, in one process. */
+import { appendFile } from 'node:fs/promises'
+import { createApp, createAuthority, keyrings } from '../../src/app.ts'
+import type { ApiToken } from '../../src/auth/tokens.ts'
+import type { Config } from '../../src/config/config.ts'
+import { toHex, utf8 } from '../../src/core/bytes.ts'
+import type { Fetch } from '../../src/core/ports.ts'
+import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
+import { systemClock } from '../nodejs/clock.ts'
+import { auditLog } from './audit-log.ts'
+import { sqliteStore } from './sqlite-store.ts'
+
+/** The authority is in this process, and another one's write shows within a second. */
+const FRESHNESS = { freshMs: 1000, pauseMs: 0 }
+
+export type Instance = ReturnType<typeof openInstance>
+
+/** @param auditFile `null` = standard output. */
+export function openInstance(config: Config, { database, auditFile }: { database: string; auditFile: string | null }) {
+  const store = sqliteStore(database)
+  const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
+  const authority = createAuthority(config, { ...primitives, store, fetch: httpFetch, encryptBoundMs: FRESHNESS.freshMs })
+  const audit = auditLog(auditFile === null ? toStdout : (text) => appendFile(auditFile, text, { mode: 0o600 }))
+  const ports = { ...primitives, authority, audit, freshness: FRESHNESS, extraTokens: adminToken(config), onDefect }
+  return {
+    app: createApp(config, ports),
+    keyring: keyrings(config, ports),
+    async close() {
+      await audit.close()
+      store.close()
+    },
+  }
+}
+
+const httpFetch: Fetch = (request) => fetch(request)
+
+function adminToken({ node }: Config): ApiToken[] {
+  if (node.apiToken === null) return []
+  const sha256 = toHex(nodeHash.sha256(utf8(node.apiToken.reveal())) as Uint8Array)
+  return [{ name: 'admin', sha256, grants: ['admin'], expiresAt: null }]
+}
+
+const toStdout = (text: string): Promise<void> =>
+  new Promise((resolve, reject) => process.stdout.write(text, (error) => (error ? reject(error) : resolve())))
+
+/** Name and frames alone: a foreign error's message may quote what it was given. */
+function onDefect(error: unknown, request: string): void {
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
+  const name = error instanceof Error ? error.name : typeof error
+  console.error(JSON.stringify({ time: new Date().toISOString(), level: 'error', request, defect: name, frames: frames.map((line) => line.trim()) }))
+}

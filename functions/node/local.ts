@@ -1,0 +1,77 @@
+/** The local default: what is missing in the settings is made and kept in `.edge-keyring/`. */
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isLoopback } from '../../src/config/loopback.ts'
+import { newToken } from '../../src/auth/tokens.ts'
+import { toBase64 } from '../../src/core/bytes.ts'
+import { nodeHash } from '../nodejs/cipher.ts'
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+export const LOCAL_FOLDER = '.edge-keyring'
+export const DEV_VAULT_PORT = 8200
+export const DEV_TOKEN = 'root'
+
+export interface Setup {
+  /** Loopback, and not production: the one place where settings are made up. */
+  readonly isLocal: boolean
+  /** Port of the dev Vault; `null` = a real Vault is configured. */
+  readonly devVaultPort: number | null
+  readonly folder: string
+  readonly env: Env
+  readonly database: string | null
+  /** Where the admin token can be read, for people. */
+  readonly tokenIn: string
+}
+
+/**
+ * A deployment listens on more than loopback or says NODE_ENV=production; it gets nothing made up, so that what it lacks is
+ * listed. A database that was used with the dev Vault is never opened with a real one.
+ */
+export async function prepare(env: Env, options: { fresh: boolean }): Promise<Setup> {
+  const isLocal = isLoopback(env['HOST'] || '127.0.0.1') && env['NODE_ENV'] !== 'production'
+  const folder = LOCAL_FOLDER
+  if (!isLocal) return { isLocal, devVaultPort: null, folder, env, database: env['KEYRING_DATABASE'] || null, tokenIn: 'KEYRING_API_TOKENS' }
+  if (options.fresh) rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const devVaultPort = namesVault(env) ? null : Number(env['KEYRING_DEV_VAULT_PORT'] || DEV_VAULT_PORT)
+  const hasTokens = isSet(env, 'KEYRING_API_TOKEN') || isSet(env, 'KEYRING_API_TOKENS')
+  const made: Record<string, string> = { ...vaultDefaults(env, devVaultPort) }
+  if (!isSet(env, 'KEYRING_WRAPPING_KEYS')) made['KEYRING_WRAPPING_KEYS'] = `local:${await kept(join(folder, 'wrapping-key'), newWrappingKey)}`
+  if (!hasTokens) made['KEYRING_API_TOKEN'] = await kept(join(folder, 'token'), () => newToken(nodeHash))
+  return {
+    isLocal,
+    devVaultPort,
+    folder,
+    env: { ...env, ...made },
+    database: env['KEYRING_DATABASE'] || join(folder, devVaultPort === null ? 'keyring.sqlite' : 'dev-vault.sqlite'),
+    tokenIn: hasTokens ? 'the settings' : join(folder, 'token'),
+  }
+}
+
+export const newWrappingKey = (): string => toBase64(crypto.getRandomValues(new Uint8Array(32)))
+
+const isSet = (env: Env, name: string): boolean => (env[name] ?? '') !== ''
+
+const namesVault = (env: Env): boolean => Object.keys(env).some((name) => /^(KONG_)?KEYRING_VAULT_/.test(name) && isSet(env, name))
+
+/** The how-to's mount and path; the dev Vault's address and token hide what VAULT_ADDR and VAULT_TOKEN may say. */
+function vaultDefaults(env: Env, devVaultPort: number | null): Record<string, string> {
+  const unset = (name: string) => !isSet(env, `KEYRING_VAULT_${name}`) && !isSet(env, `KONG_KEYRING_VAULT_${name}`)
+  return {
+    ...(unset('MOUNT') && { KEYRING_VAULT_MOUNT: 'secret' }),
+    ...(unset('PATH') && { KEYRING_VAULT_PATH: 'keyring' }),
+    ...(devVaultPort !== null && {
+      KEYRING_VAULT_HOST: `http://127.0.0.1:${devVaultPort}`,
+      KEYRING_VAULT_TOKEN: DEV_TOKEN,
+      VAULT_NAMESPACE: '',
+    }),
+  }
+}
+
+/** Made once, mode 600, and read from then on. */
+async function kept(path: string, make: () => string | Promise<string>): Promise<string> {
+  if (!existsSync(path)) writeFileSync(path, `${await make()}\n`, { mode: 0o600, flag: 'wx' })
+  chmodSync(path, 0o600)
+  return readFileSync(path, 'utf8').trim()
+}

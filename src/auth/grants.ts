@@ -1,0 +1,9 @@
+/** What a caller may do: `action`, or `action:keyring`. `admin` allows everything. */
+export const ACTIONS = ['read', 'sync', 'push', 'rotate', 'remove', 'force', 'encrypt', 'decrypt', 'rewrap', 'export', 'admin'] as const
+export type Action = (typeof ACTIONS)[number]
+
+/** `keyring` null = the action concerns no keyring. */
+export function isGranted(grants: ReadonlySet<string>, action: Action, keyring: string | null): boolean {
+  if (grants.has('admin') || grants.has(action)) return true
+  return keyring !== null && (grants.has(`${action}:${keyring}`) || grants.has(`admin:${keyring}`))
+}

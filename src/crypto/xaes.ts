@@ -1,0 +1,33 @@
+/** XAES-256-GCM as in https://c2sp.org/XAES-256-GCM: what every cipher computes alike around its AES. */
+import type { Bytes } from '../core/bytes.ts'
+import { utf8 } from '../core/bytes.ts'
+
+export const KEY_BYTES = 32
+export const NONCE_BYTES = 24
+export const TAG_BYTES = 16
+export const HKDF_SALT = utf8('edge-keyring/v1')
+
+/** K1: AES of the zero block, doubled in GF(2^128) as in CMAC. */
+export function subkeyMask(zeroBlock: Uint8Array): Bytes {
+  const mask = new Uint8Array(16)
+  let carry = 0
+  for (let index = 15; index >= 0; index -= 1) {
+    const byte = zeroBlock[index] ?? 0
+    mask[index] = (byte << 1) | carry
+    carry = byte >> 7
+  }
+  mask[15] = (mask[15] ?? 0) ^ (carry * 0x87)
+  return mask
+}
+
+/** The two blocks whose AES is the message key: counter ‖ 'X' ‖ 0 ‖ nonce[0:12], masked with K1. */
+export function kxBlocks(nonce: Bytes, mask: Bytes): Bytes {
+  if (nonce.length !== NONCE_BYTES) throw new TypeError('The nonce of XAES-256-GCM has 24 bytes.')
+  const blocks = new Uint8Array(32)
+  for (const [start, counter] of [[0, 1], [16, 2]] as const) {
+    blocks.set([0, counter, 0x58, 0], start)
+    blocks.set(nonce.subarray(0, 12), start + 4)
+    for (let index = 0; index < 16; index += 1) blocks[start + index] = (blocks[start + index] ?? 0) ^ (mask[index] ?? 0)
+  }
+  return blocks
+}

@@ -1,0 +1,106 @@
+/** The Hono app: bytes to typed values, who and whether, then the keyring; every error one problem document. */
+import { Hono } from 'hono'
+import type { Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { Authenticate } from '../auth/tokens.ts'
+import { presentedToken } from '../auth/tokens.ts'
+import { KeyringError } from '../core/errors.ts'
+import { KEYRING_NAME, MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
+import type { Audit, Clock } from '../core/ports.ts'
+import type { Keyring } from '../keyring/keyring.ts'
+import type { Route } from './call.ts'
+import { Call, Trail, requireGrant } from './call.ts'
+import { problem } from './problem.ts'
+import { ROUTES } from './routes.ts'
+
+export interface HttpParts {
+  readonly authenticate: Authenticate
+  /** @throws `ERR_KEYRING_NOT_FOUND`. */
+  readonly keyring: (name: string) => Promise<Keyring>
+  readonly audit: Audit
+  readonly clock: Clock
+  /** Told of every error that is no KeyringError: a defect, or a platform that broke. */
+  readonly onDefect: (error: unknown, request: string) => void
+}
+
+const DEFAULT_KEYRING = 'default'
+
+export function createHttp(parts: HttpParts): Hono {
+  const app = new Hono()
+  const limit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: tooLarge })
+  for (const route of ROUTES) {
+    const handler = (context: Context) => serve(parts, route, context)
+    if (route.method === 'GET') app.get(route.path, handler)
+    else app.post(route.path, limit, handler)
+  }
+  for (const [path, methods] of methodsByPath()) app.all(path, (context) => refuseMethod(parts, context, methods))
+  app.notFound((context) => refuse(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.')))
+  app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, context.req.method)))
+  return app
+}
+
+async function serve(parts: HttpParts, route: Route, context: Context): Promise<Response> {
+  const name = context.req.param('name') ?? DEFAULT_KEYRING
+  const trail = trailOf(parts, context, route.action, KEYRING_NAME.test(name) ? name : null)
+  try {
+    const caller = route.action === 'open' ? null : await authenticate(parts, context, trail)
+    if (route.action !== 'open') requireGrant(caller, route.action, name)
+    const call = new Call(context, await parts.keyring(name), caller, trail)
+    const response = await route.handle(call)
+    if (route.action !== 'open') trail.end(null)
+    if (call.keyring.warning !== null) response.headers.set('Keyring-Warning', call.keyring.warning)
+    response.headers.set('Cache-Control', 'no-store')
+    return response
+  } catch (error) {
+    return answer(parts, context, error, trail)
+  }
+}
+
+async function authenticate(parts: HttpParts, context: Context, trail: Trail) {
+  const presented = presentedToken({ authorization: context.req.header('authorization'), kongAdminToken: context.req.header('kong-admin-token') })
+  const caller = await parts.authenticate(presented)
+  trail.caller = caller?.name ?? null
+  return caller
+}
+
+function trailOf(parts: HttpParts, context: Context, action: string, keyring: string | null = null): Trail {
+  return new Trail(parts.audit, parts.clock, requestId(context), action, keyring)
+}
+
+/** A caller's id is taken over when it is harmless in a log. */
+function requestId(context: Context): string {
+  const given = context.req.header('x-request-id')
+  return given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : crypto.randomUUID()
+}
+
+function answer(parts: HttpParts, context: Context, error: unknown, trail: Trail): Response {
+  const known = error instanceof KeyringError ? error : new KeyringError('ERR_INTERNAL', 'Something went wrong here.')
+  if (known !== error) parts.onDefect(error, trail.request)
+  trail.end(known.code)
+  context.header('Cache-Control', 'no-store')
+  return problem(context, known, trail.request)
+}
+
+function tooLarge(): never {
+  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body is larger than ${MAX_REQUEST_BODY_BYTES} bytes.`)
+}
+
+function methodsByPath(): Map<string, string[]> {
+  const paths = new Map<string, string[]>()
+  for (const { path, method } of ROUTES) paths.set(path, [...(paths.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])])
+  return paths
+}
+
+function refuseMethod(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
+  context.header('Allow', methods.join(', '))
+  return refuse(parts, context, new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.'))
+}
+
+/** Without a credential nobody learns which paths there are. */
+async function refuse(parts: HttpParts, context: Context, error: KeyringError): Promise<Response> {
+  const trail = trailOf(parts, context, context.req.method)
+  const caller = await authenticate(parts, context, trail)
+  const told = caller === null ? new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.') : error
+  if (caller === null) context.header('Allow', undefined)
+  return answer(parts, context, told, trail)
+}

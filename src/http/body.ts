@@ -1,0 +1,31 @@
+/** Request bodies, from bytes to a plain value. */
+import type { Context } from 'hono'
+import { decodeUtf8 } from '../core/bytes.ts'
+import { KeyringError } from '../core/errors.ts'
+
+/** `{}` when there is no body. @throws `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
+export async function readBody(context: Context): Promise<unknown> {
+  const bytes = new Uint8Array(await context.req.arrayBuffer())
+  if (bytes.length === 0) return {}
+  const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  const text = decodeUtf8(bytes)
+  if (text === null) throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not UTF-8.')
+  if (type === 'application/json') return parseJson(text)
+  if (type === 'application/x-www-form-urlencoded') return parseForm(text)
+  throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not JSON.')
+  }
+}
+
+function parseForm(text: string): Record<string, string> {
+  const fields = [...new URLSearchParams(text)]
+  const form = Object.fromEntries(fields)
+  if (Object.keys(form).length < fields.length) throw new KeyringError('ERR_BODY_MALFORMED', 'The form names a field twice.')
+  return form
+}

@@ -1,0 +1,88 @@
+/** One authenticated request on its way through a handler, and its line in the audit log. */
+import type { Context } from 'hono'
+import type { Action } from '../auth/grants.ts'
+import { isGranted } from '../auth/grants.ts'
+import type { Caller } from '../auth/tokens.ts'
+import type { KeyringErrorCode } from '../core/errors.ts'
+import { KeyringError } from '../core/errors.ts'
+import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
+import type { Keyring } from '../keyring/keyring.ts'
+
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  /** 'open' = needs no credential, and is not audited. */
+  readonly action: Action | 'open'
+  readonly handle: (call: Call) => Promise<Response> | Response
+}
+
+export class Call {
+  readonly context: Context
+  readonly keyring: Keyring
+  readonly #trail: Trail
+  readonly #caller: Caller | null
+
+  constructor(context: Context, keyring: Keyring, caller: Caller | null, trail: Trail) {
+    this.context = context
+    this.keyring = keyring
+    this.#caller = caller
+    this.#trail = trail
+  }
+
+  /** @throws `ERR_FORBIDDEN`. */
+  require(action: Action): void {
+    requireGrant(this.#caller, action, this.keyring.name)
+  }
+
+  /** Waits until the log has it. @throws `ERR_AUDIT_UNAVAILABLE`: then nothing may happen. */
+  begin(keyId: string): Promise<void> {
+    this.#trail.keyId = keyId
+    return this.#trail.begin()
+  }
+
+  used(keyId: string): void {
+    this.#trail.keyId = keyId
+  }
+}
+
+/** Denied and nonexistent look alike: the grant is asked for before the keyring is looked up. */
+export function requireGrant(caller: Caller | null, action: Action, keyring: string): void {
+  if (caller === null) throw new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.')
+  if (!isGranted(caller.grants, action, keyring)) {
+    throw new KeyringError('ERR_FORBIDDEN', `The API token "${caller.name}" may not do this.`, { facts: { action } })
+  }
+}
+
+/** What the audit log gets to know of one request. */
+export class Trail {
+  keyId: string | null = null
+  caller: string | null = null
+  readonly request: string
+  readonly #audit: Audit
+  readonly #clock: Clock
+  readonly #action: string
+  readonly #keyring: string | null
+
+  constructor(audit: Audit, clock: Clock, request: string, action: string, keyring: string | null) {
+    this.#audit = audit
+    this.#clock = clock
+    this.request = request
+    this.#action = action
+    this.#keyring = keyring
+  }
+
+  begin(): Promise<void> {
+    return this.#audit.commit(this.#event('begun', null))
+  }
+
+  end(code: KeyringErrorCode | null): void {
+    this.#audit.note(this.#event(code === null ? 'ok' : REFUSALS.has(code) ? 'refused' : 'failed', code))
+  }
+
+  #event(outcome: AuditEvent['outcome'], code: KeyringErrorCode | null): AuditEvent {
+    const time = new Date(this.#clock.now()).toISOString()
+    return { time, request: this.request, caller: this.caller, action: this.#action, keyring: this.#keyring, keyId: this.keyId, count: 1, outcome, code }
+  }
+}
+
+const REFUSALS: ReadonlySet<KeyringErrorCode> = new Set(['ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN', 'ERR_ROUTE_NOT_FOUND', 'ERR_METHOD_NOT_ALLOWED'])

@@ -1,0 +1,87 @@
+/** One error, one document: RFC 9457, with `message` beside it on Kong's paths. */
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { KeyringErrorCode } from '../core/errors.ts'
+import { KeyringError } from '../core/errors.ts'
+
+/** A new code does not compile without a status. */
+export const STATUS = {
+  ERR_CONFIG_INVALID: 503,
+  ERR_UNAUTHENTICATED: 401,
+  ERR_FORBIDDEN: 403,
+  ERR_ROUTE_NOT_FOUND: 404,
+  ERR_METHOD_NOT_ALLOWED: 405,
+  ERR_MEDIA_TYPE: 415,
+  ERR_BODY_TOO_LARGE: 413,
+  ERR_BODY_MALFORMED: 400,
+  ERR_REQUEST_INVALID: 400,
+  ERR_INTERNAL: 500,
+  ERR_KEYRING_NOT_FOUND: 404,
+  ERR_KEY_NOT_FOUND: 404,
+  ERR_KEY_UNVERIFIED: 503,
+  ERR_KEY_MISMATCH: 422,
+  ERR_KEY_ACTIVE: 409,
+  ERR_KEY_IN_USE: 409,
+  ERR_NO_ACTIVE_KEY: 409,
+  ERR_CIPHERTEXT_INVALID: 400,
+  ERR_DECRYPT_FAILED: 422,
+  ERR_TEXT_INVALID: 422,
+  ERR_ACTIVE_UNUSABLE: 409,
+  ERR_SOURCE_CHANGED: 409,
+  ERR_SOURCE_RECREATED: 409,
+  ERR_SOURCE_NOT_FOUND: 404,
+  ERR_SYNC_CONTENDED: 503,
+  ERR_RECORD_INVALID: 500,
+  ERR_RECORD_ROLLED_BACK: 500,
+  ERR_RECORD_TOO_LARGE: 507,
+  ERR_WRAPPING_KEY_MISSING: 500,
+  ERR_STORE_UNAVAILABLE: 503,
+  ERR_AUDIT_UNAVAILABLE: 503,
+  ERR_VAULT_UNREACHABLE: 502,
+  ERR_VAULT_TIMEOUT: 504,
+  ERR_VAULT_TLS_UNTRUSTED: 502,
+  ERR_VAULT_TLS_HOST_MISMATCH: 502,
+  ERR_VAULT_PLAINTEXT_TO_TLS: 502,
+  ERR_VAULT_REDIRECTED: 502,
+  ERR_VAULT_SEALED: 503,
+  ERR_VAULT_UNAVAILABLE: 502,
+  ERR_VAULT_RATE_LIMITED: 503,
+  ERR_VAULT_DENIED: 502,
+  ERR_VAULT_MOUNT_NOT_FOUND: 502,
+  ERR_VAULT_NAMESPACE_NOT_FOUND: 502,
+  ERR_VAULT_KV_VERSION: 502,
+  ERR_VAULT_REQUEST_REFUSED: 502,
+  ERR_VAULT_ANSWER_INVALID: 502,
+  ERR_VAULT_PATH_INVALID: 500,
+  ERR_CREDENTIAL_MALFORMED: 400,
+} as const satisfies Record<KeyringErrorCode, ContentfulStatusCode>
+
+const TITLE: Partial<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  507: 'Insufficient Storage',
+}
+
+export function problem(context: Context, error: KeyringError, request: string): Response {
+  const { code, message, remedy, facts } = error
+  const status = STATUS[code]
+  const title = TITLE[status] ?? 'Internal Server Error'
+  const document = { type: 'about:blank', title, status, detail: message, code, remedy, ...facts, request }
+  if (status === 401) context.header('WWW-Authenticate', 'Bearer')
+  if (facts['retryAfterSeconds'] !== undefined) context.header('Retry-After', String(facts['retryAfterSeconds']))
+  if (isKongPath(context.req.path)) return context.json({ message: status === 401 ? title : message, ...document }, status)
+  return context.json(document, status, { 'Content-Type': 'application/problem+json' })
+}
+
+/** Kong's Admin API answers `message`; ours is the native surface. */
+const isKongPath = (path: string): boolean => path === '/keyring' || path.startsWith('/keyring/')

@@ -1,0 +1,85 @@
+/** Every route, with the one action that it needs. `/keyring…` is Kong's, for the keyring `default`. */
+import { decodeUtf8, toBase64 } from '../core/bytes.ts'
+import { KeyringError, settle } from '../core/errors.ts'
+import type { KeyringChange, SyncNote } from '../core/ports.ts'
+import type { Call, Route } from './call.ts'
+import { readBody } from './body.ts'
+import { changeBody, contextBytes, decryptBody, encryptBody, parseBody, plaintextBytes, syncBody } from './schema.ts'
+
+export const ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/healthz', action: 'open', handle: ({ context }) => context.json({ status: 'alive' }) },
+  { method: 'GET', path: '/readyz', action: 'open', handle: ready },
+  { method: 'GET', path: '/keyring', action: 'read', handle: list },
+  { method: 'GET', path: '/keyring/', action: 'read', handle: list },
+  { method: 'GET', path: '/keyring/active', action: 'read', handle: active },
+  { method: 'POST', path: '/keyring/vault/sync', action: 'sync', handle: sync },
+  { method: 'POST', path: '/keyring/remove', action: 'remove', handle: change('remove') },
+  { method: 'POST', path: '/keyring/compromise', action: 'remove', handle: change('compromise') },
+  { method: 'GET', path: '/keyrings/:name', action: 'read', handle: async (call) => call.context.json(await call.keyring.status()) },
+  { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
+  { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
+  { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
+  { method: 'POST', path: '/keyrings/:name/encrypt', action: 'encrypt', handle: encrypt },
+  { method: 'POST', path: '/keyrings/:name/decrypt', action: 'decrypt', handle: decrypt },
+]
+
+/** 200 while the active key can be used, Vault up or down. Why not is for those with a grant. */
+async function ready({ context, keyring }: Call): Promise<Response> {
+  const record = await settle(() => keyring.record())
+  return record.ok && record.value?.active ? context.json({ status: 'ready' }) : context.json({ status: 'not ready' }, 503)
+}
+
+async function list({ context, keyring }: Call): Promise<Response> {
+  const record = await keyring.record()
+  const ids = record?.keys.map(({ id }) => id) ?? []
+  return context.json(record?.active ? { ids, active: record.active } : { ids })
+}
+
+async function active({ context, keyring }: Call): Promise<Response> {
+  const id = (await keyring.record())?.active
+  if (!id) throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${keyring.name}" has no active key.`, { facts: { keyring: keyring.name } })
+  return context.json({ id })
+}
+
+async function sync(call: Call): Promise<Response> {
+  const { token, force, adopt } = parseBody(syncBody, await readBody(call.context))
+  if (force || adopt) call.require('force')
+  const { notes, remaining } = await call.keyring.sync({ force, adopt, token: token ?? null })
+  if (notes.length > 0) call.context.header('Keyring-Notes', notesHeader(notes))
+  return remaining > 0 ? call.context.json({ remaining }, 202) : call.context.body(null, 204)
+}
+
+const MOST_NOTES = 20
+
+/** A structured field list (RFC 9651): `id-collision;version=3;id="8zgITLQh"`. */
+function notesHeader(notes: readonly SyncNote[]): string {
+  const shown = notes.slice(0, MOST_NOTES).map(({ code, version, id }) => `${code};version=${version}${id === null ? '' : `;id="${id}"`}`)
+  return notes.length > MOST_NOTES ? [...shown, `more;count=${notes.length - MOST_NOTES}`].join(', ') : shown.join(', ')
+}
+
+function change(op: KeyringChange['op']): (call: Call) => Promise<Response> {
+  return async (call) => {
+    const { key, id = key, force } = parseBody(changeBody, await readBody(call.context))
+    if (id === undefined || (key !== undefined && key !== id)) throw new KeyringError('ERR_REQUEST_INVALID', 'The body names no key, or two: send one "id".')
+    if (force) call.require('force')
+    await call.begin(id)
+    await call.keyring.change({ op, id, force })
+    return call.context.body(null, 204)
+  }
+}
+
+async function encrypt(call: Call): Promise<Response> {
+  const body = parseBody(encryptBody, await readBody(call.context))
+  const { ciphertext, keyId } = await call.keyring.encrypt(plaintextBytes(body.plaintext, body.encoding), contextBytes(body))
+  call.used(keyId)
+  return call.context.json({ ciphertext, key_id: keyId })
+}
+
+async function decrypt(call: Call): Promise<Response> {
+  const body = parseBody(decryptBody, await readBody(call.context))
+  const { plaintext, keyId } = await call.keyring.decrypt(body.ciphertext, contextBytes(body))
+  call.used(keyId)
+  const text = body.encoding === 'base64' ? toBase64(plaintext) : decodeUtf8(plaintext)
+  if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
+  return call.context.json({ plaintext: text, encoding: body.encoding, key_id: keyId })
+}

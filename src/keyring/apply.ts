@@ -1,0 +1,123 @@
+/** What follows from the versions that a sync has read: a pure decision. */
+import type { Malformed, NoteCode, Observation, SyncNote } from '../core/ports.ts'
+import type { SyncPlan } from './plan.ts'
+import { knownVersions } from './plan.ts'
+import type { KeyEntry, KeyringRecord, SkipReason } from './record.ts'
+
+/** A version as read, its material already sealed. */
+export type ReadOutcome = { readonly version: number } & (
+  | { readonly kind: 'key'; readonly id: string; readonly created: number; readonly commit: string; readonly weak: boolean; readonly key: string }
+  | { readonly kind: 'malformed'; readonly why: Malformed }
+  | { readonly kind: 'deleted' | 'destroyed' | 'gone' }
+)
+
+export interface SyncOutcome {
+  readonly record: KeyringRecord
+  readonly notes: readonly SyncNote[]
+}
+
+/** All reads of the plan are there: one that failed has ended the sync before. */
+export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: number): SyncOutcome {
+  const draft = new Draft(plan.base, now)
+  if (plan.behind) {
+    draft.note('source-behind', plan.observation.current, null)
+    return draft.done(plan.base)
+  }
+  for (const read of reads.toSorted((a, b) => a.version - b.version)) draft.add(read)
+  draft.observe(plan.observation)
+  draft.activate(plan.observation)
+  return draft.done({ ...plan.base, highest: plan.observation.current })
+}
+
+class Draft {
+  readonly #now: number
+  readonly #keys: Map<string, KeyEntry>
+  readonly #skipped: { v: number; why: SkipReason }[]
+  readonly #tombstones: KeyringRecord['tombstones']
+  readonly #notes: SyncNote[] = []
+  #active: string | null
+  #lost: number
+
+  constructor(base: KeyringRecord, now: number) {
+    this.#now = now
+    this.#keys = new Map(base.keys.map((entry) => [entry.id, entry]))
+    this.#skipped = [...base.skipped]
+    this.#tombstones = base.tombstones
+    this.#active = base.active
+    this.#lost = base.lost
+  }
+
+  note(code: NoteCode, version: number, id: string | null): void {
+    this.#notes.push({ code, version, id })
+  }
+
+  add(read: ReadOutcome): void {
+    if (read.kind === 'malformed') return this.#skip(read.version, read.why, 'version-malformed', null)
+    if (read.kind === 'deleted') return
+    if (read.kind !== 'key') return this.note('version-lost', read.version, null)
+    const { version, id, commit } = read
+    if (this.#tombstones.some((stone) => stone.id === id || stone.commit === commit)) return this.#skip(version, 'removed', 'key-removed', id)
+    const held = this.#keys.get(id)
+    if (held !== undefined && held.commit !== commit) return this.#skip(version, 'collision', 'id-collision', id)
+    this.#keys.set(id, held === undefined ? this.#entry(read) : withVersion(held, version))
+    if (read.weak) this.note('key-weak', version, id)
+  }
+
+  /** A key whose versions are all gone at the source stays usable, and says so. */
+  observe(observation: Observation): void {
+    const states = new Map(observation.versions.map(({ version, state }) => [version, state]))
+    const oldest = Math.min(...states.keys())
+    for (const entry of this.#keys.values()) if (entry.inc === undefined) this.#keys.set(entry.id, withState(entry, states, oldest))
+    this.#lost = this.#countLost(observation, states)
+  }
+
+  /** The current version's key becomes active, or the active key stays as it was. */
+  activate({ current, versions }: Observation): void {
+    const isReadable = versions.some(({ version, state }) => version === current && state === 'readable')
+    const entry = [...this.#keys.values()].find(({ inc, v }) => inc === undefined && v.includes(current))
+    if (!isReadable || entry === undefined || entry.compromised) return this.note('active-unusable', current, entry?.id ?? null)
+    const before = this.#active === null ? undefined : this.#keys.get(this.#active)
+    if (before !== undefined && before.id !== entry.id) this.#keys.set(before.id, { ...before, stopped: this.#now })
+    const { stopped: _, ...running } = this.#keys.get(entry.id) ?? entry
+    this.#keys.set(entry.id, running)
+    this.#active = entry.id
+  }
+
+  done(rest: KeyringRecord): SyncOutcome {
+    const keys = [...this.#keys.values()]
+    return { record: { ...rest, keys, skipped: this.#skipped, active: this.#active, lost: this.#lost }, notes: this.#notes }
+  }
+
+  #skip(v: number, why: SkipReason, code: NoteCode, id: string | null): void {
+    this.#skipped.push({ v, why })
+    this.note(code, v, id)
+  }
+
+  #entry(read: ReadOutcome & { kind: 'key' }): KeyEntry {
+    const { id, version, created, commit, key, weak } = read
+    return { id, v: [version], created, synced: this.#now, commit, key, ...(weak && { weak }) }
+  }
+
+  #countLost({ current }: Observation, states: ReadonlyMap<number, string>): number {
+    const known = knownVersions({ keys: [...this.#keys.values()], skipped: this.#skipped })
+    let lost = 0
+    for (let version = 1; version <= current; version += 1) {
+      if (!known.has(version) && (states.get(version) ?? 'destroyed') === 'destroyed') lost += 1
+    }
+    return lost
+  }
+}
+
+function withVersion(held: KeyEntry, version: number): KeyEntry {
+  const { inc, gone: _, ...attached } = held
+  return { ...attached, v: inc === undefined ? [...held.v, version].sort((a, b) => a - b) : [version] }
+}
+
+/** Best state first. An answer that lacks a version proves nothing unless older versions were pruned. */
+function withState(entry: KeyEntry, states: ReadonlyMap<number, string>, oldest: number): KeyEntry {
+  const seen = new Set(entry.v.map((version) => states.get(version) ?? (version < oldest ? 'pruned' : 'unknown')))
+  if (seen.has('unknown') && !seen.has('readable')) return entry
+  const gone = (['readable', 'deleted', 'destroyed', 'pruned'] as const).find((state) => seen.has(state))
+  const { gone: _, ...present } = entry
+  return gone === 'readable' || gone === undefined ? present : { ...present, gone }
+}

@@ -1,0 +1,126 @@
+/** The application behind the record store: the one implementation of `KeyringAuthority`. */
+import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
+import { SYNC_ATTEMPTS } from '../core/limits.ts'
+import type {
+  Cipher,
+  Clock,
+  Hash,
+  KeyringAuthority,
+  KeyringChange,
+  OpenKeySource,
+  RecordStore,
+  SyncOptions,
+  SyncReport,
+} from '../core/ports.ts'
+import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
+import { sealers } from '../crypto/seal.ts'
+import { applyChange } from './change.ts'
+import { Ledger } from './ledger.ts'
+import { StatusLog } from './status.ts'
+import { syncKeyring } from './sync.ts'
+
+export interface AuthorityParts {
+  readonly store: RecordStore
+  readonly cipher: Cipher
+  readonly hash: Hash
+  readonly clock: Clock
+  readonly wrappingKeys: readonly WrappingKey[]
+  /** By keyring name. */
+  readonly sources: ReadonlyMap<string, OpenKeySource>
+  /** New versions that one sync reads at most. */
+  readonly syncBatch: number
+  /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
+  readonly encryptBoundMs: number
+}
+
+/** The longest a sync may take, in milliseconds. */
+const SYNC_DEADLINE_MS = 60_000
+
+export function createAuthority(parts: AuthorityParts): KeyringAuthority {
+  const opened = new Map<string, Promise<Keyring>>()
+  const keyring = (name: string): Promise<Keyring> => {
+    const found = opened.get(name) ?? Keyring.open(parts, name)
+    if (parts.sources.has(name)) opened.set(name, found)
+    return found
+  }
+  return {
+    read: (name, known) => settle(async () => (await keyring(name)).read(known)),
+    status: (name) => settle(async () => (await keyring(name)).log.read()),
+    sync: (name, options) => settle(async () => (await keyring(name)).sync(options)),
+    change: (name, change) => settle(async () => (await keyring(name)).change(change)),
+  }
+}
+
+class Keyring {
+  readonly log: StatusLog
+  readonly #parts: AuthorityParts
+  readonly #name: string
+  readonly #ledger: Ledger
+  readonly #sealers: SealerSet
+  readonly #source: OpenKeySource
+  #running: Promise<SyncReport> | null = null
+
+  private constructor(parts: AuthorityParts, name: string, source: OpenKeySource, set: SealerSet) {
+    this.#parts = parts
+    this.#name = name
+    this.#source = source
+    this.#sealers = set
+    this.#ledger = new Ledger(parts.store, set, parts.clock, name)
+    this.log = new StatusLog(parts.store, set, parts.clock, name)
+  }
+
+  static async open(parts: AuthorityParts, name: string): Promise<Keyring> {
+    const source = parts.sources.get(name)
+    if (source === undefined) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
+    return new Keyring(parts, name, source, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
+  }
+
+  async read(known: number) {
+    const loaded = await this.#ledger.load()
+    return loaded === null ? null : loaded.record.revision <= known ? 'unchanged' : loaded.bytes
+  }
+
+  /** Joins a sync under way, unless something is asked for that it might not do. */
+  sync(options: SyncOptions): Promise<SyncReport> {
+    const isPlain = !options.force && !options.adopt && options.token === null
+    if (!isPlain) return this.#sync(options)
+    this.#running ??= this.#sync(options).finally(() => (this.#running = null))
+    return this.#running
+  }
+
+  async change(change: KeyringChange) {
+    for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
+      const loaded = await this.#ledger.load()
+      const record = await this.#ledger.draft(loaded)
+      if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
+      const next = applyChange(record, change, this.#parts.clock.now(), this.#parts.encryptBoundMs)
+      const saved = await this.#ledger.save(loaded, next)
+      if (saved !== 'conflict') return saved
+    }
+    throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
+  }
+
+  async #sync(options: SyncOptions): Promise<SyncReport> {
+    const result = await settle(() => this.#attempt(options))
+    if (options.token === null || result.ok) await this.#note(result)
+    return unwrap(result)
+  }
+
+  /** A status that cannot be written must not hide how the sync itself went. */
+  async #note(result: Result<SyncReport>): Promise<void> {
+    await settle(() => this.log.note(result.ok ? null : result.error))
+  }
+
+  async #attempt(options: SyncOptions): Promise<SyncReport> {
+    const abort = new AbortController()
+    const timer = setTimeout(() => abort.abort(), SYNC_DEADLINE_MS)
+    try {
+      const { clock, syncBatch: batch } = this.#parts
+      const source = this.#source(options.token)
+      return await syncKeyring({ keyring: this.#name, ledger: this.#ledger, sealers: this.#sealers, clock, source, batch, signal: abort.signal }, options)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

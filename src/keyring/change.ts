@@ -1,0 +1,52 @@
+/** Removal and compromise: pure decisions. */
+import { KeyringError } from '../core/errors.ts'
+import type { KeyringErrorCode } from '../core/errors.ts'
+import type { KeyringChange } from '../core/ports.ts'
+import type { KeyEntry, KeyringRecord } from './record.ts'
+
+/**
+ * @param encryptBoundMs how long after it stopped being active some instance may still encrypt with a key.
+ * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_ACTIVE`, `ERR_KEY_IN_USE`.
+ */
+export function applyChange(record: KeyringRecord, change: KeyringChange, now: number, encryptBoundMs: number): KeyringRecord {
+  const entry = record.keys.find(({ id }) => id === change.id)
+  if (entry === undefined) throw refusal('ERR_KEY_NOT_FOUND', record, change.id, 'is not in keyring')
+  if (change.op === 'compromise') return compromise(record, entry, change.force, now)
+  if (entry.id === record.active) throw refusal('ERR_KEY_ACTIVE', record, entry.id, 'is active in keyring')
+  if (!change.force) refuseInUse(record, entry, now, encryptBoundMs)
+  return remove(record, entry)
+}
+
+function remove(record: KeyringRecord, entry: KeyEntry): KeyringRecord {
+  const versions = entry.inc === undefined ? entry.v : []
+  return {
+    ...record,
+    keys: record.keys.filter((other) => other !== entry),
+    skipped: [...record.skipped, ...versions.map((v) => ({ v, why: 'removed' as const }))],
+    tombstones: [...record.tombstones, { id: entry.id, commit: entry.commit }],
+  }
+}
+
+/** Decrypts from now on, never encrypts. The active key goes only by force: encryption then waits for a new version. */
+function compromise(record: KeyringRecord, entry: KeyEntry, force: boolean, now: number): KeyringRecord {
+  const isActive = entry.id === record.active
+  if (isActive && !force) {
+    const remedy = 'Rotate first, or send "force": encryption then waits for a new version.'
+    throw refusal('ERR_KEY_ACTIVE', record, entry.id, 'is active in keyring', remedy)
+  }
+  const marked: KeyEntry = { ...entry, compromised: true, ...(isActive && { stopped: now }) }
+  return { ...record, active: isActive ? null : record.active, keys: record.keys.map((other) => (other === entry ? marked : other)) }
+}
+
+function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, encryptBoundMs: number): void {
+  const allowedFrom = (entry.stopped ?? Number.NEGATIVE_INFINITY) + encryptBoundMs
+  if (now >= allowedFrom) return
+  const from = new Date(allowedFrom).toISOString()
+  throw new KeyringError('ERR_KEY_IN_USE', `Some instance may still encrypt with key "${entry.id}" of keyring "${record.keyring}" until ${from}.`, {
+    facts: { keyring: record.keyring, id: entry.id, allowedFrom: from },
+  })
+}
+
+function refusal(code: KeyringErrorCode, { keyring }: KeyringRecord, id: string, what: string, remedy?: string): KeyringError {
+  return new KeyringError(code, `The key "${id}" ${what} "${keyring}".`, { facts: { keyring, id }, ...(remedy && { remedy }) })
+}

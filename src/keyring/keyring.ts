@@ -1,0 +1,122 @@
+/** A keyring in use: what the surfaces and an application in the same process call. */
+import type { Bytes } from '../core/bytes.ts'
+import { KeyringError, unwrap } from '../core/errors.ts'
+import type { KeyringErrorCode } from '../core/errors.ts'
+import type { Cipher, Clock, Hash, KeyringAuthority, KeyringChange, SyncOptions, SyncReport } from '../core/ports.ts'
+import type { Ek1Key } from '../crypto/ek1.ts'
+import { decryptEk1, encryptEk1, parseEk1 } from '../crypto/ek1.ts'
+import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
+import { sealers } from '../crypto/seal.ts'
+import type { KeyringRecord } from './record.ts'
+import type { Freshness } from './snapshot.ts'
+import { Snapshot } from './snapshot.ts'
+import type { StatusView } from './status-view.ts'
+import { statusView } from './status-view.ts'
+
+export interface KeyringParts {
+  readonly authority: KeyringAuthority
+  readonly cipher: Cipher
+  readonly hash: Hash
+  readonly clock: Clock
+  readonly wrappingKeys: readonly WrappingKey[]
+  readonly freshness: Freshness
+}
+
+export interface Encrypted {
+  readonly ciphertext: string
+  readonly keyId: string
+}
+
+export interface Decrypted {
+  readonly plaintext: Bytes
+  readonly keyId: string
+}
+
+export class Keyring {
+  readonly name: string
+  readonly #parts: KeyringParts
+  readonly #sealers: SealerSet
+  readonly #snapshot: Snapshot
+
+  private constructor(name: string, parts: KeyringParts, set: SealerSet) {
+    this.name = name
+    this.#parts = parts
+    this.#sealers = set
+    this.#snapshot = new Snapshot(parts.authority, set, parts.clock, name, parts.freshness)
+  }
+
+  static async open(name: string, parts: KeyringParts): Promise<Keyring> {
+    return new Keyring(name, parts, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
+  }
+
+  /** Why an older snapshot serves; `null` = it is fresh. */
+  get warning(): KeyringErrorCode | null {
+    return this.#snapshot.warning
+  }
+
+  /** `null` = never synced. */
+  async record(): Promise<KeyringRecord | null> {
+    return (await this.#snapshot.view())?.record ?? null
+  }
+
+  /** With the active key. @throws `ERR_NO_ACTIVE_KEY`. */
+  async encrypt(plaintext: Bytes, context: Bytes): Promise<Encrypted> {
+    const view = await this.#snapshot.view()
+    const id = view?.record.active ?? null
+    const key = id === null ? null : await view?.key(this.#parts.cipher, this.#sealers, id)
+    if (!key) throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${this.name}" has no active key.`, { facts: { keyring: this.name } })
+    return { ciphertext: await encryptEk1(this.#parts.cipher, key, plaintext, context), keyId: key.id }
+  }
+
+  /**
+   * With the key that the value names.
+   * @throws `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`, `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`.
+   */
+  async decrypt(ciphertext: string, context: Bytes): Promise<Decrypted> {
+    const value = parseEk1(ciphertext)
+    const key = (await this.#heldKey(value.id)) ?? (await this.#askedKey(value.id))
+    return { plaintext: await decryptEk1(this.#parts.cipher, key, value, context), keyId: key.id }
+  }
+
+  /** The instance that asked uses the new state at once. */
+  async sync(options: SyncOptions): Promise<SyncReport> {
+    const result = await this.#parts.authority.sync(this.name, options)
+    if (result.ok) await this.#snapshot.adopt(result.value.sealed)
+    else this.#snapshot.expire()
+    return unwrap(result)
+  }
+
+  async change(change: KeyringChange): Promise<void> {
+    await this.#snapshot.adopt(unwrap(await this.#parts.authority.change(this.name, change)))
+  }
+
+  async status(): Promise<StatusView> {
+    const record = await this.record()
+    return statusView(this.name, record, unwrap(await this.#parts.authority.status(this.name)), this.warning)
+  }
+
+  async #heldKey(id: string): Promise<Ek1Key | null> {
+    const view = await this.#snapshot.view()
+    return view === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
+  }
+
+  /** "Unknown" is the authority's word, given now; without it the caller may try again. */
+  async #askedKey(id: string): Promise<Ek1Key> {
+    const facts = { keyring: this.name, id }
+    const view = await this.#askAuthority(facts)
+    const key = view === null ? null : await view.key(this.#parts.cipher, this.#sealers, id)
+    if (key === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, { facts })
+    return key
+  }
+
+  async #askAuthority(facts: { keyring: string; id: string }) {
+    const retryAfterSeconds = Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1
+    const unverified = () =>
+      new KeyringError('ERR_KEY_UNVERIFIED', `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`, { facts: { ...facts, retryAfterSeconds } })
+    const view = await this.#snapshot.ask().catch((error: unknown) => {
+      throw error instanceof KeyringError ? unverified() : error
+    })
+    if (view === 'paused') throw unverified()
+    return view
+  }
+}

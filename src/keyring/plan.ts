@@ -1,0 +1,99 @@
+/** What a sync has to read: a pure decision. */
+import { KeyringError } from '../core/errors.ts'
+import type { Observation, SourceId } from '../core/ports.ts'
+import type { KeyringRecord } from './record.ts'
+
+export interface SyncRequest {
+  readonly keyring: string
+  /** `null` = never synced. */
+  readonly record: KeyringRecord | null
+  readonly source: SourceId
+  /** `null` = there is no such secret. */
+  readonly observation: Observation | null
+  readonly force: boolean
+  readonly adopt: boolean
+  /** New versions to read at most. */
+  readonly batch: number
+  readonly now: number
+}
+
+export interface SyncPlan {
+  /** What the reads are applied to. */
+  readonly base: KeyringRecord
+  readonly observation: Observation
+  /** The source is behind what it has shown before (a standby serves old reads): nothing follows from it. */
+  readonly behind: boolean
+  /** The current version first, then ascending. */
+  readonly read: readonly number[]
+  readonly remaining: number
+}
+
+/** @throws `ERR_SOURCE_NOT_FOUND`, `ERR_SOURCE_CHANGED`, `ERR_SOURCE_RECREATED`: the record stays as it is. */
+export function planSync(request: SyncRequest): SyncPlan {
+  const { observation, batch, force } = request
+  if (observation === null) throw sourceError('ERR_SOURCE_NOT_FOUND', request, 'There is no secret at')
+  const base = baseOf(request, observation)
+  const behind = observation.current < base.highest && !force
+  const unread = behind ? [] : unreadVersions(base, observation)
+  return { base, observation, behind, read: unread.slice(0, batch), remaining: Math.max(0, unread.length - batch) }
+}
+
+function baseOf(request: SyncRequest, observation: Observation): KeyringRecord {
+  const { keyring, record, source, force, adopt } = request
+  if (record === null) return blank(keyring, source, observation)
+  if (!sameSource(record.source, source)) {
+    if (adopt) return detach(request, record, observation)
+    throw sourceError('ERR_SOURCE_CHANGED', request, 'The keyring was synced from another source than')
+  }
+  if (record.incarnation === observation.incarnation) return record
+  if (force || adopt) return detach(request, record, observation)
+  throw sourceError('ERR_SOURCE_RECREATED', request, 'The secret was deleted and made again at')
+}
+
+const blank = (keyring: string, source: SourceId, observation: Observation): KeyringRecord => ({
+  keyring,
+  revision: 0,
+  sealed: 0,
+  source,
+  incarnation: observation.incarnation,
+  highest: 0,
+  active: null,
+  keys: [],
+  skipped: [],
+  tombstones: [],
+  lost: 0,
+})
+
+/** A new incarnation begins; the keys of the earlier one stay, for decryption only. */
+function detach({ keyring, source, now }: SyncRequest, record: KeyringRecord, observation: Observation): KeyringRecord {
+  const keys = record.keys.map((entry) => ({
+    ...entry,
+    inc: entry.inc ?? record.incarnation,
+    ...(entry.id === record.active && { stopped: now }),
+  }))
+  const fresh = blank(keyring, source, observation)
+  return { ...record, ...fresh, revision: record.revision, sealed: record.sealed, keys, tombstones: record.tombstones }
+}
+
+function unreadVersions(base: KeyringRecord, observation: Observation): number[] {
+  const known = knownVersions(base)
+  const readable = observation.versions.filter(({ version, state }) => state === 'readable' && !known.has(version))
+  const ascending = readable.map(({ version }) => version).sort((a, b) => a - b)
+  const rest = ascending.filter((version) => version !== observation.current)
+  return rest.length < ascending.length ? [observation.current, ...rest] : rest
+}
+
+/** Versions of the current incarnation that need no reading any more. */
+export function knownVersions(record: Pick<KeyringRecord, 'keys' | 'skipped'>): Set<number> {
+  const held = record.keys.flatMap((entry) => (entry.inc === undefined ? entry.v : []))
+  return new Set([...held, ...record.skipped.map(({ v }) => v)])
+}
+
+export function sameSource(a: SourceId, b: SourceId): boolean {
+  return (['kind', 'address', 'namespace', 'mount', 'path'] as const).every((field) => a[field] === b[field])
+}
+
+function sourceError(code: 'ERR_SOURCE_NOT_FOUND' | 'ERR_SOURCE_CHANGED' | 'ERR_SOURCE_RECREATED', request: SyncRequest, what: string): KeyringError {
+  const { mount, path, address } = request.source
+  return new KeyringError(code, `${what} ${mount}/${path}; the keyring stays as it is.`, { facts: { keyring: request.keyring, mount, path, address } })
+}

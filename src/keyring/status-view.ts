@@ -1,0 +1,75 @@
+/** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
+import type { KeyringErrorCode } from '../core/errors.ts'
+import { REMEDIES } from '../core/errors.ts'
+import type { SourceId, SyncStatus } from '../core/ports.ts'
+import type { KeyEntry, KeyringRecord } from './record.ts'
+
+export interface KeyStatus {
+  readonly id: string
+  readonly state: 'active' | 'deactivated' | 'compromised'
+  readonly source: 'present' | 'deleted' | 'destroyed' | 'pruned' | 'detached'
+  readonly versions: readonly number[]
+  readonly created: string
+  readonly synced: string
+  readonly weak: boolean
+}
+
+export interface StatusView {
+  readonly keyring: string
+  readonly active: string | null
+  readonly revision: number | null
+  readonly source: SourceId | null
+  readonly keys: readonly KeyStatus[]
+  readonly skipped: readonly { readonly version: number; readonly why: string }[]
+  /** Versions that vanished before they were read. */
+  readonly lost: number
+  readonly last_attempt: string | null
+  readonly last_success: string | null
+  readonly last_error: { readonly code: KeyringErrorCode; readonly message: string; readonly since: string; readonly failures: number } | null
+  /** `null` = nothing is scheduled: a sync happens on request. */
+  readonly next_try: string | null
+  readonly needed: readonly string[]
+}
+
+export function statusView(keyring: string, record: KeyringRecord | null, status: SyncStatus, warning: KeyringErrorCode | null): StatusView {
+  const { failing, failures } = status
+  return {
+    keyring,
+    active: record?.active ?? null,
+    revision: record?.revision ?? null,
+    source: record?.source ?? null,
+    keys: record?.keys.map((entry) => keyStatus(entry, record.active)) ?? [],
+    skipped: record?.skipped.map(({ v, why }) => ({ version: v, why })) ?? [],
+    lost: record?.lost ?? 0,
+    last_attempt: iso(status.lastAttempt),
+    last_success: iso(status.lastSuccess),
+    last_error: failing && { code: failing.code, message: failing.message, since: new Date(failing.since).toISOString(), failures },
+    next_try: null,
+    needed: [...new Set(needed(keyring, record, status, warning))],
+  }
+}
+
+function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
+  return {
+    id: entry.id,
+    state: entry.compromised ? 'compromised' : entry.id === active ? 'active' : 'deactivated',
+    source: entry.inc === undefined ? (entry.gone ?? 'present') : 'detached',
+    versions: entry.v,
+    created: new Date(entry.created).toISOString(),
+    synced: new Date(entry.synced).toISOString(),
+    weak: entry.weak === true,
+  }
+}
+
+function needed(keyring: string, record: KeyringRecord | null, { failing }: SyncStatus, warning: KeyringErrorCode | null): string[] {
+  const lines: string[] = []
+  if (warning !== null) lines.push(REMEDIES[warning])
+  if (failing !== null) lines.push(failing.remedy)
+  if (record === null) lines.push(`Sync for the first time: POST /keyrings/${keyring}/sync.`)
+  else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
+  const weak = record?.keys.find(({ id, weak }) => weak && id === record.active)
+  if (weak) lines.push(`The active key "${weak.id}" is weak or published: write a version with a random key of 32 bytes, then sync.`)
+  return lines
+}
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())

@@ -1,0 +1,44 @@
+/** The small record beside the keyring: what happened at the last attempts to sync. It changes at every attempt. */
+import type { Failure } from '../core/errors.ts'
+import type { Clock, RecordStore, SyncStatus } from '../core/ports.ts'
+import type { SealerSet } from '../crypto/seal.ts'
+import { parseSigned } from '../crypto/seal.ts'
+
+const FORMAT = 'eks1'
+export const NEVER: SyncStatus = { lastAttempt: null, lastSuccess: null, failures: 0, failing: null }
+
+export class StatusLog {
+  readonly #store: RecordStore
+  readonly #sealers: SealerSet
+  readonly #clock: Clock
+  readonly #name: string
+
+  constructor(store: RecordStore, sealers: SealerSet, clock: Clock, keyring: string) {
+    this.#store = store
+    this.#sealers = sealers
+    this.#clock = clock
+    this.#name = `status/${keyring}`
+  }
+
+  /** A status that was altered counts as never written: nothing but its readers depends on it. */
+  async read(): Promise<SyncStatus> {
+    const stored = await this.#store.get(this.#name)
+    if (stored === null) return NEVER
+    const signed = parseSigned(stored.bytes)
+    const text = signed.format === FORMAT ? await this.#sealers.byId(signed.wrappingKeyId).verify(signed) : null
+    return text === null ? NEVER : (JSON.parse(text) as SyncStatus)
+  }
+
+  /** Best effort: another writer's status is as good as this one. */
+  async note(failed: Failure | null): Promise<void> {
+    const stored = await this.#store.get(this.#name)
+    const next = advance(await this.read(), failed, this.#clock.now())
+    await this.#store.put(this.#name, await this.#sealers.first.sign(FORMAT, JSON.stringify(next)), stored?.version ?? 0)
+  }
+}
+
+function advance(status: SyncStatus, failed: Failure | null, now: number): SyncStatus {
+  if (failed === null) return { lastAttempt: now, lastSuccess: now, failures: 0, failing: null }
+  const since = status.failing?.since ?? now
+  return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...failed } }
+}

@@ -1,0 +1,225 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { applyChange } from '../../src/keyring/change.ts'
+import type { KeyringRecord } from '../../src/keyring/record.ts'
+import { NOW, SOURCE, codes, ids, observed, synced } from '../support/observed.ts'
+
+const first = (...versions: (string | null)[]): KeyringRecord => synced(null, versions).record
+const gone = (record: KeyringRecord, id: string) => record.keys.find((entry) => entry.id === id)?.gone
+const code = (expected: string) => expect.objectContaining({ code: expected })
+
+describe('what is read', () => {
+  it('is every readable version, the current one first', () => {
+    expect(synced(null, ['a:1', 'deleted', 'b:2', 'destroyed', 'c:3']).plan.read).toEqual([5, 1, 3])
+  })
+
+  it('is nothing when nothing is new', () => {
+    const record = first('a:1', 'malformed', 'b:2')
+    const { plan, record: again } = synced(record, ['a:1', 'malformed', 'b:2'])
+    expect(plan.read).toEqual([])
+    expect(again).toEqual(record)
+  })
+
+  it('is at most one batch, and the rest is told', () => {
+    const versions = ['a:1', 'b:2', 'c:3', 'd:4']
+    const { plan, record } = synced(null, versions, { batch: 2 })
+    expect([plan.read, plan.remaining, record.active]).toEqual([[4, 1], 2, 'd'])
+    const next = synced(record, versions, { batch: 2 })
+    expect([next.plan.read, next.plan.remaining]).toEqual([[2, 3], 0])
+  })
+
+  it('is a version again once it was undeleted', () => {
+    expect(synced(first('deleted', 'b:2'), ['a:1', 'b:2']).plan.read).toEqual([1])
+  })
+})
+
+describe('the active key', () => {
+  it('is the key of the current version', () => {
+    expect(first('a:1', 'b:2').active).toBe('b')
+  })
+
+  it.each([['deleted'], ['destroyed'], ['malformed'], ['a:other']])('stays as it was when the current version is %s', (current) => {
+    const { record, notes } = synced(first('a:1', 'b:2'), ['a:1', 'b:2', current])
+    expect(record.active).toBe('b')
+    expect(codes(notes)).toContain('active-unusable 3')
+  })
+
+  it('is none after a first sync without a usable current version, and the keys are stored', () => {
+    const { record, notes } = synced(null, ['a:1', 'malformed'])
+    expect([record.active, ids(record)]).toEqual([null, ['a']])
+    expect(codes(notes)).toEqual(['version-malformed 2', 'active-unusable 2'])
+  })
+
+  it('goes back to an earlier key when a new version repeats it', () => {
+    const { record } = synced(first('a:1', 'b:2'), ['a:1', 'b:2', 'a:1'], { now: NOW + 5 })
+    expect(record.active).toBe('a')
+    expect(record.keys.map(({ id, v, stopped }) => [id, v, stopped])).toEqual([
+      ['a', [1, 3], undefined],
+      ['b', [2], NOW + 5],
+    ])
+  })
+
+  it('never moves backwards because a standby serves an older answer', () => {
+    const { record, notes } = synced(first('a:1', 'b:2'), ['a:1'])
+    expect([record.active, ids(record), codes(notes)]).toEqual(['b', ['a', 'b'], ['source-behind 1']])
+  })
+
+  it('moves backwards when forced', () => {
+    expect(synced(first('a:1', 'b:2'), ['a:1'], { force: true }).record.active).toBe('a')
+  })
+})
+
+describe('a known key', () => {
+  it.each([
+    ['deleted', ['deleted', 'b:2']],
+    ['destroyed', ['destroyed', 'b:2']],
+    ['pruned', [null, 'b:2']],
+  ])('stays when its version is %s, and says so', (state, versions) => {
+    const { record } = synced(first('a:1', 'b:2'), versions)
+    expect(ids(record)).toEqual(['a', 'b'])
+    expect(gone(record, 'a')).toBe(state)
+  })
+
+  it('is present again once its version was undeleted', () => {
+    const deleted = synced(first('a:1', 'b:2'), ['deleted', 'b:2']).record
+    expect(gone(synced(deleted, ['a:1', 'b:2']).record, 'a')).toBeUndefined()
+  })
+
+  it('is not called pruned by an answer that merely lacks it', () => {
+    const { record } = synced(first('a:1', 'b:2', 'c:3'), ['a:1', null, 'c:3'])
+    expect(gone(record, 'b')).toBeUndefined()
+  })
+
+  it('keeps its id: another key under it is a collision', () => {
+    const { record, notes } = synced(first('a:1'), ['a:1', 'a:2', 'b:3'])
+    expect(record.keys.map(({ id, commit }) => `${id}:${commit}`)).toEqual(['a:1', 'b:3'])
+    expect([codes(notes), record.skipped]).toEqual([['id-collision 2'], [{ v: 2, why: 'collision' }]])
+  })
+})
+
+it('lets the lowest version win a collision within a batch', () => {
+  const { record } = synced(null, ['a:1', 'b:2', 'a:3', 'c:4'])
+  expect(record.keys.map(({ id, commit }) => `${id}:${commit}`)).toEqual(['a:1', 'b:2', 'c:4'])
+})
+
+it('counts versions that vanished before they were read', () => {
+  expect(first(null, null, 'destroyed', 'deleted', 'e:5').lost).toBe(3)
+})
+
+describe('another source', () => {
+  const other = { ...SOURCE, path: 'elsewhere' }
+
+  it('is refused until it is adopted; a force is not enough', () => {
+    const record = first('a:1')
+    expect(() => synced(record, ['x:9'], { source: other })).toThrow(code('ERR_SOURCE_CHANGED'))
+    expect(() => synced(record, ['x:9'], { source: other, force: true })).toThrow(code('ERR_SOURCE_CHANGED'))
+  })
+
+  it('keeps the earlier keys, detached, when adopted', () => {
+    const { record } = synced(first('a:1'), ['x:9'], { source: other, adopt: true })
+    expect(record.keys.map(({ id, inc }) => [id, inc])).toEqual([
+      ['a', 'first'],
+      ['x', undefined],
+    ])
+    expect([record.active, record.source]).toEqual(['x', other])
+  })
+
+  it('takes a key up again that it holds as well', () => {
+    const { record } = synced(first('a:1', 'b:2'), ['b:2', 'a:1'], { source: other, adopt: true })
+    expect(record.keys.map(({ id, v, inc }) => [id, v, inc])).toEqual([
+      ['a', [2], undefined],
+      ['b', [1], undefined],
+    ])
+  })
+})
+
+describe('a secret that was deleted and made again', () => {
+  const observation = observed(['x:9'], 'second')
+
+  it('is refused, and nothing changes', () => {
+    expect(() => synced(first('a:1'), ['x:9'], { observation })).toThrow(code('ERR_SOURCE_RECREATED'))
+  })
+
+  it.each([{ force: true }, { adopt: true }])('begins anew with %j', (how) => {
+    const { record } = synced(first('a:1', 'b:2'), ['x:9'], { observation, ...how })
+    expect([record.active, ids(record), record.highest]).toEqual(['x', ['a', 'b', 'x'], 1])
+  })
+
+  it('is named when it is not there at all', () => {
+    expect(() => synced(first('a:1'), [], { observation: null })).toThrow(code('ERR_SOURCE_NOT_FOUND'))
+  })
+})
+
+describe('removal', () => {
+  const remove = (record: KeyringRecord, id: string, more = {}) => applyChange(record, { op: 'remove', id, force: false, ...more }, NOW + 1000, 1000)
+  const rotated = () => synced(first('a:1'), ['a:1', 'b:2']).record
+
+  it('leaves a tombstone that every later sync respects, by id and by key', () => {
+    const removed = remove(first('a:1', 'b:2'), 'a')
+    expect(synced(removed, ['a:1', 'b:2']).plan.read).toEqual([])
+    const { record, notes } = synced(removed, ['a:1', 'b:2', 'a:7', 'z:1', 'c:3'])
+    expect([ids(record), codes(notes)]).toEqual([['b', 'c'], ['key-removed 3', 'key-removed 4']])
+  })
+
+  it('never takes the active key, not by force either', () => {
+    expect(() => remove(rotated(), 'b', { force: true })).toThrow(code('ERR_KEY_ACTIVE'))
+  })
+
+  it('waits until no instance can still encrypt with the key, unless forced', () => {
+    expect(ids(remove(rotated(), 'a'))).toEqual(['b'])
+    const early = () => applyChange(rotated(), { op: 'remove', id: 'a', force: false }, NOW + 999, 1000)
+    expect(early).toThrow(expect.objectContaining({ code: 'ERR_KEY_IN_USE', facts: expect.objectContaining({ allowedFrom: new Date(NOW + 1000).toISOString() }) }))
+    expect(ids(applyChange(rotated(), { op: 'remove', id: 'a', force: true }, NOW + 999, 1000))).toEqual(['b'])
+  })
+
+  it('says so when there is no such key', () => {
+    expect(() => remove(first('a:1'), 'zz')).toThrow(code('ERR_KEY_NOT_FOUND'))
+  })
+})
+
+describe('compromise', () => {
+  it('of the active key needs force; encryption then waits for a new version', () => {
+    const record = first('a:1', 'b:2')
+    expect(() => applyChange(record, { op: 'compromise', id: 'b', force: false }, NOW, 0)).toThrow(code('ERR_KEY_ACTIVE'))
+    const marked = applyChange(record, { op: 'compromise', id: 'b', force: true }, NOW, 0)
+    expect(marked.active).toBeNull()
+    expect(synced(marked, ['a:1', 'b:2']).record.active).toBeNull()
+    expect(synced(marked, ['a:1', 'b:2', 'c:3']).record.active).toBe('c')
+  })
+
+  it('of another key stays through syncs', () => {
+    const marked = applyChange(first('a:1', 'b:2'), { op: 'compromise', id: 'a', force: false }, NOW, 0)
+    expect(synced(marked, ['a:1', 'b:2', 'c:3']).record.keys[0]).toMatchObject({ id: 'a', compromised: true })
+  })
+})
+
+it('keeps fields that a later release has added', () => {
+  const later = { ...first('a:1'), tags: ['x'] }
+  expect(synced(later, ['a:1', 'b:2']).record).toMatchObject({ tags: ['x'] })
+})
+
+describe('any history of the source', () => {
+  const content = fc.constantFrom('a:1', 'a:2', 'b:1', 'b:2', 'c:3', 'd:4', 'malformed', 'deleted', 'destroyed')
+  const history = fc.array(fc.array(content, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 6 })
+
+  it('never loses a held key, never gives an id another key, never reads a version twice', () => {
+    fc.assert(
+      fc.property(history, fc.integer({ min: 1, max: 3 }), (steps, batch) => {
+        let record: KeyringRecord | null = null
+        let versions: (string | null)[] = []
+        const seen = new Set<number>()
+        for (const added of steps) {
+          versions = [...versions.map((old, index) => (index < versions.length - 3 ? null : old)), ...added]
+          const before: KeyringRecord | null = record
+          const { plan, record: next } = synced(before, versions, { batch })
+          expect(plan.read.filter((version) => seen.has(version))).toEqual([])
+          for (const version of plan.read) seen.add(version)
+          for (const entry of before?.keys ?? []) expect(next.keys).toContainEqual(expect.objectContaining({ id: entry.id, commit: entry.commit }))
+          expect(new Set(ids(next)).size).toBe(next.keys.length)
+          if (next.active !== null) expect(ids(next)).toContain(next.active)
+          record = next
+        }
+      }),
+    )
+  })
+})
