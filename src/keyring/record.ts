@@ -1,7 +1,6 @@
 /** The stored record `ekr1`, specified byte for byte in docs/formats.md. */
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
-import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { Malformed, SourceId } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
@@ -62,15 +61,8 @@ export async function verifyRecord(set: SealerSet, keyring: string, bytes: Bytes
   return { record, wrappingKeyId: signed.wrappingKeyId }
 }
 
-/** Signs under the first wrapping key, under which the keys must be sealed: see `reseal`. @throws `ERR_RECORD_TOO_LARGE`. */
-export async function signRecord(set: SealerSet, record: KeyringRecord): Promise<Bytes> {
-  const bytes = await set.first.sign(FORMAT, JSON.stringify(record))
-  if (bytes.length > MAX_RECORD_BYTES) {
-    const facts = { keyring: record.keyring, bytes: bytes.length, limit: MAX_RECORD_BYTES, keys: record.keys.length }
-    throw new KeyringError('ERR_RECORD_TOO_LARGE', `The record of keyring "${record.keyring}" would have ${bytes.length} bytes; ${MAX_RECORD_BYTES} are allowed.`, { facts })
-  }
-  return bytes
-}
+/** Signs under the first wrapping key, under which the keys must be sealed: see `reseal`. */
+export const signRecord = (set: SealerSet, record: KeyringRecord): Promise<Bytes> => set.first.sign(FORMAT, JSON.stringify(record))
 
 /** Every write seals the whole record under the first wrapping key: keys sealed under another are opened and sealed anew. */
 export async function reseal(set: SealerSet, { record, wrappingKeyId }: VerifiedRecord): Promise<KeyringRecord> {

@@ -17,7 +17,7 @@ export function observed(versions: Versions, incarnation = 'first'): Observation
   return { incarnation, current: versions.length, versions: listed }
 }
 
-const stateOf = (content: string) => (content === 'deleted' || content === 'destroyed' ? content : 'readable')
+const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' => (content === 'deleted' || content === 'destroyed' ? content : 'readable')
 
 export function readOf(versions: Versions, version: number): ReadOutcome {
   const content = versions[version - 1] ?? null
