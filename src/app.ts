@@ -48,17 +48,33 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
 
 function vaultSource({ vault }: Config, { fetch, clock, cipher, hash }: AuthorityPorts): OpenKeySource {
   const transport = vaultTransport({ fetch, clock, ...vault })
-  return (token) => kv2Source({ transport, login: tokenLogin(token === null ? vault.auth.token : new Secret(token)), cipher, hash, ...vault })
+  return (token) =>
+    kv2Source({
+      transport,
+      login: tokenLogin(token === null ? vault.auth.token : new Secret(token)),
+      cipher,
+      hash,
+      ...vault,
+    })
 }
 
 export function createApp(config: Config, ports: AppPorts): Hono {
   const { hash, clock, audit, onDefect } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
-  return createHttp({ authenticate: authenticator(hash, clock, tokens), keyring: keyrings(config, ports), audit, clock, onDefect })
+  return createHttp({
+    authenticate: authenticator(hash, clock, tokens),
+    keyring: keyrings(config, ports),
+    audit,
+    clock,
+    onDefect,
+  })
 }
 
 /** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
-export function keyrings(config: Config, ports: Primitives & Pick<AppPorts, 'authority' | 'freshness'>): (name: string) => Promise<Keyring> {
+export function keyrings(
+  config: Config,
+  ports: Primitives & Pick<AppPorts, 'authority' | 'freshness'>,
+): (name: string) => Promise<Keyring> {
   const opened = new Map<string, Keyring>()
   return async (name) => {
     const held = opened.get(name)

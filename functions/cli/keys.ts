@@ -12,7 +12,9 @@ export const keys = defineCommand({
       const width = Math.max(...list.map(({ id }) => id.length), 2)
       console.log(`${'ID'.padEnd(width)}  ${'STATE'.padEnd(11)}  ${'AT SOURCE'.padEnd(9)}  VERSIONS  CREATED`)
       for (const { id, state, source, versions, created, weak } of list) {
-        console.log(`${id.padEnd(width)}  ${state.padEnd(11)}  ${source.padEnd(9)}  ${versions.join(',').padEnd(8)}  ${created}${weak ? '  weak' : ''}`)
+        console.log(
+          `${id.padEnd(width)}  ${state.padEnd(11)}  ${source.padEnd(9)}  ${versions.join(',').padEnd(8)}  ${created}${weak ? '  weak' : ''}`,
+        )
       }
     }),
 })

@@ -3,7 +3,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import { openInstance } from '../node/instance.ts'
-import { prepare } from '../node/local.ts'
+import { LOCAL_FOLDER, prepare } from '../node/local.ts'
 
 export const jsonArg = { json: { type: 'boolean', description: 'Print JSON, for machines.', default: false } } as const
 
@@ -11,10 +11,20 @@ export const jsonArg = { json: { type: 'boolean', description: 'Print JSON, for 
 export async function withKeyring(json: boolean, work: (keyring: Keyring) => Promise<void>): Promise<void> {
   const setup = await prepare(process.env, { fresh: false })
   const parsed = parseConfig(setup.env)
-  if (!parsed.ok) return fail(json, 2, { code: 'ERR_CONFIG_INVALID', problems: parsed.problems }, parsed.problems.map(({ name, message }) => `${name}: ${message}`))
-  if (parsed.config === null || setup.database === null) return fail(json, 2, { code: 'ERR_CONFIG_INVALID' }, ['The keyring is off, or KEYRING_DATABASE is not set.'])
+  if (!parsed.ok)
+    return fail(
+      json,
+      2,
+      { code: 'ERR_CONFIG_INVALID', problems: parsed.problems },
+      parsed.problems.map(({ name, message }) => `${name}: ${message}`),
+    )
+  if (parsed.config === null || setup.database === null)
+    return fail(json, 2, { code: 'ERR_CONFIG_INVALID' }, ['The keyring is off, or KEYRING_DATABASE is not set.'])
   if (!json) console.error(`local store ${setup.database}`)
-  const instance = openInstance(parsed.config, { database: setup.database, auditFile: setup.isLocal ? `${setup.folder}/audit.log` : null })
+  const instance = openInstance(parsed.config, {
+    database: setup.database,
+    auditFile: setup.isLocal ? `${LOCAL_FOLDER}/audit.log` : null,
+  })
   try {
     await work(await instance.keyring('default'))
   } catch (error) {

@@ -9,9 +9,13 @@ export const status = defineCommand({
       const view = await keyring.status()
       if (args.json) return console.log(JSON.stringify(view))
       console.log(`keyring       ${view.keyring}: ${view.keys.length} keys, active ${view.active ?? 'none'}`)
-      if (view.source !== null) console.log(`source        ${view.source.address} ${view.source.mount}/${view.source.path}`)
+      if (view.source !== null)
+        console.log(`source        ${view.source.address} ${view.source.mount}/${view.source.path}`)
       console.log(`last success  ${view.last_success ?? 'never'}`)
-      if (view.last_error !== null) console.log(`failing       since ${view.last_error.since}, ${view.last_error.failures} times: ${view.last_error.code}: ${view.last_error.message}`)
+      if (view.last_error !== null)
+        console.log(
+          `failing       since ${view.last_error.since}, ${view.last_error.failures} times: ${view.last_error.code}: ${view.last_error.message}`,
+        )
       if (view.lost > 0) console.log(`lost          ${view.lost} versions vanished before they were read`)
       for (const { version, why } of view.skipped) console.log(`skipped       version ${version}: ${why}`)
       for (const line of view.needed) console.log(`needed        ${line}`)

@@ -42,7 +42,8 @@ function answerV2(mount: Mount, rest: string, request: KvRequest): KvAnswer {
   if (endpoint === 'data') return data(mount, path, request)
   if (endpoint === 'metadata') return metadata(mount, path, request)
   const secret = mount.secrets[path]
-  if (endpoint === 'delete' || endpoint === 'undelete' || endpoint === 'destroy') return secret ? mark(secret, endpoint, request.body) : DONE
+  if (endpoint === 'delete' || endpoint === 'undelete' || endpoint === 'destroy')
+    return secret ? mark(secret, endpoint, request.body) : DONE
   return NOTHING
 }
 
@@ -58,19 +59,25 @@ function readData(secret: Secret2, asked: number): KvAnswer {
   const version = secret.versions[number]
   if (version === undefined) return NOTHING
   const readable = isReadable(version)
-  return { status: readable ? 200 : 404, data: { data: readable ? version.data : null, metadata: versionView(number, version) } }
+  return {
+    status: readable ? 200 : 404,
+    data: { data: readable ? version.data : null, metadata: versionView(number, version) },
+  }
 }
 
 function writeData(mount: Mount, path: string, body: unknown): KvAnswer {
   const { data: content, options } = (body ?? {}) as { data?: unknown; options?: { cas?: number } }
   if (typeof content !== 'object' || content === null) return refused('no data provided')
-  const held = mount.secrets[path]
-  const cas = options?.cas
-  if (held?.casRequired && cas === undefined) return refused('check-and-set parameter required for this call')
-  if (cas !== undefined && cas !== (held?.current ?? 0)) return refused('check-and-set parameter did not match the current version')
+  const mismatch = checkCas(mount.secrets[path], options?.cas)
+  if (mismatch !== null) return refused(mismatch)
   const secret = (mount.secrets[path] ??= newSecret())
   const version = append(secret, content)
   return { status: 200, data: versionView(secret.current, version) }
+}
+
+function checkCas(held: Secret2 | undefined, cas: number | undefined): string | null {
+  if (cas === undefined) return held?.casRequired ? 'check-and-set parameter required for this call' : null
+  return cas === (held?.current ?? 0) ? null : 'check-and-set parameter did not match the current version'
 }
 
 function metadata(mount: Mount, path: string, { method, body, query }: KvRequest): KvAnswer {
@@ -83,7 +90,11 @@ function metadata(mount: Mount, path: string, { method, body, query }: KvRequest
 }
 
 function configure(secret: Secret2, body: unknown): void {
-  const { max_versions: most, delete_version_after: after, cas_required: cas } = (body ?? {}) as { max_versions?: number; delete_version_after?: string; cas_required?: boolean }
+  const {
+    max_versions: most,
+    delete_version_after: after,
+    cas_required: cas,
+  } = (body ?? {}) as { max_versions?: number; delete_version_after?: string; cas_required?: boolean }
   secret.maxVersions = most ?? secret.maxVersions
   secret.deleteAfter = after ?? secret.deleteAfter
   secret.casRequired = cas ?? secret.casRequired

@@ -30,11 +30,21 @@ const DEFAULT_MAX_VERSIONS = 10
 
 export const newMount = (version: '1' | '2'): Mount => ({ version, plain: {}, secrets: {} })
 /** Vault prints up to nine fractional digits. */
-export const timeNow = (): string => new Date().toISOString().replace('Z', `${String(process.hrtime()[1] % 1_000_000).padStart(6, '0')}Z`)
+export const timeNow = (): string =>
+  new Date().toISOString().replace('Z', `${String(process.hrtime()[1] % 1_000_000).padStart(6, '0')}Z`)
 
 export function newSecret(): Secret2 {
   const now = timeNow()
-  return { created: now, updated: now, current: 0, oldest: 0, maxVersions: 0, deleteAfter: '0s', casRequired: false, versions: {} }
+  return {
+    created: now,
+    updated: now,
+    current: 0,
+    oldest: 0,
+    maxVersions: 0,
+    deleteAfter: '0s',
+    casRequired: false,
+    versions: {},
+  }
 }
 
 export function append(secret: Secret2, data: unknown): Version {
@@ -59,7 +69,8 @@ function prune(secret: Secret2): void {
   secret.oldest = oldest
 }
 
-export const isReadable = ({ deletion, destroyed }: Version): boolean => !destroyed && (deletion === '' || Date.parse(deletion) > Date.now())
+export const isReadable = ({ deletion, destroyed }: Version): boolean =>
+  !destroyed && (deletion === '' || Date.parse(deletion) > Date.now())
 
 export const versionView = (number: number, { created, deletion, destroyed }: Version) => ({
   created_time: created,
@@ -70,7 +81,10 @@ export const versionView = (number: number, { created, deletion, destroyed }: Ve
 })
 
 export function metadataView(secret: Secret2) {
-  const versions = Object.entries(secret.versions).map(([number, { created, deletion, destroyed }]) => [number, { created_time: created, deletion_time: deletion, destroyed }])
+  const versions = Object.entries(secret.versions).map(([number, { created, deletion, destroyed }]) => [
+    number,
+    { created_time: created, deletion_time: deletion, destroyed },
+  ])
   return {
     cas_required: secret.casRequired,
     created_time: secret.created,

@@ -50,7 +50,8 @@ class Vault {
     this.#file = dataFile
     const isNew = dataFile === null || !existsSync(dataFile)
     this.mounts = isNew ? { secret: newMount('2') } : (JSON.parse(readFileSync(dataFile, 'utf8')) as Mounts)
-    if (isNew && seed !== undefined) append(((this.mounts[seed.mount] ??= newMount('2')).secrets[seed.path] ??= newSecret()), seed.data)
+    if (isNew && seed !== undefined)
+      append(((this.mounts[seed.mount] ??= newMount('2')).secrets[seed.path] ??= newSecret()), seed.data)
     this.save()
   }
 
@@ -66,7 +67,17 @@ function devVaultApp(options: DevVaultOptions): Hono {
   const token = options.rootToken ?? 'root'
   const app = new Hono()
   app.get('/v1/sys/health', (context) => context.json(health(vault), vault.sealed ? 503 : 200))
-  app.get('/v1/sys/seal-status', (context) => context.json({ type: 'shamir', initialized: true, sealed: vault.sealed, t: 1, n: 1, progress: 0, version: 'dev-vault' }))
+  app.get('/v1/sys/seal-status', (context) =>
+    context.json({
+      type: 'shamir',
+      initialized: true,
+      sealed: vault.sealed,
+      t: 1,
+      n: 1,
+      progress: 0,
+      version: 'dev-vault',
+    }),
+  )
   app.on(['POST', 'PUT'], '/v1/sys/unseal', async (context) => unseal(vault, context))
   app.use('/v1/*', async (context, next) => {
     if (vault.sealed) return context.json({ errors: ['Vault is sealed'] }, 503)
@@ -79,13 +90,31 @@ function devVaultApp(options: DevVaultOptions): Hono {
   })
   app.on(['POST', 'PUT'], '/v1/sys/mounts/:mount{.+}', async (context) => addMount(vault, context))
   app.get('/v1/sys/internal/ui/mounts/:path{.+}', (context) => showMount(vault, context))
-  app.get('/v1/auth/token/lookup-self', (context) => context.json(envelope({ display_name: 'root', policies: ['root'], ttl: 0, expire_time: null, type: 'service', renewable: false, num_uses: 0 })))
+  app.get('/v1/auth/token/lookup-self', (context) =>
+    context.json(
+      envelope({
+        display_name: 'root',
+        policies: ['root'],
+        ttl: 0,
+        expire_time: null,
+        type: 'service',
+        renewable: false,
+        num_uses: 0,
+      }),
+    ),
+  )
   app.all('/v1/:path{.+}', async (context) => answerSecret(vault, context))
   app.notFound((context) => context.json({ errors: [] }, 404))
   return app
 }
 
-const health = ({ sealed }: Vault) => ({ initialized: true, sealed, standby: sealed, server_time_utc: Math.floor(Date.now() / 1000), version: 'dev-vault' })
+const health = ({ sealed }: Vault) => ({
+  initialized: true,
+  sealed,
+  standby: sealed,
+  server_time_utc: Math.floor(Date.now() / 1000),
+  version: 'dev-vault',
+})
 
 /** As Vault, whatever the media type says: curl -d sends a form's. `undefined` = no JSON. */
 async function jsonBody(context: Context): Promise<unknown> {
@@ -104,7 +133,8 @@ async function unseal(vault: Vault, context: Context): Promise<Response> {
   return context.json({ sealed: false, t: 1, n: 1, progress: 0 })
 }
 
-const tokenOf = (context: Context): string | undefined => context.req.header('x-vault-token') ?? /^Bearer (.+)$/.exec(context.req.header('authorization') ?? '')?.[1]
+const tokenOf = (context: Context): string | undefined =>
+  context.req.header('x-vault-token') ?? /^Bearer (.+)$/.exec(context.req.header('authorization') ?? '')?.[1]
 
 async function addMount(vault: Vault, context: Context): Promise<Response> {
   const { options } = ((await jsonBody(context)) ?? {}) as { options?: { version?: string } }
@@ -116,7 +146,15 @@ async function addMount(vault: Vault, context: Context): Promise<Response> {
 function showMount(vault: Vault, context: Context): Response {
   const asked = `${context.req.param('path')}/`
   const found = Object.entries(vault.mounts).find(([name]) => asked.startsWith(`${name}/`))
-  if (found === undefined) return context.json({ errors: [`preflight capability check returned 403, please ensure client's policies grant access to path "${asked}"`] }, 403)
+  if (found === undefined)
+    return context.json(
+      {
+        errors: [
+          `preflight capability check returned 403, please ensure client's policies grant access to path "${asked}"`,
+        ],
+      },
+      403,
+    )
   const [path, { version }] = found
   return context.json(envelope({ path: `${path}/`, type: 'kv', options: { version } }))
 }
@@ -124,8 +162,17 @@ function showMount(vault: Vault, context: Context): Response {
 async function answerSecret(vault: Vault, context: Context): Promise<Response> {
   const path = context.req.param('path') ?? ''
   const body = context.req.method === 'GET' ? {} : await jsonBody(context)
-  if (body === undefined) return context.json({ errors: ["failed to decode JSON input: invalid character looking for beginning of value"] }, 400)
-  const answer = answerKv(vault.mounts, { method: context.req.method, path, query: new URL(context.req.url).searchParams, body })
+  if (body === undefined)
+    return context.json(
+      { errors: ['failed to decode JSON input: invalid character looking for beginning of value'] },
+      400,
+    )
+  const answer = answerKv(vault.mounts, {
+    method: context.req.method,
+    path,
+    query: new URL(context.req.url).searchParams,
+    body,
+  })
   if (answer === null) return context.json({ errors: [`no handler for route "${path}". route entry not found.`] }, 404)
   if (context.req.method !== 'GET') vault.save()
   return reply(context, answer)
@@ -136,4 +183,13 @@ function reply(context: Context, { status, data, errors }: KvAnswer): Response {
   return context.json(errors === undefined ? envelope(data) : { errors }, status as ContentfulStatusCode)
 }
 
-const envelope = (data: unknown) => ({ request_id: crypto.randomUUID(), lease_id: '', renewable: false, lease_duration: 0, data, wrap_info: null, warnings: null, auth: null })
+const envelope = (data: unknown) => ({
+  request_id: crypto.randomUUID(),
+  lease_id: '',
+  renewable: false,
+  lease_duration: 0,
+  data,
+  wrap_info: null,
+  warnings: null,
+  auth: null,
+})

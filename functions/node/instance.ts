@@ -19,7 +19,12 @@ export type Instance = ReturnType<typeof openInstance>
 export function openInstance(config: Config, { database, auditFile }: { database: string; auditFile: string | null }) {
   const store = sqliteStore(database)
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
-  const authority = createAuthority(config, { ...primitives, store, fetch: httpFetch, encryptBoundMs: FRESHNESS.freshMs })
+  const authority = createAuthority(config, {
+    ...primitives,
+    store,
+    fetch: httpFetch,
+    encryptBoundMs: FRESHNESS.freshMs,
+  })
   const audit = auditLog(auditFile === null ? toStdout : (text) => appendFile(auditFile, text, { mode: 0o600 }))
   const ports = { ...primitives, authority, audit, freshness: FRESHNESS, extraTokens: adminToken(config), onDefect }
   return {
@@ -45,7 +50,16 @@ const toStdout = (text: string): Promise<void> =>
 
 /** Name and frames alone: a foreign error's message may quote what it was given. */
 function onDefect(error: unknown, request: string): void {
-  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
+  const frames =
+    error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
   const name = error instanceof Error ? error.name : typeof error
-  console.error(JSON.stringify({ time: new Date().toISOString(), level: 'error', request, defect: name, frames: frames.map((line) => line.trim()) }))
+  console.error(
+    JSON.stringify({
+      time: new Date().toISOString(),
+      level: 'error',
+      request,
+      defect: name,
+      frames: frames.map((line) => line.trim()),
+    }),
+  )
 }

@@ -8,20 +8,20 @@ import { nodeHash } from '../nodejs/cipher.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
+/** In the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
-export const DEV_VAULT_PORT = 8200
-export const DEV_TOKEN = 'root'
+const DEV_VAULT_PORT = 8200
+const DEV_TOKEN = 'root'
 
 export interface Setup {
   /** Loopback, and not production: the one place where settings are made up. */
   readonly isLocal: boolean
   /** Port of the dev Vault; `null` = a real Vault is configured. */
   readonly devVaultPort: number | null
-  readonly folder: string
   readonly env: Env
   readonly database: string | null
-  /** Where the admin token can be read, for people. */
-  readonly tokenIn: string
+  /** The file with the admin token; `null` = the settings have it. */
+  readonly tokenIn: string | null
 }
 
 /**
@@ -30,30 +30,32 @@ export interface Setup {
  */
 export async function prepare(env: Env, options: { fresh: boolean }): Promise<Setup> {
   const isLocal = isLoopback(env['HOST'] || '127.0.0.1') && env['NODE_ENV'] !== 'production'
-  const folder = LOCAL_FOLDER
-  if (!isLocal) return { isLocal, devVaultPort: null, folder, env, database: env['KEYRING_DATABASE'] || null, tokenIn: 'KEYRING_API_TOKENS' }
-  if (options.fresh) rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (!isLocal) return { isLocal, devVaultPort: null, env, database: env['KEYRING_DATABASE'] || null, tokenIn: null }
+  if (options.fresh) rmSync(LOCAL_FOLDER, { recursive: true, force: true })
+  mkdirSync(LOCAL_FOLDER, { recursive: true, mode: 0o700 })
   const devVaultPort = namesVault(env) ? null : Number(env['KEYRING_DEV_VAULT_PORT'] || DEV_VAULT_PORT)
-  const hasTokens = isSet(env, 'KEYRING_API_TOKEN') || isSet(env, 'KEYRING_API_TOKENS')
-  const made: Record<string, string> = { ...vaultDefaults(env, devVaultPort) }
-  if (!isSet(env, 'KEYRING_WRAPPING_KEYS')) made['KEYRING_WRAPPING_KEYS'] = `local:${await kept(join(folder, 'wrapping-key'), newWrappingKey)}`
-  if (!hasTokens) made['KEYRING_API_TOKEN'] = await kept(join(folder, 'token'), () => newToken(nodeHash))
-  return {
-    isLocal,
-    devVaultPort,
-    folder,
-    env: { ...env, ...made },
-    database: env['KEYRING_DATABASE'] || join(folder, devVaultPort === null ? 'keyring.sqlite' : 'dev-vault.sqlite'),
-    tokenIn: hasTokens ? 'the settings' : join(folder, 'token'),
-  }
+  const database =
+    env['KEYRING_DATABASE'] || join(LOCAL_FOLDER, devVaultPort === null ? 'keyring.sqlite' : 'dev-vault.sqlite')
+  const { secrets, tokenIn } = await localSecrets(env)
+  return { isLocal, devVaultPort, env: { ...env, ...vaultDefaults(env, devVaultPort), ...secrets }, database, tokenIn }
+}
+
+async function localSecrets(env: Env): Promise<{ secrets: Record<string, string>; tokenIn: string | null }> {
+  const secrets: Record<string, string> = {}
+  if (!isSet(env, 'KEYRING_WRAPPING_KEYS'))
+    secrets['KEYRING_WRAPPING_KEYS'] = `local:${await kept(join(LOCAL_FOLDER, 'wrapping-key'), newWrappingKey)}`
+  if (isSet(env, 'KEYRING_API_TOKEN') || isSet(env, 'KEYRING_API_TOKENS')) return { secrets, tokenIn: null }
+  const tokenIn = join(LOCAL_FOLDER, 'token')
+  secrets['KEYRING_API_TOKEN'] = await kept(tokenIn, () => newToken(nodeHash))
+  return { secrets, tokenIn }
 }
 
 export const newWrappingKey = (): string => toBase64(crypto.getRandomValues(new Uint8Array(32)))
 
 const isSet = (env: Env, name: string): boolean => (env[name] ?? '') !== ''
 
-const namesVault = (env: Env): boolean => Object.keys(env).some((name) => /^(KONG_)?KEYRING_VAULT_/.test(name) && isSet(env, name))
+const namesVault = (env: Env): boolean =>
+  Object.keys(env).some((name) => /^(KONG_)?KEYRING_VAULT_/.test(name) && isSet(env, name))
 
 /** The how-to's mount and path; the dev Vault's address and token hide what VAULT_ADDR and VAULT_TOKEN may say. */
 function vaultDefaults(env: Env, devVaultPort: number | null): Record<string, string> {

@@ -4,16 +4,19 @@ import type { Setup } from './local.ts'
 
 export const VERSION = '0.1.0'
 
-export const line = (mark: 'ok' | 'no', what: string, detail: string): string => `  ${mark}  ${what.padEnd(10)}  ${detail}`
+export const line = (mark: 'ok' | 'no', what: string, detail: string): string =>
+  `  ${mark}  ${what.padEnd(10)}  ${detail}`
 
 export const header = (): string => `edge-keyring ${VERSION}   local default; all it keeps is in .edge-keyring/`
 
-export const trouble = (what: string, { code, message, remedy }: Pick<KeyringError, 'code' | 'message' | 'remedy'>): string =>
-  `${line('no', what, `${code}: ${message}`)}\n${' '.repeat(18)}${remedy}`
+export const trouble = (
+  what: string,
+  { code, message, remedy }: Pick<KeyringError, 'code' | 'message' | 'remedy'>,
+): string => `${line('no', what, `${code}: ${message}`)}\n${' '.repeat(18)}${remedy}`
 
 export function lines(setup: Setup, port: number, id: string): string {
   const url = `localhost:${port}`
-  const token = setup.tokenIn.endsWith('token') ? `$(cat ${setup.tokenIn})` : '<an API token>'
+  const token = setup.tokenIn === null ? '<an API token>' : `$(cat ${setup.tokenIn})`
   return [
     'In a second terminal, in this folder:',
     `  H="Kong-Admin-Token: ${token}"`,

@@ -7,7 +7,7 @@ import type { Config } from '../../src/config/config.ts'
 import { settle } from '../../src/core/errors.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { prepare } from './local.ts'
+import { LOCAL_FOLDER, prepare } from './local.ts'
 import type { Setup } from './local.ts'
 import { VERSION, header, line, lines, trouble } from './screen.ts'
 
@@ -25,24 +25,48 @@ export async function start(options: { fresh: boolean }): Promise<void> {
   await serveKeyring(parsed.config, setup, say, closeVault)
 }
 
-async function serveKeyring(config: Config, setup: Setup, say: (text: string) => void, closeVault: () => Promise<void>): Promise<void> {
+async function serveKeyring(
+  config: Config,
+  setup: Setup,
+  say: (text: string) => void,
+  closeVault: () => Promise<void>,
+): Promise<void> {
   if (setup.database === null) return refuse(['KEYRING_DATABASE: is required: the path of the SQLite file.'])
-  const instance = openInstance(config, { database: setup.database, auditFile: setup.isLocal ? `${setup.folder}/audit.log` : null })
+  const instance = openInstance(config, {
+    database: setup.database,
+    auditFile: setup.isLocal ? `${LOCAL_FOLDER}/audit.log` : null,
+  })
   const { server, port } = await listen(instance, config)
   stopOnSignal(server, instance, closeVault)
   await firstSync(config, instance, say)
-  if (!setup.isLocal) return console.error(JSON.stringify({ time: new Date().toISOString(), level: 'info', listening: `${config.node.host}:${port}`, version: VERSION }))
-  say(line('ok', 'listening', `http://${config.node.host}:${port}   admin token in ${setup.tokenIn}`))
+  if (!setup.isLocal)
+    return console.error(
+      JSON.stringify({
+        time: new Date().toISOString(),
+        level: 'info',
+        listening: `${config.node.host}:${port}`,
+        version: VERSION,
+      }),
+    )
+  say(line('ok', 'listening', `http://${config.node.host}:${port}   admin token in ${setup.tokenIn ?? 'the settings'}`))
   say(lines(setup, port, SEED_ID))
 }
 
-async function startDevVault({ devVaultPort: port, folder }: Setup, say: (text: string) => void): Promise<() => Promise<void>> {
+async function startDevVault({ devVaultPort: port }: Setup, say: (text: string) => void): Promise<() => Promise<void>> {
   if (port === null) return async () => {}
   const { startDevVault: startVault } = await import('../dev-vault/server.ts')
   const { toBase64 } = await import('../../src/core/bytes.ts')
   const key = toBase64(crypto.getRandomValues(new Uint8Array(32)))
-  const vault = await startVault({ port, dataFile: `${folder}/dev-vault.json`, seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } } }).catch((error: unknown) =>
-    portTaken(error, port, `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${port + 1} npm start`),
+  const vault = await startVault({
+    port,
+    dataFile: `${LOCAL_FOLDER}/dev-vault.json`,
+    seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } },
+  }).catch((error: unknown) =>
+    portTaken(
+      error,
+      port,
+      `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${port + 1} npm start`,
+    ),
   )
   say(line('ok', 'dev Vault', `${vault.address}   a stand-in: never for real data`))
   return () => vault.close()
@@ -56,19 +80,36 @@ async function firstSync({ vault }: Config, instance: Instance, say: (text: stri
   const took = Math.round(performance.now() - began)
   const record = await settle(() => keyring.record())
   const keys = record.ok ? (record.value?.keys ?? []) : []
-  if (synced.ok) say(line('ok', 'sync', `${vault.mount}/${vault.path}: ${count(keys.length, 'key')}, ${count(synced.value.requests, 'request')} to Vault, ${took} ms`))
+  if (synced.ok)
+    say(
+      line(
+        'ok',
+        'sync',
+        `${vault.mount}/${vault.path}: ${count(keys.length, 'key')}, ${count(synced.value.requests, 'request')} to Vault, ${took} ms`,
+      ),
+    )
   else if (say.length > 0) say(trouble('sync', synced.error))
   const active = record.ok ? record.value?.active : null
-  say(line(active ? 'ok' : 'no', 'keyring', `default: ${keys.map(({ id }) => (id === active ? `${id} (active)` : id)).join(', ') || 'empty'}`))
+  say(
+    line(
+      active ? 'ok' : 'no',
+      'keyring',
+      `default: ${keys.map(({ id }) => (id === active ? `${id} (active)` : id)).join(', ') || 'empty'}`,
+    ),
+  )
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
 
 function listen(instance: Instance, { node }: Config): Promise<{ server: ServerType; port: number }> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: instance.app.fetch, hostname: node.host, port: node.port }, ({ port }) => resolve({ server, port }))
+    const server = serve({ fetch: instance.app.fetch, hostname: node.host, port: node.port }, ({ port }) =>
+      resolve({ server, port }),
+    )
     server.once('error', reject)
-  }).catch((error: unknown) => portTaken(error, node.port, `Use another: PORT=${node.port + 100} npm start`)) as Promise<{ server: ServerType; port: number }>
+  }).catch((error: unknown) =>
+    portTaken(error, node.port, `Use another: PORT=${node.port + 100} npm start`),
+  ) as Promise<{ server: ServerType; port: number }>
 }
 
 function portTaken(error: unknown, port: number, remedy: string): never {

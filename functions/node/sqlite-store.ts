@@ -25,7 +25,9 @@ function openStore(path: string): SqliteStore {
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
   if (layout > LAYOUT) throw unavailable(path, `was written by a newer release (layout ${layout})`)
-  database.exec(`CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT; PRAGMA user_version = ${LAYOUT}`)
+  database.exec(
+    `CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT; PRAGMA user_version = ${LAYOUT}`,
+  )
 
   const select = database.prepare('SELECT version, bytes FROM record WHERE name = ?')
   const insert = database.prepare('INSERT INTO record (name, version, bytes) VALUES (?, 1, ?) ON CONFLICT DO NOTHING')
@@ -42,7 +44,8 @@ function openStore(path: string): SqliteStore {
     const held = known.get(name)
     if (held !== undefined) return held
     const row = select.get(name)
-    const stored = row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Uint8Array<ArrayBuffer> }
+    const stored =
+      row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Uint8Array<ArrayBuffer> }
     known.set(name, stored)
     return stored
   }
@@ -51,7 +54,9 @@ function openStore(path: string): SqliteStore {
     get: async (name) => guarded(path, () => get(name)),
     async put(name, bytes, expected) {
       refuseLargeRecord(name, bytes)
-      const { changes } = guarded(path, () => (expected === 0 ? insert.run(name, bytes) : update.run(bytes, name, expected)))
+      const { changes } = guarded(path, () =>
+        expected === 0 ? insert.run(name, bytes) : update.run(bytes, name, expected),
+      )
       known.delete(name)
       if (Number(changes) === 0) return 'conflict'
       const stored = { bytes: bytes.slice(), version: expected + 1 }
@@ -74,7 +79,8 @@ function guarded<T>(path: string, work: () => T): T {
 
 function reason(error: unknown): string {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
-  return typeof errcode === 'number' ? `SQLite ${errcode}` : String(code ?? 'unknown')
+  return typeof errcode === 'number' ? `SQLite ${errcode}` : typeof code === 'string' ? code : 'unknown'
 }
 
-const unavailable = (path: string, what: string): KeyringError => new KeyringError('ERR_STORE_UNAVAILABLE', `The database ${path} ${what}.`)
+const unavailable = (path: string, what: string): KeyringError =>
+  new KeyringError('ERR_STORE_UNAVAILABLE', `The database ${path} ${what}.`)

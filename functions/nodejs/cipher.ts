@@ -52,7 +52,9 @@ export const nodeCipher: Cipher = {
   open(key, nonce, ciphertext, aad) {
     if (ciphertext.length < TAG_BYTES) return null
     const split = ciphertext.length - TAG_BYTES
-    const gcm = createDecipheriv('aes-256-gcm', messageKey(key, nonce), nonce.subarray(12), { authTagLength: TAG_BYTES })
+    const gcm = createDecipheriv('aes-256-gcm', messageKey(key, nonce), nonce.subarray(12), {
+      authTagLength: TAG_BYTES,
+    })
     gcm.setAAD(aad)
     gcm.setAuthTag(ciphertext.subarray(split))
     const plaintext = gcm.update(ciphertext.subarray(0, split))

@@ -1,6 +1,16 @@
 /** What a caller may do: `action`, or `action:keyring`. `admin` allows everything. */
-export const ACTIONS = ['read', 'sync', 'push', 'rotate', 'remove', 'force', 'encrypt', 'decrypt', 'rewrap', 'export', 'admin'] as const
-export type Action = (typeof ACTIONS)[number]
+export type Action =
+  | 'read'
+  | 'sync'
+  | 'push'
+  | 'rotate'
+  | 'remove'
+  | 'force'
+  | 'encrypt'
+  | 'decrypt'
+  | 'rewrap'
+  | 'export'
+  | 'admin'
 
 /** `keyring` null = the action concerns no keyring. */
 export function isGranted(grants: ReadonlySet<string>, action: Action, keyring: string | null): boolean {

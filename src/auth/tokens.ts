@@ -21,7 +21,11 @@ export interface Caller {
 export type Authenticate = (presented: string | null) => Promise<Caller | null>
 
 export function authenticator(hash: Hash, clock: Clock, tokens: readonly ApiToken[]): Authenticate {
-  const known = tokens.map((token) => ({ ...token, digest: fromHex(token.sha256), caller: { name: token.name, grants: new Set(token.grants) } }))
+  const known = tokens.map((token) => ({
+    ...token,
+    digest: fromHex(token.sha256),
+    caller: { name: token.name, grants: new Set(token.grants) },
+  }))
   return async (presented) => {
     if (presented === null) return null
     const digest = await hash.sha256(utf8(presented))
@@ -32,7 +36,10 @@ export function authenticator(hash: Hash, clock: Clock, tokens: readonly ApiToke
 }
 
 /** `Authorization: Bearer` or `Kong-Admin-Token`; `null` = neither. */
-export function presentedToken(headers: { authorization: string | undefined; kongAdminToken: string | undefined }): string | null {
+export function presentedToken(headers: {
+  authorization: string | undefined
+  kongAdminToken: string | undefined
+}): string | null {
   const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
   return bearer ?? headers.kongAdminToken ?? null
 }

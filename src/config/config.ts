@@ -1,11 +1,30 @@
-/** The settings, parsed once: every problem at once, by name and rule, never by value. */
-import { closestMatch } from 'leven'
+/** The settings, parsed once. Every problem at once, by name and rule, never by value. */
 import * as z from 'zod/mini'
 import type { Secret } from '../core/secret.ts'
-import { isLoopback } from './loopback.ts'
-import type { ApiTokenSetting, WrappingKeySetting } from './rules.ts'
-import type { Name, Setting } from './settings.ts'
-import { NOT_USED, RULES, SETTINGS } from './settings.ts'
+import type { Env, Problem } from './names.ts'
+import { conflicts, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
+import type { Settings } from './schema.ts'
+import { isPlainHttp, schema } from './schema.ts'
+import { SETTINGS, TABLE } from './settings.ts'
+
+export type { Problem } from './names.ts'
+
+export interface WrappingKeySetting {
+  readonly id: string
+  /** `null` = the wrapping key itself; else the key derived for that one keyring. */
+  readonly keyring: string | null
+  /** Canonical base64 of 32 bytes. */
+  readonly key: Secret
+}
+
+export interface ApiTokenSetting {
+  readonly name: string
+  /** 64 lower-case hex digits. */
+  readonly sha256: string
+  readonly grants: readonly string[]
+  /** Milliseconds since 1970; `null` = never. */
+  readonly expiresAt: number | null
+}
 
 export interface Config {
   readonly vault: {
@@ -18,147 +37,72 @@ export interface Config {
     readonly timeoutMs: number
     readonly auth: { readonly method: 'token'; readonly token: Secret }
   }
-  /** The first seals, all open. */
+  /** At least one; the first seals. */
   readonly wrappingKeys: readonly WrappingKeySetting[]
   readonly apiTokens: readonly ApiTokenSetting[]
   readonly node: {
-    readonly host: string
     readonly port: number
+    readonly host: string
     readonly database: string | null
     readonly apiToken: Secret | null
-    readonly devVaultPort: number
   }
 }
 
-export interface Problem {
-  readonly name: string
-  readonly message: string
-}
-
-/** `config` null = the keyring is switched off. Notices are for the operator's log. */
+/** `config` null = the keyring is off. */
 export type Parsed =
   | { readonly ok: true; readonly config: Config | null; readonly notices: readonly string[] }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-export type Env = Readonly<Record<string, string | undefined>>
-
-const NAMES = Object.keys(SETTINGS) as Name[]
-const setting = (name: Name): Setting => SETTINGS[name]
-
-const optional = <Rule extends z.ZodMiniType>(rule: Rule) => z.optional(rule)
-const schema = z.object({
-  ...RULES,
-  KEYRING_API_TOKENS: optional(RULES.KEYRING_API_TOKENS),
-  KEYRING_API_TOKEN: optional(RULES.KEYRING_API_TOKEN),
-  KEYRING_VAULT_NAMESPACE: optional(RULES.KEYRING_VAULT_NAMESPACE),
-  KEYRING_DATABASE: optional(RULES.KEYRING_DATABASE),
-})
-type Values = z.output<typeof schema>
+const OFF = 'The keyring is off (KEYRING_ENABLED=off).'
+const PLAIN_HTTP =
+  'WARNING: KEYRING_VAULT_HOST is plain http (KEYRING_VAULT_ALLOW_HTTP is on): anyone on the way can read the Vault token and every key. Use https.'
 
 export function parseConfig(env: Env): Parsed {
-  const given = gather(env)
-  const parsed = z.safeParse(schema, given)
-  const problems = [...conflicts(env), ...(parsed.success ? across(parsed.data) : broken(parsed.error.issues, given)), ...misspelt(env)]
-  const notices = unused(env)
-  if (isOff(given)) return { ok: true, config: null, notices: [...notices, 'The keyring is off (KEYRING_ENABLED).'] }
-  if (problems.length > 0 || !parsed.success) return { ok: false, problems: inTableOrder(problems) }
-  return { ok: true, config: configOf(parsed.data), notices: [...notices, ...warnings(parsed.data)] }
+  const texts = textsOf(env)
+  const isOff = z.safeParse(SETTINGS.KEYRING_ENABLED.schema, texts['KEYRING_ENABLED']).data === false
+  const parsed = z.safeParse(schema, texts)
+  const problems = [...settingProblems(env, parsed.error?.issues ?? [], isOff), ...unknownNames(env)]
+  if (problems.length > 0) return { ok: false, problems }
+  if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
+  if (!parsed.success) throw new TypeError('A rule of the settings names no setting.')
+  const warnings = isPlainHttp(parsed.data) ? [PLAIN_HTTP] : []
+  return { ok: true, config: toConfig(parsed.data), notices: [...warnings, ...unusedNotices(env)] }
 }
 
-function configOf(values: Values): Config {
+/** In the table's order, under the names that were set. When the keyring is off nothing is missing. */
+function settingProblems(env: Env, issues: readonly z.core.$ZodIssue[], isOff: boolean): Problem[] {
+  return TABLE.flatMap(([setting, entry]) => {
+    const source = sourceOf(env, setting, entry)
+    if (isOff && source === undefined) return []
+    const wrong = issues.filter(({ path }) => path[0] === setting)
+    const named = wrong.map((issue) => ({ name: source ?? setting, message: messageOf(issue) }))
+    return [...conflicts(env, setting, entry), ...named]
+  })
+}
+
+/** Paths have list positions and field names of ours, never what the operator wrote. */
+function messageOf({ path, message }: z.core.$ZodIssue): string {
+  const where = path.slice(1).map((step) => (typeof step === 'number' ? `entry ${step + 1}` : String(step)))
+  return where.length === 0 ? message : `${where.join(', ')}: ${message}`
+}
+
+function toConfig(all: Settings): Config {
   return {
     vault: {
-      address: values.KEYRING_VAULT_HOST,
-      namespace: values.KEYRING_VAULT_NAMESPACE ?? '',
-      mount: values.KEYRING_VAULT_MOUNT,
-      path: values.KEYRING_VAULT_PATH,
-      timeoutMs: values.KEYRING_VAULT_TIMEOUT_MS,
-      auth: { method: 'token', token: values.KEYRING_VAULT_TOKEN },
+      address: all.KEYRING_VAULT_HOST.origin,
+      namespace: all.KEYRING_VAULT_NAMESPACE,
+      mount: all.KEYRING_VAULT_MOUNT,
+      path: all.KEYRING_VAULT_PATH,
+      timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
+      auth: { method: all.KEYRING_VAULT_AUTH_METHOD, token: all.KEYRING_VAULT_TOKEN },
     },
-    wrappingKeys: values.KEYRING_WRAPPING_KEYS,
-    apiTokens: values.KEYRING_API_TOKENS ?? [],
+    wrappingKeys: all.KEYRING_WRAPPING_KEYS,
+    apiTokens: all.KEYRING_API_TOKENS,
     node: {
-      host: values.HOST,
-      port: values.PORT,
-      database: values.KEYRING_DATABASE ?? null,
-      apiToken: values.KEYRING_API_TOKEN ?? null,
-      devVaultPort: values.KEYRING_DEV_VAULT_PORT,
+      port: all.PORT,
+      host: all.HOST,
+      database: all.KEYRING_DATABASE ?? null,
+      apiToken: all.KEYRING_API_TOKEN ?? null,
     },
   }
-}
-
-/** Present but empty counts as not set. */
-const valueOf = (env: Env, name: string | undefined): string | undefined => (name === undefined ? undefined : env[name] || undefined)
-
-function gather(env: Env): Partial<Record<Name, string>> {
-  const entries = NAMES.flatMap((name) => {
-    const { alias, fallbacks = [], default: preset } = setting(name)
-    const value = [name, alias, ...fallbacks].map((candidate) => valueOf(env, candidate)).find((found) => found !== undefined) ?? (preset || undefined)
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  return Object.fromEntries(entries)
-}
-
-function conflicts(env: Env): Problem[] {
-  return NAMES.flatMap((name) => {
-    const { alias } = setting(name)
-    const [own, other] = [valueOf(env, name), valueOf(env, alias)]
-    return own !== undefined && other !== undefined && own !== other ? [{ name, message: `differs from ${alias}: set one of them` }] : []
-  })
-}
-
-function broken(issues: readonly z.core.$ZodIssue[], given: Partial<Record<Name, string>>): Problem[] {
-  const found = issues.map((issue) => {
-    const name = String(issue.path[0]) as Name
-    const isMissing = given[name] === undefined
-    return { name, message: isMissing ? `is required: ${setting(name).required ?? 'see docs/settings.md'}` : issue.message }
-  })
-  return given.KEYRING_API_TOKENS ?? given.KEYRING_API_TOKEN ? found : [...found, NO_TOKENS]
-}
-
-const NO_TOKENS: Problem = { name: 'KEYRING_API_TOKENS', message: 'is required: who may call; make a token with "edge-keyring secrets new"' }
-/** Characters. */
-const TOKEN_LENGTH = { loopback: 8, elsewhere: 32 }
-
-function across(values: Values): Problem[] {
-  const problems: Problem[] = []
-  const least = isLoopback(values.HOST) ? TOKEN_LENGTH.loopback : TOKEN_LENGTH.elsewhere
-  if (isPlain(values) && !values.KEYRING_VAULT_ALLOW_HTTP) {
-    problems.push({ name: 'KEYRING_VAULT_HOST', message: 'must be https:// for a host that is not loopback; KEYRING_VAULT_ALLOW_HTTP=on lifts this' })
-  }
-  if (values.KEYRING_API_TOKENS === undefined && values.KEYRING_API_TOKEN === undefined) problems.push(NO_TOKENS)
-  if ((values.KEYRING_API_TOKEN?.reveal().length ?? least) < least) problems.push({ name: 'KEYRING_API_TOKEN', message: `must have ${least} characters or more` })
-  return problems
-}
-
-function isPlain({ KEYRING_VAULT_HOST: address }: Values): boolean {
-  const { protocol, hostname } = new URL(address)
-  return protocol === 'http:' && !isLoopback(hostname)
-}
-
-const warnings = (values: Values): string[] =>
-  isPlain(values) ? ['KEYRING_VAULT_ALLOW_HTTP is on: the Vault token and every key travel unencrypted.'] : []
-
-const ALIASES = NAMES.flatMap((name) => setting(name).alias ?? [])
-const withoutKong = (name: string): string => name.replace(/^KONG_/, '')
-
-function misspelt(env: Env): Problem[] {
-  const known = new Set<string>([...NAMES, ...ALIASES])
-  const strange = Object.keys(env).filter((name) => /^(KONG_)?KEYRING_/.test(name) && !known.has(name) && !(withoutKong(name) in NOT_USED))
-  return strange.map((name) => {
-    const nearest = closestMatch(name, [...known], { maxDistance: 4 })
-    return { name, message: `is not a setting${nearest === undefined ? '' : `; did you mean ${nearest}?`}` }
-  })
-}
-
-function unused(env: Env): string[] {
-  const named = Object.keys(env).filter((name) => withoutKong(name) in NOT_USED && valueOf(env, name) !== undefined)
-  return named.map((name) => `${name} is not used here: ${NOT_USED[withoutKong(name)]}.`)
-}
-
-const isOff = (given: Partial<Record<Name, string>>): boolean => /^(off|false)$/i.test(given.KEYRING_ENABLED ?? '')
-
-function inTableOrder(problems: readonly Problem[]): Problem[] {
-  const place = (name: string) => (NAMES.indexOf(name as Name) + NAMES.length) % NAMES.length
-  return problems.toSorted((a, b) => place(a.name) - place(b.name))
 }

@@ -1,5 +1,5 @@
-/** 127.0.0.0/8, ::1 and localhost, also as they stand in a URL. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1')
-  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name)
-}
+const QUAD = /^127(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}$/
+
+/** 127.0.0.0/8, ::1 with or without brackets, localhost. Other spellings of them are not recognised. */
+export const isLoopback = (host: string): boolean =>
+  QUAD.test(host) || ['::1', '[::1]', 'localhost'].includes(host.toLowerCase())

@@ -29,7 +29,11 @@ function rule<T>(read: (text: string) => T) {
       try {
         return read(text)
       } catch (broken) {
-        context.issues.push({ code: 'custom', message: broken instanceof Rule ? broken.message : 'is not understood', input: '' })
+        context.issues.push({
+          code: 'custom',
+          message: broken instanceof Rule ? broken.message : 'is not understood',
+          input: '',
+        })
         return z.NEVER
       }
     }),
@@ -54,7 +58,19 @@ export const strategy = rule((text) => {
   return text
 })
 
-const LATER = new Set(['kubernetes', 'approle', 'cert', 'jwt', 'oauth2', 'aws_iam', 'aws_ec2', 'gcp_iam', 'gcp_gce', 'azure', 'userpass'])
+const LATER = new Set([
+  'kubernetes',
+  'approle',
+  'cert',
+  'jwt',
+  'oauth2',
+  'aws_iam',
+  'aws_ec2',
+  'gcp_iam',
+  'gcp_gce',
+  'azure',
+  'userpass',
+])
 
 export const authMethod = rule((text) => {
   must(!LATER.has(text), 'must be token: other login methods come with a later release')
@@ -80,7 +96,10 @@ function segments(text: string): string {
   for (const segment of trimmed.split('/')) {
     const decoded = segment.replace(/%(2e|2f|5c)/gi, (code) => decodeURIComponent(code))
     must(segment !== '' && !/^\.{1,2}$/.test(decoded), 'must not have empty, "." or ".." segments')
-    must(!UNSAFE.test(decoded) && !decoded.includes('/') && segment.isWellFormed(), 'must not have backslashes, encoded slashes or control characters')
+    must(
+      !UNSAFE.test(decoded) && !decoded.includes('/') && segment.isWellFormed(),
+      'must not have backslashes, encoded slashes or control characters',
+    )
   }
   return trimmed
 }
@@ -107,12 +126,16 @@ export const text = rule((value) => value)
 
 export const wrappingKeys = rule((list) => {
   const keys = list.split(',').map(wrappingKey)
-  must(new Set(keys.map(({ id, keyring }) => `${id}/${keyring}`)).size === keys.length, 'must not have the same id twice')
+  must(
+    new Set(keys.map(({ id, keyring }) => `${id}/${keyring}`)).size === keys.length,
+    'must not have the same id twice',
+  )
   return keys
 })
 
 function wrappingKey(entry: string): WrappingKeySetting {
-  const form = 'must be id:<base64 of 32 bytes>, or id/keyring/<name>:<…>, separated by commas: make one with "edge-keyring secrets new"'
+  const form =
+    'must be id:<base64 of 32 bytes>, or id/keyring/<name>:<…>, separated by commas: make one with "edge-keyring secrets new"'
   const [, id, keyring = null, key] = /^([^:/]+)(?:\/keyring\/([^:/]+))?:(.+)$/.exec(entry.trim()) ?? []
   must(id !== undefined && key !== undefined && WRAPPING_KEY_ID.test(id), form)
   must(keyring === null || KEYRING_NAME.test(keyring), form)
@@ -120,19 +143,30 @@ function wrappingKey(entry: string): WrappingKeySetting {
   return { id, keyring, key: new Secret(key) }
 }
 
-const ACTION = /^(?:(?:read|sync|push|rotate|remove|force|encrypt|decrypt|rewrap|export|admin)(?::[A-Za-z0-9][\w-]{0,63})?|resolve:.+)$/
+const ACTION =
+  /^(?:(?:read|sync|push|rotate|remove|force|encrypt|decrypt|rewrap|export|admin)(?::[A-Za-z0-9][\w-]{0,63})?|resolve:.+)$/
 
 const apiToken = z.strictObject({
   name: z.string().check(z.regex(/^[\w.-]{1,64}$/)),
   sha256: z.string().check(z.regex(/^[\da-f]{64}$/i)),
   grants: z.array(z.string().check(z.regex(ACTION))).check(z.minLength(1)),
-  expires_at: z.optional(z.nullable(z.string().check(z.refine((time) => /^\d{4}-\d\d-\d\dT/.test(time) && !Number.isNaN(Date.parse(time)))))),
+  expires_at: z.optional(
+    z.nullable(z.string().check(z.refine((time) => /^\d{4}-\d\d-\d\dT/.test(time) && !Number.isNaN(Date.parse(time))))),
+  ),
 })
 
 export const apiTokens = rule((json): ApiTokenSetting[] => {
   const parsed = z.safeParse(z.array(apiToken).check(z.minLength(1)), parseJson(json))
-  must(parsed.success, `must be a JSON list of {name, sha256, grants, expires_at}${parsed.success ? '' : where(parsed.error.issues)}`)
-  const tokens = parsed.data.map(({ name, sha256, grants, expires_at: at }) => ({ name, sha256: sha256.toLowerCase(), grants, expiresAt: at ? Date.parse(at) : null }))
+  must(
+    parsed.success,
+    `must be a JSON list of {name, sha256, grants, expires_at}${parsed.success ? '' : where(parsed.error.issues)}`,
+  )
+  const tokens = parsed.data.map(({ name, sha256, grants, expires_at: at }) => ({
+    name,
+    sha256: sha256.toLowerCase(),
+    grants,
+    expiresAt: at ? Date.parse(at) : null,
+  }))
   must(new Set(tokens.map(({ name }) => name)).size === tokens.length, 'must not have the same name twice')
   must(new Set(tokens.map(({ sha256 }) => sha256)).size === tokens.length, 'must not have the same token twice')
   return tokens
@@ -150,5 +184,7 @@ function parseJson(json: string): unknown {
 function where(issues: readonly z.core.$ZodIssue[]): string {
   const [issue] = issues
   if (issue === undefined || issue.path.length === 0) return ''
-  return issue.code === 'unrecognized_keys' ? `: entry ${String(issue.path[0])} has another field` : `: see ${issue.path.join('.')}`
+  return issue.code === 'unrecognized_keys'
+    ? `: entry ${String(issue.path[0])} has another field`
+    : `: see ${issue.path.join('.')}`
 }

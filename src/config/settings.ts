@@ -1,89 +1,157 @@
-/** The table of settings: the one source of the schema, the checks and docs/settings.md. */
-import { apiTokens, authMethod, flag, integer, namespace, strategy, text, token, vaultAddress, vaultPath, wrappingKeys } from './rules.ts'
+/** Every setting, once: the schema, the names and docs/settings.md follow from this table, in this order. */
+import type * as z from 'zod/mini'
+import { apiTokens } from './api-tokens.ts'
+import {
+  apiToken,
+  authMethod,
+  file,
+  host,
+  namespace,
+  onOff,
+  strategy,
+  vaultAddress,
+  vaultPath,
+  vaultToken,
+  wholeNumber,
+} from './values.ts'
+import { wrappingKeys } from './wrapping-keys.ts'
 
 export interface Setting {
-  /** Other names, with the same meaning: a different value is a problem. */
-  readonly alias?: string
-  /** Read when neither the name nor the alias is set; the first that is. */
-  readonly fallbacks?: readonly string[]
-  /** As one would write it; absent = none. */
+  readonly schema: z.ZodMiniType<unknown, string | undefined>
+  /** As it would be written. Absent = required or optional, which the schema says. */
   readonly default?: string
-  /** What to write when it is missing; absent = it may be. */
-  readonly required?: string
+  /** Kong's own: accepted with `KONG_` in front too. */
+  readonly kong?: true
+  /** Read in this order when the setting is not set. */
+  readonly fallbacks?: readonly string[]
   readonly platform: 'all' | 'node'
+  readonly secret?: true
   readonly doc: string
 }
 
-const kong = (name: string) => ({ alias: `KONG_${name}` })
-
 export const SETTINGS = {
-  KEYRING_ENABLED: { ...kong('KEYRING_ENABLED'), default: 'on', platform: 'all', doc: 'on or off. Off: nothing is served.' },
-  KEYRING_STRATEGY: { ...kong('KEYRING_STRATEGY'), default: 'vault', platform: 'all', doc: 'Only `vault` is offered yet.' },
+  KEYRING_ENABLED: {
+    schema: onOff,
+    default: 'on',
+    kong: true,
+    platform: 'all',
+    doc: '`on` or `off`. With `off` nothing is served and no other setting is required. (In Kong it is off unless set.)',
+  },
+  KEYRING_STRATEGY: {
+    schema: strategy,
+    default: 'vault',
+    kong: true,
+    platform: 'all',
+    doc: 'Where keys come from: `vault`, the only strategy so far.',
+  },
   KEYRING_VAULT_HOST: {
-    ...kong('KEYRING_VAULT_HOST'),
+    schema: vaultAddress,
+    kong: true,
     fallbacks: ['BAO_ADDR', 'VAULT_ADDR'],
-    required: 'the address of Vault, such as https://vault.example:8200',
     platform: 'all',
-    doc: '`<scheme>://<host>:<port>`; https only, unless the host is loopback.',
+    doc: 'Address of Vault or OpenBao, `https://<host>[:port]`, without user, path, query or fragment. `http` is for loopback only.',
   },
-  KEYRING_VAULT_ALLOW_HTTP: { default: 'off', platform: 'all', doc: 'on: plain http to a host that is not loopback. Token and keys then travel in the open.' },
-  KEYRING_VAULT_MOUNT: { ...kong('KEYRING_VAULT_MOUNT'), required: 'the mount of the KV version 2 engine, such as secret', platform: 'all', doc: 'The mount of the KV version 2 engine.' },
-  KEYRING_VAULT_PATH: { ...kong('KEYRING_VAULT_PATH'), required: 'the path of the secret below the mount, such as keyring', platform: 'all', doc: 'The path of the secret below the mount. Each of its versions holds `id` and `key`.' },
-  KEYRING_VAULT_NAMESPACE: { fallbacks: ['BAO_NAMESPACE', 'VAULT_NAMESPACE'], default: '', platform: 'all', doc: 'Sent as `X-Vault-Namespace`.' },
-  KEYRING_VAULT_AUTH_METHOD: { ...kong('KEYRING_VAULT_AUTH_METHOD'), default: 'token', platform: 'all', doc: 'Only `token` is offered yet.' },
+  KEYRING_VAULT_ALLOW_HTTP: {
+    schema: onOff,
+    default: 'off',
+    platform: 'all',
+    doc: '`on` allows `http` to a Vault that is not on loopback: its token and every key then cross the network in the open.',
+  },
+  KEYRING_VAULT_MOUNT: {
+    schema: vaultPath('the mount of the KV version 2 engine, such as secret'),
+    kong: true,
+    platform: 'all',
+    doc: 'Mount of the KV version 2 engine, such as `secret` or `kv/team`. One leading and one trailing slash are dropped.',
+  },
+  KEYRING_VAULT_PATH: {
+    schema: vaultPath('the path of the secret in the mount, such as keyring'),
+    kong: true,
+    platform: 'all',
+    doc: 'Path of the secret in the mount; each of its versions is a key. One leading and one trailing slash are dropped.',
+  },
+  KEYRING_VAULT_NAMESPACE: {
+    schema: namespace,
+    default: '',
+    fallbacks: ['VAULT_NAMESPACE'],
+    platform: 'all',
+    doc: 'Namespace of Vault Enterprise or OpenBao, in printable ASCII; empty for none.',
+  },
+  KEYRING_VAULT_AUTH_METHOD: {
+    schema: authMethod,
+    default: 'token',
+    kong: true,
+    platform: 'all',
+    doc: 'How to log in to Vault: `token`. `kubernetes` and others come with a later release.',
+  },
   KEYRING_VAULT_TOKEN: {
-    ...kong('KEYRING_VAULT_TOKEN'),
+    schema: vaultToken,
+    kong: true,
     fallbacks: ['BAO_TOKEN', 'VAULT_TOKEN'],
-    required: 'a token that may read <mount>/metadata/<path> and <mount>/data/<path>',
     platform: 'all',
-    doc: 'Secret. A Vault token that may read `<mount>/metadata/<path>` and `<mount>/data/<path>`.',
+    secret: true,
+    doc: 'Vault token that may read `<mount>/metadata/<path>` and `<mount>/data/<path>`. White space around it is dropped.',
   },
-  KEYRING_VAULT_TIMEOUT_MS: { default: '5000', platform: 'all', doc: 'Milliseconds for each request to Vault, 100 to 60000.' },
+  KEYRING_VAULT_TIMEOUT_MS: {
+    schema: wholeNumber(100, 60_000),
+    default: '5000',
+    platform: 'all',
+    doc: 'How long to wait for one answer of Vault, in milliseconds: 100 to 60000.',
+  },
   KEYRING_WRAPPING_KEYS: {
-    required: 'id:<base64 of 32 bytes>; make one with "edge-keyring secrets new"',
+    schema: wrappingKeys,
     platform: 'all',
-    doc: 'Secret. `id:<base64 of 32 bytes>`, separated by commas: the first seals, all open. `id/keyring/<name>:<…>` is the key derived for one keyring alone.',
+    secret: true,
+    doc: 'What the stored record is sealed with: `<id>:<32 bytes in base64>`, separated by commas. The first seals, all open. `<id>/keyring/<name>:<base64>` gives the key derived for one keyring instead.',
   },
-  KEYRING_API_TOKENS: { platform: 'all', doc: 'JSON list of `{name, sha256, grants, expires_at}`; `sha256` is that of the token, in hex. Required, or KEYRING_API_TOKEN.' },
-  KEYRING_API_TOKEN: { platform: 'node', doc: 'Secret. One token with the grant `admin`: 8 characters or more on loopback, 32 elsewhere.' },
-  HOST: { default: '127.0.0.1', platform: 'node', doc: 'Address to listen on. Other than loopback: a deployment, for which nothing is made up.' },
-  PORT: { default: '8001', platform: 'node', doc: 'Port to listen on, 0 to 65535; 0 = any that is free.' },
-  KEYRING_DATABASE: { platform: 'node', doc: 'Path of the SQLite file. Local default: in `.edge-keyring/`. Required for a deployment.' },
-  KEYRING_DEV_VAULT_PORT: { default: '8200', platform: 'node', doc: 'Port of the dev Vault, which runs when no `KEYRING_VAULT_*` is set, on loopback alone.' },
+  KEYRING_API_TOKENS: {
+    schema: apiTokens,
+    default: '[]',
+    platform: 'all',
+    doc: 'Who may call, as a JSON list of `{"name", "sha256", "grants", "expires_at"}`: the SHA-256 of each token in hex, grants such as `["read", "decrypt:orders"]`, and the end in RFC 3339 (absent or null: never). One token is required, here or in `KEYRING_API_TOKEN`.',
+  },
+  KEYRING_API_TOKEN: {
+    schema: apiToken,
+    platform: 'node',
+    secret: true,
+    doc: 'One token with the grant `admin`, in the open: 8 characters or more, and 32 or more when `HOST` is not loopback.',
+  },
+  HOST: {
+    schema: host,
+    default: '127.0.0.1',
+    platform: 'node',
+    doc: 'Host name or IP address to listen on.',
+  },
+  PORT: {
+    schema: wholeNumber(0, 65_535),
+    default: '8001',
+    platform: 'node',
+    doc: 'Port to listen on: 0 to 65535, where 0 takes a free one.',
+  },
+  KEYRING_DATABASE: {
+    schema: file,
+    platform: 'node',
+    doc: 'Path of the SQLite file with the sealed record. On loopback it lies in `.edge-keyring/` unless set; elsewhere it is required.',
+  },
+  KEYRING_DEV_VAULT_PORT: {
+    schema: wholeNumber(1, 65_535),
+    default: '8200',
+    platform: 'node',
+    doc: 'Port of the dev Vault that the local default starts when no Vault is configured: 1 to 65535.',
+  },
 } as const satisfies Record<string, Setting>
 
-export type Name = keyof typeof SETTINGS
+export type SettingName = keyof typeof SETTINGS
 
-export const RULES = {
-  KEYRING_ENABLED: flag,
-  KEYRING_STRATEGY: strategy,
-  KEYRING_VAULT_HOST: vaultAddress,
-  KEYRING_VAULT_ALLOW_HTTP: flag,
-  KEYRING_VAULT_MOUNT: vaultPath,
-  KEYRING_VAULT_PATH: vaultPath,
-  KEYRING_VAULT_NAMESPACE: namespace,
-  KEYRING_VAULT_AUTH_METHOD: authMethod,
-  KEYRING_VAULT_TOKEN: token,
-  KEYRING_VAULT_TIMEOUT_MS: integer(100, 60_000),
-  KEYRING_WRAPPING_KEYS: wrappingKeys,
-  KEYRING_API_TOKENS: apiTokens,
-  KEYRING_API_TOKEN: token,
-  HOST: text,
-  PORT: integer(0, 65_535),
-  KEYRING_DATABASE: text,
-  KEYRING_DEV_VAULT_PORT: integer(1, 65_535),
-} as const satisfies Record<Name, unknown>
+/** Names of the table, with its types widened to what all settings share. */
+export const TABLE: readonly (readonly [string, Setting])[] = Object.entries<Setting>(SETTINGS)
 
-const CLUSTER = 'it belongs to the cluster strategy, which is not offered yet'
-const KUBERNETES = 'the kubernetes login comes with a later release'
-
-/** Kong's keyring settings that mean nothing here, with or without KONG_, and why. */
-export const NOT_USED: Readonly<Record<string, string>> = {
-  KEYRING_PUBLIC_KEY: CLUSTER,
-  KEYRING_PRIVATE_KEY: CLUSTER,
-  KEYRING_RECOVERY_PUBLIC_KEY: CLUSTER,
-  KEYRING_BLOB_PATH: CLUSTER,
-  KEYRING_ENCRYPT_LICENSE: 'there is no licence to encrypt',
-  KEYRING_VAULT_KUBE_ROLE: KUBERNETES,
-  KEYRING_VAULT_KUBE_API_TOKEN_FILE: KUBERNETES,
+/** Kong's other keyring settings, and why they do nothing here. */
+export const UNUSED: Readonly<Record<string, string>> = {
+  KEYRING_PUBLIC_KEY: 'keys are not exported; Vault keeps them',
+  KEYRING_PRIVATE_KEY: 'keys are not imported; Vault keeps them',
+  KEYRING_RECOVERY_PUBLIC_KEY: 'Vault keeps the keys, so there is no other copy to recover from',
+  KEYRING_BLOB_PATH: 'keys are stored sealed, in the record store alone',
+  KEYRING_ENCRYPT_LICENSE: 'there is no license to encrypt',
+  KEYRING_VAULT_KUBE_ROLE: 'the kubernetes login comes with a later release',
+  KEYRING_VAULT_KUBE_API_TOKEN_FILE: 'the kubernetes login comes with a later release',
 }

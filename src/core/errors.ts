@@ -25,7 +25,8 @@ export const REMEDIES = {
 
   ERR_ACTIVE_UNUSABLE: 'Write a new version with a string "id" and a string "key" to Vault, then sync again.',
   ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
-  ERR_SOURCE_RECREATED: 'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
+  ERR_SOURCE_RECREATED:
+    'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_NOT_FOUND: 'Check KEYRING_VAULT_PATH, or write the secret.',
   ERR_SYNC_CONTENDED: 'Try again.',
 
@@ -38,20 +39,24 @@ export const REMEDIES = {
 
   ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; the last good keyring stays in service.',
   ERR_VAULT_TIMEOUT: 'Check that Vault answers; KEYRING_VAULT_TIMEOUT_MS sets how long to wait.',
-  ERR_VAULT_TLS_UNTRUSTED: 'Use a certificate of a trusted authority with its whole chain, or make the authority trusted.',
+  ERR_VAULT_TLS_UNTRUSTED:
+    'Use a certificate of a trusted authority with its whole chain, or make the authority trusted.',
   ERR_VAULT_TLS_HOST_MISMATCH: 'Use the host name that the certificate carries in KEYRING_VAULT_HOST.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
-  ERR_VAULT_REDIRECTED: 'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host.',
+  ERR_VAULT_REDIRECTED:
+    'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host.',
   ERR_VAULT_SEALED: 'Unseal Vault; the last good keyring stays in service meanwhile.',
   ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
   ERR_VAULT_RATE_LIMITED: 'Wait as long as Retry-After says, or raise the quota in Vault.',
-  ERR_VAULT_DENIED: 'Check that KEYRING_VAULT_TOKEN is live and may read <mount>/metadata/<path> and <mount>/data/<path>.',
+  ERR_VAULT_DENIED:
+    'Check that KEYRING_VAULT_TOKEN is live and may read <mount>/metadata/<path> and <mount>/data/<path>.',
   ERR_VAULT_MOUNT_NOT_FOUND: 'Check KEYRING_VAULT_MOUNT.',
   ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
   ERR_VAULT_KV_VERSION: 'Name a KV version 2 mount in KEYRING_VAULT_MOUNT.',
   ERR_VAULT_REQUEST_REFUSED: 'Check mount, path and the versions of Vault and edge-keyring.',
   ERR_VAULT_ANSWER_INVALID: 'Check that KEYRING_VAULT_HOST names Vault itself, not a proxy page.',
-  ERR_VAULT_PATH_INVALID: 'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
+  ERR_VAULT_PATH_INVALID:
+    'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
 } as const
 
@@ -86,7 +91,7 @@ export interface Failure {
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure }
 
-export function failure(error: unknown): Failure {
+function failure(error: unknown): Failure {
   if (!(error instanceof KeyringError)) throw error
   return { code: error.code, message: error.message, remedy: error.remedy, facts: error.facts }
 }

@@ -165,7 +165,13 @@ export interface SyncStatus {
   readonly lastSuccess: number | null
   /** Consecutive. */
   readonly failures: number
-  readonly failing: { readonly since: number; readonly code: KeyringErrorCode; readonly message: string; readonly remedy: string; readonly facts: Facts } | null
+  readonly failing: {
+    readonly since: number
+    readonly code: KeyringErrorCode
+    readonly message: string
+    readonly remedy: string
+    readonly facts: Facts
+  } | null
 }
 
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */

@@ -5,5 +5,9 @@ import { MAX_RECORD_BYTES } from './limits.ts'
 export function refuseLargeRecord(name: string, bytes: Uint8Array): void {
   if (bytes.length <= MAX_RECORD_BYTES) return
   const facts = { record: name, bytes: bytes.length, limit: MAX_RECORD_BYTES }
-  throw new KeyringError('ERR_RECORD_TOO_LARGE', `The record "${name}" would have ${bytes.length} bytes; ${MAX_RECORD_BYTES} are allowed.`, { facts })
+  throw new KeyringError(
+    'ERR_RECORD_TOO_LARGE',
+    `The record "${name}" would have ${bytes.length} bytes; ${MAX_RECORD_BYTES} are allowed.`,
+    { facts },
+  )
 }

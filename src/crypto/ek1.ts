@@ -37,7 +37,13 @@ export function encryptEk1(cipher: Cipher, key: Ek1Key, plaintext: Bytes, contex
 }
 
 /** For vectors; a nonce must never be used twice. */
-export async function sealEk1(cipher: Cipher, key: Ek1Key, nonce: Bytes, plaintext: Bytes, context: Bytes): Promise<string> {
+export async function sealEk1(
+  cipher: Cipher,
+  key: Ek1Key,
+  nonce: Bytes,
+  plaintext: Bytes,
+  context: Bytes,
+): Promise<string> {
   const sealed = await cipher.seal(key.cipherKey, nonce, plaintext, aad(key.id, context))
   return `ek1.${key.id}.${toBase64url(concat(key.commitment, nonce, sealed))}`
 }
@@ -47,7 +53,8 @@ export function parseEk1(text: string): Ek1Value {
   const [first, last] = [text.indexOf('.'), text.lastIndexOf('.')]
   const id = text.slice(first + 1, last)
   const payload = fromBase64url(text.slice(last + 1))
-  if (!text.startsWith('ek1.') || first === last || !KEY_ID.test(id)) throw invalid('is not of the form ek1.<id>.<payload>')
+  if (!text.startsWith('ek1.') || first === last || !KEY_ID.test(id))
+    throw invalid('is not of the form ek1.<id>.<payload>')
   if (payload === null) throw invalid('has a payload that is not unpadded base64url')
   if (payload.length < HEAD_BYTES + TAG_BYTES) throw invalid('is cut short')
   return {
@@ -61,10 +68,13 @@ export function parseEk1(text: string): Ek1Value {
 /** @throws `ERR_KEY_MISMATCH` before the cipher runs, `ERR_DECRYPT_FAILED`. */
 export async function decryptEk1(cipher: Cipher, key: Ek1Key, value: Ek1Value, context: Bytes): Promise<Bytes> {
   if (!key.commitment.every((byte, index) => byte === value.commitment[index])) {
-    throw new KeyringError('ERR_KEY_MISMATCH', `The value was not made with the key "${key.id}" of this keyring.`, { facts: { id: key.id } })
+    throw new KeyringError('ERR_KEY_MISMATCH', `The value was not made with the key "${key.id}" of this keyring.`, {
+      facts: { id: key.id },
+    })
   }
   const plaintext = await cipher.open(key.cipherKey, value.nonce, value.sealed, aad(key.id, context))
-  if (plaintext === null) throw new KeyringError('ERR_DECRYPT_FAILED', 'The value or its context was altered.', { facts: { id: key.id } })
+  if (plaintext === null)
+    throw new KeyringError('ERR_DECRYPT_FAILED', 'The value or its context was altered.', { facts: { id: key.id } })
   return plaintext
 }
 

@@ -16,7 +16,7 @@ export interface WrappingKey {
 }
 
 /** What one keyring's record is sealed with: one wrapping key's pair of subkeys. */
-export interface Sealer {
+interface Sealer {
   readonly wrappingKeyId: string
   sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
@@ -41,9 +41,16 @@ interface Signed {
   readonly text: Bytes
 }
 
-export async function sealers(cipher: Cipher, hash: Hash, keys: readonly WrappingKey[], keyring: string): Promise<SealerSet> {
+export async function sealers(
+  cipher: Cipher,
+  hash: Hash,
+  keys: readonly WrappingKey[],
+  keyring: string,
+): Promise<SealerSet> {
   const usable = keys.filter((key) => key.keyring === null || key.keyring === keyring)
-  const made = await Promise.all(usable.map(async (key) => makeSealer(cipher, hash, key.id, keyring, await keyringKey(cipher, key, keyring))))
+  const made = await Promise.all(
+    usable.map(async (key) => makeSealer(cipher, hash, key.id, keyring, await keyringKey(cipher, key, keyring))),
+  )
   const [first] = made
   if (first === undefined) throw missing(keyring, 'any')
   const byId = new Map(made.map((sealer) => [sealer.wrappingKeyId, sealer]))
@@ -58,7 +65,7 @@ export async function sealers(cipher: Cipher, hash: Hash, keys: readonly Wrappin
 }
 
 /** What a function that only uses this keyring can be given in place of the wrapping key. */
-export async function keyringKey(cipher: Cipher, wrappingKey: WrappingKey, keyring: string): Promise<Bytes> {
+async function keyringKey(cipher: Cipher, wrappingKey: WrappingKey, keyring: string): Promise<Bytes> {
   const raw = fromBase64(wrappingKey.key.reveal())
   if (raw === null) throw new TypeError('A wrapping key that the settings did not check.')
   return wrappingKey.keyring === null ? cipher.derive(raw, `keyring/${keyring}`, 32) : raw
@@ -68,7 +75,8 @@ export async function keyringKey(cipher: Cipher, wrappingKey: WrappingKey, keyri
 export function parseSigned(bytes: Bytes): Signed {
   const end = bytes.indexOf(0x0a)
   const [format, wrappingKeyId, mac, ...rest] = (decodeUtf8(bytes.subarray(0, Math.max(end, 0))) ?? '').split(' ')
-  if (!format || !wrappingKeyId || !mac || rest.length > 0) throw new KeyringError('ERR_RECORD_INVALID', 'The stored record has no valid first line.')
+  if (!format || !wrappingKeyId || !mac || rest.length > 0)
+    throw new KeyringError('ERR_RECORD_INVALID', 'The stored record has no valid first line.')
   return { format, wrappingKeyId, mac, text: bytes.subarray(end + 1) }
 }
 
@@ -87,8 +95,12 @@ async function makeSealer(cipher: Cipher, hash: Hash, id: string, keyring: strin
 
     async openMaterial(keyId, sealed, weak) {
       const bytes = fromBase64url(sealed)
-      const raw = bytes && (await cipher.open(sealKey, bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES), aad(keyId)))
-      if (raw === null) throw new KeyringError('ERR_RECORD_INVALID', `The stored key "${keyId}" does not open.`, { facts: { id: keyId } })
+      const raw =
+        bytes && (await cipher.open(sealKey, bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES), aad(keyId)))
+      if (raw === null)
+        throw new KeyringError('ERR_RECORD_INVALID', `The stored key "${keyId}" does not open.`, {
+          facts: { id: keyId },
+        })
       return materialFromBytes(raw, await commitmentOf(cipher, raw), weak)
     },
 
@@ -111,7 +123,11 @@ function fields(...texts: readonly string[]): Bytes {
 }
 
 function missing(keyring: string, id: string): KeyringError {
-  return new KeyringError('ERR_WRAPPING_KEY_MISSING', `The record of keyring "${keyring}" needs the wrapping key "${id}", which is not configured.`, {
-    facts: { keyring, wrappingKey: id },
-  })
+  return new KeyringError(
+    'ERR_WRAPPING_KEY_MISSING',
+    `The record of keyring "${keyring}" needs the wrapping key "${id}", which is not configured.`,
+    {
+      facts: { keyring, wrappingKey: id },
+    },
+  )
 }

@@ -38,7 +38,11 @@ function messageKey(key: CipherKey, nonce: Bytes, usage: 'encrypt' | 'decrypt'):
   return key.messageKey(nonce, usage)
 }
 
-const gcm = (nonce: Bytes, additionalData: Bytes): AesGcmParams => ({ name: 'AES-GCM', iv: nonce.subarray(12), additionalData })
+const gcm = (nonce: Bytes, additionalData: Bytes): AesGcmParams => ({
+  name: 'AES-GCM',
+  iv: nonce.subarray(12),
+  additionalData,
+})
 
 export const webCipher: Cipher = {
   importKey: (raw) => WebKey.import(raw),
@@ -58,7 +62,9 @@ export const webCipher: Cipher = {
 
   async derive(ikm, info, length) {
     const key = await subtle.importKey('raw', ikm, 'HKDF', false, ['deriveBits'])
-    return new Uint8Array(await subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt: HKDF_SALT, info: utf8(info) }, key, length * 8))
+    return new Uint8Array(
+      await subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt: HKDF_SALT, info: utf8(info) }, key, length * 8),
+    )
   },
 }
 

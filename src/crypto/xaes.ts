@@ -24,10 +24,14 @@ export function subkeyMask(zeroBlock: Uint8Array): Bytes {
 export function kxBlocks(nonce: Bytes, mask: Bytes): Bytes {
   if (nonce.length !== NONCE_BYTES) throw new TypeError('The nonce of XAES-256-GCM has 24 bytes.')
   const blocks = new Uint8Array(32)
-  for (const [start, counter] of [[0, 1], [16, 2]] as const) {
+  for (const [start, counter] of [
+    [0, 1],
+    [16, 2],
+  ] as const) {
     blocks.set([0, counter, 0x58, 0], start)
     blocks.set(nonce.subarray(0, 12), start + 4)
-    for (let index = 0; index < 16; index += 1) blocks[start + index] = (blocks[start + index] ?? 0) ^ (mask[index] ?? 0)
+    for (let index = 0; index < 16; index += 1)
+      blocks[start + index] = (blocks[start + index] ?? 0) ^ (mask[index] ?? 0)
   }
   return blocks
 }

@@ -34,7 +34,9 @@ export function createHttp(parts: HttpParts): Hono {
     else app.post(route.path, limit, handler)
   }
   for (const [path, methods] of methodsByPath()) app.all(path, (context) => refuseMethod(parts, context, methods))
-  app.notFound((context) => refuse(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.')))
+  app.notFound((context) =>
+    refuse(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.')),
+  )
   app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, context.req.method)))
   return app
 }
@@ -57,7 +59,10 @@ async function serve(parts: HttpParts, route: Route, context: Context): Promise<
 }
 
 async function authenticate(parts: HttpParts, context: Context, trail: Trail) {
-  const presented = presentedToken({ authorization: context.req.header('authorization'), kongAdminToken: context.req.header('kong-admin-token') })
+  const presented = presentedToken({
+    authorization: context.req.header('authorization'),
+    kongAdminToken: context.req.header('kong-admin-token'),
+  })
   const caller = await parts.authenticate(presented)
   trail.caller = caller?.name ?? null
   return caller
@@ -87,7 +92,8 @@ function tooLarge(): never {
 
 function methodsByPath(): Map<string, string[]> {
   const paths = new Map<string, string[]>()
-  for (const { path, method } of ROUTES) paths.set(path, [...(paths.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])])
+  for (const { path, method } of ROUTES)
+    paths.set(path, [...(paths.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])])
   return paths
 }
 
@@ -100,7 +106,8 @@ function refuseMethod(parts: HttpParts, context: Context, methods: readonly stri
 async function refuse(parts: HttpParts, context: Context, error: KeyringError): Promise<Response> {
   const trail = trailOf(parts, context, context.req.method)
   const caller = await authenticate(parts, context, trail)
-  const told = caller === null ? new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.') : error
+  const told =
+    caller === null ? new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.') : error
   if (caller === null) context.header('Allow', undefined)
   return answer(parts, context, told, trail)
 }

@@ -26,6 +26,7 @@ function parseJson(text: string): unknown {
 function parseForm(text: string): Record<string, string> {
   const fields = [...new URLSearchParams(text)]
   const form = Object.fromEntries(fields)
-  if (Object.keys(form).length < fields.length) throw new KeyringError('ERR_BODY_MALFORMED', 'The form names a field twice.')
+  if (Object.keys(form).length < fields.length)
+    throw new KeyringError('ERR_BODY_MALFORMED', 'The form names a field twice.')
   return form
 }

@@ -81,8 +81,23 @@ export class Trail {
 
   #event(outcome: AuditEvent['outcome'], code: KeyringErrorCode | null): AuditEvent {
     const time = new Date(this.#clock.now()).toISOString()
-    return { time, request: this.request, caller: this.caller, action: this.#action, keyring: this.#keyring, keyId: this.keyId, count: 1, outcome, code }
+    return {
+      time,
+      request: this.request,
+      caller: this.caller,
+      action: this.#action,
+      keyring: this.#keyring,
+      keyId: this.keyId,
+      count: 1,
+      outcome,
+      code,
+    }
   }
 }
 
-const REFUSALS: ReadonlySet<KeyringErrorCode> = new Set(['ERR_UNAUTHENTICATED', 'ERR_FORBIDDEN', 'ERR_ROUTE_NOT_FOUND', 'ERR_METHOD_NOT_ALLOWED'])
+const REFUSALS: ReadonlySet<KeyringErrorCode> = new Set([
+  'ERR_UNAUTHENTICATED',
+  'ERR_FORBIDDEN',
+  'ERR_ROUTE_NOT_FOUND',
+  'ERR_METHOD_NOT_ALLOWED',
+])

@@ -2,7 +2,7 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import { KeyringError } from '../core/errors.ts'
+import type { KeyringError } from '../core/errors.ts'
 
 /** A new code does not compile without a status. */
 export const STATUS = {
@@ -79,7 +79,8 @@ export function problem(context: Context, error: KeyringError, request: string):
   const document = { type: 'about:blank', title, status, detail: message, code, remedy, ...facts, request }
   if (status === 401) context.header('WWW-Authenticate', 'Bearer')
   if (facts['retryAfterSeconds'] !== undefined) context.header('Retry-After', String(facts['retryAfterSeconds']))
-  if (isKongPath(context.req.path)) return context.json({ message: status === 401 ? title : message, ...document }, status)
+  if (isKongPath(context.req.path))
+    return context.json({ message: status === 401 ? title : message, ...document }, status)
   return context.json(document, status, { 'Content-Type': 'application/problem+json' })
 }
 

@@ -15,7 +15,12 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/keyring/vault/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyring/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyring/compromise', action: 'remove', handle: change('compromise') },
-  { method: 'GET', path: '/keyrings/:name', action: 'read', handle: async (call) => call.context.json(await call.keyring.status()) },
+  {
+    method: 'GET',
+    path: '/keyrings/:name',
+    action: 'read',
+    handle: async (call) => call.context.json(await call.keyring.status()),
+  },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
@@ -26,7 +31,9 @@ export const ROUTES: readonly Route[] = [
 /** 200 while the active key can be used, Vault up or down. Why not is for those with a grant. */
 async function ready({ context, keyring }: Call): Promise<Response> {
   const record = await settle(() => keyring.record())
-  return record.ok && record.value?.active ? context.json({ status: 'ready' }) : context.json({ status: 'not ready' }, 503)
+  return record.ok && record.value?.active
+    ? context.json({ status: 'ready' })
+    : context.json({ status: 'not ready' }, 503)
 }
 
 async function list({ context, keyring }: Call): Promise<Response> {
@@ -37,7 +44,10 @@ async function list({ context, keyring }: Call): Promise<Response> {
 
 async function active({ context, keyring }: Call): Promise<Response> {
   const id = (await keyring.record())?.active
-  if (!id) throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${keyring.name}" has no active key.`, { facts: { keyring: keyring.name } })
+  if (!id)
+    throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${keyring.name}" has no active key.`, {
+      facts: { keyring: keyring.name },
+    })
   return context.json({ id })
 }
 
@@ -53,14 +63,17 @@ const MOST_NOTES = 20
 
 /** A structured field list (RFC 9651): `id-collision;version=3;id="8zgITLQh"`. */
 function notesHeader(notes: readonly SyncNote[]): string {
-  const shown = notes.slice(0, MOST_NOTES).map(({ code, version, id }) => `${code};version=${version}${id === null ? '' : `;id="${id}"`}`)
+  const shown = notes
+    .slice(0, MOST_NOTES)
+    .map(({ code, version, id }) => `${code};version=${version}${id === null ? '' : `;id="${id}"`}`)
   return notes.length > MOST_NOTES ? [...shown, `more;count=${notes.length - MOST_NOTES}`].join(', ') : shown.join(', ')
 }
 
 function change(op: KeyringChange['op']): (call: Call) => Promise<Response> {
   return async (call) => {
     const { key, id = key, force } = parseBody(changeBody, await readBody(call.context))
-    if (id === undefined || (key !== undefined && key !== id)) throw new KeyringError('ERR_REQUEST_INVALID', 'The body names no key, or two: send one "id".')
+    if (id === undefined || (key !== undefined && key !== id))
+      throw new KeyringError('ERR_REQUEST_INVALID', 'The body names no key, or two: send one "id".')
     if (force) call.require('force')
     await call.begin(id)
     await call.keyring.change({ op, id, force })
@@ -70,7 +83,10 @@ function change(op: KeyringChange['op']): (call: Call) => Promise<Response> {
 
 async function encrypt(call: Call): Promise<Response> {
   const body = parseBody(encryptBody, await readBody(call.context))
-  const { ciphertext, keyId } = await call.keyring.encrypt(plaintextBytes(body.plaintext, body.encoding), contextBytes(body))
+  const { ciphertext, keyId } = await call.keyring.encrypt(
+    plaintextBytes(body.plaintext, body.encoding),
+    contextBytes(body),
+  )
   call.used(keyId)
   return call.context.json({ ciphertext, key_id: keyId })
 }

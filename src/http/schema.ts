@@ -4,7 +4,13 @@ import { KeyringError } from '../core/errors.ts'
 import { fromBase64, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
 
-const flag = z.union([z.boolean(), z.pipe(z.enum(['true', 'false', 'on', 'off']), z.transform((text) => text === 'true' || text === 'on'))])
+const flag = z.union([
+  z.boolean(),
+  z.pipe(
+    z.enum(['true', 'false', 'on', 'off']),
+    z.transform((text) => text === 'true' || text === 'on'),
+  ),
+])
 /** A lone surrogate has no UTF-8: it would come back as another character. */
 const text = z.string().check(z.refine((value) => value.isWellFormed(), 'has a lone surrogate'))
 const encoding = z._default(z.enum(['text', 'base64']), 'text')
@@ -17,7 +23,11 @@ export const syncBody = z.strictObject({
 })
 
 /** Kong names the key id `key`; some of its pages say `id`. */
-export const changeBody = z.strictObject({ key: z.optional(z.string()), id: z.optional(z.string()), force: z._default(flag, false) })
+export const changeBody = z.strictObject({
+  key: z.optional(z.string()),
+  id: z.optional(z.string()),
+  force: z._default(flag, false),
+})
 
 export const encryptBody = z.strictObject({ plaintext: text, encoding, ...context })
 export const decryptBody = z.strictObject({ ciphertext: z.string(), encoding, ...context })
@@ -52,7 +62,9 @@ export function contextBytes(body: { context?: string | undefined; context_base6
   if (body.context !== undefined && body.context_base64 !== undefined) {
     throw new KeyringError('ERR_REQUEST_INVALID', 'The body has both context and context_base64.')
   }
-  return body.context_base64 === undefined ? utf8(body.context ?? '') : base64Field('context_base64', body.context_base64)
+  return body.context_base64 === undefined
+    ? utf8(body.context ?? '')
+    : base64Field('context_base64', body.context_base64)
 }
 
 function base64Field(name: string, value: string): Bytes {

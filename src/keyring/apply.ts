@@ -6,7 +6,14 @@ import type { KeyEntry, KeyringRecord, SkipReason } from './record.ts'
 
 /** A version as read, its material already sealed. */
 export type ReadOutcome = { readonly version: number } & (
-  | { readonly kind: 'key'; readonly id: string; readonly created: number; readonly commit: string; readonly weak: boolean; readonly key: string }
+  | {
+      readonly kind: 'key'
+      readonly id: string
+      readonly created: number
+      readonly commit: string
+      readonly weak: boolean
+      readonly key: string
+    }
   | { readonly kind: 'malformed'; readonly why: Malformed }
   | { readonly kind: 'deleted' | 'destroyed' | 'gone' }
 )
@@ -56,7 +63,8 @@ class Draft {
     if (read.kind === 'deleted') return
     if (read.kind !== 'key') return this.note('version-lost', read.version, null)
     const { version, id, commit } = read
-    if (this.#tombstones.some((stone) => stone.id === id || stone.commit === commit)) return this.#skip(version, 'removed', 'key-removed', id)
+    if (this.#tombstones.some((stone) => stone.id === id || stone.commit === commit))
+      return this.#skip(version, 'removed', 'key-removed', id)
     const held = this.#keys.get(id)
     if (held !== undefined && held.commit !== commit) return this.#skip(version, 'collision', 'id-collision', id)
     this.#keys.set(id, held === undefined ? this.#entry(read) : withVersion(held, version))
@@ -67,7 +75,8 @@ class Draft {
   observe(observation: Observation): void {
     const states = new Map(observation.versions.map(({ version, state }) => [version, state]))
     const oldest = Math.min(...states.keys())
-    for (const entry of this.#keys.values()) if (entry.inc === undefined) this.#keys.set(entry.id, withState(entry, states, oldest))
+    for (const entry of this.#keys.values())
+      if (entry.inc === undefined) this.#keys.set(entry.id, withState(entry, states, oldest))
     this.#lost = this.#countLost(observation, states)
   }
 
@@ -75,7 +84,8 @@ class Draft {
   activate({ current, versions }: Observation): void {
     const isReadable = versions.some(({ version, state }) => version === current && state === 'readable')
     const entry = [...this.#keys.values()].find(({ inc, v }) => inc === undefined && v.includes(current))
-    if (!isReadable || entry === undefined || entry.compromised) return this.note('active-unusable', current, entry?.id ?? null)
+    if (!isReadable || entry === undefined || entry.compromised)
+      return this.note('active-unusable', current, entry?.id ?? null)
     const before = this.#active === null ? undefined : this.#keys.get(this.#active)
     if (before !== undefined && before.id !== entry.id) this.#keys.set(before.id, { ...before, stopped: this.#now })
     const { stopped: _, ...running } = this.#keys.get(entry.id) ?? entry
@@ -85,7 +95,10 @@ class Draft {
 
   done(rest: KeyringRecord): SyncOutcome {
     const keys = [...this.#keys.values()]
-    return { record: { ...rest, keys, skipped: this.#skipped, active: this.#active, lost: this.#lost }, notes: this.#notes }
+    return {
+      record: { ...rest, keys, skipped: this.#skipped, active: this.#active, lost: this.#lost },
+      notes: this.#notes,
+    }
   }
 
   #skip(v: number, why: SkipReason, code: NoteCode, id: string | null): void {

@@ -118,7 +118,18 @@ class Keyring {
     try {
       const { clock, syncBatch: batch } = this.#parts
       const source = this.#source(options.token)
-      return await syncKeyring({ keyring: this.#name, ledger: this.#ledger, sealers: this.#sealers, clock, source, batch, signal: abort.signal }, options)
+      return await syncKeyring(
+        {
+          keyring: this.#name,
+          ledger: this.#ledger,
+          sealers: this.#sealers,
+          clock,
+          source,
+          batch,
+          signal: abort.signal,
+        },
+        options,
+      )
     } finally {
       clearTimeout(timer)
     }

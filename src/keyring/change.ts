@@ -8,7 +8,12 @@ import type { KeyEntry, KeyringRecord } from './record.ts'
  * @param encryptBoundMs how long after it stopped being active some instance may still encrypt with a key.
  * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_ACTIVE`, `ERR_KEY_IN_USE`.
  */
-export function applyChange(record: KeyringRecord, change: KeyringChange, now: number, encryptBoundMs: number): KeyringRecord {
+export function applyChange(
+  record: KeyringRecord,
+  change: KeyringChange,
+  now: number,
+  encryptBoundMs: number,
+): KeyringRecord {
   const entry = record.keys.find(({ id }) => id === change.id)
   if (entry === undefined) throw refusal('ERR_KEY_NOT_FOUND', record, change.id, 'is not in keyring')
   if (change.op === 'compromise') return compromise(record, entry, change.force, now)
@@ -35,18 +40,35 @@ function compromise(record: KeyringRecord, entry: KeyEntry, force: boolean, now:
     throw refusal('ERR_KEY_ACTIVE', record, entry.id, 'is active in keyring', remedy)
   }
   const marked: KeyEntry = { ...entry, compromised: true, ...(isActive && { stopped: now }) }
-  return { ...record, active: isActive ? null : record.active, keys: record.keys.map((other) => (other === entry ? marked : other)) }
+  return {
+    ...record,
+    active: isActive ? null : record.active,
+    keys: record.keys.map((other) => (other === entry ? marked : other)),
+  }
 }
 
 function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, encryptBoundMs: number): void {
   const allowedFrom = (entry.stopped ?? Number.NEGATIVE_INFINITY) + encryptBoundMs
   if (now >= allowedFrom) return
   const from = new Date(allowedFrom).toISOString()
-  throw new KeyringError('ERR_KEY_IN_USE', `Some instance may still encrypt with key "${entry.id}" of keyring "${record.keyring}" until ${from}.`, {
-    facts: { keyring: record.keyring, id: entry.id, allowedFrom: from },
-  })
+  throw new KeyringError(
+    'ERR_KEY_IN_USE',
+    `Some instance may still encrypt with key "${entry.id}" of keyring "${record.keyring}" until ${from}.`,
+    {
+      facts: { keyring: record.keyring, id: entry.id, allowedFrom: from },
+    },
+  )
 }
 
-function refusal(code: KeyringErrorCode, { keyring }: KeyringRecord, id: string, what: string, remedy?: string): KeyringError {
-  return new KeyringError(code, `The key "${id}" ${what} "${keyring}".`, { facts: { keyring, id }, ...(remedy && { remedy }) })
+function refusal(
+  code: KeyringErrorCode,
+  { keyring }: KeyringRecord,
+  id: string,
+  what: string,
+  remedy?: string,
+): KeyringError {
+  return new KeyringError(code, `The key "${id}" ${what} "${keyring}".`, {
+    facts: { keyring, id },
+    ...(remedy && { remedy }),
+  })
 }

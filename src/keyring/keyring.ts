@@ -64,7 +64,10 @@ export class Keyring {
     const view = await this.#snapshot.view()
     const id = view?.record.active ?? null
     const key = id === null ? null : await view?.key(this.#parts.cipher, this.#sealers, id)
-    if (!key) throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${this.name}" has no active key.`, { facts: { keyring: this.name } })
+    if (!key)
+      throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${this.name}" has no active key.`, {
+        facts: { keyring: this.name },
+      })
     return { ciphertext: await encryptEk1(this.#parts.cipher, key, plaintext, context), keyId: key.id }
   }
 
@@ -105,14 +108,19 @@ export class Keyring {
     const facts = { keyring: this.name, id }
     const view = await this.#askAuthority(facts)
     const key = view === null ? null : await view.key(this.#parts.cipher, this.#sealers, id)
-    if (key === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, { facts })
+    if (key === null)
+      throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, { facts })
     return key
   }
 
   async #askAuthority(facts: { keyring: string; id: string }) {
     const retryAfterSeconds = Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1
     const unverified = () =>
-      new KeyringError('ERR_KEY_UNVERIFIED', `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`, { facts: { ...facts, retryAfterSeconds } })
+      new KeyringError(
+        'ERR_KEY_UNVERIFIED',
+        `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`,
+        { facts: { ...facts, retryAfterSeconds } },
+      )
     const view = await this.#snapshot.ask().catch((error: unknown) => {
       throw error instanceof KeyringError ? unverified() : error
     })

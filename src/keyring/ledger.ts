@@ -34,9 +34,15 @@ export class Ledger {
   async load(): Promise<Loaded | null> {
     const stored = await this.#store.get(`keyring/${this.#keyring}`)
     if (stored === null) return this.#refuseRollback(0, null)
-    if (this.#verified?.stored !== stored) this.#verified = { stored, content: await verifyRecord(this.#sealers, this.#keyring, stored.bytes) }
+    if (this.#verified?.stored !== stored)
+      this.#verified = { stored, content: await verifyRecord(this.#sealers, this.#keyring, stored.bytes) }
     const { record, wrappingKeyId } = this.#verified.content
-    return this.#refuseRollback(record.revision, { bytes: stored.bytes, record, wrappingKeyId, version: stored.version })
+    return this.#refuseRollback(record.revision, {
+      bytes: stored.bytes,
+      record,
+      wrappingKeyId,
+      version: stored.version,
+    })
   }
 
   /** What a writer starts from: the keys sealed under the first wrapping key. */
@@ -58,7 +64,11 @@ export class Ledger {
   #refuseRollback<T>(revision: number, loaded: T): T {
     if (revision < this.#seen) {
       const facts = { keyring: this.#keyring, revision, seen: this.#seen }
-      throw new KeyringError('ERR_RECORD_ROLLED_BACK', `The stored record of keyring "${this.#keyring}" is older than what this process has seen.`, { facts })
+      throw new KeyringError(
+        'ERR_RECORD_ROLLED_BACK',
+        `The stored record of keyring "${this.#keyring}" is older than what this process has seen.`,
+        { facts },
+      )
     }
     this.#seen = revision
     return loaded

@@ -89,11 +89,17 @@ export function knownVersions(record: Pick<KeyringRecord, 'keys' | 'skipped'>): 
   return new Set([...held, ...record.skipped.map(({ v }) => v)])
 }
 
-export function sameSource(a: SourceId, b: SourceId): boolean {
+function sameSource(a: SourceId, b: SourceId): boolean {
   return (['kind', 'address', 'namespace', 'mount', 'path'] as const).every((field) => a[field] === b[field])
 }
 
-function sourceError(code: 'ERR_SOURCE_NOT_FOUND' | 'ERR_SOURCE_CHANGED' | 'ERR_SOURCE_RECREATED', request: SyncRequest, what: string): KeyringError {
+function sourceError(
+  code: 'ERR_SOURCE_NOT_FOUND' | 'ERR_SOURCE_CHANGED' | 'ERR_SOURCE_RECREATED',
+  request: SyncRequest,
+  what: string,
+): KeyringError {
   const { mount, path, address } = request.source
-  return new KeyringError(code, `${what} ${mount}/${path}; the keyring stays as it is.`, { facts: { keyring: request.keyring, mount, path, address } })
+  return new KeyringError(code, `${what} ${mount}/${path}; the keyring stays as it is.`, {
+    facts: { keyring: request.keyring, mount, path, address },
+  })
 }

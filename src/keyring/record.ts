@@ -56,13 +56,17 @@ export interface VerifiedRecord {
 export async function verifyRecord(set: SealerSet, keyring: string, bytes: Bytes): Promise<VerifiedRecord> {
   const signed = parseSigned(bytes)
   const text = signed.format === FORMAT ? await set.byId(signed.wrappingKeyId).verify(signed) : null
-  if (text === null) throw new KeyringError('ERR_RECORD_INVALID', `The stored record of keyring "${keyring}" was altered.`, { facts: { keyring } })
+  if (text === null)
+    throw new KeyringError('ERR_RECORD_INVALID', `The stored record of keyring "${keyring}" was altered.`, {
+      facts: { keyring },
+    })
   const record = JSON.parse(text) as KeyringRecord
   return { record, wrappingKeyId: signed.wrappingKeyId }
 }
 
 /** Signs under the first wrapping key, under which the keys must be sealed: see `reseal`. */
-export const signRecord = (set: SealerSet, record: KeyringRecord): Promise<Bytes> => set.first.sign(FORMAT, JSON.stringify(record))
+export const signRecord = (set: SealerSet, record: KeyringRecord): Promise<Bytes> =>
+  set.first.sign(FORMAT, JSON.stringify(record))
 
 /** Every write seals the whole record under the first wrapping key: keys sealed under another are opened and sealed anew. */
 export async function reseal(set: SealerSet, { record, wrappingKeyId }: VerifiedRecord): Promise<KeyringRecord> {

@@ -51,7 +51,8 @@ export class View {
 
   async #open(cipher: Cipher, set: SealerSet, entry: KeyEntry): Promise<Ek1Key> {
     const material = await set.byId(this.#wrappingKeyId).openMaterial(entry.id, entry.key, entry.weak === true)
-    if (material.commitment !== entry.commit) throw new KeyringError('ERR_RECORD_INVALID', `The stored key "${entry.id}" is another one.`)
+    if (material.commitment !== entry.commit)
+      throw new KeyringError('ERR_RECORD_INVALID', `The stored key "${entry.id}" is another one.`)
     const key = await ek1Key(cipher, entry.id, material)
     this.#ready.set(entry.id, key)
     return key
@@ -86,7 +87,8 @@ export class Snapshot {
   /** Refreshed first when it is not fresh; if that fails, what is there. `null` = never synced. */
   view(): Promise<View | null> | View | null {
     const now = this.#clock.now()
-    if (now - this.#checkedAt < this.#freshness.freshMs || (this.#view !== null && this.#isRefreshing(now))) return this.#view
+    if (now - this.#checkedAt < this.#freshness.freshMs || (this.#view !== null && this.#isRefreshing(now)))
+      return this.#view
     return this.#refreshOrKeep()
   }
 
@@ -100,7 +102,10 @@ export class Snapshot {
     const verified = await verifyRecord(this.#sealers, this.#keyring, bytes)
     const held = this.#view?.record.revision ?? 0
     if (verified.record.revision < held) {
-      throw new KeyringError('ERR_RECORD_ROLLED_BACK', `The record of keyring "${this.#keyring}" is older than what this instance has seen.`)
+      throw new KeyringError(
+        'ERR_RECORD_ROLLED_BACK',
+        `The record of keyring "${this.#keyring}" is older than what this instance has seen.`,
+      )
     }
     if (verified.record.revision > held) this.#view = new View(verified).inherit(this.#view)
     this.#checked()

@@ -4,7 +4,7 @@ import { REMEDIES } from '../core/errors.ts'
 import type { SourceId, SyncStatus } from '../core/ports.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
-export interface KeyStatus {
+interface KeyStatus {
   readonly id: string
   readonly state: 'active' | 'deactivated' | 'compromised'
   readonly source: 'present' | 'deleted' | 'destroyed' | 'pruned' | 'detached'
@@ -25,28 +25,45 @@ export interface StatusView {
   readonly lost: number
   readonly last_attempt: string | null
   readonly last_success: string | null
-  readonly last_error: { readonly code: KeyringErrorCode; readonly message: string; readonly since: string; readonly failures: number } | null
+  readonly last_error: {
+    readonly code: KeyringErrorCode
+    readonly message: string
+    readonly since: string
+    readonly failures: number
+  } | null
   /** `null` = nothing is scheduled: a sync happens on request. */
   readonly next_try: string | null
   readonly needed: readonly string[]
 }
 
-export function statusView(keyring: string, record: KeyringRecord | null, status: SyncStatus, warning: KeyringErrorCode | null): StatusView {
+export function statusView(
+  keyring: string,
+  record: KeyringRecord | null,
+  status: SyncStatus,
+  warning: KeyringErrorCode | null,
+): StatusView {
   const { failing, failures } = status
   return {
     keyring,
-    active: record?.active ?? null,
-    revision: record?.revision ?? null,
-    source: record?.source ?? null,
-    keys: record?.keys.map((entry) => keyStatus(entry, record.active)) ?? [],
-    skipped: record?.skipped.map(({ v, why }) => ({ version: v, why })) ?? [],
-    lost: record?.lost ?? 0,
+    ...recordView(record),
     last_attempt: iso(status.lastAttempt),
     last_success: iso(status.lastSuccess),
-    last_error: failing && { code: failing.code, message: failing.message, since: new Date(failing.since).toISOString(), failures },
+    last_error: failing && {
+      code: failing.code,
+      message: failing.message,
+      since: new Date(failing.since).toISOString(),
+      failures,
+    },
     next_try: null,
     needed: [...new Set(needed(keyring, record, status, warning))],
   }
+}
+
+function recordView(record: KeyringRecord | null) {
+  if (record === null) return { active: null, revision: null, source: null, keys: [], skipped: [], lost: 0 }
+  const { active, revision, source, lost } = record
+  const keys = record.keys.map((entry) => keyStatus(entry, active))
+  return { active, revision, source, keys, skipped: record.skipped.map(({ v, why }) => ({ version: v, why })), lost }
 }
 
 function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
@@ -61,14 +78,22 @@ function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
   }
 }
 
-function needed(keyring: string, record: KeyringRecord | null, { failing }: SyncStatus, warning: KeyringErrorCode | null): string[] {
+function needed(
+  keyring: string,
+  record: KeyringRecord | null,
+  { failing }: SyncStatus,
+  warning: KeyringErrorCode | null,
+): string[] {
   const lines: string[] = []
   if (warning !== null) lines.push(REMEDIES[warning])
   if (failing !== null) lines.push(failing.remedy)
   if (record === null) lines.push(`Sync for the first time: POST /keyrings/${keyring}/sync.`)
   else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
   const weak = record?.keys.find(({ id, weak }) => weak && id === record.active)
-  if (weak) lines.push(`The active key "${weak.id}" is weak or published: write a version with a random key of 32 bytes, then sync.`)
+  if (weak)
+    lines.push(
+      `The active key "${weak.id}" is weak or published: write a version with a random key of 32 bytes, then sync.`,
+    )
   return lines
 }
 

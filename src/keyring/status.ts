@@ -5,7 +5,7 @@ import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
 const FORMAT = 'eks1'
-export const NEVER: SyncStatus = { lastAttempt: null, lastSuccess: null, failures: 0, failing: null }
+const NEVER: SyncStatus = { lastAttempt: null, lastSuccess: null, failures: 0, failing: null }
 
 export class StatusLog {
   readonly #store: RecordStore
@@ -33,7 +33,11 @@ export class StatusLog {
   async note(failed: Failure | null): Promise<void> {
     const stored = await this.#store.get(this.#name)
     const next = advance(await this.read(), failed, this.#clock.now())
-    await this.#store.put(this.#name, await this.#sealers.first.sign(FORMAT, JSON.stringify(next)), stored?.version ?? 0)
+    await this.#store.put(
+      this.#name,
+      await this.#sealers.first.sign(FORMAT, JSON.stringify(next)),
+      stored?.version ?? 0,
+    )
   }
 }
 

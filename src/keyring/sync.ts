@@ -29,9 +29,18 @@ export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promi
     const { outcome, remaining } = await decide(parts, options, await ledger.draft(loaded), observation, reads)
     const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
     const sealed = unchanged ? loaded.bytes : await ledger.save(loaded, outcome.record)
-    if (sealed !== 'conflict') return report(outcome.record, { changed: !unchanged, remaining, requests: 1 + reads.size, notes: outcome.notes, sealed })
+    if (sealed !== 'conflict')
+      return report(outcome.record, {
+        changed: !unchanged,
+        remaining,
+        requests: 1 + reads.size,
+        notes: outcome.notes,
+        sealed,
+      })
   }
-  throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${parts.keyring}" during the sync.`, { facts: { keyring: parts.keyring } })
+  throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${parts.keyring}" during the sync.`, {
+    facts: { keyring: parts.keyring },
+  })
 }
 
 async function decide(
@@ -44,13 +53,21 @@ async function decide(
   const { keyring, source, batch } = parts
   const now = parts.clock.now()
   const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch, now })
-  await readVersions(parts, plan.read.filter((version) => !reads.has(version)), reads)
+  await readVersions(
+    parts,
+    plan.read.filter((version) => !reads.has(version)),
+    reads,
+  )
   const wanted = plan.read.flatMap((version) => reads.get(version) ?? [])
   return { outcome: applySync(plan, wanted, now), remaining: plan.remaining }
 }
 
 /** A few at a time, in order; the first failure ends it. */
-async function readVersions({ source, sealers, signal }: SyncParts, versions: readonly number[], reads: Map<number, ReadOutcome>): Promise<void> {
+async function readVersions(
+  { source, sealers, signal }: SyncParts,
+  versions: readonly number[],
+  reads: Map<number, ReadOutcome>,
+): Promise<void> {
   const queue = versions.values()
   const worker = async () => {
     for (const version of queue) reads.set(version, await sealRead(sealers, await source.read(version, signal)))
@@ -70,9 +87,13 @@ function report(record: KeyringRecord, done: SyncReport): SyncReport {
   if (record.active !== null) return done
   const { keyring, highest } = record
   const why = explain(done.notes, highest)
-  throw new KeyringError('ERR_ACTIVE_UNUSABLE', `Keyring "${keyring}" has no active key: its current version, ${highest}, ${why}.`, {
-    facts: { keyring, version: highest, keys: record.keys.length },
-  })
+  throw new KeyringError(
+    'ERR_ACTIVE_UNUSABLE',
+    `Keyring "${keyring}" has no active key: its current version, ${highest}, ${why}.`,
+    {
+      facts: { keyring, version: highest, keys: record.keys.length },
+    },
+  )
 }
 
 const WHY: Partial<Record<SyncNote['code'], string>> = {
@@ -88,4 +109,3 @@ function explain(notes: readonly SyncNote[], version: number): string {
 }
 
 const isSame = (a: KeyringRecord, b: KeyringRecord): boolean => JSON.stringify(a) === JSON.stringify(b)
-

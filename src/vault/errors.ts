@@ -10,26 +10,71 @@ export interface Target {
 }
 
 export function vaultError(code: KeyringErrorCode, target: Target, what: string, facts: Facts = {}): KeyringError {
-  return new KeyringError(code, `Vault at ${target.host} ${what}.`, { facts: { host: target.host, path: target.path, ...facts } })
+  return new KeyringError(code, `Vault at ${target.host} ${what}.`, {
+    facts: { host: target.host, path: target.path, ...facts },
+  })
 }
 
-/** An answer that is no success and no plain 404. `texts` null = the body is not Vault's JSON. */
-export function fromStatus(target: Target, status: number, texts: readonly string[] | null, retryAfterSeconds: number | null): KeyringError {
-  const has = (part: string) => texts?.some((text) => text.includes(part)) ?? false
-  const error = (code: KeyringErrorCode, what: string, facts: Facts = {}) => vaultError(code, target, what, { status, ...facts })
-  if (status >= 520 && texts === null) return error('ERR_VAULT_UNREACHABLE', 'cannot be reached by the platform', { step: 'connect' })
-  if (texts === null) return error('ERR_VAULT_ANSWER_INVALID', `answered ${status} with a body that is not Vault's`)
-  if (status === 403 || has('missing client token')) return error('ERR_VAULT_DENIED', `refused the token for ${target.path}`)
-  if (status === 404 && has('no handler for route')) return error('ERR_VAULT_MOUNT_NOT_FOUND', 'has no such mount')
-  if (status === 404 && has('namespace not found')) return error('ERR_VAULT_NAMESPACE_NOT_FOUND', 'has no such namespace')
-  if (status === 429) return error('ERR_VAULT_RATE_LIMITED', 'limits the rate of requests', retryAfterSeconds === null ? {} : { retryAfterSeconds })
-  if (status === 503 && has('Vault is sealed')) return error('ERR_VAULT_SEALED', 'is sealed')
-  if (status >= 500 || status === 412) return error('ERR_VAULT_UNAVAILABLE', `answered ${status}`)
-  return error('ERR_VAULT_REQUEST_REFUSED', `refused the request for ${target.path} with ${status}`)
+interface Answer {
+  readonly status: number
+  /** `errors[]`; `null` = the body is not Vault's JSON. */
+  readonly texts: readonly string[] | null
+}
+
+const has = ({ texts }: Answer, part: string): boolean => texts?.some((text) => text.includes(part)) ?? false
+
+/** The first that fits. Texts differ between servers and releases: parts of them are looked for, never equality. */
+const KNOWN: readonly {
+  readonly code: KeyringErrorCode
+  readonly what: string
+  readonly fits: (answer: Answer) => boolean
+}[] = [
+  {
+    code: 'ERR_VAULT_UNREACHABLE',
+    what: 'cannot be reached by the platform',
+    fits: ({ status, texts }) => status >= 520 && texts === null,
+  },
+  {
+    code: 'ERR_VAULT_ANSWER_INVALID',
+    what: 'answered with a body that is not of its API',
+    fits: ({ texts }) => texts === null,
+  },
+  {
+    code: 'ERR_VAULT_DENIED',
+    what: 'refused the token',
+    fits: (answer) => answer.status === 403 || has(answer, 'missing client token'),
+  },
+  {
+    code: 'ERR_VAULT_MOUNT_NOT_FOUND',
+    what: 'has no such mount',
+    fits: (answer) => has(answer, 'no handler for route'),
+  },
+  {
+    code: 'ERR_VAULT_NAMESPACE_NOT_FOUND',
+    what: 'has no such namespace',
+    fits: (answer) => has(answer, 'namespace not found'),
+  },
+  { code: 'ERR_VAULT_RATE_LIMITED', what: 'limits the rate of requests', fits: ({ status }) => status === 429 },
+  { code: 'ERR_VAULT_SEALED', what: 'is sealed', fits: (answer) => has(answer, 'Vault is sealed') },
+  { code: 'ERR_VAULT_UNAVAILABLE', what: 'cannot answer now', fits: ({ status }) => status >= 500 || status === 412 },
+  { code: 'ERR_VAULT_REQUEST_REFUSED', what: 'refused the request', fits: () => true },
+]
+
+/** An answer that is no success and no plain 404. */
+export function fromStatus(target: Target, answer: Answer, retryAfterSeconds: number | null): KeyringError {
+  const { code, what } = KNOWN.find(({ fits }) => fits(answer)) ?? {
+    code: 'ERR_VAULT_REQUEST_REFUSED',
+    what: 'refused the request',
+  }
+  return vaultError(code, target, what, {
+    status: answer.status,
+    ...(retryAfterSeconds !== null && { retryAfterSeconds }),
+  })
 }
 
 /** Go's answer to plain http on a TLS port. */
-export const isPlaintextToTls = (status: number, text: string): boolean => status === 400 && text.includes('HTTP request to an HTTPS server')
+export const isPlaintextToTls = (status: number, text: string): boolean =>
+  status === 400 && text.includes('HTTP request to an HTTPS server')
 
 const UNTRUSTED = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -44,9 +89,22 @@ const UNTRUSTED = new Set([
 /** A fetch that threw: the platform's error code tells the step that failed. */
 export function fromThrown(target: Target, thrown: unknown): KeyringError {
   const reason = reasonOf(thrown)
-  if (UNTRUSTED.has(reason)) return vaultError('ERR_VAULT_TLS_UNTRUSTED', target, 'has a certificate that is not trusted here', { step: 'tls', reason })
-  if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID') return vaultError('ERR_VAULT_TLS_HOST_MISMATCH', target, 'has a certificate for another host', { step: 'tls', reason })
-  const step = reason === 'ENOTFOUND' || reason === 'EAI_AGAIN' ? 'dns' : reason.includes('SSL') || reason === 'EPROTO' ? 'tls' : 'connect'
+  if (UNTRUSTED.has(reason))
+    return vaultError('ERR_VAULT_TLS_UNTRUSTED', target, 'has a certificate that is not trusted here', {
+      step: 'tls',
+      reason,
+    })
+  if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return vaultError('ERR_VAULT_TLS_HOST_MISMATCH', target, 'has a certificate for another host', {
+      step: 'tls',
+      reason,
+    })
+  const step =
+    reason === 'ENOTFOUND' || reason === 'EAI_AGAIN'
+      ? 'dns'
+      : reason.includes('SSL') || reason === 'EPROTO'
+        ? 'tls'
+        : 'connect'
   return vaultError('ERR_VAULT_UNREACHABLE', target, 'cannot be reached', { step, reason })
 }
 

@@ -30,9 +30,20 @@ async function observe(parts: Kv2Parts, signal: AbortSignal): Promise<Observatio
   if (reply.status === 404) return refuseOtherKv(parts, signal)
   const { data } = expectBody(parts, metadataReply, reply.body)
   const versions = Object.entries(data.versions).map(([version, { destroyed, deletion_time }]) => {
-    return { version: Number(version), state: destroyed ? ('destroyed' as const) : isPast(deletion_time, reply.serverTime) ? ('deleted' as const) : ('readable' as const) }
+    return {
+      version: Number(version),
+      state: destroyed
+        ? ('destroyed' as const)
+        : isPast(deletion_time, reply.serverTime)
+          ? ('deleted' as const)
+          : ('readable' as const),
+    }
   })
-  return { incarnation: data.created_time, current: data.current_version, versions: versions.sort((a, b) => a.version - b.version) }
+  return {
+    incarnation: data.created_time,
+    current: data.current_version,
+    versions: versions.sort((a, b) => a.version - b.version),
+  }
 }
 
 /** `delete_version_after` sets a time in the future: the version is readable until then. */
@@ -61,7 +72,12 @@ function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malfo
   return { id, key }
 }
 
-async function ask(parts: Kv2Parts, endpoint: 'data' | 'metadata', query: Record<string, number>, signal: AbortSignal): Promise<VaultReply> {
+async function ask(
+  parts: Kv2Parts,
+  endpoint: 'data' | 'metadata',
+  query: Record<string, number>,
+  signal: AbortSignal,
+): Promise<VaultReply> {
   const segments = [...splitPath(parts.mount), endpoint, ...splitPath(parts.path)]
   return parts.transport.get({ segments, query, token: await parts.login.token(signal), signal })
 }
@@ -69,13 +85,17 @@ async function ask(parts: Kv2Parts, endpoint: 'data' | 'metadata', query: Record
 /** "Nothing there" is also what a KV version 1 mount says; who may see the mount learns the difference. */
 async function refuseOtherKv(parts: Kv2Parts, signal: AbortSignal): Promise<null> {
   const segments = ['sys', 'internal', 'ui', 'mounts', ...splitPath(parts.mount)]
-  const reply = await parts.transport.get({ segments, token: await parts.login.token(signal), signal }).catch((error: unknown) => {
-    if (error instanceof KeyringError) return null
-    throw error
-  })
+  const reply = await parts.transport
+    .get({ segments, token: await parts.login.token(signal), signal })
+    .catch((error: unknown) => {
+      if (error instanceof KeyringError) return null
+      throw error
+    })
   const mount = z.safeParse(mountReply, reply?.body)
   if (!mount.success || (mount.data.data.type === 'kv' && mount.data.data.options?.version === '2')) return null
-  throw new KeyringError('ERR_VAULT_KV_VERSION', `The mount ${parts.mount} is not a KV version 2 mount.`, { facts: { mount: parts.mount } })
+  throw new KeyringError('ERR_VAULT_KV_VERSION', `The mount ${parts.mount} is not a KV version 2 mount.`, {
+    facts: { mount: parts.mount },
+  })
 }
 
 function expectBody<Schema extends z.ZodMiniType>(parts: Kv2Parts, schema: Schema, body: unknown): z.output<Schema> {
@@ -85,5 +105,9 @@ function expectBody<Schema extends z.ZodMiniType>(parts: Kv2Parts, schema: Schem
 }
 
 function invalid({ address, mount, path }: Kv2Parts, field: string): KeyringError {
-  return new KeyringError('ERR_VAULT_ANSWER_INVALID', `The answer of Vault at ${new URL(address).host} is not as its API says.`, { facts: { mount, path, field } })
+  return new KeyringError(
+    'ERR_VAULT_ANSWER_INVALID',
+    `The answer of Vault at ${new URL(address).host} is not as its API says.`,
+    { facts: { mount, path, field } },
+  )
 }

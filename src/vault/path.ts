@@ -5,7 +5,11 @@ import { KeyringError } from '../core/errors.ts'
 export const splitPath = (path: string): string[] => path.split('/')
 
 /** @throws `ERR_VAULT_PATH_INVALID`, and never quotes what was refused. */
-export function vaultUrl(address: string, segments: readonly string[], query: Readonly<Record<string, string | number>> = {}): URL {
+export function vaultUrl(
+  address: string,
+  segments: readonly string[],
+  query: Readonly<Record<string, string | number>> = {},
+): URL {
   for (const segment of segments) refuseSegment(segment)
   const path = `/v1/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`
   const url = new URL(path, address)

@@ -5,22 +5,30 @@ const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))
 const versionState = z.object({ deletion_time: z.string(), destroyed: z.boolean() })
 
 export const metadataReply = z.object({
-  data: z.object({ created_time: z.string(), current_version: z.number(), versions: z.record(z.string(), versionState) }),
+  data: z.object({
+    created_time: z.string(),
+    current_version: z.number(),
+    versions: z.record(z.string(), versionState),
+  }),
 })
 
 const versionMetadata = z.object({ created_time: time, version: z.number(), destroyed: z.boolean() })
 
-export const dataReply = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()), metadata: versionMetadata }) })
+export const dataReply = z.object({
+  data: z.object({ data: z.record(z.string(), z.unknown()), metadata: versionMetadata }),
+})
 
 /** A 404 with a body: the version is deleted or destroyed. */
 export const goneReply = z.object({ data: z.object({ metadata: versionMetadata }) })
 
-export const mountReply = z.object({ data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }) })
+export const mountReply = z.object({
+  data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }),
+})
 
 const errors = z.object({ errors: z.array(z.string()) })
 
 /** The texts of `errors[]`; [] for JSON without any; `null` = not an object. */
-export function errorBody(body: unknown): readonly string[] | null {
+export function errorTexts(body: unknown): readonly string[] | null {
   if (typeof body !== 'object' || body === null) return null
   const parsed = z.safeParse(errors, body)
   return parsed.success ? parsed.data.errors : []

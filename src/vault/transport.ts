@@ -6,9 +6,9 @@ import type { Clock, Fetch } from '../core/ports.ts'
 import { fromStatus, fromThrown, isPlaintextToTls, vaultError } from './errors.ts'
 import type { Target } from './errors.ts'
 import { vaultUrl } from './path.ts'
-import { errorBody } from './schema.ts'
+import { errorTexts } from './schema.ts'
 
-export interface VaultRequest {
+interface VaultRequest {
   /** Decoded, behind /v1. */
   readonly segments: readonly string[]
   readonly query?: Readonly<Record<string, string | number>>
@@ -72,12 +72,23 @@ export function vaultTransport(parts: TransportParts): VaultTransport {
 }
 
 function headersOf({ namespace }: TransportParts, token: string): Record<string, string> {
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new KeyringError('ERR_CREDENTIAL_MALFORMED', 'The Vault token has characters that no token has.')
-  return { 'X-Vault-Request': 'true', 'X-Vault-Token': token, Accept: 'application/json', ...(namespace !== '' && { 'X-Vault-Namespace': namespace }) }
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new KeyringError('ERR_CREDENTIAL_MALFORMED', 'The Vault token has characters that no token has.')
+  return {
+    'X-Vault-Request': 'true',
+    'X-Vault-Token': token,
+    Accept: 'application/json',
+    ...(namespace !== '' && { 'X-Vault-Namespace': namespace }),
+  }
 }
 
 /** A timed-out attempt is not repeated: the next one would most likely keep the caller waiting as long. */
-async function attempt(parts: TransportParts, url: URL, headers: Record<string, string>, caller: AbortSignal): Promise<Attempt> {
+async function attempt(
+  parts: TransportParts,
+  url: URL,
+  headers: Record<string, string>,
+  caller: AbortSignal,
+): Promise<Attempt> {
   const target = { host: url.host, path: url.pathname }
   const abort = new AbortController()
   const stop = () => abort.abort()
@@ -89,7 +100,8 @@ async function attempt(parts: TransportParts, url: URL, headers: Record<string, 
     return await settleResponse(target, response, parts.clock)
   } catch (error) {
     if (error instanceof KeyringError) return { error, retry: false, waitMs: 0 }
-    if (abort.signal.aborted || caller.aborted) return { error: timedOut(target, parts.timeoutMs), retry: false, waitMs: 0 }
+    if (abort.signal.aborted || caller.aborted)
+      return { error: timedOut(target, parts.timeoutMs), retry: false, waitMs: 0 }
     return { error: fromThrown(target, error), retry: !isTls(fromThrown(target, error)), waitMs: 0 }
   } finally {
     clearTimeout(timer)
@@ -98,7 +110,8 @@ async function attempt(parts: TransportParts, url: URL, headers: Record<string, 
 }
 
 const isTls = (error: KeyringError): boolean => error.facts['step'] === 'tls'
-const timedOut = (target: Target, timeoutMs: number): KeyringError => vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
+const timedOut = (target: Target, timeoutMs: number): KeyringError =>
+  vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
 
 async function settleResponse(target: Target, response: Response, clock: Clock): Promise<Attempt> {
   const { status } = response
@@ -107,19 +120,25 @@ async function settleResponse(target: Target, response: Response, clock: Clock):
     throw vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', { status })
   }
   const text = await readText(target, response)
-  const body = parseJson(text)
   if (isPlaintextToTls(status, text)) throw vaultError('ERR_VAULT_PLAINTEXT_TO_TLS', target, 'expects TLS', { status })
-  const texts = body === undefined ? null : errorBody(body)
-  const isAnswer = status === 200 ? body !== undefined : status === 404 && texts?.length === 0
-  if (isAnswer) return { reply: { status: status === 200 ? 200 : 404, body, serverTime: serverTime(response, clock) }, retry: false, waitMs: 0 }
+  const body = parseJson(text)
+  const texts = errorTexts(body)
+  if (texts !== null && (status === 200 || (status === 404 && texts.length === 0))) {
+    return { reply: { status, body, serverTime: serverTime(response, clock) }, retry: false, waitMs: 0 }
+  }
   const seconds = retryAfter(response)
-  return { error: fromStatus(target, status, texts, seconds), retry: mayRetry(status, texts ?? []), waitMs: (seconds ?? 0) * 1000 }
+  return {
+    error: fromStatus(target, { status, texts }, seconds),
+    retry: mayRetry(status, texts ?? []),
+    waitMs: (seconds ?? 0) * 1000,
+  }
 }
 
 /** As Vault's own client, and the two 400s that pass by themselves. Unsealing takes people: a sealed Vault is not asked again. */
 function mayRetry(status: number, texts: readonly string[]): boolean {
   if (texts.some((text) => text.includes('Vault is sealed'))) return false
-  if (status === 400) return texts.some((text) => /Upgrading from non-versioned|Waiting for the primary to upgrade/.test(text))
+  if (status === 400)
+    return texts.some((text) => /Upgrading from non-versioned|Waiting for the primary to upgrade/.test(text))
   return status === 412 || status === 429 || (status >= 500 && status !== 501)
 }
 
@@ -137,7 +156,8 @@ async function readText(target: Target, response: Response): Promise<string> {
   let size = 0
   for await (const chunk of response.body ?? []) {
     size += chunk.length
-    if (size > MAX_VAULT_BODY_BYTES) throw vaultError('ERR_VAULT_ANSWER_INVALID', target, `sent more than ${MAX_VAULT_BODY_BYTES} bytes`)
+    if (size > MAX_VAULT_BODY_BYTES)
+      throw vaultError('ERR_VAULT_ANSWER_INVALID', target, `sent more than ${MAX_VAULT_BODY_BYTES} bytes`)
     chunks.push(chunk)
   }
   return decodeUtf8(concat(...chunks)) ?? ''

@@ -8,4 +8,5 @@ export const CIPHERS: readonly { name: string; cipher: Cipher; hash: Hash }[] = 
   { name: 'WebCrypto', cipher: webCipher, hash: webHash },
 ]
 
-export const fromHex = (hex: string): Bytes => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+export const fromHex = (hex: string): Bytes =>
+  Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))

@@ -6,20 +6,29 @@ import type { SyncRequest } from '../../src/keyring/plan.ts'
 import { planSync } from '../../src/keyring/plan.ts'
 import type { KeyringRecord } from '../../src/keyring/record.ts'
 
-export const SOURCE: SourceId = { kind: 'kv2', address: 'https://vault.example', namespace: '', mount: 'secret', path: 'keyring' }
+export const SOURCE: SourceId = {
+  kind: 'kv2',
+  address: 'https://vault.example',
+  namespace: '',
+  mount: 'secret',
+  path: 'keyring',
+}
 export const NOW = 1_763_930_000_000
 
 /** 'id:commit' = readable; 'deleted', 'destroyed' and 'malformed' say themselves; null = pruned. */
 export type Versions = readonly (string | null)[]
 
 export function observed(versions: Versions, incarnation = 'first'): Observation {
-  const listed = versions.flatMap((content, index) => (content === null ? [] : [{ version: index + 1, state: stateOf(content) }]))
+  const listed = versions.flatMap((content, index) =>
+    content === null ? [] : [{ version: index + 1, state: stateOf(content) }],
+  )
   return { incarnation, current: versions.length, versions: listed }
 }
 
-const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' => (content === 'deleted' || content === 'destroyed' ? content : 'readable')
+const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' =>
+  content === 'deleted' || content === 'destroyed' ? content : 'readable'
 
-export function readOf(versions: Versions, version: number): ReadOutcome {
+function readOf(versions: Versions, version: number): ReadOutcome {
   const content = versions[version - 1] ?? null
   if (content === null) return { version, kind: 'gone' }
   if (content === 'deleted' || content === 'destroyed') return { version, kind: content }
@@ -30,11 +39,22 @@ export function readOf(versions: Versions, version: number): ReadOutcome {
 
 /** One sync, decided without I/O. */
 export function synced(record: KeyringRecord | null, versions: Versions, more: Partial<SyncRequest> = {}) {
-  const request = { keyring: 'default', record, source: SOURCE, observation: observed(versions), force: false, adopt: false, batch: 900, now: NOW, ...more }
+  const request = {
+    keyring: 'default',
+    record,
+    source: SOURCE,
+    observation: observed(versions),
+    force: false,
+    adopt: false,
+    batch: 900,
+    now: NOW,
+    ...more,
+  }
   const plan = planSync(request)
   const reads = plan.read.map((version) => readOf(versions, version))
   return { plan, ...applySync(plan, reads, request.now) }
 }
 
 export const ids = (record: KeyringRecord): string[] => record.keys.map(({ id }) => id)
-export const codes = (notes: readonly { code: string; version: number }[]): string[] => notes.map(({ code, version }) => `${code} ${version}`)
+export const codes = (notes: readonly { code: string; version: number }[]): string[] =>
+  notes.map(({ code, version }) => `${code} ${version}`)

@@ -14,15 +14,21 @@ interface Vector {
 }
 
 const { vectors } = JSON.parse(readFileSync('test/vectors/xaes-256-gcm.json', 'utf8')) as { vectors: Vector[] }
-const bytes = (size: { minLength?: number; maxLength?: number }) => fc.uint8Array(size).map((array) => new Uint8Array(array))
+const bytes = (size: { minLength?: number; maxLength?: number }) =>
+  fc.uint8Array(size).map((array) => new Uint8Array(array))
 
 describe.each(CIPHERS)('$name', ({ cipher, hash }) => {
-  it.each(vectors)('seals and opens the vector $ciphertext of C2SP', async ({ key, nonce, plaintext, aad, ciphertext }) => {
-    const cipherKey = await cipher.importKey(fromHex(key))
-    const sealed = await cipher.seal(cipherKey, utf8(nonce), utf8(plaintext), utf8(aad))
-    expect(toHex(sealed)).toBe(ciphertext)
-    expect(await cipher.open(cipherKey, utf8(nonce), sealed, utf8(aad))).toEqual(expect.objectContaining({ length: plaintext.length }))
-  })
+  it.each(vectors)(
+    'seals and opens the vector $ciphertext of C2SP',
+    async ({ key, nonce, plaintext, aad, ciphertext }) => {
+      const cipherKey = await cipher.importKey(fromHex(key))
+      const sealed = await cipher.seal(cipherKey, utf8(nonce), utf8(plaintext), utf8(aad))
+      expect(toHex(sealed)).toBe(ciphertext)
+      expect(await cipher.open(cipherKey, utf8(nonce), sealed, utf8(aad))).toEqual(
+        expect.objectContaining({ length: plaintext.length }),
+      )
+    },
+  )
 
   it('refuses a value with any one bit altered', async () => {
     const key = await cipher.importKey(new Uint8Array(32).fill(7))
@@ -43,7 +49,9 @@ describe.each(CIPHERS)('$name', ({ cipher, hash }) => {
   })
 
   it('hashes, authenticates and compares', async () => {
-    expect(toHex(await hash.sha256(utf8('abc')))).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
+    expect(toHex(await hash.sha256(utf8('abc')))).toBe(
+      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    )
     expect(toHex(await hash.hmac(utf8('Jefe'), utf8('what do ya want for nothing?')))).toBe(
       '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
     )
@@ -57,12 +65,18 @@ it('opens with one cipher what the other has sealed', async () => {
   const [node, web] = CIPHERS
   if (node === undefined || web === undefined) throw new Error('two ciphers are expected')
   await fc.assert(
-    fc.asyncProperty(bytes({ minLength: 32, maxLength: 32 }), bytes({ minLength: 24, maxLength: 24 }), bytes({}), bytes({}), async (key, nonce, plaintext, aad) => {
-      const sealed = await node.cipher.seal(await node.cipher.importKey(key), nonce, plaintext, aad)
-      const again = await web.cipher.seal(await web.cipher.importKey(key), nonce, plaintext, aad)
-      expect(concat(again)).toEqual(concat(sealed))
-      expect(await web.cipher.open(await web.cipher.importKey(key), nonce, concat(sealed), aad)).toEqual(plaintext)
-    }),
+    fc.asyncProperty(
+      bytes({ minLength: 32, maxLength: 32 }),
+      bytes({ minLength: 24, maxLength: 24 }),
+      bytes({}),
+      bytes({}),
+      async (key, nonce, plaintext, aad) => {
+        const sealed = await node.cipher.seal(await node.cipher.importKey(key), nonce, plaintext, aad)
+        const again = await web.cipher.seal(await web.cipher.importKey(key), nonce, plaintext, aad)
+        expect(concat(again)).toEqual(concat(sealed))
+        expect(await web.cipher.open(await web.cipher.importKey(key), nonce, concat(sealed), aad)).toEqual(plaintext)
+      },
+    ),
     { numRuns: 50 },
   )
 })

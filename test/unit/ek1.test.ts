@@ -45,7 +45,9 @@ describe.each(CIPHERS)('ek1 through $name', ({ cipher, hash }) => {
   it('names another key under the same id before the cipher runs', async () => {
     const value = parseEk1(await encryptEk1(cipher, await keyOf('a', 'one key'), utf8('x'), utf8('')))
     const refusing = { ...cipher, open: () => expect.unreachable() }
-    await expect(decryptEk1(refusing, await keyOf('a', 'another key'), value, utf8(''))).rejects.toMatchObject({ code: 'ERR_KEY_MISMATCH' })
+    await expect(decryptEk1(refusing, await keyOf('a', 'another key'), value, utf8(''))).rejects.toMatchObject({
+      code: 'ERR_KEY_MISMATCH',
+    })
   })
 
   it('never writes the same value twice', async () => {

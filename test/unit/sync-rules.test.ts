@@ -38,11 +38,14 @@ describe('the active key', () => {
     expect(first('a:1', 'b:2').active).toBe('b')
   })
 
-  it.each([['deleted'], ['destroyed'], ['malformed'], ['a:other']])('stays as it was when the current version is %s', (current) => {
-    const { record, notes } = synced(first('a:1', 'b:2'), ['a:1', 'b:2', current])
-    expect(record.active).toBe('b')
-    expect(codes(notes)).toContain('active-unusable 3')
-  })
+  it.each([['deleted'], ['destroyed'], ['malformed'], ['a:other']])(
+    'stays as it was when the current version is %s',
+    (current) => {
+      const { record, notes } = synced(first('a:1', 'b:2'), ['a:1', 'b:2', current])
+      expect(record.active).toBe('b')
+      expect(codes(notes)).toContain('active-unusable 3')
+    },
+  )
 
   it('is none after a first sync without a usable current version, and the keys are stored', () => {
     const { record, notes } = synced(null, ['a:1', 'malformed'])
@@ -151,14 +154,18 @@ describe('a secret that was deleted and made again', () => {
 })
 
 describe('removal', () => {
-  const remove = (record: KeyringRecord, id: string, more = {}) => applyChange(record, { op: 'remove', id, force: false, ...more }, NOW + 1000, 1000)
+  const remove = (record: KeyringRecord, id: string, more = {}) =>
+    applyChange(record, { op: 'remove', id, force: false, ...more }, NOW + 1000, 1000)
   const rotated = () => synced(first('a:1'), ['a:1', 'b:2']).record
 
   it('leaves a tombstone that every later sync respects, by id and by key', () => {
     const removed = remove(first('a:1', 'b:2'), 'a')
     expect(synced(removed, ['a:1', 'b:2']).plan.read).toEqual([])
     const { record, notes } = synced(removed, ['a:1', 'b:2', 'a:7', 'z:1', 'c:3'])
-    expect([ids(record), codes(notes)]).toEqual([['b', 'c'], ['key-removed 3', 'key-removed 4']])
+    expect([ids(record), codes(notes)]).toEqual([
+      ['b', 'c'],
+      ['key-removed 3', 'key-removed 4'],
+    ])
   })
 
   it('never takes the active key, not by force either', () => {
@@ -168,7 +175,12 @@ describe('removal', () => {
   it('waits until no instance can still encrypt with the key, unless forced', () => {
     expect(ids(remove(rotated(), 'a'))).toEqual(['b'])
     const early = () => applyChange(rotated(), { op: 'remove', id: 'a', force: false }, NOW + 999, 1000)
-    expect(early).toThrow(expect.objectContaining({ code: 'ERR_KEY_IN_USE', facts: expect.objectContaining({ allowedFrom: new Date(NOW + 1000).toISOString() }) }))
+    expect(early).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KEY_IN_USE',
+        facts: expect.objectContaining({ allowedFrom: new Date(NOW + 1000).toISOString() }),
+      }),
+    )
     expect(ids(applyChange(rotated(), { op: 'remove', id: 'a', force: true }, NOW + 999, 1000))).toEqual(['b'])
   })
 
@@ -180,7 +192,9 @@ describe('removal', () => {
 describe('compromise', () => {
   it('of the active key needs force; encryption then waits for a new version', () => {
     const record = first('a:1', 'b:2')
-    expect(() => applyChange(record, { op: 'compromise', id: 'b', force: false }, NOW, 0)).toThrow(code('ERR_KEY_ACTIVE'))
+    expect(() => applyChange(record, { op: 'compromise', id: 'b', force: false }, NOW, 0)).toThrow(
+      code('ERR_KEY_ACTIVE'),
+    )
     const marked = applyChange(record, { op: 'compromise', id: 'b', force: true }, NOW, 0)
     expect(marked.active).toBeNull()
     expect(synced(marked, ['a:1', 'b:2']).record.active).toBeNull()
@@ -214,7 +228,8 @@ describe('any history of the source', () => {
           const { plan, record: next } = synced(before, versions, { batch })
           expect(plan.read.filter((version) => seen.has(version))).toEqual([])
           for (const version of plan.read) seen.add(version)
-          for (const entry of before?.keys ?? []) expect(next.keys).toContainEqual(expect.objectContaining({ id: entry.id, commit: entry.commit }))
+          for (const entry of before?.keys ?? [])
+            expect(next.keys).toContainEqual(expect.objectContaining({ id: entry.id, commit: entry.commit }))
           expect(new Set(ids(next)).size).toBe(next.keys.length)
           if (next.active !== null) expect(ids(next)).toContain(next.active)
           record = next

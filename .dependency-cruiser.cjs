@@ -1,0 +1,72 @@
+/** The layers of docs/architecture.md, as data. test/architecture plants a violation of every rule. */
+const LAYERS = {
+  core: [],
+  config: ['core'],
+  crypto: ['core'],
+  secrets: ['core'],
+  vault: ['core', 'crypto'],
+  auth: ['core', 'crypto'],
+  keyring: ['core', 'crypto'],
+  http: ['core', 'auth', 'keyring', 'secrets'],
+}
+/** Which library may be imported where in src. */
+const LIBRARIES = { hono: '(http/|app\\.ts)', zod: '(config|http|vault)/', leven: 'config/' }
+/** Which platform folder may import which other. */
+const PLATFORMS = { node: ['nodejs', 'dev-vault'], nodejs: [], cli: ['node', 'nodejs'], 'dev-vault': [] }
+
+const error = (name, from, to) => ({ name, severity: 'error', from, to })
+const layers = Object.entries(LAYERS).map(([layer, below]) =>
+  error(
+    `layer-${layer}`,
+    { path: `^src/${layer}/` },
+    { path: '^src/', pathNot: `^src/(${[layer, ...below].join('|')})/` },
+  ),
+)
+const libraries = Object.entries(LIBRARIES).map(([library, place]) =>
+  error(`library-${library}`, { path: '^src/', pathNot: `^src/${place}` }, { path: `node_modules/${library}/` }),
+)
+const platforms = Object.entries(PLATFORMS).map(([platform, others]) =>
+  error(
+    `platform-${platform}`,
+    { path: `^functions/${platform}/` },
+    { path: '^functions/', pathNot: `^functions/(${[platform, ...others].join('|')})/` },
+  ),
+)
+
+module.exports = {
+  forbidden: [
+    ...layers,
+    ...libraries,
+    ...platforms,
+    error('no-circular', {}, { circular: true }),
+    error('src-is-platform-free', { path: '^src/' }, { dependencyTypes: ['core'] }),
+    error('src-knows-no-deployment', { path: '^src/' }, { path: '^functions/' }),
+    error(
+      'src-has-few-libraries',
+      { path: '^src/' },
+      { path: 'node_modules', pathNot: `node_modules/(${Object.keys(LIBRARIES).join('|')})/` },
+    ),
+    error(
+      'dev-vault-only-by-the-server',
+      { path: '^functions/(?!dev-vault/)', pathNot: '^functions/node/server\\.ts$' },
+      { path: '^functions/dev-vault/' },
+    ),
+    error(
+      'dev-vault-only-lazily',
+      { path: '^functions/node/' },
+      { path: '^functions/dev-vault/', dependencyTypesNot: ['dynamic-import'] },
+    ),
+    error(
+      'encrypt-path-without-vault',
+      { path: '^src/keyring/keyring\\.ts$' },
+      { path: '^src/(vault|config)/', reachable: true },
+    ),
+    error('no-unresolved', {}, { couldNotResolve: true }),
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'functions/tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+  },
+}

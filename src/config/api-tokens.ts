@@ -1,0 +1,74 @@
+import * as z from 'zod/mini'
+import { KEYRING_NAME } from '../core/limits.ts'
+
+/** Those of `auth/grants.ts`, which this layer may not see; a test holds the two together. */
+export const ACTIONS: readonly string[] = [
+  'read',
+  'sync',
+  'push',
+  'rotate',
+  'remove',
+  'force',
+  'encrypt',
+  'decrypt',
+  'rewrap',
+  'export',
+  'admin',
+]
+
+const RESOLVE = /^resolve:[\x21-\x7e]+$/
+
+function isGrant(grant: string): boolean {
+  const [action = '', ...scope] = grant.split(':')
+  const isScope = scope.length === 0 || (scope.length === 1 && KEYRING_NAME.test(scope[0] ?? ''))
+  return RESOLVE.test(grant) || (ACTIONS.includes(action) && isScope)
+}
+
+const GRANT = `must be one of ${ACTIONS.join(', ')}, alone or as <action>:<keyring>, or resolve:<pattern>`
+const NAME = 'must be 1 to 64 letters, digits, ".", "_" or "-"'
+const SHA256 = 'must be the SHA-256 of the token: 64 hex digits'
+const GRANTS = 'must be a list with one grant or more'
+
+const token = z.strictObject(
+  {
+    name: z.string(NAME).check(z.regex(/^[A-Za-z0-9._-]{1,64}$/, NAME)),
+    sha256: z.string(SHA256).check(z.regex(/^[0-9a-f]{64}$/i, SHA256), z.toLowerCase()),
+    grants: z.array(z.string(GRANT).check(z.refine(isGrant, GRANT)), GRANTS).check(z.minLength(1, GRANTS)),
+    expires_at: z.optional(
+      z.nullable(
+        z.pipe(
+          z.iso.datetime({ offset: true, error: 'must be a time such as 2030-01-31T00:00:00Z, or null' }),
+          z.transform((text) => Date.parse(text)),
+        ),
+      ),
+    ),
+  },
+  'must be an object with name, sha256, grants and, if it expires, expires_at, and with nothing else',
+)
+
+const entry = z.pipe(
+  token,
+  z.transform(({ expires_at, ...rest }) => ({ ...rest, expiresAt: expires_at ?? null })),
+)
+
+const LIST = 'must be a JSON list of {"name", "sha256", "grants", "expires_at"}'
+
+const json = z.transform((text: string, { issues }): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    issues.push({ code: 'custom', message: LIST, input: null })
+    return z.NEVER
+  }
+})
+
+const areDistinct = (field: 'name' | 'sha256') =>
+  z.refine<readonly z.output<typeof entry>[]>(
+    (tokens) => new Set(tokens.map((each) => each[field])).size === tokens.length,
+    `must give each ${field} once`,
+  )
+
+export const apiTokens = z.pipe(
+  z.pipe(z.string(), json),
+  z.array(entry, LIST).check(areDistinct('name'), areDistinct('sha256')),
+)

@@ -1,0 +1,64 @@
+/** From environment names to settings: aliases, fallbacks, names that are not used and names that nobody knows. */
+import { closestMatch } from 'leven'
+import type { Setting } from './settings.ts'
+import { TABLE, UNUSED } from './settings.ts'
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+export interface Problem {
+  readonly name: string
+  readonly message: string
+}
+
+/** Empty counts as not set. */
+const isSet = (env: Env, name: string): boolean => (env[name] ?? '') !== ''
+
+const withKong = (name: string): string[] => [name, `KONG_${name}`]
+
+/** Every name that a setting is read from, in order. */
+export const namesOf = (name: string, { kong, fallbacks = [] }: Setting): string[] => [
+  ...(kong ? withKong(name) : [name]),
+  ...fallbacks,
+]
+
+/** `undefined` = not set. */
+export const sourceOf = (env: Env, name: string, setting: Setting): string | undefined =>
+  namesOf(name, setting).find((each) => isSet(env, each))
+
+/** The text of every setting that is set or has a default. */
+export function textsOf(env: Env): Record<string, string | undefined> {
+  const textOf = (source: string | undefined, setting: Setting) =>
+    source === undefined ? setting.default : env[source]
+  return Object.fromEntries(TABLE.map(([name, setting]) => [name, textOf(sourceOf(env, name, setting), setting)]))
+}
+
+export function conflicts(env: Env, name: string, { kong }: Setting): Problem[] {
+  const alias = `KONG_${name}`
+  const differ = kong && isSet(env, name) && isSet(env, alias) && env[name] !== env[alias]
+  return differ ? [{ name, message: `differs from ${alias}: set one of the two` }] : []
+}
+
+const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(name).map((each) => ({ name: each, why })))
+
+export const unusedNotices = (env: Env): string[] =>
+  unusedNames.filter(({ name }) => isSet(env, name)).map(({ name, why }) => `${name} is not used here: ${why}.`)
+
+const OURS = /^(?:KONG_)?KEYRING_/
+const KNOWN = new Set([
+  ...TABLE.flatMap(([name, setting]) => namesOf(name, setting)),
+  ...unusedNames.map(({ name }) => name),
+])
+const SUGGESTED = [...TABLE.map(([name]) => name), ...Object.keys(UNUSED)]
+/** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */
+const NEAR = 4
+
+export const unknownNames = (env: Env): Problem[] =>
+  Object.keys(env)
+    .filter((name) => OURS.test(name) && isSet(env, name) && !KNOWN.has(name))
+    .sort()
+    .map((name) => ({ name, message: `is not a setting${suggestion(name)}` }))
+
+function suggestion(name: string): string {
+  const nearest = closestMatch(name.replace('KONG_', ''), SUGGESTED, { maxDistance: NEAR })
+  return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
+}

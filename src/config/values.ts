@@ -1,0 +1,108 @@
+/** Schemas of single values. Their messages say what to write and never quote what was written. */
+import * as z from 'zod/mini'
+import { Secret } from '../core/secret.ts'
+
+export const required = (what: string) => z.string(`is required: ${what}`)
+
+const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
+
+const toSecret = z.transform((text: string) => new Secret(text))
+
+export const onOff = z.pipe(
+  z.string().check(z.regex(/^(?:on|off|true|false)$/i, 'must be on or off')),
+  z.transform((text) => /^(?:on|true)$/i.test(text)),
+)
+
+export function wholeNumber(least: number, most: number) {
+  const isInside = (text: string) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most
+  const digits = z.string().check(follows(isInside, `must be a whole number from ${least} to ${most}`))
+  return z.pipe(digits, z.transform(Number))
+}
+
+export const strategy = z.literal('vault', 'must be vault: only the vault strategy exists so far')
+
+const LATER_METHODS: readonly unknown[] = [
+  'kubernetes',
+  'approle',
+  'cert',
+  'jwt',
+  'oauth2',
+  'aws_iam',
+  'aws_ec2',
+  'gcp_iam',
+  'gcp_gce',
+  'azure',
+  'userpass',
+]
+
+export const authMethod = z.literal('token', {
+  error: ({ input }) =>
+    LATER_METHODS.includes(input) ? 'this login comes with a later release; use token' : 'must be token',
+})
+
+/** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
+const isAddress = (text: string): boolean => /^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) && URL.canParse(text)
+
+export const vaultAddress = z.pipe(
+  required('the address of Vault, such as https://vault.example:8200').check(
+    follows(isAddress, 'must be https://<host>[:port], without user, path, query or fragment'),
+  ),
+  z.transform((text) => new URL(text)),
+)
+
+const SEGMENTS =
+  'must be segments between single slashes: no empty, "." or ".." segment, backslash or control character, also not percent-encoded'
+
+/** An encoded `.`, `/`, `\` or control character: somebody means what the plain one would do. */
+const ENCODED = /%(?:2[ef]|5c|[01][\da-f]|7f)/i
+
+function hasPlainSegments(path: string): boolean {
+  const segments = path.split('/')
+  return (
+    !segments.some((segment) => ['', '.', '..'].includes(segment)) &&
+    !/[\\\p{Cc}\p{Cs}]/u.test(path) &&
+    !ENCODED.test(path)
+  )
+}
+
+export const vaultPath = (what: string) =>
+  required(what).check(
+    z.overwrite((path) => path.replace(/^\//, '').replace(/\/$/, '')),
+    follows(hasPlainSegments, SEGMENTS),
+  )
+
+export const namespace = z.string().check(
+  z.overwrite((path) => path.replace(/^\/+|\/+$/g, '')),
+  z.regex(/^[\x21-\x7e]*$/, 'must be printable ASCII without spaces'),
+  follows((path) => path === '' || hasPlainSegments(path), SEGMENTS),
+)
+
+const PRINTABLE = /^[\x21-\x7e]+$/
+
+export const vaultToken = z.pipe(
+  required('a Vault token that may read the secret').check(
+    z.trim(),
+    z.regex(PRINTABLE, 'must be printable ASCII without spaces'),
+  ),
+  toSecret,
+)
+
+export const apiToken = z.optional(
+  z.pipe(
+    z
+      .string()
+      .check(
+        z.regex(PRINTABLE, 'must be printable ASCII without spaces'),
+        z.minLength(8, 'must have 8 characters or more, and 32 or more when HOST is not loopback'),
+      ),
+    toSecret,
+  ),
+)
+
+/** Without the brackets that a URL would need. */
+export const host = z.string().check(
+  z.overwrite((text) => text.replace(/^\[(.*)\]$/, '$1')),
+  z.regex(/^[A-Za-z0-9.:%_-]+$/, 'must be a host name or an IP address'),
+)
+
+export const file = z.optional(z.string().check(z.regex(/^\P{Cc}+$/u, 'must be a path without control characters')))

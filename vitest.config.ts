@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config'
+
+/** Suites that start processes get time for a busy machine; no test measures time. */
+const project = (
+  name: string,
+  include: readonly string[],
+  more: { testTimeout?: number; globalSetup?: string[] } = {},
+) => ({
+  test: { name, include: [...include], environment: 'node' as const, ...more },
+})
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      project('unit', ['test/{unit,architecture,contract}/**/*.test.ts'], { testTimeout: 20_000 }),
+      project('node', ['test/node/**/*.test.ts'], { testTimeout: 120_000 }),
+      project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
+      project('vault', ['test/vault/**/*.test.ts'], { testTimeout: 60_000, globalSetup: ['test/vault/openbao.ts'] }),
+    ],
+  },
+})
