@@ -1,99 +1,119 @@
-/** What the dev Vault keeps: mounts of KV version 1 and 2. Plain data, so that it can be written as JSON. */
+/** What the dev Vault keeps: mounts of KV version 1 and 2, and the life of a version. */
+import { goDuration, timeNow } from './time.ts'
+
 export interface Version {
-  created: string
+  readonly created: string
+  /** May lie in the future; '' = none. */
   deletion: string
   destroyed: boolean
   data: unknown
 }
 
-export interface Secret2 {
-  created: string
+export interface Secret {
+  readonly created: string
   updated: string
   current: number
+  /** The lowest version that is kept; 0 until one is pruned. */
   oldest: number
   maxVersions: number
-  deleteAfter: string
+  deleteAfterSeconds: number
   casRequired: boolean
-  versions: Record<string, Version>
+  readonly versions: Record<number, Version>
 }
 
 export interface Mount {
-  version: '1' | '2'
-  plain: Record<string, unknown>
-  secrets: Record<string, Secret2>
+  readonly version: '1' | '2'
+  maxVersions: number
+  /** Of a version 1 mount. */
+  readonly plain: Map<string, Readonly<Record<string, unknown>>>
+  /** Of a version 2 mount. */
+  readonly secrets: Map<string, Secret>
 }
 
-export type Mounts = Record<string, Mount>
+/** By name, without slashes at the ends. Maps, because a path may be `__proto__`. */
+export type Mounts = Map<string, Mount>
 
 /** Vault keeps 10 unless told otherwise. */
 const DEFAULT_MAX_VERSIONS = 10
 
-export const newMount = (version: '1' | '2'): Mount => ({ version, plain: {}, secrets: {} })
-/** Vault prints up to nine fractional digits. */
-export const timeNow = (): string =>
-  new Date().toISOString().replace('Z', `${String(process.hrtime()[1] % 1_000_000).padStart(6, '0')}Z`)
+export const newMount = (version: '1' | '2'): Mount => ({
+  version,
+  maxVersions: 0,
+  plain: new Map(),
+  secrets: new Map(),
+})
 
-export function newSecret(): Secret2 {
+/** The secret, made if need be. */
+export function secretAt({ secrets }: Mount, path: string, now = timeNow()): Secret {
+  const secret = secrets.get(path) ?? newSecret(now)
+  secrets.set(path, secret)
+  return secret
+}
+
+function newSecret(now: string): Secret {
+  const settings = { maxVersions: 0, deleteAfterSeconds: 0, casRequired: false }
+  return { created: now, updated: now, current: 0, oldest: 0, ...settings, versions: {} }
+}
+
+/** A secret that is made by its first version is as old as that, to the digit. */
+export function append(mount: Mount, path: string, data: unknown): { number: number; version: Version } {
   const now = timeNow()
-  return {
-    created: now,
-    updated: now,
-    current: 0,
-    oldest: 0,
-    maxVersions: 0,
-    deleteAfter: '0s',
-    casRequired: false,
-    versions: {},
-  }
-}
-
-export function append(secret: Secret2, data: unknown): Version {
-  const created = timeNow()
-  const version = { created, deletion: deletionOf(secret, created), destroyed: false, data }
+  const secret = secretAt(mount, path, now)
+  const version = { created: now, deletion: deletionTime(secret), destroyed: false, data }
   secret.current += 1
-  secret.updated = created
+  secret.updated = now
   secret.versions[secret.current] = version
-  prune(secret)
-  return version
+  prune(mount, secret)
+  return { number: secret.current, version }
 }
 
-function deletionOf({ deleteAfter }: Secret2, created: string): string {
-  const seconds = Number(/^(\d+)s$/.exec(deleteAfter)?.[1] ?? 0)
-  return seconds === 0 ? '' : new Date(Date.parse(created) + seconds * 1000).toISOString()
+function deletionTime({ deleteAfterSeconds }: Secret): string {
+  return deleteAfterSeconds === 0 ? '' : new Date(Date.now() + deleteAfterSeconds * 1000).toISOString()
 }
 
-function prune(secret: Secret2): void {
-  const oldest = secret.current - (secret.maxVersions || DEFAULT_MAX_VERSIONS) + 1
+/** A secret's limit below the mount's has no effect. */
+function prune(mount: Mount, secret: Secret): void {
+  const oldest = secret.current - (Math.max(mount.maxVersions, secret.maxVersions) || DEFAULT_MAX_VERSIONS) + 1
   if (oldest <= 1) return
-  for (const version of Object.keys(secret.versions)) if (Number(version) < oldest) delete secret.versions[version]
+  for (const version of Object.keys(secret.versions))
+    if (Number(version) < oldest) delete secret.versions[Number(version)]
   secret.oldest = oldest
+}
+
+export type Mark = 'delete' | 'undelete' | 'destroy'
+
+/** Unknown, pruned and destroyed versions stay as they are. */
+export function mark(secret: Secret, how: Mark, number: number): void {
+  const version = secret.versions[number]
+  if (version === undefined || version.destroyed) return
+  if (how === 'destroy') Object.assign(version, { destroyed: true, data: null })
+  else if (how === 'undelete') version.deletion = deletionTime(secret)
+  else if (isReadable(version)) version.deletion = timeNow()
 }
 
 export const isReadable = ({ deletion, destroyed }: Version): boolean =>
   !destroyed && (deletion === '' || Date.parse(deletion) > Date.now())
 
-export const versionView = (number: number, { created, deletion, destroyed }: Version) => ({
+const times = ({ created, deletion, destroyed }: Version) => ({
   created_time: created,
-  custom_metadata: null,
   deletion_time: deletion,
   destroyed,
+})
+
+export const versionView = (number: number, version: Version) => ({
+  ...times(version),
+  custom_metadata: null,
   version: number,
 })
 
-export function metadataView(secret: Secret2) {
-  const versions = Object.entries(secret.versions).map(([number, { created, deletion, destroyed }]) => [
-    number,
-    { created_time: created, deletion_time: deletion, destroyed },
-  ])
-  return {
-    cas_required: secret.casRequired,
-    created_time: secret.created,
-    current_version: secret.current,
-    custom_metadata: null,
-    delete_version_after: secret.deleteAfter,
-    max_versions: secret.maxVersions,
-    oldest_version: secret.oldest,
-    updated_time: secret.updated,
-    versions: Object.fromEntries(versions),
-  }
-}
+export const metadataView = (secret: Secret) => ({
+  cas_required: secret.casRequired,
+  created_time: secret.created,
+  current_version: secret.current,
+  custom_metadata: null,
+  delete_version_after: goDuration(secret.deleteAfterSeconds),
+  max_versions: secret.maxVersions,
+  oldest_version: secret.oldest,
+  updated_time: secret.updated,
+  versions: Object.fromEntries(Object.entries(secret.versions).map(([number, version]) => [number, times(version)])),
+})

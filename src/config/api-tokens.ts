@@ -1,8 +1,9 @@
 import * as z from 'zod/mini'
 import { KEYRING_NAME } from '../core/limits.ts'
+import { distinct } from './values.ts'
 
-/** Those of `auth/grants.ts`, which this layer may not see; a test holds the two together. */
-export const ACTIONS: readonly string[] = [
+/** Those of `auth/grants.ts`, which this layer may not see; the types of a test hold the two together. */
+export const ACTIONS = [
   'read',
   'sync',
   'push',
@@ -14,14 +15,16 @@ export const ACTIONS: readonly string[] = [
   'rewrap',
   'export',
   'admin',
-]
+] as const
+
+const KNOWN = new Set<string>(ACTIONS)
 
 const RESOLVE = /^resolve:[\x21-\x7e]+$/
 
 function isGrant(grant: string): boolean {
   const [action = '', ...scope] = grant.split(':')
   const isScope = scope.length === 0 || (scope.length === 1 && KEYRING_NAME.test(scope[0] ?? ''))
-  return RESOLVE.test(grant) || (ACTIONS.includes(action) && isScope)
+  return RESOLVE.test(grant) || (KNOWN.has(action) && isScope)
 }
 
 const GRANT = `must be one of ${ACTIONS.join(', ')}, alone or as <action>:<keyring>, or resolve:<pattern>`
@@ -62,13 +65,7 @@ const json = z.transform((text: string, { issues }): unknown => {
   }
 })
 
-const areDistinct = (field: 'name' | 'sha256') =>
-  z.refine<readonly z.output<typeof entry>[]>(
-    (tokens) => new Set(tokens.map((each) => each[field])).size === tokens.length,
-    `must give each ${field} once`,
-  )
+const once = (field: 'name' | 'sha256') =>
+  distinct<z.output<typeof entry>>((each) => each[field], `must give each ${field} once`)
 
-export const apiTokens = z.pipe(
-  z.pipe(z.string(), json),
-  z.array(entry, LIST).check(areDistinct('name'), areDistinct('sha256')),
-)
+export const apiTokens = z.pipe(z.pipe(z.string(), json), z.array(entry, LIST).check(once('name'), once('sha256')))

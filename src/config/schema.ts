@@ -1,8 +1,8 @@
 /** The one schema: the table's settings, and the rules that concern two of them. */
 import * as z from 'zod/mini'
 import { isLoopback } from './loopback.ts'
-import type { SettingName } from './settings.ts'
-import { SETTINGS, TABLE } from './settings.ts'
+import type { SETTINGS, SettingName } from './settings.ts'
+import { TABLE } from './settings.ts'
 
 type Shape = { [Name in SettingName]: (typeof SETTINGS)[Name]['schema'] }
 const shape = Object.fromEntries(TABLE.map(([name, { schema }]) => [name, schema])) as Shape
@@ -30,7 +30,7 @@ export const schema = settings.check(
   rule(
     ['KEYRING_API_TOKENS', 'KEYRING_API_TOKEN', 'KEYRING_ENABLED'],
     (all) => all.KEYRING_API_TOKENS.length > 0 || all.KEYRING_API_TOKEN !== undefined || !all.KEYRING_ENABLED,
-    'is required: a JSON list with one token or more, or KEYRING_API_TOKEN on Node',
+    'is required: a JSON list with one token or more; "edge-keyring secrets new" makes one',
   ),
   rule(
     ['KEYRING_API_TOKEN', 'HOST'],

@@ -4,6 +4,13 @@ import { Secret } from '../core/secret.ts'
 
 export const required = (what: string) => z.string(`is required: ${what}`)
 
+/** Compares entries of a list only when each of them is right. */
+export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string) =>
+  z.refine<readonly Entry[]>((entries) => new Set(entries.map(keyOf)).size === entries.length, {
+    error: message,
+    when: ({ value, issues }) => Array.isArray(value) && issues.every(({ path = [] }) => path.length === 0),
+  })
+
 const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
 
 const toSecret = z.transform((text: string) => new Secret(text))
@@ -21,7 +28,7 @@ export function wholeNumber(least: number, most: number) {
 
 export const strategy = z.literal('vault', 'must be vault: only the vault strategy exists so far')
 
-const LATER_METHODS: readonly unknown[] = [
+const LATER_METHODS = new Set<unknown>([
   'kubernetes',
   'approle',
   'cert',
@@ -33,11 +40,11 @@ const LATER_METHODS: readonly unknown[] = [
   'gcp_gce',
   'azure',
   'userpass',
-]
+])
 
 export const authMethod = z.literal('token', {
   error: ({ input }) =>
-    LATER_METHODS.includes(input) ? 'this login comes with a later release; use token' : 'must be token',
+    LATER_METHODS.has(input) ? 'must be token: this login comes with a later release' : 'must be token',
 })
 
 /** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */

@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { fromBase64 } from '../core/bytes.ts'
 import { KEYRING_NAME, WRAPPING_KEY_ID } from '../core/limits.ts'
 import { Secret } from '../core/secret.ts'
-import { required } from './values.ts'
+import { distinct, required } from './values.ts'
 
 const ENTRY = /^([^:/]*)(?:\/keyring\/([^:/]*))?:([^:]*)$/
 
@@ -19,7 +19,7 @@ const parts = z.object({
     z.string().check(z.regex(KEYRING_NAME, 'must be 1 to 64 letters, digits, "_" or "-", a letter or digit first')),
   ),
   key: z.pipe(
-    z.string().check(z.refine(isKey, 'must be 32 bytes in padded base64; "openssl rand -base64 32" makes one')),
+    z.string().check(z.refine(isKey, 'must be 32 bytes in padded base64; "edge-keyring secrets new" makes one')),
     z.transform((text) => new Secret(text)),
   ),
 })
@@ -27,14 +27,16 @@ const parts = z.object({
 const FORM = 'must be <id>:<key>, or <id>/keyring/<name>:<key> for the key derived for one keyring'
 const entry = z.pipe(z.pipe(z.string().check(z.regex(ENTRY, FORM)), z.transform(split)), parts)
 
-const areDistinct = (keys: readonly z.output<typeof parts>[]): boolean =>
-  new Set(keys.map(({ id, keyring }) => `${id}/${keyring ?? ''}`)).size === keys.length
+const once = distinct<z.output<typeof parts>>(
+  ({ id, keyring }) => `${id}/${keyring ?? ''}`,
+  'must name each id, or id and keyring, once',
+)
 
 /** In the order given: the first seals. */
 export const wrappingKeys = z.pipe(
   z.pipe(
-    required('<id>:<32 bytes in base64>, such as the answer of "openssl rand -base64 32" after "main:"'),
+    required('<id>:<32 bytes in base64>; "edge-keyring secrets new" makes one'),
     z.transform((text) => text.split(',').map((part) => part.trim())),
   ),
-  z.array(entry).check(z.refine(areDistinct, 'must name each id, or id and keyring, once')),
+  z.array(entry).check(once),
 )

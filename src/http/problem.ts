@@ -76,7 +76,9 @@ export function problem(context: Context, error: KeyringError, request: string):
   const { code, message, remedy, facts } = error
   const status = STATUS[code]
   const title = TITLE[status] ?? 'Internal Server Error'
-  const document = { type: 'about:blank', title, status, detail: message, code, remedy, ...facts, request }
+  const document = { ...facts, type: 'about:blank', title, status, detail: message, code, remedy, request }
+  // The rest of a body that is too large is not read: the connection cannot be used again.
+  if (status === 413) context.header('Connection', 'close')
   if (status === 401) context.header('WWW-Authenticate', 'Bearer')
   if (facts['retryAfterSeconds'] !== undefined) context.header('Retry-After', String(facts['retryAfterSeconds']))
   if (isKongPath(context.req.path))

@@ -67,7 +67,7 @@ export function fromStatus(target: Target, answer: Answer, retryAfterSeconds: nu
     what: 'refused the request',
   }
   return vaultError(code, target, what, {
-    status: answer.status,
+    vaultStatus: answer.status,
     ...(retryAfterSeconds !== null && { retryAfterSeconds }),
   })
 }

@@ -57,7 +57,7 @@ async function read(parts: Kv2Parts, version: number, signal: AbortSignal): Prom
   }
   const { data } = expectBody(parts, dataReply, reply.body)
   if (data.metadata.version !== version) throw invalid(parts, 'data.metadata.version')
-  const pair = keyPair(data.data['id'], data.data['key'])
+  const pair = keyPair(data.data?.['id'], data.data?.['key'])
   if (typeof pair === 'string') return { version, kind: 'malformed', why: pair }
   const material = await materialFromString(parts.cipher, parts.hash, pair.key)
   return { version, kind: 'key', id: pair.id, createdMs: Date.parse(data.metadata.created_time), material }

@@ -15,7 +15,7 @@ export const metadataReply = z.object({
 const versionMetadata = z.object({ created_time: time, version: z.number(), destroyed: z.boolean() })
 
 export const dataReply = z.object({
-  data: z.object({ data: z.record(z.string(), z.unknown()), metadata: versionMetadata }),
+  data: z.object({ data: z.nullable(z.record(z.string(), z.unknown())), metadata: versionMetadata }),
 })
 
 /** A 404 with a body: the version is deleted or destroyed. */

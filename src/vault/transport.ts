@@ -117,10 +117,13 @@ async function settleResponse(target: Target, response: Response, clock: Clock):
   const { status } = response
   if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) {
     await response.body?.cancel()
-    throw vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', { status })
+    throw vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', {
+      vaultStatus: status,
+    })
   }
   const text = await readText(target, response)
-  if (isPlaintextToTls(status, text)) throw vaultError('ERR_VAULT_PLAINTEXT_TO_TLS', target, 'expects TLS', { status })
+  if (isPlaintextToTls(status, text))
+    throw vaultError('ERR_VAULT_PLAINTEXT_TO_TLS', target, 'expects TLS', { vaultStatus: status })
   const body = parseJson(text)
   const texts = errorTexts(body)
   if (texts !== null && (status === 200 || (status === 404 && texts.length === 0))) {

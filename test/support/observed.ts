@@ -28,7 +28,7 @@ export function observed(versions: Versions, incarnation = 'first'): Observation
 const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' =>
   content === 'deleted' || content === 'destroyed' ? content : 'readable'
 
-function readOf(versions: Versions, version: number): ReadOutcome {
+export function readOf(versions: Versions, version: number): ReadOutcome {
   const content = versions[version - 1] ?? null
   if (content === null) return { version, kind: 'gone' }
   if (content === 'deleted' || content === 'destroyed') return { version, kind: content }

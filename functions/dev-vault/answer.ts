@@ -1,0 +1,31 @@
+/** What every part of the dev Vault is asked, and how it answers: the frame of Vault's API, without HTTP. */
+export interface VaultRequest {
+  readonly method: string
+  /** Behind /v1/, decoded. */
+  readonly path: string
+  readonly query: URLSearchParams
+  /** {} when there is none. */
+  readonly body: Readonly<Record<string, unknown>>
+  readonly token: string
+}
+
+export interface Answer {
+  readonly status: number
+  readonly data?: unknown
+  readonly auth?: unknown
+  readonly warnings?: readonly string[]
+  readonly leaseSeconds?: number
+  /** In place of the envelope. */
+  readonly errors?: readonly string[]
+  /** In place of the envelope. */
+  readonly bare?: unknown
+}
+
+export const DONE: Answer = { status: 204 }
+export const NOTHING: Answer = { status: 404, errors: [] }
+/** A token that is missing or unknown; OpenBao words what a policy denies otherwise. */
+export const UNKNOWN_TOKEN: Answer = { status: 403, errors: ['permission denied'] }
+export const DENIED: Answer = { status: 403, errors: ['1 error occurred:\n\t* permission denied\n\n'] }
+export const SEALED: Answer = { status: 503, errors: ['Vault is sealed'] }
+export const refused = (text: string): Answer => ({ status: 400, errors: [text] })
+export const found = (data: unknown): Answer => ({ status: 200, data })

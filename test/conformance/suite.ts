@@ -1,0 +1,411 @@
+/** Black-box HTTP cases that every platform must pass. What only one of them can do has a suite of its own. */
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startDevVault } from '../../functions/dev-vault/server.ts'
+import type { DevVault } from '../../functions/dev-vault/server.ts'
+import type { VaultClient } from '../support/vault.ts'
+import { vaultClient } from '../support/vault.ts'
+import type { Deployment, Start } from './driver.ts'
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+const WRAPPING_KEYS = `w1:${Buffer.alloc(32, 1).toString('base64')}`
+const TOKENS = {
+  admin: { grants: ['admin'] },
+  reader: { grants: ['read'] },
+  sealer: { grants: ['encrypt:default'] },
+  other: { grants: ['read:orders', 'decrypt:orders'] },
+  syncer: { grants: ['sync', 'read'] },
+  expired: { grants: ['admin'], expires_at: '2020-01-01T00:00:00Z' },
+}
+type Who = keyof typeof TOKENS
+const tokenOf = (who: Who): string => `ek_conformance_${who}`
+
+/** A key string that is not weak. */
+const KEY = (name: string): string => `${name}: some key material of no importance 0123456789`
+
+const settings = (address: string) => ({
+  KEYRING_VAULT_HOST: address,
+  KEYRING_VAULT_MOUNT: 'secret',
+  KEYRING_VAULT_PATH: 'keyring',
+  KEYRING_VAULT_TOKEN: 'root',
+  KEYRING_WRAPPING_KEYS: WRAPPING_KEYS,
+  KEYRING_API_TOKENS: JSON.stringify(
+    Object.entries(TOKENS).map(([name, more]) => ({ name, sha256: sha256(tokenOf(name as Who)), ...more })),
+  ),
+})
+
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Record<string, unknown>
+}
+
+export function conformance(name: string, start: Start): void {
+  describe(name, () => {
+    let vault: DevVault
+    let secrets: VaultClient
+    let deployment: Deployment
+
+    beforeAll(async () => {
+      vault = await startDevVault({ port: 0, dataFile: null })
+      secrets = vaultClient(vault.address, 'root')
+      await secrets.write('keyring', { id: 'first001', key: KEY('first') })
+      await secrets.write('keyring', { id: 'second02', key: KEY('second') })
+      deployment = await start(settings(vault.address))
+    })
+    afterAll(async () => {
+      await deployment.stop()
+      await vault.close()
+    })
+
+    async function call(
+      who: Who | null,
+      method: string,
+      path: string,
+      body?: string | object,
+      headers: Record<string, string> = {},
+    ): Promise<Answer> {
+      const type: Record<string, string> =
+        body === undefined || headers['content-type'] !== undefined ? {} : { 'content-type': 'application/json' }
+      const auth: Record<string, string> = who === null ? {} : { authorization: `Bearer ${tokenOf(who)}` }
+      const sent = typeof body === 'object' ? JSON.stringify(body) : body
+      const response = await fetch(`${deployment.url}${path}`, {
+        method,
+        headers: { ...auth, ...type, ...headers },
+        ...(sent !== undefined && { body: sent }),
+      })
+      const text = await response.text()
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+      }
+    }
+    const problem = async (expected: string, status: number, answering: Promise<Answer>) => {
+      const answer = await answering
+      expect(answer).toMatchObject({
+        status,
+        body: {
+          code: expected,
+          status,
+          remedy: expect.stringMatching(/\w/),
+          detail: expect.stringMatching(/\.$/),
+          request: expect.any(String),
+        },
+      })
+      expect(JSON.stringify(answer.body)).not.toMatch(/ at .*\.(ts|js):/)
+      expect(answer.headers.get('cache-control')).toBe('no-store')
+      return answer
+    }
+
+    describe('the how-to', () => {
+      it('syncs with 204 and an empty body, and lists what was synced', async () => {
+        expect(await call('admin', 'POST', '/keyring/vault/sync')).toMatchObject({ status: 204, body: {} })
+        const expected = { status: 200, body: { ids: ['first001', 'second02'], active: 'second02' } }
+        expect(await call('admin', 'GET', '/keyring')).toMatchObject(expected)
+        expect(await call('admin', 'GET', '/keyring/')).toMatchObject(expected)
+        expect(await call('admin', 'GET', '/keyring/active')).toMatchObject({ status: 200, body: { id: 'second02' } })
+      })
+
+      it('takes the token as Kong does', async () => {
+        expect(await call(null, 'GET', '/keyring', undefined, { 'kong-admin-token': tokenOf('admin') })).toMatchObject({
+          status: 200,
+        })
+      })
+
+      it.each([
+        ['JSON', 'application/json', '{"token":"root"}'],
+        ['a form', 'application/x-www-form-urlencoded', 'token=root'],
+        ['an empty object', 'application/json; charset=utf-8', '{}'],
+      ])('syncs with a body of %s', async (_name, type, body) => {
+        expect(await call('admin', 'POST', '/keyring/vault/sync', body, { 'content-type': type })).toMatchObject({
+          status: 204,
+        })
+      })
+
+      it('uses a token of the caller for that sync alone', async () => {
+        await problem('ERR_VAULT_DENIED', 502, call('admin', 'POST', '/keyring/vault/sync', { token: 'not-a-token' }))
+        expect(await call('admin', 'POST', '/keyring/vault/sync')).toMatchObject({ status: 204 })
+      })
+
+      it('agrees with itself: a rotation shows in the GET and in the encrypt right after the sync', async () => {
+        await secrets.write('keyring', { id: 'third003', key: KEY('third') })
+        await call('admin', 'POST', '/keyring/vault/sync')
+        expect((await call('admin', 'GET', '/keyring/active')).body).toEqual({ id: 'third003' })
+        expect((await call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })).body).toMatchObject({
+          key_id: 'third003',
+        })
+      })
+    })
+
+    describe('use', () => {
+      it('decrypts what it has encrypted, in its context', async () => {
+        const { body } = await call('admin', 'POST', '/keyrings/default/encrypt', {
+          plaintext: '\uFEFFgrüße 🌍',
+          context: 'orders/17',
+        })
+        expect(body['ciphertext']).toMatch(/^ek1\.\w+\.[\w-]+$/)
+        const opened = await call('admin', 'POST', '/keyrings/default/decrypt', {
+          ciphertext: body['ciphertext'],
+          context: 'orders/17',
+        })
+        expect(opened).toMatchObject({ status: 200, body: { plaintext: '\uFEFFgrüße 🌍', encoding: 'text' } })
+        await problem(
+          'ERR_DECRYPT_FAILED',
+          422,
+          call('admin', 'POST', '/keyrings/default/decrypt', { ciphertext: body['ciphertext'], context: 'orders/18' }),
+        )
+      })
+
+      it('takes bytes as base64, and a context of bytes', async () => {
+        const bytes = Buffer.from([0, 255, 128, 7]).toString('base64')
+        const { body } = await call('admin', 'POST', '/keyrings/default/encrypt', {
+          plaintext: bytes,
+          encoding: 'base64',
+          context_base64: bytes,
+        })
+        const opened = { ciphertext: body['ciphertext'], context_base64: bytes }
+        expect(
+          (await call('admin', 'POST', '/keyrings/default/decrypt', { ...opened, encoding: 'base64' })).body,
+        ).toMatchObject({ plaintext: bytes })
+        await problem('ERR_TEXT_INVALID', 422, call('admin', 'POST', '/keyrings/default/decrypt', opened))
+      })
+
+      it('takes an empty plaintext; no context and an empty one are the same', async () => {
+        const { body } = await call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: '' })
+        expect(
+          (await call('admin', 'POST', '/keyrings/default/decrypt', { ciphertext: body['ciphertext'], context: '' }))
+            .body,
+        ).toMatchObject({ plaintext: '' })
+      })
+
+      it.each([
+        ['a lone surrogate in the plaintext', '{"plaintext":"\\ud800"}'],
+        ['a lone surrogate in the context', '{"plaintext":"x","context":"\\udfff"}'],
+        ['no plaintext', '{"context":"x"}'],
+        ['a number', '{"plaintext":1}'],
+        ['a field that is not known', '{"plaintext":"x","aad":"y"}'],
+        ['two contexts', '{"plaintext":"x","context":"y","context_base64":"eQ=="}'],
+        ['base64 without padding', '{"plaintext":"eQ","encoding":"base64"}'],
+        ['a list', '[]'],
+      ])('refuses %s', async (_name, body) => {
+        await problem('ERR_REQUEST_INVALID', 400, call('admin', 'POST', '/keyrings/default/encrypt', body))
+      })
+
+      it.each([
+        ['another format', 'ek2.first001.AAAA'],
+        ['a cut value', 'ek1.first001.AAAA'],
+        ['nothing', ''],
+      ])('refuses %s as a value', async (_name, ciphertext) => {
+        await problem('ERR_CIPHERTEXT_INVALID', 400, call('admin', 'POST', '/keyrings/default/decrypt', { ciphertext }))
+      })
+
+      it('names a key that it does not have', async () => {
+        const { body } = await call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })
+        const foreign = String(body['ciphertext']).replace(/^ek1\.\w+/, 'ek1.unknown9')
+        const { body: refused } = await problem(
+          'ERR_KEY_NOT_FOUND',
+          404,
+          call('admin', 'POST', '/keyrings/default/decrypt', { ciphertext: foreign }),
+        )
+        expect(refused['id']).toBe('unknown9')
+        const mislabelled = String(body['ciphertext']).replace(/^ek1\.\w+/, 'ek1.first001')
+        await problem(
+          'ERR_KEY_MISMATCH',
+          422,
+          call('admin', 'POST', '/keyrings/default/decrypt', { ciphertext: mislabelled }),
+        )
+      })
+    })
+
+    describe('access', () => {
+      const ROUTES = [
+        'GET /keyring',
+        'GET /keyring/',
+        'GET /keyring/active',
+        'POST /keyring/vault/sync',
+        'POST /keyring/remove',
+        'POST /keyring/compromise',
+        'GET /keyrings/default',
+        'POST /keyrings/default/encrypt',
+        'POST /keyrings/default/decrypt',
+        'GET /nowhere',
+        'DELETE /keyring',
+      ]
+
+      it.each(ROUTES)('refuses %s without a token, and with a wrong or expired one', async (route) => {
+        const [method = '', path = ''] = route.split(' ')
+        const { headers, body } = await problem('ERR_UNAUTHENTICATED', 401, call(null, method, path))
+        expect(headers.get('www-authenticate')).toBe('Bearer')
+        await problem(
+          'ERR_UNAUTHENTICATED',
+          401,
+          call(null, method, path, undefined, { authorization: 'Bearer wrong' }),
+        )
+        await problem('ERR_UNAUTHENTICATED', 401, call('expired', method, path))
+        if (path.startsWith('/keyring/')) expect(body['message']).toBe('Unauthorized')
+      })
+
+      it.each<[Who, string]>([
+        ['reader', 'POST /keyring/vault/sync'],
+        ['reader', 'POST /keyrings/default/encrypt'],
+        ['sealer', 'GET /keyring'],
+        ['sealer', 'POST /keyrings/default/decrypt'],
+        ['other', 'GET /keyring'],
+        ['other', 'POST /keyrings/default/decrypt'],
+        ['syncer', 'POST /keyring/remove'],
+      ])('refuses %s the call %s', async (who, route) => {
+        const [method = '', path = ''] = route.split(' ')
+        await problem('ERR_FORBIDDEN', 403, call(who, method, path))
+      })
+
+      it('asks for the grant "force" beside "sync"', async () => {
+        await problem('ERR_FORBIDDEN', 403, call('syncer', 'POST', '/keyring/vault/sync', { force: true }))
+        expect(await call('syncer', 'POST', '/keyring/vault/sync')).toMatchObject({ status: 204 })
+      })
+
+      it('lets a denied keyring and one that does not exist look alike', async () => {
+        const [denied, missing] = await Promise.all([
+          call('sealer', 'GET', '/keyrings/default'),
+          call('sealer', 'GET', '/keyrings/missing'),
+        ])
+        expect([denied?.status, missing?.status, denied?.body['detail']]).toEqual([403, 403, missing?.body['detail']])
+        await problem('ERR_KEYRING_NOT_FOUND', 404, call('admin', 'GET', '/keyrings/missing'))
+      })
+
+      it('answers health and readiness without a token, in bare words', async () => {
+        expect(await call(null, 'GET', '/healthz')).toMatchObject({ status: 200, body: { status: 'alive' } })
+        expect(await call(null, 'GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ready' } })
+      })
+    })
+
+    describe('requests that are wrong', () => {
+      it('answers an unknown path with 404', () =>
+        problem('ERR_ROUTE_NOT_FOUND', 404, call('admin', 'GET', '/nowhere')))
+
+      it('answers a wrong method with 405, and says which there are', async () => {
+        const { headers } = await problem('ERR_METHOD_NOT_ALLOWED', 405, call('admin', 'DELETE', '/keyring'))
+        expect(headers.get('allow')).toBe('GET, HEAD')
+      })
+
+      it('answers another media type with 415', () =>
+        problem(
+          'ERR_MEDIA_TYPE',
+          415,
+          call('admin', 'POST', '/keyrings/default/encrypt', 'x', { 'content-type': 'text/plain' }),
+        ))
+      it('answers malformed JSON with 400', () =>
+        problem('ERR_BODY_MALFORMED', 400, call('admin', 'POST', '/keyrings/default/encrypt', '{')))
+      it('answers a body over the limit with 413', () =>
+        problem(
+          'ERR_BODY_TOO_LARGE',
+          413,
+          call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: 'x'.repeat(1024 * 1024) }),
+        ))
+
+      it('answers bytes that are not UTF-8 with 400', async () => {
+        const headers = { authorization: `Bearer ${tokenOf('admin')}`, 'content-type': 'application/json' }
+        const response = await fetch(`${deployment.url}/keyrings/default/encrypt`, {
+          method: 'POST',
+          headers,
+          body: new Uint8Array([0x22, 0xff, 0x22]),
+        })
+        expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+          400,
+          'ERR_BODY_MALFORMED',
+        ])
+      })
+
+      it('takes over a request id that is harmless, and makes one otherwise', async () => {
+        expect((await call('admin', 'GET', '/nowhere', undefined, { 'x-request-id': 'mine-1' })).body['request']).toBe(
+          'mine-1',
+        )
+        expect((await call('admin', 'GET', '/nowhere', undefined, { 'x-request-id': 'a b' })).body['request']).toMatch(
+          /^[\da-f-]{36}$/,
+        )
+      })
+
+      it('allows no other origin, and answers no preflight', async () => {
+        const { headers } = await call('admin', 'GET', '/keyring', undefined, { origin: 'https://evil.example' })
+        expect([...headers.keys()].filter((header) => header.startsWith('access-control'))).toEqual([])
+      })
+    })
+
+    describe('removal and compromise', () => {
+      it('refuses to remove the active key, and a key that it does not have', async () => {
+        const { body } = await call('admin', 'GET', '/keyring/active')
+        const { body: refused } = await problem(
+          'ERR_KEY_ACTIVE',
+          409,
+          call('admin', 'POST', '/keyring/remove', { id: body['id'], force: true }),
+        )
+        expect(refused['message']).toMatch(/is active/)
+        await problem('ERR_KEY_NOT_FOUND', 404, call('admin', 'POST', '/keyring/remove', { key: 'unknown9' }))
+        await problem('ERR_REQUEST_INVALID', 400, call('admin', 'POST', '/keyring/remove'))
+      })
+
+      it('removes a key for good: no later sync brings it back', async () => {
+        expect(
+          await call('admin', 'POST', '/keyring/remove', 'key=first001', {
+            'content-type': 'application/x-www-form-urlencoded',
+          }),
+        ).toMatchObject({ status: 204 })
+        await call('admin', 'POST', '/keyring/vault/sync')
+        expect((await call('admin', 'GET', '/keyring')).body['ids']).not.toContain('first001')
+      })
+
+      it('shows a compromised key as such', async () => {
+        expect(await call('admin', 'POST', '/keyrings/default/compromise', { id: 'second02' })).toMatchObject({
+          status: 204,
+        })
+        const { body } = await call('admin', 'GET', '/keyrings/default')
+        expect(body['keys']).toContainEqual(expect.objectContaining({ id: 'second02', state: 'compromised' }))
+      })
+    })
+
+    it('notes an unusable current version in a header, and keeps the active key', async () => {
+      await secrets.write('keyring', { id: 'no-key-here' })
+      const { status, headers } = await call('admin', 'POST', '/keyring/vault/sync')
+      expect([status, headers.get('keyring-notes')]).toEqual([
+        204,
+        'version-malformed;version=4, active-unusable;version=4',
+      ])
+      expect((await call('admin', 'GET', '/keyring/active')).body).toEqual({ id: 'third003' })
+    })
+
+    it('shows in the status view what there is and what happened', async () => {
+      const { body } = await call('admin', 'GET', '/keyrings/default')
+      expect(body).toMatchObject({
+        keyring: 'default',
+        active: 'third003',
+        last_error: null,
+        next_try: null,
+        skipped: expect.arrayContaining([{ version: 4, why: 'no-key' }]),
+      })
+      expect(body['keys']).toContainEqual({
+        id: 'third003',
+        state: 'active',
+        source: 'present',
+        versions: [3],
+        weak: false,
+        created: expect.stringMatching(/Z$/),
+        synced: expect.stringMatching(/Z$/),
+      })
+    })
+
+    it('goes on while Vault is sealed, stays ready, and says what is needed', async () => {
+      await secrets.seal()
+      const { body } = await problem('ERR_VAULT_SEALED', 503, call('admin', 'POST', '/keyring/vault/sync'))
+      expect(body['message']).toMatch(/is sealed/)
+      expect(await call('admin', 'GET', '/keyring')).toMatchObject({ status: 200 })
+      expect(await call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })).toMatchObject({
+        status: 200,
+      })
+      expect(await call(null, 'GET', '/readyz')).toMatchObject({ status: 200 })
+      expect((await call('admin', 'GET', '/keyrings/default')).body).toMatchObject({
+        last_error: { code: 'ERR_VAULT_SEALED', since: expect.any(String) },
+        needed: [expect.stringMatching(/Unseal/)],
+      })
+    })
+  })
+}

@@ -1,0 +1,95 @@
+/** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
+import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { Clock, KeySource, RecordStore, VersionRead } from '../../src/core/ports.ts'
+import { Secret } from '../../src/core/secret.ts'
+import { materialFromString } from '../../src/crypto/material.ts'
+import type { WrappingKey } from '../../src/crypto/seal.ts'
+import { createAuthority } from '../../src/keyring/authority.ts'
+import { Keyring } from '../../src/keyring/keyring.ts'
+import { memoryStore } from '../../src/keyring/memory-store.ts'
+import type { Versions } from './observed.ts'
+import { NOW, SOURCE, observed, readOf } from './observed.ts'
+
+export const wrappingKey = (id: string, fill: number, keyring: string | null = null): WrappingKey => ({
+  id,
+  keyring,
+  key: new Secret(Buffer.alloc(32, fill).toString('base64')),
+})
+
+export interface World {
+  readonly store: RecordStore
+  readonly clock: Clock & { time: number }
+  /** What the source holds; an error = it cannot be asked. */
+  versions: Versions | KeyringError
+  incarnation: string
+  /** Requests to the source, as `observe` or a version. */
+  readonly asked: (string | number)[]
+}
+
+export function world(versions: Versions, store = memoryStore()): World {
+  const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
+  return { store, clock, versions, incarnation: 'first', asked: [] }
+}
+
+function fakeSource(on: World): KeySource {
+  const held = (): Versions => {
+    if (on.versions instanceof KeyringError) throw on.versions
+    return on.versions
+  }
+  return {
+    id: SOURCE,
+    async observe() {
+      on.asked.push('observe')
+      return observed(held(), on.incarnation)
+    },
+    async read(version): Promise<VersionRead> {
+      on.asked.push(version)
+      const outcome = readOf(held(), version)
+      if (outcome.kind !== 'key') return outcome
+      return {
+        version,
+        kind: 'key',
+        id: outcome.id,
+        createdMs: NOW,
+        material: await materialFromString(
+          nodeCipher,
+          nodeHash,
+          `key string number ${outcome.commit} of no importance: 0123456789abcdef`,
+        ),
+      }
+    },
+  }
+}
+
+export const authorityOn = (
+  on: World,
+  wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
+  names: readonly string[] = ['default'],
+) =>
+  createAuthority({
+    ...on,
+    cipher: nodeCipher,
+    hash: nodeHash,
+    wrappingKeys,
+    sources: new Map(names.map((name) => [name, () => fakeSource(on)])),
+    syncBatch: 900,
+    encryptBoundMs: 1000,
+  })
+
+export function keyringOn(
+  on: World,
+  wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
+  authority = authorityOn(on, wrappingKeys),
+): Promise<Keyring> {
+  return Keyring.open('default', {
+    authority,
+    cipher: nodeCipher,
+    hash: nodeHash,
+    clock: on.clock,
+    wrappingKeys,
+    freshness: { freshMs: 1000, pauseMs: 0 },
+  })
+}
+
+export const PLAIN_SYNC = { force: false, adopt: false, token: null }
