@@ -150,8 +150,10 @@ function retryAfter(response: Response): number | null {
   return /^\d{1,6}$/.test(header) ? Number(header) : null
 }
 
+/** The header has whole seconds, cut off: at its end a version that was deleted within this second counts as deleted. */
 function serverTime(response: Response, clock: Clock): number {
-  return Date.parse(response.headers.get('date') ?? '') || clock.now()
+  const date = Date.parse(response.headers.get('date') ?? '')
+  return Number.isNaN(date) ? clock.now() : date + 999
 }
 
 async function readText(target: Target, response: Response): Promise<string> {

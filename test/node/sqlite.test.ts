@@ -1,0 +1,101 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startDevVault } from '../../functions/dev-vault/server.ts'
+import { sqliteStore } from '../../functions/node/sqlite-store.ts'
+import { vaultClient } from '../support/vault.ts'
+import { recordNumber } from './children/numbered.ts'
+
+const run = promisify(execFile)
+const child = (name: string): string => join(import.meta.dirname, 'children', `${name}.ts`)
+
+describe('one SQLite file', () => {
+  let folder: string
+  let path: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+    path = join(folder, 'db')
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('counts to 4,000 when four processes raise a counter 1,000 times each', async () => {
+    sqliteStore(path).close()
+    await Promise.all([1, 2, 3, 4].map(() => run(process.execPath, [child('count'), path, '1000'])))
+    const store = sqliteStore(path)
+    expect(new TextDecoder().decode((await store.get('counter'))?.bytes)).toBe('4000')
+    store.close()
+  })
+
+  it('holds a whole record, not older than the last one told, after each of 200 kills during writes', async () => {
+    for (let kill = 0; kill < 200; kill += 1) {
+      const told = await killedAfter(child('write'), path, 1 + (kill % 7))
+      const store = sqliteStore(path)
+      const stored = await store.get('record')
+      store.close()
+      expect(stored?.version).toBeGreaterThanOrEqual(told)
+      expect(Buffer.compare(stored?.bytes ?? Buffer.alloc(0), recordNumber(stored?.version ?? 0))).toBe(0)
+    }
+  })
+
+  it('loses no key when three processes sync at once, for ten rounds', async () => {
+    const vault = await startDevVault({ port: 0, dataFile: null })
+    const secrets = vaultClient(vault.address, 'root')
+    const ids: string[] = []
+    for (let round = 1; round <= 10; round += 1) {
+      ids.push(`round-${round}`)
+      await secrets.write('keyring', { id: `round-${round}`, key: `key of round ${round}: 0123456789abcdefghij` })
+      const told = await Promise.all(
+        [1, 2, 3].map(() => run(process.execPath, [child('sync'), path, vault.address, 'keyring'])),
+      )
+      for (const { stdout } of told) expect(JSON.parse(stdout)).toEqual({ ids, active: `round-${round}` })
+    }
+    await vault.close()
+  })
+
+  it('has mode 600, with all that SQLite puts beside it', async () => {
+    const store = sqliteStore(path)
+    await store.put('k', new Uint8Array(1), 0)
+    const modes = ['', '-wal', '-shm'].map((suffix) => (statSync(`${path}${suffix}`).mode & 0o777).toString(8))
+    store.close()
+    expect(modes).toEqual(['600', '600', '600'])
+  })
+
+  it('of a newer release is refused', () => {
+    const database = new DatabaseSync(path)
+    database.exec('PRAGMA user_version = 99')
+    database.close()
+    expect(() => sqliteStore(path)).toThrow(
+      expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringMatching(/newer release/) }),
+    )
+  })
+
+  it.each([
+    ['a folder that does not exist', () => join(folder, 'none', 'db')],
+    ['a folder', () => folder],
+    ['a file that is no database', () => import.meta.filename],
+  ])('in %s is refused with its path', (_name, where) => {
+    expect(() => sqliteStore(where())).toThrow(
+      expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE', message: expect.stringContaining(where()) }),
+    )
+  })
+})
+
+/** Starts a writer, kills it with SIGKILL once it has told of so many records, and gives the last one told. */
+function killedAfter(program: string, path: string, records: number): Promise<number> {
+  return new Promise((resolve) => {
+    const writer = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let told = 0
+    let seen = 0
+    createInterface(writer.stdout).on('line', (line) => {
+      told = Number(line)
+      seen += 1
+      if (seen === records) writer.kill('SIGKILL')
+    })
+    writer.once('close', () => resolve(told))
+  })
+}
