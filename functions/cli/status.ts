@@ -8,7 +8,9 @@ export const status = defineCommand({
     withKeyring(args.json, async (keyring) => {
       const view = await keyring.status()
       if (args.json) return console.log(JSON.stringify(view))
-      console.log(`keyring       ${view.keyring}: ${view.keys.length} keys, active ${view.active ?? 'none'}`)
+      console.log(
+        `keyring       ${view.keyring}: ${view.keys.length} ${view.keys.length === 1 ? 'key' : 'keys'}, active ${view.active ?? 'none'}`,
+      )
       if (view.source !== null)
         console.log(`source        ${view.source.address} ${view.source.mount}/${view.source.path}`)
       console.log(`last success  ${view.last_success ?? 'never'}`)

@@ -1,0 +1,175 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Local } from '../support/local.ts'
+import { local } from '../support/local.ts'
+
+const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+
+describe('npm start', () => {
+  let on: Local
+  beforeAll(async () => {
+    on = await local()
+  })
+  afterAll(() => on.remove())
+
+  const file = (name: string) => join(on.folder, '.edge-keyring', name)
+  const kept = () => ['token', 'wrapping-key'].map((name) => readFileSync(file(name), 'utf8').trim())
+
+  it('shows the screen of the README, and each of its lines works when pasted', async () => {
+    const { output, stop } = await on.start()
+    const screen = output()
+    const usual = screen
+      .replaceAll(String(on.port), '8001')
+      .replaceAll(String(on.vaultPort), '8200')
+      .replace(/\d+ ms/, '9 ms')
+    expect(README).toContain(usual.trim())
+    for (const secret of kept()) expect(screen).not.toContain(secret)
+
+    const lines = screen
+      .split('\n')
+      .filter((line) => /^ {2}(H=|curl )/.test(line))
+      .map((line) => line.trim())
+    const [header = '', sync = '', list = '', rotate = '', pull = ''] = lines
+    expect(lines).toHaveLength(5)
+    const paste = (...pasted: string[]) => on.bash([header, ...pasted].join('\n'))
+    expect((await paste(sync)).stdout).toMatch(/^HTTP\/1.1 204 /)
+    expect((await paste(list)).stdout).toBe('{"ids":["8zgITLQh"],"active":"8zgITLQh"}')
+    expect((await paste(rotate)).stdout).toContain('"version":2')
+    expect((await paste(sync)).stdout).toMatch(/^HTTP\/1.1 204 /)
+    expect((await paste(list)).stdout).toBe('{"ids":["8zgITLQh","second01"],"active":"second01"}')
+    expect((await paste(pull)).stdout).toBe('{"ids":["8zgITLQh","second01"],"active":"second01"}')
+    expect((await paste(sync)).stdout).toMatch(/^HTTP\/1.1 503 [^]*"code":"ERR_VAULT_SEALED"/)
+    await stop()
+  })
+
+  it('keeps its secrets across restarts, in files of mode 600', async () => {
+    const before = kept()
+    const { output, stop } = await on.start()
+    await stop()
+    expect(kept()).toEqual(before)
+    expect(output()).toContain('second01 (active)')
+    for (const name of ['token', 'wrapping-key', 'dev-vault.json', 'dev-vault.sqlite', 'audit.log'])
+      expect([name, statSync(file(name)).mode & 0o777]).toEqual([name, 0o600])
+  })
+
+  it('begins anew with --fresh', async () => {
+    const before = kept()
+    const { output, stop } = await on.start({}, '--fresh')
+    await stop()
+    expect(kept()).not.toEqual(before)
+    expect(output()).toContain('default: 8zgITLQh (active)')
+  })
+
+  it('uses your own Vault when one is named, and another database', async () => {
+    const second = await local()
+    const { stop: stopVault } = await second.start()
+    const { output, stop } = await on.start({
+      KONG_KEYRING_VAULT_HOST: `http://127.0.0.1:${second.vaultPort}`,
+      KONG_KEYRING_VAULT_TOKEN: 'root',
+    })
+    expect(output()).toContain('8zgITLQh (active)')
+    expect(output()).not.toContain('dev Vault')
+    expect(existsSync(file('keyring.sqlite'))).toBe(true)
+    await stop()
+    await stopVault()
+    second.remove()
+  })
+
+  it.each(['port', 'vaultPort'] as const)('says which port is taken, and what to type (%s)', async (which) => {
+    const blocker = createServer()
+    await new Promise<void>((resolve) => blocker.listen(on[which], '127.0.0.1', resolve))
+    const { code, stderr } = await on.refuse({})
+    await new Promise((resolve) => blocker.close(resolve))
+    expect(code).toBe(1)
+    expect(stderr).toMatch(new RegExp(`^Port ${on[which]} is taken\\. .*npm start`))
+  })
+
+  it('refuses a deployment without settings, and lists all that is missing', async () => {
+    for (const settings of [{ NODE_ENV: 'production' }, { HOST: '0.0.0.0' }]) {
+      const { code, stderr, stdout } = await on.refuse(settings)
+      expect([code, stdout]).toEqual([1, ''])
+      for (const name of [
+        'KEYRING_VAULT_HOST',
+        'KEYRING_VAULT_MOUNT',
+        'KEYRING_VAULT_PATH',
+        'KEYRING_VAULT_TOKEN',
+        'KEYRING_WRAPPING_KEYS',
+        'KEYRING_API_TOKENS',
+      ])
+        expect(stderr).toContain(`${name}: `)
+    }
+  })
+
+  it('suggests the name that was meant, and never shows the value', async () => {
+    const { code, stderr } = await on.refuse({ KEYRING_VAULT_TOKN: 'canary-value' })
+    expect(code).toBe(1)
+    expect(stderr).toContain('KEYRING_VAULT_TOKEN')
+    expect(stderr).not.toContain('canary-value')
+  })
+
+  it('exits quietly when the keyring is off', async () => {
+    const { code, stderr } = await on.refuse({ KEYRING_ENABLED: 'off' })
+    expect([code, stderr]).toEqual([0, expect.stringContaining('off')])
+  })
+})
+
+describe('the command line', () => {
+  let on: Local
+  let stop: () => Promise<void>
+  beforeAll(async () => {
+    on = await local()
+    ;({ stop } = await on.start())
+  })
+  afterAll(async () => {
+    await stop()
+    on.remove()
+  })
+
+  it('syncs the local store beside a running server, and says which store', async () => {
+    const { code, stdout, stderr } = await on.cli('sync')
+    expect([code, stdout]).toEqual([0, 'ok  nothing new, 1 request to Vault\n'])
+    expect(stderr).toContain('local store .edge-keyring/dev-vault.sqlite')
+    expect(JSON.parse((await on.cli('sync', '--json')).stdout)).toEqual({
+      changed: false,
+      remaining: 0,
+      requests: 1,
+      notes: [],
+    })
+  })
+
+  it('lists keys and shows the status, for people and for machines', async () => {
+    expect((await on.cli('keys')).stdout).toMatch(/^ID .*\n8zgITLQh +active +present +1 /)
+    expect(JSON.parse((await on.cli('keys', '--json')).stdout)).toMatchObject([{ id: '8zgITLQh', state: 'active' }])
+    expect((await on.cli('status')).stdout).toMatch(/keyring +default: 1 key, active 8zgITLQh\n[^]*needed +nothing\n$/)
+    expect(JSON.parse((await on.cli('status', '--json')).stdout)).toMatchObject({ keyring: 'default', needed: [] })
+  })
+
+  it('makes secrets that the settings accept', async () => {
+    const {
+      wrapping_key: wrappingKey,
+      api_token: token,
+      sha256,
+    } = JSON.parse((await on.cli('secrets', 'new', '--json')).stdout) as Record<string, string>
+    expect(token).toMatch(/^ek_[\w-]{49}$/)
+    const tokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
+    const { stderr } = await on.refuse({
+      NODE_ENV: 'production',
+      KEYRING_WRAPPING_KEYS: wrappingKey ?? '',
+      KEYRING_API_TOKENS: tokens,
+    })
+    expect(stderr).not.toMatch(/WRAPPING|API_TOKEN/)
+  })
+
+  it('gives its version, and exit status 1 with a code and a remedy when Vault cannot be used', async () => {
+    expect((await on.cli('--version')).stdout.trim()).toBe('0.1.0')
+    await on.bash(`curl -s -X PUT localhost:${on.vaultPort}/v1/sys/seal -H "X-Vault-Token: root"`)
+    const { code, stderr } = await on.cli('sync')
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/ERR_VAULT_SEALED: .*\n.*Unseal/)])
+    expect(JSON.parse((await on.cli('sync', '--json')).stdout)).toMatchObject({
+      code: 'ERR_VAULT_SEALED',
+      remedy: expect.any(String),
+    })
+  })
+})

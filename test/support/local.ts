@@ -1,0 +1,96 @@
+/** The local default in a folder of its own, as `npm start` runs it, and the command line beside it. */
+import { execFile, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '../..')
+const SERVER = join(ROOT, 'functions/node/server.ts')
+const CLI = join(ROOT, 'functions/cli/main.ts')
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Local {
+  readonly folder: string
+  readonly port: number
+  readonly vaultPort: number
+  /** Starts the server; resolves with what it printed once its last line is there. */
+  start(
+    settings?: Readonly<Record<string, string>>,
+    ...flags: string[]
+  ): Promise<{ output: () => string; stop: () => Promise<void> }>
+  /** Runs the server until it ends by itself. */
+  refuse(settings: Readonly<Record<string, string>>): Promise<Ended>
+  cli(...words: string[]): Promise<Ended>
+  /** Runs lines in bash, in the folder. */
+  bash(script: string): Promise<Ended>
+  remove(): void
+}
+
+export async function local(): Promise<Local> {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-local-'))
+  const [port, vaultPort] = [await freePort(), await freePort()]
+  const env = { PATH: process.env['PATH'] ?? '', PORT: String(port), KEYRING_DEV_VAULT_PORT: String(vaultPort) }
+  const run = (program: string, words: readonly string[], more: Readonly<Record<string, string>> = {}) =>
+    ended(program, words, { cwd: folder, env: { ...env, ...more } })
+  return {
+    folder,
+    port,
+    vaultPort,
+    refuse: (settings) => run(process.execPath, [SERVER], settings),
+    cli: (...words) => run(process.execPath, [CLI, ...words]),
+    bash: (script) => run('bash', ['-c', script]),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+    start(settings = {}, ...flags) {
+      const child = spawn(process.execPath, [SERVER, ...flags], {
+        cwd: folder,
+        env: { ...env, ...settings },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      const printed: string[] = []
+      const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+      const stop = async () => {
+        child.kill('SIGTERM')
+        await closed
+      }
+      return new Promise((resolve, reject) => {
+        const read = (chunk: Buffer) => {
+          printed.push(chunk.toString())
+          if (printed.join('').includes('npm start\n') || printed.join('').includes('"active":'))
+            resolve({ output: () => printed.join(''), stop })
+        }
+        child.stdout.on('data', read)
+        child.stderr.on('data', read)
+        child.once('close', () => reject(new Error(printed.join(''))))
+      })
+    },
+  }
+}
+
+function ended(
+  program: string,
+  words: readonly string[],
+  options: { cwd: string; env: Record<string, string> },
+): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(program, words, options, (error, stdout, stderr) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : 1, stdout, stderr }),
+    )
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
