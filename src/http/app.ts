@@ -1,6 +1,6 @@
 /** The Hono app: bytes to typed values, who and whether, then the keyring; every error one problem document. */
 import { Hono } from 'hono'
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Authenticate } from '../auth/tokens.ts'
 import { presentedToken } from '../auth/tokens.ts'
@@ -11,6 +11,7 @@ import type { Keyring } from '../keyring/keyring.ts'
 import type { Route } from './call.ts'
 import { Call, Trail, requireGrant } from './call.ts'
 import { problem } from './problem.ts'
+import { respond } from './reply.ts'
 import { ROUTES } from './routes.ts'
 
 export interface HttpParts {
@@ -27,7 +28,8 @@ const DEFAULT_KEYRING = 'default'
 
 export function createHttp(parts: HttpParts): Hono {
   const app = new Hono()
-  const limit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: tooLarge })
+  const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: tooLarge })
+  const limit: MiddlewareHandler = (context, next) => (hasSmallBody(context) ? next() : streamLimit(context, next))
   for (const route of ROUTES) {
     const handler = (context: Context) => serve(parts, route, context)
     if (route.method === 'GET') app.get(route.path, handler)
@@ -48,11 +50,10 @@ async function serve(parts: HttpParts, route: Route, context: Context): Promise<
     const caller = route.action === 'open' ? null : await authenticate(parts, context, trail)
     if (route.action !== 'open') requireGrant(caller, route.action, name)
     const call = new Call(context, await parts.keyring(name), caller, trail)
-    const response = await route.handle(call)
+    const reply = await route.handle(call)
     if (route.action !== 'open') trail.end(null)
-    if (call.keyring.warning !== null) response.headers.set('Keyring-Warning', call.keyring.warning)
-    response.headers.set('Cache-Control', 'no-store')
-    return response
+    const { warning } = call.keyring
+    return respond(warning === null ? reply : { ...reply, headers: { ...reply.headers, 'keyring-warning': warning } })
   } catch (error) {
     return answer(parts, context, error, trail)
   }
@@ -78,13 +79,23 @@ function requestId(context: Context): string {
   return given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : crypto.randomUUID()
 }
 
-function answer(parts: HttpParts, context: Context, error: unknown, trail: Trail): Response {
+function answer(
+  parts: HttpParts,
+  context: Context,
+  error: unknown,
+  trail: Trail,
+  headers: Record<string, string> = {},
+): Response {
   const known = error instanceof KeyringError ? error : new KeyringError('ERR_INTERNAL', 'Something went wrong here.')
   if (known !== error) parts.onDefect(error, trail.request)
   trail.end(known.code)
-  context.header('Cache-Control', 'no-store')
-  return problem(context, known, trail.request)
+  return respond(problem(context.req.path, known, trail.request, headers))
 }
+
+/** The platform holds a body to its length; only one without needs to be counted as it comes. */
+const hasSmallBody = (context: Context): boolean =>
+  Number(context.req.header('content-length') ?? Number.NaN) <= MAX_REQUEST_BODY_BYTES &&
+  context.req.header('transfer-encoding') === undefined
 
 function tooLarge(): never {
   throw new KeyringError('ERR_BODY_TOO_LARGE', `The body is larger than ${MAX_REQUEST_BODY_BYTES} bytes.`)
@@ -98,16 +109,23 @@ function methodsByPath(): Map<string, string[]> {
 }
 
 function refuseMethod(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
-  context.header('Allow', methods.join(', '))
-  return refuse(parts, context, new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.'))
+  const error = new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.')
+  return refuse(parts, context, error, { allow: methods.join(', ') })
 }
 
 /** Without a credential nobody learns which paths there are. */
-async function refuse(parts: HttpParts, context: Context, error: KeyringError): Promise<Response> {
+async function refuse(
+  parts: HttpParts,
+  context: Context,
+  error: KeyringError,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   const trail = trailOf(parts, context, context.req.method)
-  const caller = await authenticate(parts, context, trail)
-  const told =
-    caller === null ? new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.') : error
-  if (caller === null) context.header('Allow', undefined)
-  return answer(parts, context, told, trail)
+  if ((await authenticate(parts, context, trail)) !== null) return answer(parts, context, error, trail, headers)
+  return answer(
+    parts,
+    context,
+    new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.'),
+    trail,
+  )
 }

@@ -7,13 +7,14 @@ import type { KeyringErrorCode } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
+import type { Reply } from './reply.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST'
   readonly path: string
   /** 'open' = needs no credential, and is not audited. */
   readonly action: Action | 'open'
-  readonly handle: (call: Call) => Promise<Response> | Response
+  readonly handle: (call: Call) => Promise<Reply> | Reply
 }
 
 export class Call {

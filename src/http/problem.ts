@@ -1,8 +1,8 @@
 /** One error, one document: RFC 9457, with `message` beside it on Kong's paths. */
-import type { Context } from 'hono'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { KeyringErrorCode } from '../core/errors.ts'
-import type { KeyringError } from '../core/errors.ts'
+import type { KeyringError, KeyringErrorCode } from '../core/errors.ts'
+import type { Reply } from './reply.ts'
+
+type ReplyHeaders = Readonly<Record<string, string>>
 
 /** A new code does not compile without a status. */
 export const STATUS = {
@@ -54,7 +54,7 @@ export const STATUS = {
   ERR_VAULT_ANSWER_INVALID: 502,
   ERR_VAULT_PATH_INVALID: 500,
   ERR_CREDENTIAL_MALFORMED: 400,
-} as const satisfies Record<KeyringErrorCode, ContentfulStatusCode>
+} as const satisfies Record<KeyringErrorCode, number>
 
 const TITLE: Partial<Record<number, string>> = {
   400: 'Bad Request',
@@ -72,18 +72,25 @@ const TITLE: Partial<Record<number, string>> = {
   507: 'Insufficient Storage',
 }
 
-export function problem(context: Context, error: KeyringError, request: string): Response {
+export function problem(path: string, error: KeyringError, request: string, headers: ReplyHeaders): Reply {
   const { code, message, remedy, facts } = error
   const status = STATUS[code]
   const title = TITLE[status] ?? 'Internal Server Error'
   const document = { ...facts, type: 'about:blank', title, status, detail: message, code, remedy, request }
-  // The rest of a body that is too large is not read: the connection cannot be used again.
-  if (status === 413) context.header('Connection', 'close')
-  if (status === 401) context.header('WWW-Authenticate', 'Bearer')
-  if (facts['retryAfterSeconds'] !== undefined) context.header('Retry-After', String(facts['retryAfterSeconds']))
-  if (isKongPath(context.req.path))
-    return context.json({ message: status === 401 ? title : message, ...document }, status)
-  return context.json(document, status, { 'Content-Type': 'application/problem+json' })
+  const all = { ...headers, ...headersOf(status, error) }
+  if (isKongPath(path))
+    return { status, headers: all, body: { message: status === 401 ? title : message, ...document } }
+  return { status, headers: { ...all, 'content-type': 'application/problem+json' }, body: document }
+}
+
+function headersOf(status: number, { facts }: KeyringError): Record<string, string> {
+  const { retryAfterSeconds } = facts
+  return {
+    // The rest of a body that is too large is not read: the connection cannot be used again.
+    ...(status === 413 && { connection: 'close' }),
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
+  }
 }
 
 /** Kong's Admin API answers `message`; ours is the native surface. */

@@ -4,10 +4,11 @@ import { KeyringError, settle } from '../core/errors.ts'
 import type { KeyringChange, SyncNote } from '../core/ports.ts'
 import type { Call, Route } from './call.ts'
 import { readBody } from './body.ts'
+import type { Reply } from './reply.ts'
 import { changeBody, contextBytes, decryptBody, encryptBody, parseBody, plaintextBytes, syncBody } from './schema.ts'
 
 export const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/healthz', action: 'open', handle: ({ context }) => context.json({ status: 'alive' }) },
+  { method: 'GET', path: '/healthz', action: 'open', handle: () => ({ body: { status: 'alive' } }) },
   { method: 'GET', path: '/readyz', action: 'open', handle: ready },
   { method: 'GET', path: '/keyring', action: 'read', handle: list },
   { method: 'GET', path: '/keyring/', action: 'read', handle: list },
@@ -19,7 +20,7 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/keyrings/:name',
     action: 'read',
-    handle: async (call) => call.context.json(await call.keyring.status()),
+    handle: async ({ keyring }) => ({ body: await keyring.status() }),
   },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
@@ -29,34 +30,34 @@ export const ROUTES: readonly Route[] = [
 ]
 
 /** 200 while the active key can be used, Vault up or down. Why not is for those with a grant. */
-async function ready({ context, keyring }: Call): Promise<Response> {
+async function ready({ keyring }: Call): Promise<Reply> {
   const record = await settle(() => keyring.record())
   return record.ok && record.value?.active
-    ? context.json({ status: 'ready' })
-    : context.json({ status: 'not ready' }, 503)
+    ? { body: { status: 'ready' } }
+    : { status: 503, body: { status: 'not ready' } }
 }
 
-async function list({ context, keyring }: Call): Promise<Response> {
+async function list({ keyring }: Call): Promise<Reply> {
   const record = await keyring.record()
   const ids = record?.keys.map(({ id }) => id) ?? []
-  return context.json(record?.active ? { ids, active: record.active } : { ids })
+  return { body: record?.active ? { ids, active: record.active } : { ids } }
 }
 
-async function active({ context, keyring }: Call): Promise<Response> {
+async function active({ keyring }: Call): Promise<Reply> {
   const id = (await keyring.record())?.active
   if (!id)
     throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${keyring.name}" has no active key.`, {
       facts: { keyring: keyring.name },
     })
-  return context.json({ id })
+  return { body: { id } }
 }
 
-async function sync(call: Call): Promise<Response> {
+async function sync(call: Call): Promise<Reply> {
   const { token, force, adopt } = parseBody(syncBody, await readBody(call.context))
   if (force || adopt) call.require('force')
   const { notes, remaining } = await call.keyring.sync({ force, adopt, token: token ?? null })
-  if (notes.length > 0) call.context.header('Keyring-Notes', notesHeader(notes))
-  return remaining > 0 ? call.context.json({ remaining }, 202) : call.context.body(null, 204)
+  const headers: Record<string, string> = notes.length > 0 ? { 'keyring-notes': notesHeader(notes) } : {}
+  return remaining > 0 ? { status: 202, body: { remaining }, headers } : { status: 204, body: null, headers }
 }
 
 const MOST_NOTES = 20
@@ -69,7 +70,7 @@ function notesHeader(notes: readonly SyncNote[]): string {
   return notes.length > MOST_NOTES ? [...shown, `more;count=${notes.length - MOST_NOTES}`].join(', ') : shown.join(', ')
 }
 
-function change(op: KeyringChange['op']): (call: Call) => Promise<Response> {
+function change(op: KeyringChange['op']): (call: Call) => Promise<Reply> {
   return async (call) => {
     const { key, id = key, force } = parseBody(changeBody, await readBody(call.context))
     if (id === undefined || (key !== undefined && key !== id))
@@ -77,25 +78,25 @@ function change(op: KeyringChange['op']): (call: Call) => Promise<Response> {
     if (force) call.require('force')
     await call.begin(id)
     await call.keyring.change({ op, id, force })
-    return call.context.body(null, 204)
+    return { status: 204, body: null }
   }
 }
 
-async function encrypt(call: Call): Promise<Response> {
+async function encrypt(call: Call): Promise<Reply> {
   const body = parseBody(encryptBody, await readBody(call.context))
   const { ciphertext, keyId } = await call.keyring.encrypt(
     plaintextBytes(body.plaintext, body.encoding),
     contextBytes(body),
   )
   call.used(keyId)
-  return call.context.json({ ciphertext, key_id: keyId })
+  return { body: { ciphertext, key_id: keyId } }
 }
 
-async function decrypt(call: Call): Promise<Response> {
+async function decrypt(call: Call): Promise<Reply> {
   const body = parseBody(decryptBody, await readBody(call.context))
   const { plaintext, keyId } = await call.keyring.decrypt(body.ciphertext, contextBytes(body))
   call.used(keyId)
   const text = body.encoding === 'base64' ? toBase64(plaintext) : decodeUtf8(plaintext)
   if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
-  return call.context.json({ plaintext: text, encoding: body.encoding, key_id: keyId })
+  return { body: { plaintext: text, encoding: body.encoding, key_id: keyId } }
 }

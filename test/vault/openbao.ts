@@ -55,7 +55,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 /** Rejects with a reason for people. */
-async function findOpenBao(): Promise<string> {
+export async function findOpenBao(): Promise<string> {
   const named = process.env['BAO_BIN']
   if (named !== undefined && named !== '') {
     if (!existsSync(named)) throw new Error('BAO_BIN names a file that does not exist.')

@@ -2,7 +2,6 @@
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
-import { systemClock } from '../../functions/nodejs/clock.ts'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Failure } from '../../src/core/errors.ts'
@@ -20,7 +19,7 @@ const PLAIN = { force: false, adopt: false, token: null }
 /** Waits take no time; how long they would have been is kept. */
 function quickClock(): Clock & { waits: number[] } {
   const waits: number[] = []
-  return { waits, now: systemClock.now, sleep: async (ms) => void waits.push(ms) }
+  return { waits, now: () => Date.now(), sleep: async (ms) => void waits.push(ms) }
 }
 
 interface Setup {
