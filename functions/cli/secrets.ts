@@ -1,6 +1,5 @@
 import { defineCommand } from 'citty'
 import { newToken } from '../../src/auth/tokens.ts'
-import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { newWrappingKey } from '../node/local.ts'
 import { nodeHash } from '../nodejs/cipher.ts'
 import { jsonArg } from './local-store.ts'
@@ -12,7 +11,7 @@ const create = defineCommand({
     const today = new Date().toISOString().slice(0, 10)
     const wrappingKey = `${today}:${newWrappingKey()}`
     const token = await newToken(nodeHash)
-    const sha256 = toHex(await nodeHash.sha256(utf8(token)))
+    const sha256 = await nodeHash.sha256(token)
     const apiTokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
     if (args.json) return console.log(JSON.stringify({ wrapping_key: wrappingKey, api_token: token, sha256 }))
     console.log(`KEYRING_WRAPPING_KEYS=${wrappingKey}`)

@@ -1,9 +1,9 @@
 /** The Node composition: settings to ports to app, in one process. */
+import { hash as digest } from 'node:crypto'
 import { appendFile } from 'node:fs/promises'
 import { createApp, createAuthority, keyrings } from '../../src/app.ts'
 import type { ApiToken } from '../../src/auth/tokens.ts'
 import type { Config } from '../../src/config/config.ts'
-import { toHex, utf8 } from '../../src/core/bytes.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
@@ -41,7 +41,7 @@ const httpFetch: Fetch = (request) => fetch(request)
 
 function adminToken({ node }: Config): ApiToken[] {
   if (node.apiToken === null) return []
-  const sha256 = toHex(nodeHash.sha256(utf8(node.apiToken.reveal())) as Uint8Array)
+  const sha256 = digest('sha256', node.apiToken.reveal())
   return [{ name: 'admin', sha256, grants: ['admin'], expiresAt: null }]
 }
 

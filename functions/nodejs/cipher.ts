@@ -70,7 +70,7 @@ export const nodeCipher: Cipher = {
 }
 
 export const nodeHash: Hash = {
-  sha256: (data) => digest('sha256', data, 'buffer'),
+  sha256: (text) => digest('sha256', text),
   hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
 }

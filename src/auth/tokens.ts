@@ -1,6 +1,5 @@
 /** API tokens are kept as SHA-256 with a name, grants and an expiry. */
-import type { Bytes } from '../core/bytes.ts'
-import { toBase64url, utf8 } from '../core/bytes.ts'
+import { equalText, fromHex, toBase64url } from '../core/bytes.ts'
 import type { Clock, Hash } from '../core/ports.ts'
 
 export interface ApiToken {
@@ -23,14 +22,13 @@ export type Authenticate = (presented: string | null) => Promise<Caller | null>
 export function authenticator(hash: Hash, clock: Clock, tokens: readonly ApiToken[]): Authenticate {
   const known = tokens.map((token) => ({
     ...token,
-    digest: fromHex(token.sha256),
     caller: { name: token.name, grants: new Set(token.grants) },
   }))
   return async (presented) => {
     if (presented === null) return null
-    const digest = await hash.sha256(utf8(presented))
+    const digest = await hash.sha256(presented)
     let found: (typeof known)[number] | null = null
-    for (const token of known) if (await hash.equal(token.digest, digest)) found = token
+    for (const token of known) if (equalText(token.sha256, digest)) found = token
     return found !== null && (found.expiresAt ?? Number.POSITIVE_INFINITY) > clock.now() ? found.caller : null
   }
 }
@@ -49,8 +47,6 @@ const PREFIX = 'ek_'
 /** `ek_`, 256 random bits, and a checksum by which scanners know one: the first 4 bytes of SHA-256 of what stands before it. */
 export async function newToken(hash: Hash): Promise<string> {
   const body = PREFIX + toBase64url(crypto.getRandomValues(new Uint8Array(32)))
-  const checksum = await hash.sha256(utf8(body))
+  const checksum = fromHex(await hash.sha256(body))
   return body + toBase64url(checksum.subarray(0, 4))
 }
-
-const fromHex = (hex: string): Bytes => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))

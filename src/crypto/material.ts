@@ -1,5 +1,5 @@
 import type { Bytes } from '../core/bytes.ts'
-import { toBase64url, toHex, utf8 } from '../core/bytes.ts'
+import { fromHex, toBase64url, utf8 } from '../core/bytes.ts'
 import type { Cipher, Hash, KeyMaterial } from '../core/ports.ts'
 
 /** A WeakMap and not a field: nothing that prints an object can reach the bytes. */
@@ -20,8 +20,9 @@ export function materialFromBytes(bytes: Bytes, commitment: string, weak: boolea
 
 /** Kong's vault strategy: the key is SHA-256 of the `key` string as stored, not decoded. */
 export async function materialFromString(cipher: Cipher, hash: Hash, key: string): Promise<KeyMaterial> {
-  const bytes = await hash.sha256(utf8(key))
-  return materialFromBytes(bytes, await commitmentOf(cipher, bytes), isWeak(key, bytes))
+  const digest = await hash.sha256(key)
+  const bytes = fromHex(digest)
+  return materialFromBytes(bytes, await commitmentOf(cipher, bytes), isWeak(key, digest))
 }
 
 /** 16 bytes of HKDF under `ek1/commit`: the same that an `ek1` value carries. */
@@ -33,8 +34,8 @@ export async function commitmentOf(cipher: Cipher, bytes: Bytes): Promise<string
 const PUBLISHED = 'a224d7835e4f319f5939e808a8d17a4888fea7aa84330a768ee3a8722a6f9275'
 const STRONG_BITS = 128
 
-function isWeak(key: string, digest: Bytes): boolean {
-  return capacityBits(key) < STRONG_BITS || toHex(digest) === PUBLISHED
+function isWeak(key: string, digest: string): boolean {
+  return capacityBits(key) < STRONG_BITS || digest === PUBLISHED
 }
 
 /** An upper bound: what a random string of this length over the smallest usual alphabet could hold. */

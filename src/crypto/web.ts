@@ -1,5 +1,5 @@
 import type { Bytes } from '../core/bytes.ts'
-import { concat, utf8 } from '../core/bytes.ts'
+import { concat, toHex, utf8 } from '../core/bytes.ts'
 import type { Cipher, CipherKey, Hash } from '../core/ports.ts'
 import { HKDF_SALT, kxBlocks, subkeyMask } from './xaes.ts'
 
@@ -71,7 +71,7 @@ export const webCipher: Cipher = {
 const HMAC = { name: 'HMAC', hash: 'SHA-256' }
 
 export const webHash: Hash = {
-  sha256: async (data) => new Uint8Array(await subtle.digest('SHA-256', data)),
+  sha256: async (text) => toHex(new Uint8Array(await subtle.digest('SHA-256', utf8(text)))),
 
   async hmac(key, data) {
     return new Uint8Array(await subtle.sign(HMAC, await subtle.importKey('raw', key, HMAC, false, ['sign']), data))
