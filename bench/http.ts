@@ -1,52 +1,60 @@
 /** Requests a second beside a bare Hono handler: warmed up, then five interleaved rounds, the median of their ratios. */
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
 import { startDevVault } from '../functions/dev-vault/server.ts'
 import type { Child } from './child.ts'
-import { median, startChild } from './child.ts'
+import { startChild } from './child.ts'
+import type { Options, Row } from './measure.ts'
+import { median, rounded, tempFolder, wanted, withEnds } from './measure.ts'
 
 const ROUNDS = 5
-const SECONDS = 3
-const TOKEN = 'a token for the benchmark, of no importance'.replaceAll(' ', '-')
-const REQUESTS = [
-  { name: 'GET /keyring', method: 'GET', path: '/keyring' },
-  {
-    name: 'encrypt',
-    method: 'POST',
-    path: '/keyrings/default/encrypt',
-    body: JSON.stringify({ plaintext: '4111 1111 1111 1111', context: 'orders/17' }),
-  },
-] as const
+const MIN_RATIO = 0.7
+const TOKEN = 'a-token-for-the-benchmark,-of-no-importance'
+const HEADERS = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
 
-export async function benchHttp(): Promise<object[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bench-'))
-  const vault = await startDevVault({
-    port: 0,
-    dataFile: null,
-    seed: {
-      mount: 'secret',
-      path: 'keyring',
-      data: { id: 'second02', key: 'a key of no importance 0123456789abcdef' },
-    },
-  })
-  const ours = await startChild(
-    join(import.meta.dirname, '../functions/node/server.ts'),
-    settings(vault.address, folder),
-    folder,
-  )
-  const bare = await startChild(join(import.meta.dirname, 'bare.ts'), {}, folder)
-  try {
-    const rows: object[] = []
-    for (const request of REQUESTS)
-      for (const connections of [32, 1]) rows.push(await compare(request, connections, ours, bare))
+interface Request {
+  readonly name: string
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly body?: string
+}
+
+const LIST: Request = { name: 'GET /keyring', method: 'GET', path: '/keyring' }
+const ENCRYPT: Request = {
+  name: 'POST encrypt',
+  method: 'POST',
+  path: '/keyrings/default/encrypt',
+  body: JSON.stringify({ plaintext: '4111 1111 1111 1111', context: 'orders/17' }),
+}
+
+export function benchHttp({ seconds }: Options): Promise<Row[]> {
+  return withEnds(async (onEnd) => {
+    const folder = tempFolder(onEnd)
+    const vault = await startDevVault({
+      port: 0,
+      dataFile: null,
+      seed: {
+        mount: 'secret',
+        path: 'keyring',
+        data: { id: 'second02', key: 'a key of no importance 0123456789abcdef' },
+      },
+    })
+    onEnd(vault.close)
+    const ours = await startChild({
+      file: join(import.meta.dirname, '../functions/node/server.ts'),
+      env: settings(vault.address, folder),
+      cwd: folder,
+    })
+    onEnd(ours.stop)
+    const args = [await answerOf(ours, LIST), await answerOf(ours, ENCRYPT)]
+    const bare = await startChild({ file: join(import.meta.dirname, 'bare.ts'), args, cwd: folder })
+    onEnd(bare.stop)
+    const rows: Row[] = []
+    for (const request of [LIST, ENCRYPT])
+      for (const connections of [32, 1]) rows.push(await compare({ request, connections, seconds }, ours, bare))
     return rows
-  } finally {
-    await Promise.all([ours.stop(), bare.stop(), vault.close()])
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 function settings(address: string, folder: string): Record<string, string> {
@@ -64,26 +72,17 @@ function settings(address: string, folder: string): Record<string, string> {
   }
 }
 
-async function compare(
-  request: (typeof REQUESTS)[number],
-  connections: number,
-  ours: Child,
-  bare: Child,
-): Promise<object> {
-  for (const child of [ours, bare]) await load(child, request, connections)
-  const rounds: { ours: Load; bare: Load }[] = []
-  for (let round = 0; round < ROUNDS; round += 1)
-    rounds.push({ ours: await load(ours, request, connections), bare: await load(bare, request, connections) })
-  const of = (pick: (round: { ours: Load; bare: Load }) => number) => median(rounds.map(pick))
-  return {
-    request: request.name,
-    connections,
-    'req/s': Math.round(of((round) => round.ours.perSecond)),
-    'bare req/s': Math.round(of((round) => round.bare.perSecond)),
-    ratio: Number(of((round) => round.ours.perSecond / round.bare.perSecond).toFixed(2)),
-    'cpu µs/req': Math.round(of((round) => round.ours.cpuUs)),
-    'bare cpu µs/req': Math.round(of((round) => round.bare.cpuUs)),
-  }
+/** The bytes that the bare handler is to answer as well. */
+async function answerOf({ address }: Child, { method, path, body }: Request): Promise<string> {
+  const response = await fetch(`http://${address}${path}`, { method, headers: HEADERS, body: body ?? null })
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`)
+  return response.text()
+}
+
+interface Task {
+  readonly request: Request
+  readonly connections: number
+  readonly seconds: number
 }
 
 interface Load {
@@ -91,21 +90,46 @@ interface Load {
   readonly cpuUs: number
 }
 
-async function load(
-  child: Child,
-  { method, path, ...rest }: (typeof REQUESTS)[number],
-  connections: number,
-): Promise<Load> {
+interface Round {
+  readonly ours: Load
+  readonly bare: Load
+}
+
+async function compare(task: Task, ours: Child, bare: Child): Promise<Row> {
+  for (const child of [ours, bare]) await load(child, task)
+  const rounds: Round[] = []
+  for (let round = 0; round < ROUNDS; round += 1)
+    rounds.push({ ours: await load(ours, task), bare: await load(bare, task) })
+  return summary(task, rounds)
+}
+
+function summary({ request, connections }: Task, rounds: readonly Round[]): Row {
+  const of = (pick: (round: Round) => number) => median(rounds.map(pick))
+  const ratioOf = ({ ours, bare }: Round) => ours.perSecond / bare.perSecond
+  const hasGoal = request === LIST && connections === 32
+  return {
+    request: request.name,
+    connections,
+    'req/s': Math.round(of(({ ours }) => ours.perSecond)),
+    'bare req/s': Math.round(of(({ bare }) => bare.perSecond)),
+    'cpu µs/req': Math.round(of(({ ours }) => ours.cpuUs)),
+    'bare cpu µs/req': Math.round(of(({ bare }) => bare.cpuUs)),
+    'ratio per round': rounds.map((round) => ratioOf(round).toFixed(2)).join(' '),
+    ratio: rounded(of(ratioOf), 2),
+    ...(hasGoal && wanted(`ratio ≥ ${MIN_RATIO}`, of(ratioOf) >= MIN_RATIO)),
+  }
+}
+
+async function load(child: Child, { request, connections, seconds }: Task): Promise<Load> {
+  const { method, path, body } = request
   const before = child.cpuMs()
-  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
-  const body = 'body' in rest ? { body: rest.body } : {}
   const result = await autocannon({
     url: `http://${child.address}${path}`,
     method,
-    headers,
-    ...body,
+    headers: HEADERS,
+    ...(body !== undefined && { body }),
     connections,
-    duration: SECONDS,
+    duration: seconds,
   })
   if (result.non2xx + result.errors > 0) throw new Error(`${path}: ${result.non2xx} refused, ${result.errors} failed`)
   const total = result.requests.total

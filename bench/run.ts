@@ -1,28 +1,67 @@
-/** `npm run bench`, or one part: `npm run bench -- http`. Prints tables and writes bench/results/latest.json. */
+/** `npm run bench`, or some parts: `npm run bench -- http --seconds 1`. Prints tables, writes bench/results/latest.json. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { benchHttp } from './http.ts'
-import { benchRecord, benchSync } from './keyring.ts'
+import type { Options, Part, Row } from './measure.ts'
+import { benchRecord } from './record.ts'
 import { benchStart } from './start.ts'
+import { benchSync } from './sync.ts'
 
-const PARTS: Readonly<Record<string, () => Promise<object[]>>> = {
+const PARTS: Readonly<Record<string, Part>> = {
   http: benchHttp,
   sync: benchSync,
   record: benchRecord,
   start: benchStart,
 }
+const MAX_SECONDS = 30
+/** For everything, beside the rounds of load: what hangs is ended. */
+const REST_MS = 5 * 60_000
+/** Rounds of load in one run, with those that warm up. */
+const LOADS = 48
 
-const results: Record<string, object[]> = {}
-const asked = process.argv.slice(2)
+function asked(): { names: readonly string[]; options: Options } {
+  const { values, positionals } = parseArgs({
+    options: { seconds: { type: 'string', default: '3' } },
+    allowPositionals: true,
+  })
+  const seconds = Number(values.seconds)
+  const unknown = positionals.find((name) => !Object.hasOwn(PARTS, name))
+  if (unknown !== undefined)
+    throw new Error(`There is no part "${unknown}"; there are ${Object.keys(PARTS).join(', ')}.`)
+  if (!(Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_SECONDS))
+    throw new Error(`--seconds is a whole number from 1 to ${MAX_SECONDS}.`)
+  return { names: positionals.length > 0 ? positionals : Object.keys(PARTS), options: { seconds } }
+}
+
+/** Children end with this process. */
+function endInTime({ seconds }: Options): void {
+  const stop = (why: string) => {
+    console.error(why)
+    process.exit(1)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(signal))
+  setTimeout(() => stop('The benchmarks hang.'), LOADS * seconds * 1000 + REST_MS).unref()
+}
+
+function save(options: Options, results: Readonly<Record<string, Row[]>>): void {
+  const folder = join(import.meta.dirname, 'results')
+  const machine = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model ?? 'unknown' }
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(
+    join(folder, 'latest.json'),
+    `${JSON.stringify({ time: new Date().toISOString(), ...machine, ...options, results }, null, 2)}\n`,
+  )
+}
+
+const { names, options } = asked()
+endInTime(options)
+const results: Record<string, Row[]> = {}
 for (const [name, part] of Object.entries(PARTS)) {
-  if (asked.length > 0 && !asked.includes(name)) continue
+  if (!names.includes(name)) continue
   console.log(`\n${name}`)
-  const rows = (results[name] = await part())
+  const rows = (results[name] = await part(options))
   console.table(rows)
 }
-const folder = join(import.meta.dirname, 'results')
-mkdirSync(folder, { recursive: true })
-writeFileSync(
-  join(folder, 'latest.json'),
-  `${JSON.stringify({ time: new Date().toISOString(), node: process.version, results }, null, 2)}\n`,
-)
+save(options, results)

@@ -1,48 +1,52 @@
 /** From the start of the local default to its first answered request, and the memory it then holds. */
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { median, startChild } from './child.ts'
+import { startChild } from './child.ts'
+import type { Row } from './measure.ts'
+import { median, tempFolder, withEnds } from './measure.ts'
 
 const RUNS = 5
+const ANSWER_MS = 5000
 
-export async function benchStart(): Promise<object[]> {
-  const runs: { ms: number; MiB: number }[] = []
+interface Run {
+  readonly ms: number
+  readonly MiB: number
+}
+
+export async function benchStart(): Promise<Row[]> {
+  const runs: Run[] = []
   for (let run = 0; run < RUNS; run += 1) runs.push(await once())
   return [
     {
       runs: RUNS,
       'first answer ms': Math.round(median(runs.map(({ ms }) => ms))),
+      'ms per run': runs.map(({ ms }) => Math.round(ms)).join(' '),
       'resident MiB': Math.round(median(runs.map(({ MiB }) => MiB))),
     },
   ]
 }
 
-async function once(): Promise<{ ms: number; MiB: number }> {
-  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bench-'))
-  const env = { PORT: '0', KEYRING_DEV_VAULT_PORT: String(await freePort()) }
-  const began = performance.now()
-  const child = await startChild(
-    join(import.meta.dirname, '../functions/node/server.ts'),
-    env,
-    folder,
-    'pipe',
-    /listening +http:\/\/(\S+)/,
-  )
-  try {
-    await (await fetch(`http://${child.address}/readyz`)).text()
+/** In a new folder each: settings, database and dev Vault are made anew. */
+function once(): Promise<Run> {
+  return withEnds(async (onEnd) => {
+    const cwd = tempFolder(onEnd)
+    const env = { PORT: '0', KEYRING_DEV_VAULT_PORT: String(await freePort()) }
+    const file = join(import.meta.dirname, '../functions/node/server.ts')
+    const began = performance.now()
+    const child = await startChild({ file, env, cwd, stdout: 'pipe', listening: /listening +http:\/\/(\S+)/ })
+    onEnd(child.stop)
+    const response = await fetch(`http://${child.address}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) })
+    await response.text()
+    if (!response.ok) throw new Error(`/readyz answered ${response.status}`)
     return { ms: performance.now() - began, MiB: child.memoryMiB() }
-  } finally {
-    await child.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo
       server.close(() => resolve(port))
     })

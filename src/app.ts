@@ -3,6 +3,7 @@ import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
 import type { ApiToken } from './auth/tokens.ts'
 import type { Config } from './config/config.ts'
+import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
 import { SYNC_BATCH } from './core/limits.ts'
 import type { Audit, Cipher, Clock, Fetch, Hash, KeyringAuthority, OpenKeySource, RecordStore } from './core/ports.ts'
@@ -74,13 +75,14 @@ export function createApp(config: Config, ports: AppPorts): Hono {
 export function keyrings(
   config: Config,
   ports: Primitives & Pick<AppPorts, 'authority' | 'freshness'>,
-): (name: string) => Promise<Keyring> {
+): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()
-  return async (name) => {
-    const held = opened.get(name)
-    if (held !== undefined) return held
-    if (!KEYRINGS.includes(name)) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
+  const open = async (name: string): Promise<Keyring> => {
     const made = await Keyring.open(name, { ...ports, wrappingKeys: config.wrappingKeys })
     return opened.get(name) ?? (opened.set(name, made), made)
+  }
+  return (name) => {
+    if (!KEYRINGS.includes(name)) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
+    return opened.get(name) ?? open(name)
   }
 }

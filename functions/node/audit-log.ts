@@ -1,4 +1,5 @@
 /** The audit log as JSON lines: those of 10 ms in one write, successful encrypts and decrypts added up. */
+import { auditLine } from '../../src/core/audit-line.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Audit, AuditEvent } from '../../src/core/ports.ts'
 
@@ -23,7 +24,7 @@ export function auditLog(write: (text: string) => Promise<void>): AuditLog {
     events.push(event)
   }
   const flush = async (): Promise<void> => {
-    const text = events.map((event) => `${JSON.stringify(event)}\n`).join('')
+    const text = events.map(auditLine).join('')
     events = []
     if (text !== '') await write(text)
   }
@@ -42,7 +43,7 @@ export function auditLog(write: (text: string) => Promise<void>): AuditLog {
   return {
     note: (event) => (AGGREGATED.has(event.action) && event.outcome === 'ok' ? addUp(event) : push(event)),
     async commit(event) {
-      await write(`${JSON.stringify(event)}\n`).catch(() => {
+      await write(auditLine(event)).catch(() => {
         throw new KeyringError('ERR_AUDIT_UNAVAILABLE', 'The audit log cannot be written.')
       })
     },

@@ -1,4 +1,5 @@
 /** API tokens are kept as SHA-256 with a name, grants and an expiry. */
+import type { Awaitable } from '../core/awaitable.ts'
 import { equalText, fromHex, toBase64url } from '../core/bytes.ts'
 import type { Clock, Hash } from '../core/ports.ts'
 
@@ -17,19 +18,30 @@ export interface Caller {
 }
 
 /** `null` = no live token. Why is nobody's business on the wire. */
-export type Authenticate = (presented: string | null) => Promise<Caller | null>
+export type Authenticate = (presented: string | null) => Awaitable<Caller | null>
 
+/** A token that was right is remembered in memory, one for each configured hash: decision 4. */
 export function authenticator(hash: Hash, clock: Clock, tokens: readonly ApiToken[]): Authenticate {
   const known = tokens.map((token) => ({
     ...token,
     caller: { name: token.name, grants: new Set(token.grants) },
   }))
-  return async (presented) => {
-    if (presented === null) return null
+  type Known = (typeof known)[number]
+  const seen = new Map<string, Known>()
+  const alive = ({ expiresAt, caller }: Known) =>
+    (expiresAt ?? Number.POSITIVE_INFINITY) > clock.now() ? caller : null
+  const compare = async (presented: string): Promise<Caller | null> => {
     const digest = await hash.sha256(presented)
-    let found: (typeof known)[number] | null = null
+    let found: Known | null = null
     for (const token of known) if (equalText(token.sha256, digest)) found = token
-    return found !== null && (found.expiresAt ?? Number.POSITIVE_INFINITY) > clock.now() ? found.caller : null
+    if (found === null) return null
+    seen.set(presented, found)
+    return alive(found)
+  }
+  return (presented) => {
+    if (presented === null) return null
+    const token = seen.get(presented)
+    return token === undefined ? compare(presented) : alive(token)
   }
 }
 

@@ -1,4 +1,6 @@
 /** Stable codes; part of the public contract. Each has a remedy here, a status in `http/problem.ts` and a row in `docs/errors.md`. Add freely, never rename. */
+import type { Awaitable } from './awaitable.ts'
+
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
 
@@ -97,7 +99,7 @@ function failure(error: unknown): Failure {
 }
 
 /** Runs `work` and turns a KeyringError into data; anything else is a defect and goes on as it is. */
-export async function settle<T>(work: () => Promise<T>): Promise<Result<T>> {
+export async function settle<T>(work: () => Awaitable<T>): Promise<Result<T>> {
   try {
     return { ok: true, value: await work() }
   } catch (error) {

@@ -2,6 +2,7 @@
  * Every port on one screen. Absence and failure are in the comments; an operation that cannot be done throws a
  * `KeyringError`. What may cross a process boundary is plain data.
  */
+import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
 
@@ -73,22 +74,22 @@ export interface CipherKey {
 
 /** XAES-256-GCM (C2SP) and HKDF-SHA-256 (RFC 5869). node:crypto answers at once, WebCrypto later: callers await. */
 export interface Cipher {
-  importKey(raw: Bytes): Promise<CipherKey> | CipherKey
+  importKey(raw: Bytes): Awaitable<CipherKey>
   /** `nonce` has 24 bytes; the answer is ciphertext and 16-byte tag. */
-  seal(key: CipherKey, nonce: Bytes, plaintext: Bytes, aad: Bytes): Promise<Bytes> | Bytes
+  seal(key: CipherKey, nonce: Bytes, plaintext: Bytes, aad: Bytes): Awaitable<Bytes>
   /** `null` = not authentic. */
-  open(key: CipherKey, nonce: Bytes, ciphertext: Bytes, aad: Bytes): Promise<Bytes | null> | Bytes | null
+  open(key: CipherKey, nonce: Bytes, ciphertext: Bytes, aad: Bytes): Awaitable<Bytes | null>
   /** Salt ASCII `edge-keyring/v1`; `info` ASCII. */
-  derive(ikm: Bytes, info: string, length: 16 | 32): Promise<Bytes> | Bytes
+  derive(ikm: Bytes, info: string, length: 16 | 32): Awaitable<Bytes>
 }
 
 export interface Hash {
   /** Of the UTF-8, as 64 lower-case hex digits: it is on the way of every request, and bytes cost Node four times as much. */
-  sha256(text: string): Promise<string> | string
+  sha256(text: string): Awaitable<string>
   /** HMAC-SHA-256. */
-  hmac(key: Bytes, data: Bytes): Promise<Bytes> | Bytes
+  hmac(key: Bytes, data: Bytes): Awaitable<Bytes>
   /** In constant time for equal lengths. */
-  equal(a: Bytes, b: Bytes): Promise<boolean> | boolean
+  equal(a: Bytes, b: Bytes): Awaitable<boolean>
 }
 
 export interface Clock {
@@ -101,7 +102,8 @@ export interface Clock {
 export type Fetch = (request: Request) => Promise<Response>
 
 export interface AuditEvent {
-  readonly time: string
+  /** Milliseconds since 1970. */
+  readonly time: number
   readonly request: string
   /** Name of the API token; `null` = not authenticated. */
   readonly caller: string | null

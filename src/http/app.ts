@@ -2,8 +2,11 @@
 import { Hono } from 'hono'
 import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import type { Authenticate } from '../auth/tokens.ts'
+import { RegExpRouter } from 'hono/router/reg-exp-router'
+import type { Authenticate, Caller } from '../auth/tokens.ts'
 import { presentedToken } from '../auth/tokens.ts'
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
 import { KeyringError } from '../core/errors.ts'
 import { KEYRING_NAME, MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
@@ -11,13 +14,14 @@ import type { Keyring } from '../keyring/keyring.ts'
 import type { Route } from './call.ts'
 import { Call, Trail, requireGrant } from './call.ts'
 import { problem } from './problem.ts'
+import type { Reply } from './reply.ts'
 import { respond } from './reply.ts'
 import { ROUTES } from './routes.ts'
 
 export interface HttpParts {
   readonly authenticate: Authenticate
   /** @throws `ERR_KEYRING_NOT_FOUND`. */
-  readonly keyring: (name: string) => Promise<Keyring>
+  readonly keyring: (name: string) => Awaitable<Keyring>
   readonly audit: Audit
   readonly clock: Clock
   /** Told of every error that is no KeyringError: a defect, or a platform that broke. */
@@ -35,38 +39,57 @@ export function createHttp(parts: HttpParts): Hono {
     if (route.method === 'GET') app.get(route.path, handler)
     else app.post(route.path, limit, handler)
   }
-  for (const [path, methods] of methodsByPath()) app.all(path, (context) => refuseMethod(parts, context, methods))
-  app.notFound((context) =>
-    refuse(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.')),
-  )
+  app.notFound((context) => refuse(parts, context, methodsOf(context.req.path)))
   app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, context.req.method)))
   return app
 }
 
-async function serve(parts: HttpParts, route: Route, context: Context): Promise<Response> {
+/** Without a promise as far as nothing waits: node-server answers such a response at once. */
+function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Response> {
   const name = context.req.param('name') ?? DEFAULT_KEYRING
   const trail = trailOf(parts, context, route.action, KEYRING_NAME.test(name) ? name : null)
+  const fail = (error: unknown) => answer(parts, context, error, trail)
   try {
-    const caller = route.action === 'open' ? null : await authenticate(parts, context, trail)
-    if (route.action !== 'open') requireGrant(caller, route.action, name)
-    const call = new Call(context, await parts.keyring(name), caller, trail)
-    const reply = await route.handle(call)
-    if (route.action !== 'open') trail.end(null)
-    const { warning } = call.keyring
-    return respond(warning === null ? reply : { ...reply, headers: { ...reply.headers, 'keyring-warning': warning } })
+    const response = andThen(admit(parts, route, context, trail, name), (caller) =>
+      andThen(parts.keyring(name), (keyring) => {
+        const call = new Call(context, keyring, caller, trail)
+        return andThen(route.handle(call), (reply) => finish(route, call, trail, reply))
+      }),
+    )
+    return response instanceof Promise ? response.catch(fail) : response
   } catch (error) {
-    return answer(parts, context, error, trail)
+    return fail(error)
   }
 }
 
-async function authenticate(parts: HttpParts, context: Context, trail: Trail) {
+function admit(
+  parts: HttpParts,
+  { action }: Route,
+  context: Context,
+  trail: Trail,
+  keyring: string,
+): Awaitable<Caller | null> {
+  if (action === 'open') return null
+  return andThen(authenticate(parts, context, trail), (caller) => {
+    requireGrant(caller, action, keyring)
+    return caller
+  })
+}
+
+function finish({ action }: Route, { keyring: { warning } }: Call, trail: Trail, reply: Reply): Response {
+  if (action !== 'open') trail.end(null)
+  return respond(warning === null ? reply : { ...reply, headers: { ...reply.headers, 'keyring-warning': warning } })
+}
+
+function authenticate(parts: HttpParts, context: Context, trail: Trail): Awaitable<Caller | null> {
   const presented = presentedToken({
     authorization: context.req.header('authorization'),
     kongAdminToken: context.req.header('kong-admin-token'),
   })
-  const caller = await parts.authenticate(presented)
-  trail.caller = caller?.name ?? null
-  return caller
+  return andThen(parts.authenticate(presented), (caller) => {
+    trail.caller = caller?.name ?? null
+    return caller
+  })
 }
 
 function trailOf(parts: HttpParts, context: Context, action: string, keyring: string | null = null): Trail {
@@ -101,31 +124,31 @@ function tooLarge(): never {
   throw new KeyringError('ERR_BODY_TOO_LARGE', `The body is larger than ${MAX_REQUEST_BODY_BYTES} bytes.`)
 }
 
-function methodsByPath(): Map<string, string[]> {
-  const paths = new Map<string, string[]>()
-  for (const { path, method } of ROUTES)
-    paths.set(path, [...(paths.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])])
-  return paths
-}
+const METHODS = new RegExpRouter<readonly string[]>()
+for (const [path, routes] of Map.groupBy(ROUTES, ({ path }) => path))
+  METHODS.add(
+    'ALL',
+    path,
+    routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])),
+  )
 
-function refuseMethod(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
-  const error = new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.')
-  return refuse(parts, context, error, { allow: methods.join(', ') })
-}
+/** Asked only when no route was found, so that a route stays the one handler of its path. */
+const methodsOf = (path: string): readonly string[] => METHODS.match('ALL', path)[0][0]?.[0] ?? []
 
 /** Without a credential nobody learns which paths there are. */
-async function refuse(
-  parts: HttpParts,
-  context: Context,
-  error: KeyringError,
-  headers: Record<string, string> = {},
-): Promise<Response> {
+async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
   const trail = trailOf(parts, context, context.req.method)
-  if ((await authenticate(parts, context, trail)) !== null) return answer(parts, context, error, trail, headers)
-  return answer(
-    parts,
-    context,
-    new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.'),
-    trail,
-  )
+  const caller = await authenticate(parts, context, trail)
+  if (caller === null)
+    return answer(
+      parts,
+      context,
+      new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.'),
+      trail,
+    )
+  return methods.length === 0
+    ? answer(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.'), trail)
+    : answer(parts, context, new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.'), trail, {
+        allow: methods.join(', '),
+      })
 }

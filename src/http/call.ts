@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import type { Action } from '../auth/grants.ts'
 import { isGranted } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
+import type { Awaitable } from '../core/awaitable.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
@@ -14,7 +15,7 @@ export interface Route {
   readonly path: string
   /** 'open' = needs no credential, and is not audited. */
   readonly action: Action | 'open'
-  readonly handle: (call: Call) => Promise<Reply> | Reply
+  readonly handle: (call: Call) => Awaitable<Reply>
 }
 
 export class Call {
@@ -81,9 +82,8 @@ export class Trail {
   }
 
   #event(outcome: AuditEvent['outcome'], code: KeyringErrorCode | null): AuditEvent {
-    const time = new Date(this.#clock.now()).toISOString()
     return {
-      time,
+      time: this.#clock.now(),
       request: this.request,
       caller: this.caller,
       action: this.#action,

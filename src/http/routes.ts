@@ -1,4 +1,6 @@
 /** Every route, with the one action that it needs. `/keyring…` is Kong's, for the keyring `default`. */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
 import { decodeUtf8, toBase64 } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { KeyringChange, SyncNote } from '../core/ports.ts'
@@ -37,10 +39,11 @@ async function ready({ keyring }: Call): Promise<Reply> {
     : { status: 503, body: { status: 'not ready' } }
 }
 
-async function list({ keyring }: Call): Promise<Reply> {
-  const record = await keyring.record()
-  const ids = record?.keys.map(({ id }) => id) ?? []
-  return { body: record?.active ? { ids, active: record.active } : { ids } }
+function list({ keyring }: Call): Awaitable<Reply> {
+  return andThen(keyring.record(), (record) => {
+    const ids = record?.keys.map(({ id }) => id) ?? []
+    return { body: record?.active ? { ids, active: record.active } : { ids } }
+  })
 }
 
 async function active({ keyring }: Call): Promise<Reply> {

@@ -1,4 +1,6 @@
 /** A keyring in use: what the surfaces and an application in the same process call. */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
@@ -55,8 +57,8 @@ export class Keyring {
   }
 
   /** `null` = never synced. */
-  async record(): Promise<KeyringRecord | null> {
-    return (await this.#snapshot.view())?.record ?? null
+  record(): Awaitable<KeyringRecord | null> {
+    return andThen(this.#snapshot.view(), (view) => view?.record ?? null)
   }
 
   /** With the active key. @throws `ERR_NO_ACTIVE_KEY`. */

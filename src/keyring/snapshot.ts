@@ -1,4 +1,5 @@
 /** What one instance holds of a keyring: the verified record, and the keys opened so far. */
+import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
@@ -35,7 +36,7 @@ export class View {
   }
 
   /** Opens a key at its first use. `null` = not in this revision. */
-  key(cipher: Cipher, set: SealerSet, id: string): Promise<Ek1Key> | Ek1Key | null {
+  key(cipher: Cipher, set: SealerSet, id: string): Awaitable<Ek1Key | null> {
     const entry = this.#entries.get(id)
     return this.#ready.get(id) ?? (entry === undefined ? null : this.#open(cipher, set, entry))
   }
@@ -85,7 +86,7 @@ export class Snapshot {
   }
 
   /** Refreshed first when it is not fresh; if that fails, what is there. `null` = never synced. */
-  view(): Promise<View | null> | View | null {
+  view(): Awaitable<View | null> {
     const now = this.#clock.now()
     if (now - this.#checkedAt < this.#freshness.freshMs || (this.#view !== null && this.#isRefreshing(now)))
       return this.#view

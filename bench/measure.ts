@@ -1,0 +1,39 @@
+/** What all parts share: how long to run, medians, figures against what is wanted, and an orderly end. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface Options {
+  /** Of load in each round. */
+  readonly seconds: number
+}
+
+export type Row = Readonly<Record<string, string | number>>
+export type Part = (options: Options) => Promise<Row[]>
+type OnEnd = (end: () => unknown) => void
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2
+}
+
+export const rounded = (value: number, digits: number): number => Number(value.toFixed(digits))
+
+export const wanted = (what: string, isMet: boolean): Row => ({ wanted: what, met: isMet ? 'yes' : 'NO' })
+
+/** Ends what was started, last first, also on failure. */
+export async function withEnds<T>(work: (onEnd: OnEnd) => Promise<T>): Promise<T> {
+  const ends: (() => unknown)[] = []
+  try {
+    return await work((end) => ends.push(end))
+  } finally {
+    for (const end of ends.toReversed()) await end()
+  }
+}
+
+export function tempFolder(onEnd: OnEnd): string {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bench-'))
+  onEnd(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
