@@ -12,6 +12,7 @@ const project = (
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    env: { WRANGLER_SEND_METRICS: 'false' },
     projects: [
       project('unit', ['test/{unit,architecture,contract}/**/*.test.ts'], { testTimeout: 20_000 }),
       project('node', ['test/node/**/*.test.ts'], { testTimeout: 120_000 }),

@@ -97,6 +97,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     store: memoryStore(),
     fetch: (request) => fetch(request),
     encryptBoundMs: 1000,
+    syncBatch: 900,
   })
 }
 

@@ -5,7 +5,6 @@ import type { ApiToken } from './auth/tokens.ts'
 import type { Config } from './config/config.ts'
 import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
-import { SYNC_BATCH } from './core/limits.ts'
 import type { Audit, Cipher, Clock, Fetch, Hash, KeyringAuthority, OpenKeySource, RecordStore } from './core/ports.ts'
 import { Secret } from './core/secret.ts'
 import { createHttp } from './http/app.ts'
@@ -27,6 +26,8 @@ export interface AuthorityPorts extends Primitives {
   readonly fetch: Fetch
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
   readonly encryptBoundMs: number
+  /** New versions that one sync reads at most. */
+  readonly syncBatch: number
 }
 
 export interface AppPorts extends Primitives {
@@ -44,7 +45,7 @@ const KEYRINGS = ['default']
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const open = vaultSource(config, ports)
   const sources = new Map(KEYRINGS.map((name) => [name, open]))
-  return createKeyringAuthority({ ...ports, wrappingKeys: config.wrappingKeys, sources, syncBatch: SYNC_BATCH })
+  return createKeyringAuthority({ ...ports, wrappingKeys: config.wrappingKeys, sources })
 }
 
 function vaultSource({ vault }: Config, { fetch, clock, cipher, hash }: AuthorityPorts): OpenKeySource {

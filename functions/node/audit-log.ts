@@ -1,5 +1,5 @@
 /** The audit log as JSON lines: those of 10 ms in one write, successful encrypts and decrypts added up. */
-import { auditLine } from '../../src/core/audit-line.ts'
+import { auditLine } from '../../src/core/lines.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Audit, AuditEvent } from '../../src/core/ports.ts'
 
@@ -14,6 +14,8 @@ export interface AuditLog extends Audit {
   close(): Promise<void>
 }
 
+const asLine = (event: AuditEvent): string => `${auditLine(event)}\n`
+
 export function auditLog(write: (text: string) => Promise<void>): AuditLog {
   const uses = new Map<string, AuditEvent>()
   let events: AuditEvent[] = []
@@ -24,7 +26,7 @@ export function auditLog(write: (text: string) => Promise<void>): AuditLog {
     events.push(event)
   }
   const flush = async (): Promise<void> => {
-    const text = events.map(auditLine).join('')
+    const text = events.map(asLine).join('')
     events = []
     if (text !== '') await write(text)
   }
@@ -43,7 +45,7 @@ export function auditLog(write: (text: string) => Promise<void>): AuditLog {
   return {
     note: (event) => (AGGREGATED.has(event.action) && event.outcome === 'ok' ? addUp(event) : push(event)),
     async commit(event) {
-      await write(auditLine(event)).catch(() => {
+      await write(asLine(event)).catch(() => {
         throw new KeyringError('ERR_AUDIT_UNAVAILABLE', 'The audit log cannot be written.')
       })
     },

@@ -4,12 +4,15 @@ import { appendFile } from 'node:fs/promises'
 import { createApp, createAuthority, keyrings } from '../../src/app.ts'
 import type { ApiToken } from '../../src/auth/tokens.ts'
 import type { Config } from '../../src/config/config.ts'
+import { defectLine } from '../../src/core/lines.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
 import { auditLog } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
 
+/** New versions that one sync reads at most. */
+const SYNC_BATCH = 900
 /** The authority is in this process, and another one's write shows within a second. */
 const FRESHNESS = { freshMs: 1000, pauseMs: 0 }
 
@@ -24,6 +27,7 @@ export function openInstance(config: Config, { database, auditFile }: { database
     store,
     fetch: httpFetch,
     encryptBoundMs: FRESHNESS.freshMs,
+    syncBatch: SYNC_BATCH,
   })
   const audit = auditLog(auditFile === null ? toStdout : (text) => appendFile(auditFile, text, { mode: 0o600 }))
   const ports = { ...primitives, authority, audit, freshness: FRESHNESS, extraTokens: adminToken(config), onDefect }
@@ -48,18 +52,4 @@ function adminToken({ node }: Config): ApiToken[] {
 const toStdout = (text: string): Promise<void> =>
   new Promise((resolve, reject) => process.stdout.write(text, (error) => (error ? reject(error) : resolve())))
 
-/** Name and frames alone: a foreign error's message may quote what it was given. */
-function onDefect(error: unknown, request: string): void {
-  const frames =
-    error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
-  const name = error instanceof Error ? error.name : typeof error
-  console.error(
-    JSON.stringify({
-      time: new Date().toISOString(),
-      level: 'error',
-      request,
-      defect: name,
-      frames: frames.map((line) => line.trim()),
-    }),
-  )
-}
+const onDefect = (error: unknown, request: string): void => console.error(defectLine(error, request))

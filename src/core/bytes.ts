@@ -4,7 +4,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export type Bytes = Uint8Array<ArrayBuffer>
 
 /** UTF-8. The caller has checked `isWellFormed()` where a lone surrogate would matter. */
-export const utf8 = (text: string): Bytes => encoder.encode(text)
+// oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- it changes the type that Workers declare
+export const utf8 = (text: string): Bytes => encoder.encode(text) as Bytes
 
 /** Fatal, and keeps a byte order mark. `null` = not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | null {

@@ -37,6 +37,8 @@ export const REMEDIES = {
   ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs any more.',
   ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS; it opens what it once sealed.',
   ERR_STORE_UNAVAILABLE: 'Check the record store (KEYRING_DATABASE) and its disk.',
+  ERR_AUTHORITY_UNAVAILABLE:
+    'Try again; if it lasts, look at the platform and its log. What this instance holds stays in service.',
   ERR_AUDIT_UNAVAILABLE: 'Make the audit log writable; nothing was changed.',
 
   ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; the last good keyring stays in service.',

@@ -4,8 +4,6 @@ export const MAX_RECORD_BYTES = 350 * 1024
 export const MAX_VAULT_BODY_BYTES = 4 * 1024 * 1024
 /** Bytes of one request body: one item to encrypt, in base64, with its context. */
 export const MAX_REQUEST_BODY_BYTES = 1024 * 1024
-/** New versions that one sync reads at most. */
-export const SYNC_BATCH = 900
 /** Requests to Vault at one time: Workers allow 6 connections for each request. */
 export const VAULT_CONCURRENCY = 6
 /** How often a sync decides again after somebody else wrote. */

@@ -38,7 +38,7 @@ function messageKey(key: CipherKey, nonce: Bytes, usage: 'encrypt' | 'decrypt'):
   return key.messageKey(nonce, usage)
 }
 
-const gcm = (nonce: Bytes, additionalData: Bytes): AesGcmParams => ({
+const gcm = (nonce: Bytes, additionalData: Bytes) => ({
   name: 'AES-GCM',
   iv: nonce.subarray(12),
   additionalData,

@@ -33,10 +33,8 @@ export const ROUTES: readonly Route[] = [
 
 /** 200 while the active key can be used, Vault up or down. Why not is for those with a grant. */
 async function ready({ keyring }: Call): Promise<Reply> {
-  const record = await settle(() => keyring.record())
-  return record.ok && record.value?.active
-    ? { body: { status: 'ready' } }
-    : { status: 503, body: { status: 'not ready' } }
+  const usable = await settle(() => keyring.isUsable())
+  return usable.ok && usable.value ? { body: { status: 'ready' } } : { status: 503, body: { status: 'not ready' } }
 }
 
 function list({ keyring }: Call): Awaitable<Reply> {

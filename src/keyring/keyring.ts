@@ -56,9 +56,14 @@ export class Keyring {
     return this.#snapshot.warning
   }
 
-  /** `null` = never synced. */
+  /** The authority's word, or what is here when it cannot be asked. `null` = never synced. */
   record(): Awaitable<KeyringRecord | null> {
-    return andThen(this.#snapshot.view(), (view) => view?.record ?? null)
+    return andThen(this.#snapshot.current(), (view) => view?.record ?? null)
+  }
+
+  /** Without asking anybody as long as the snapshot may be used. */
+  async isUsable(): Promise<boolean> {
+    return Boolean((await this.#snapshot.view())?.record.active)
   }
 
   /** With the active key. @throws `ERR_NO_ACTIVE_KEY`. */

@@ -70,6 +70,7 @@ export class Snapshot {
   #view: View | null = null
   #checkedAt = Number.NEGATIVE_INFINITY
   #startedAt = Number.NEGATIVE_INFINITY
+  #askedAt = Number.NEGATIVE_INFINITY
   #warning: KeyringErrorCode | null = null
 
   constructor(authority: KeyringAuthority, sealers: SealerSet, clock: Clock, keyring: string, freshness: Freshness) {
@@ -93,9 +94,20 @@ export class Snapshot {
     return this.#refreshOrKeep()
   }
 
-  /** Asks the authority now. 'paused' = somebody just did. @throws what the authority answers. */
+  /** What the authority has now; what is there if it cannot say. */
+  current(): Awaitable<View | null> {
+    return this.#freshness.pauseMs === 0 ? this.view() : this.#refreshOrKeep()
+  }
+
+  /**
+   * Asks the authority now, whatever is held. 'paused' = that was done just now: ids in a flood are random, so that
+   * nothing but a pause holds one off. @throws what the authority answers.
+   */
   async ask(): Promise<View | null | 'paused'> {
-    return this.#isRefreshing(this.#clock.now()) ? 'paused' : this.#refresh()
+    const now = this.#clock.now()
+    if (now - this.#askedAt < this.#freshness.pauseMs) return 'paused'
+    this.#askedAt = now
+    return this.#refresh()
   }
 
   /** Takes over what a sync or a change has answered. An older revision is refused. */

@@ -115,7 +115,7 @@ const timedOut = (target: Target, timeoutMs: number): KeyringError =>
 
 async function settleResponse(target: Target, response: Response, clock: Clock): Promise<Attempt> {
   const { status } = response
-  if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) {
+  if (status >= 300 && status < 400) {
     await response.body?.cancel()
     throw vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', {
       vaultStatus: status,

@@ -23,6 +23,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'library-hono': { file: 'src/keyring/planted-hono.ts', text: "export { Hono } from 'hono'" },
   'library-zod': { file: 'src/keyring/planted-zod.ts', text: "export { object } from 'zod/mini'" },
   'library-leven': { file: 'src/keyring/planted-leven.ts', text: "export { closestMatch } from 'leven'" },
+  'platform-cloudflare': { file: 'functions/cloudflare/planted.ts', text: "export * from '../nodejs/clock.ts'" },
   'platform-node': { file: 'functions/node/planted.ts', text: "export * from '../cli/keys.ts'" },
   'platform-nodejs': { file: 'functions/nodejs/planted.ts', text: "export * from '../node/screen.ts'" },
   'platform-cli': { file: 'functions/cli/planted.ts', text: "export * from '../lambda/planted.ts'" },

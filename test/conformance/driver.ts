@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { createTestHarness } from 'wrangler'
 
 export interface Deployment {
   readonly url: string
@@ -44,4 +45,22 @@ export const startNode: Start = (settings) => {
     })
     child.once('close', () => reject(new Error(printed.join(''))))
   })
+}
+
+/** The Worker of wrangler.toml on workerd, its Durable Object in a folder of its own. */
+export const startWorker: Start = async (settings) => {
+  const harness = createTestHarness({
+    root: join(import.meta.dirname, '../..'),
+    workers: [{ configPath: 'wrangler.toml', secrets: { ...settings } }],
+  })
+  const { url } = await harness.listen()
+  return {
+    url: url.origin,
+    output: () =>
+      harness
+        .getLogs()
+        .map(({ message }) => `${message}\n`)
+        .join(''),
+    stop: () => harness.close(),
+  }
 }

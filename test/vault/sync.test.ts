@@ -52,6 +52,7 @@ async function setup(
     store,
     fetch: (request) => fetch(request),
     encryptBoundMs: 1000,
+    syncBatch: 900,
   })
   const keyring = await Keyring.open('default', {
     ...primitives,

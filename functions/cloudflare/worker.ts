@@ -1,0 +1,51 @@
+/** The Worker: settings and app once in module scope, so that a request finds them ready. */
+import { env } from 'cloudflare:workers'
+import type { Hono } from 'hono'
+import { createApp } from '../../src/app.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { auditLine, defectLine, settingLine } from '../../src/core/lines.ts'
+import type { Audit } from '../../src/core/ports.ts'
+import { webCipher, webHash } from '../../src/crypto/web.ts'
+import { misconfigured } from '../../src/http/misconfigured.ts'
+import { objectAuthority } from './authority-stub.ts'
+import { workersClock } from './clock.ts'
+import type { KeyringObject } from './keyring-object.ts'
+import { FRESHNESS } from './limits.ts'
+import { settingsOf } from './settings.ts'
+
+export { KeyringObject } from './keyring-object.ts'
+
+/** What wrangler.toml binds, beside the settings. */
+interface Bindings {
+  readonly KEYRING_OBJECT: DurableObjectNamespace<KeyringObject>
+}
+
+/** The platform collects what is printed; there is nothing to wait for. */
+const audit: Audit = {
+  note: (event) => console.log(auditLine(event)),
+  commit: async (event) => console.log(auditLine(event)),
+}
+
+function build(bindings: Bindings): Hono {
+  const parsed = parseConfig(settingsOf(bindings))
+  if (!parsed.ok) {
+    for (const { name, message } of parsed.problems) console.error(settingLine(name, message))
+    return misconfigured(parsed.problems.map(({ name }) => name))
+  }
+  for (const notice of parsed.notices) console.warn(notice)
+  if (parsed.config === null) return misconfigured(['KEYRING_ENABLED'])
+  return createApp(parsed.config, {
+    cipher: webCipher,
+    hash: webHash,
+    clock: workersClock,
+    authority: objectAuthority(bindings.KEYRING_OBJECT),
+    audit,
+    freshness: FRESHNESS,
+    extraTokens: [],
+    onDefect: (error, request) => console.error(defectLine(error, request)),
+  })
+}
+
+const app = build(env as unknown as Bindings)
+
+export default { fetch: (request: Request) => app.fetch(request) }

@@ -1,0 +1,32 @@
+/** What is logged, as lines of JSON without the line end: the same on every platform. */
+import type { AuditEvent } from './ports.ts'
+
+export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
+
+/** Name and frames alone: a foreign error's message may quote what it was given. */
+export function defectLine(error: unknown, request: string): string {
+  const frames =
+    error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
+  return JSON.stringify({
+    time: isoTime(Date.now()),
+    level: 'error',
+    request,
+    defect: error instanceof Error ? error.name : typeof error,
+    frames: frames.map((line) => line.trim()),
+  })
+}
+
+export const settingLine = (name: string, message: string): string =>
+  JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })
+
+let lastTime = Number.NaN
+let lastText = ''
+
+/** Many events share a millisecond. */
+function isoTime(ms: number): string {
+  if (ms !== lastTime) {
+    lastText = new Date(ms).toISOString()
+    lastTime = ms
+  }
+  return lastText
+}

@@ -1,0 +1,17 @@
+/** What a deployment answers that cannot work: alive, not ready, and which settings are at fault. */
+import { Hono } from 'hono'
+import { KeyringError } from '../core/errors.ts'
+import { problem } from './problem.ts'
+import { respond } from './reply.ts'
+
+/** @param names of settings; what is wrong with them is in the log. */
+export function misconfigured(names: readonly string[]): Hono {
+  const app = new Hono()
+  const error = new KeyringError('ERR_CONFIG_INVALID', `This deployment cannot work with its settings.`, {
+    facts: { settings: names.join(', ') },
+  })
+  app.get('/healthz', () => respond({ body: { status: 'alive' } }))
+  app.get('/readyz', () => respond({ status: 503, body: { status: 'not ready' } }))
+  app.notFound((context) => respond(problem(context.req.path, error, crypto.randomUUID(), {})))
+  return app
+}

@@ -1,0 +1,4 @@
+import { startWorker } from './driver.ts'
+import { conformance } from './suite.ts'
+
+conformance('workerd', startWorker)
