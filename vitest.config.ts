@@ -17,6 +17,7 @@ export default defineConfig({
       project('unit', ['test/{unit,architecture,contract}/**/*.test.ts'], { testTimeout: 20_000 }),
       project('node', ['test/node/**/*.test.ts'], { testTimeout: 120_000 }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
+      project('workerd', ['test/workerd/**/*.test.ts'], { testTimeout: 30_000 }),
       project('vault', ['test/vault/**/*.test.ts'], { testTimeout: 60_000, globalSetup: ['test/vault/openbao.ts'] }),
     ],
   },

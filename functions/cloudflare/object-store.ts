@@ -12,8 +12,11 @@ export function objectStore({ sql, sync }: { sql: SqlStorage; sync: () => Promis
       'CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT',
     ),
   )
-  const known = new Map<string, StoredRecord | null>()
+  const known = new Map<string, StoredRecord>()
 
+  const versionOf = (name: string): number | null =>
+    guarded(() => sql.exec<{ version: number }>('SELECT version FROM record WHERE name = ?', name).toArray())[0]
+      ?.version ?? null
   const load = (name: string): StoredRecord | null => {
     const [row] = guarded(() => sql.exec<Row>('SELECT version, bytes FROM record WHERE name = ?', name).toArray())
     return row === undefined ? null : { version: row.version, bytes: new Uint8Array(row.bytes) }
@@ -33,9 +36,9 @@ export function objectStore({ sql, sync }: { sql: SqlStorage; sync: () => Promis
   return {
     async get(name) {
       const held = known.get(name)
-      if (held !== undefined) return held
+      if (held !== undefined && held.version === versionOf(name)) return held
       const stored = load(name)
-      known.set(name, stored)
+      if (stored !== null) known.set(name, stored)
       return stored
     },
     async put(name, bytes, expected) {

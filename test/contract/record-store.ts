@@ -7,35 +7,37 @@ import type { RecordStore } from '../../src/core/ports.ts'
 export interface OpenStore {
   /** Two handles on the same store: of one process, or of two. */
   readonly handles: readonly [RecordStore, RecordStore]
-  close(): void
+  close(): Promise<void> | void
 }
 
 const bytes = (...values: number[]): Bytes => new Uint8Array(values)
 
-export function recordStoreContract(name: string, open: () => OpenStore): void {
+export function recordStoreContract(name: string, open: () => Promise<OpenStore> | OpenStore): void {
   describe(`the record store ${name}`, () => {
     const opened: OpenStore[] = []
-    const store = () => {
-      const made = open()
+    const store = async () => {
+      const made = await open()
       opened.push(made)
       return made.handles
     }
-    afterEach(() => opened.splice(0).forEach((made) => made.close()))
+    afterEach(async () => {
+      for (const made of opened.splice(0)) await made.close()
+    })
 
     it('has nothing at first', async () => {
-      const [one] = store()
+      const [one] = await store()
       expect(await one.get('k')).toBeNull()
     })
 
     it('writes the first version only where there is none', async () => {
-      const [one] = store()
+      const [one] = await store()
       expect(await one.put('k', bytes(1), 0)).toMatchObject({ version: 1 })
       expect(await one.put('k', bytes(2), 0)).toBe('conflict')
       expect(await one.get('k')).toEqual({ bytes: bytes(1), version: 1 })
     })
 
     it('raises the version by one at each put, and refuses a stale one', async () => {
-      const [one] = store()
+      const [one] = await store()
       await one.put('k', bytes(1), 0)
       expect(await one.put('k', bytes(2), 1)).toMatchObject({ version: 2 })
       expect(await one.put('k', bytes(3), 1)).toBe('conflict')
@@ -46,7 +48,7 @@ export function recordStoreContract(name: string, open: () => OpenStore): void {
     })
 
     it.each([0, 1])('lets exactly one of two racing writers win at version %i', async (expected) => {
-      const [one, two] = store()
+      const [one, two] = await store()
       if (expected === 1) await one.put('k', bytes(9), 0)
       const outcomes = await Promise.all([one.put('k', bytes(1), expected), two.put('k', bytes(2), expected)])
       const winner = outcomes.findIndex((outcome) => outcome !== 'conflict')
@@ -55,7 +57,7 @@ export function recordStoreContract(name: string, open: () => OpenStore): void {
     })
 
     it('shows at once what another handle has written', async () => {
-      const [one, two] = store()
+      const [one, two] = await store()
       expect(await two.get('k')).toBeNull()
       await one.put('k', bytes(1), 0)
       expect(await two.get('k')).toEqual({ bytes: bytes(1), version: 1 })
@@ -64,7 +66,7 @@ export function recordStoreContract(name: string, open: () => OpenStore): void {
     })
 
     it('keeps names apart', async () => {
-      const [one] = store()
+      const [one] = await store()
       await one.put('keyring/a', bytes(1), 0)
       await one.put('status/a', bytes(2), 0)
       expect([await one.get('keyring/a'), await one.get('status/a')]).toMatchObject([
@@ -74,7 +76,7 @@ export function recordStoreContract(name: string, open: () => OpenStore): void {
     })
 
     it('gives back every byte, whatever the caller does with its own afterwards', async () => {
-      const [one, two] = store()
+      const [one, two] = await store()
       const all = Uint8Array.from({ length: 256 }, (_, value) => value)
       const given = all.slice()
       await one.put('k', given, 0)
@@ -82,14 +84,8 @@ export function recordStoreContract(name: string, open: () => OpenStore): void {
       expect([(await one.get('k'))?.bytes, (await two.get('k'))?.bytes]).toEqual([all, all])
     })
 
-    it('returns the same object as long as nothing was written', async () => {
-      const [one] = store()
-      await one.put('k', bytes(1), 0)
-      expect(await one.get('k')).toBe(await one.get('k'))
-    })
-
     it('takes a record of 350 KiB, and refuses one byte more', async () => {
-      const [one] = store()
+      const [one] = await store()
       expect(await one.put('k', new Uint8Array(MAX_RECORD_BYTES), 0)).toMatchObject({ version: 1 })
       await expect(one.put('k', new Uint8Array(MAX_RECORD_BYTES + 1), 1)).rejects.toMatchObject({
         code: 'ERR_RECORD_TOO_LARGE',

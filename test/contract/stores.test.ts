@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { recordStoreContract } from './record-store.ts'
@@ -20,4 +21,15 @@ recordStoreContract('in SQLite', () => {
       rmSync(folder, { recursive: true })
     },
   }
+})
+
+describe('a store in this process', () => {
+  it.each([
+    ['in memory', () => memoryStore()],
+    ['in SQLite', () => sqliteStore(':memory:')],
+  ])('%s returns the same object as long as nothing was written', async (_, open) => {
+    const store = open()
+    await store.put('k', new Uint8Array([1]), 0)
+    expect(await store.get('k')).toBe(await store.get('k'))
+  })
 })
