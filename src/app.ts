@@ -13,6 +13,7 @@ import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/snapshot.ts'
 import { kv2Source } from './vault/kv2.ts'
 import { tokenLogin } from './vault/login/token.ts'
+import type { VaultTransport } from './vault/transport.ts'
 import { vaultTransport } from './vault/transport.ts'
 
 interface Primitives {
@@ -39,25 +40,21 @@ export interface AppPorts extends Primitives {
   readonly onDefect: (error: unknown, request: string) => void
 }
 
-/** The names of the keyrings that the settings configure. */
-const KEYRINGS = ['default']
-
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const open = vaultSource(config, ports)
-  const sources = new Map(KEYRINGS.map((name) => [name, open]))
-  return createKeyringAuthority({ ...ports, wrappingKeys: config.wrappingKeys, sources })
+  const { wrappingKeys, syncPeriodMs } = config
+  const transport = vaultTransport({ ...ports, ...config.vault })
+  const sources = new Map(config.keyrings.map((each) => [each.name, vaultSource(config, ports, transport, each)]))
+  return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, sources })
 }
 
-function vaultSource({ vault }: Config, { fetch, clock, cipher, hash }: AuthorityPorts): OpenKeySource {
-  const transport = vaultTransport({ fetch, clock, ...vault })
-  return (token) =>
-    kv2Source({
-      transport,
-      login: tokenLogin(token === null ? vault.auth.token : new Secret(token)),
-      cipher,
-      hash,
-      ...vault,
-    })
+function vaultSource(
+  { vault }: Config,
+  { cipher, hash }: Primitives,
+  transport: VaultTransport,
+  { mount, path }: Config['keyrings'][number],
+): OpenKeySource {
+  const login = (token: string | null) => tokenLogin(token === null ? vault.auth.token : new Secret(token))
+  return (token) => kv2Source({ ...vault, mount, path, transport, login: login(token), cipher, hash })
 }
 
 export function createApp(config: Config, ports: AppPorts): Hono {
@@ -82,8 +79,9 @@ export function keyrings(
     const made = await Keyring.open(name, { ...ports, wrappingKeys: config.wrappingKeys })
     return opened.get(name) ?? (opened.set(name, made), made)
   }
+  const names = new Set(config.keyrings.map(({ name }) => name))
   return (name) => {
-    if (!KEYRINGS.includes(name)) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
+    if (!names.has(name)) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
     return opened.get(name) ?? open(name)
   }
 }

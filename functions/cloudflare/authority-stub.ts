@@ -24,6 +24,7 @@ export function objectAuthority(objects: DurableObjectNamespace<KeyringObject>):
     read: (keyring, known) => call((stub) => stub.read(keyring, known)),
     status: (keyring) => call((stub) => stub.status(keyring)),
     sync: (keyring, options) => call((stub) => stub.sync(keyring, options)),
+    syncIfDue: (keyring) => call((stub) => stub.syncIfDue(keyring)),
     change: (keyring, change) => call((stub) => stub.change(keyring, change)),
   }
 }

@@ -16,7 +16,7 @@ export class KeyringObject extends DurableObject<object> implements KeyringAutho
 
   constructor(state: DurableObjectState, bindings: object) {
     super(state, bindings)
-    const parsed = parseConfig(settingsOf(bindings))
+    const parsed = parseConfig(settingsOf(bindings), 'workers')
     this.#authority =
       parsed.ok && parsed.config !== null
         ? createAuthority(parsed.config, {
@@ -41,6 +41,10 @@ export class KeyringObject extends DurableObject<object> implements KeyringAutho
 
   sync(keyring: string, options: SyncOptions) {
     return this.#do((authority) => authority.sync(keyring, options))
+  }
+
+  syncIfDue(keyring: string) {
+    return this.#do((authority) => authority.syncIfDue(keyring))
   }
 
   change(keyring: string, change: KeyringChange) {

@@ -1,12 +1,12 @@
 /** The Worker: settings and app once in module scope, so that a request finds them ready. */
 import { env } from 'cloudflare:workers'
-import type { Hono } from 'hono'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { auditLine, defectLine, settingLine } from '../../src/core/lines.ts'
 import type { Audit } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
+import { runSchedule } from '../../src/keyring/schedule.ts'
 import { objectAuthority } from './authority-stub.ts'
 import { workersClock } from './clock.ts'
 import type { KeyringObject } from './keyring-object.ts'
@@ -26,26 +26,32 @@ const audit: Audit = {
   commit: async (event) => console.log(auditLine(event)),
 }
 
-function build(bindings: Bindings): Hono {
-  const parsed = parseConfig(settingsOf(bindings))
+function build(bindings: Bindings) {
+  const parsed = parseConfig(settingsOf(bindings), 'workers')
   if (!parsed.ok) {
     for (const { name, message } of parsed.problems) console.error(settingLine(name, message))
-    return misconfigured(parsed.problems.map(({ name }) => name))
+    return { app: misconfigured(parsed.problems.map(({ name }) => name)), runDue: async () => {} }
   }
   for (const notice of parsed.notices) console.warn(notice)
-  if (parsed.config === null) return misconfigured(['KEYRING_ENABLED'])
-  return createApp(parsed.config, {
+  const { config } = parsed
+  if (config === null) return { app: misconfigured(['KEYRING_ENABLED']), runDue: async () => {} }
+  const authority = objectAuthority(bindings.KEYRING_OBJECT)
+  const app = createApp(config, {
     cipher: webCipher,
     hash: webHash,
     clock: workersClock,
-    authority: objectAuthority(bindings.KEYRING_OBJECT),
+    authority,
     audit,
     freshness: FRESHNESS,
     extraTokens: [],
     onDefect: (error, request) => console.error(defectLine(error, request)),
   })
+  return { app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
 }
 
-const app = build(env as unknown as Bindings)
+const { app, runDue } = build(env as unknown as Bindings)
 
-export default { fetch: (request: Request) => app.fetch(request) }
+export default {
+  fetch: (request: Request) => app.fetch(request),
+  scheduled: runDue,
+}

@@ -8,9 +8,12 @@ import { defectLine } from '../../src/core/lines.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
+import { runSchedule } from '../../src/keyring/schedule.ts'
 import { auditLog } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
 
+/** How often the schedule looks whether a sync is due, in milliseconds. */
+const SCHEDULE_MS = 60_000
 /** New versions that one sync reads at most. */
 const SYNC_BATCH = 900
 /** The authority is in this process, and another one's write shows within a second. */
@@ -30,11 +33,17 @@ export function openInstance(config: Config, { database, auditFile }: { database
     syncBatch: SYNC_BATCH,
   })
   const audit = auditLog(auditFile === null ? toStdout : (text) => appendFile(auditFile, text, { mode: 0o600 }))
+  const schedule = setInterval(() => {
+    runSchedule(authority, config.keyrings, (line) => console.error(line)).catch((error: unknown) =>
+      onDefect(error, 'schedule'),
+    )
+  }, SCHEDULE_MS).unref()
   const ports = { ...primitives, authority, audit, freshness: FRESHNESS, extraTokens: adminToken(config), onDefect }
   return {
     app: createApp(config, ports),
     keyring: keyrings(config, ports),
     async close() {
+      clearInterval(schedule)
       await audit.close()
       store.close()
     },

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { KEYRING_NAME } from '../core/limits.ts'
-import { distinct } from './values.ts'
+import { distinct, jsonText } from './values.ts'
 
 /** Those of `auth/grants.ts`, which this layer may not see; the types of a test hold the two together. */
 export const ACTIONS = [
@@ -56,16 +56,10 @@ const entry = z.pipe(
 
 const LIST = 'must be a JSON list of {"name", "sha256", "grants", "expires_at"}'
 
-const json = z.transform((text: string, { issues }): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    issues.push({ code: 'custom', message: LIST, input: null })
-    return z.NEVER
-  }
-})
-
 const once = (field: 'name' | 'sha256') =>
   distinct<z.output<typeof entry>>((each) => each[field], `must give each ${field} once`)
 
-export const apiTokens = z.pipe(z.pipe(z.string(), json), z.array(entry, LIST).check(once('name'), once('sha256')))
+export const apiTokens = z.pipe(
+  z.pipe(z.string(), jsonText(LIST)),
+  z.array(entry, LIST).check(once('name'), once('sha256')),
+)

@@ -2,9 +2,10 @@
 import * as z from 'zod/mini'
 import type { Secret } from '../core/secret.ts'
 import type { Env, Problem } from './names.ts'
-import { conflicts, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
+import { conflicts, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
 import type { Settings } from './schema.ts'
 import { isPlainHttp, schema } from './schema.ts'
+import type { Platform } from './settings.ts'
 import { SETTINGS, TABLE } from './settings.ts'
 
 export type { Problem } from './names.ts'
@@ -40,6 +41,11 @@ export interface Config {
   /** At least one; the first seals. */
   readonly wrappingKeys: readonly WrappingKeySetting[]
   readonly apiTokens: readonly ApiTokenSetting[]
+  /** `default` first. */
+  readonly keyrings: readonly { readonly name: string; readonly mount: string; readonly path: string }[]
+  /** Milliseconds; `null` = never by itself. */
+  readonly syncPeriodMs: number | null
+  readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
   readonly node: {
     readonly port: number
     readonly host: string
@@ -57,11 +63,15 @@ const OFF = 'The keyring is off (KEYRING_ENABLED=off).'
 const PLAIN_HTTP =
   'WARNING: KEYRING_VAULT_HOST is plain http (KEYRING_VAULT_ALLOW_HTTP is on): anyone on the way can read the Vault token and every key. Use https.'
 
-export function parseConfig(env: Env): Parsed {
+export function parseConfig(env: Env, platform: Platform = 'node'): Parsed {
   const texts = textsOf(env)
   const isOff = z.safeParse(SETTINGS.KEYRING_ENABLED.schema, texts['KEYRING_ENABLED']).data === false
   const parsed = z.safeParse(schema, texts)
-  const problems = [...settingProblems(env, parsed.error?.issues ?? [], isOff), ...unknownNames(env)]
+  const problems = [
+    ...settingProblems(env, parsed.error?.issues ?? [], isOff),
+    ...unknownNames(env),
+    ...misplaced(env, platform),
+  ]
   if (problems.length > 0) return { ok: false, problems }
   if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
   if (!parsed.success) throw new TypeError('A rule of the settings names no setting.')
@@ -96,6 +106,12 @@ function toConfig(all: Settings): Config {
       timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
       auth: { method: all.KEYRING_VAULT_AUTH_METHOD, token: all.KEYRING_VAULT_TOKEN },
     },
+    keyrings: [
+      { name: 'default', mount: all.KEYRING_VAULT_MOUNT, path: all.KEYRING_VAULT_PATH },
+      ...all.KEYRINGS.map(({ name, mount, path }) => ({ name, mount: mount ?? all.KEYRING_VAULT_MOUNT, path })),
+    ],
+    syncPeriodMs: all.KEYRING_SYNC_PERIOD === 0 ? null : all.KEYRING_SYNC_PERIOD * 1000,
+    lambda: { table: all.KEYRING_TABLE ?? null, syncFunction: all.KEYRING_SYNC_FUNCTION ?? null },
     wrappingKeys: all.KEYRING_WRAPPING_KEYS,
     apiTokens: all.KEYRING_API_TOKENS,
     node: {

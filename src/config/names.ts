@@ -1,6 +1,6 @@
 /** From environment names to settings: aliases, fallbacks, names that are not used and names that nobody knows. */
 import { closestMatch } from 'leven'
-import type { Setting } from './settings.ts'
+import type { Platform, Setting } from './settings.ts'
 import { TABLE, UNUSED } from './settings.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -43,7 +43,14 @@ const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(nam
 export const unusedNotices = (env: Env): string[] =>
   unusedNames.filter(({ name }) => isSet(env, name)).map(({ name, why }) => `${name} is not used here: ${why}.`)
 
-const OURS = /^(?:KONG_)?KEYRING_/
+/** Names such as PORT are common: where they mean nothing they are left alone. */
+export const misplaced = (env: Env, platform: Platform): Problem[] =>
+  TABLE.filter(
+    ([name, setting]) =>
+      setting.platform !== 'all' && setting.platform !== platform && OURS.test(name) && isSet(env, name),
+  ).map(([name, setting]) => ({ name, message: `is a setting of ${setting.platform} alone, and this is ${platform}` }))
+
+const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 const KNOWN = new Set([
   ...TABLE.flatMap(([name, setting]) => namesOf(name, setting)),
   ...unusedNames.map(({ name }) => name),

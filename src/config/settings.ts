@@ -1,20 +1,26 @@
 /** Every setting, once: the schema, the names and docs/settings.md follow from this table, in this order. */
 import type * as z from 'zod/mini'
 import { apiTokens } from './api-tokens.ts'
+import { keyrings } from './keyrings.ts'
 import {
   apiToken,
   authMethod,
   file,
+  functionName,
   host,
   namespace,
   onOff,
   strategy,
+  tableName,
   vaultAddress,
   vaultPath,
   vaultToken,
   wholeNumber,
 } from './values.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
+
+/** Where a deployment runs. */
+export type Platform = 'node' | 'workers' | 'lambda'
 
 export interface Setting {
   readonly schema: z.ZodMiniType<unknown, string | undefined>
@@ -24,7 +30,7 @@ export interface Setting {
   readonly kong?: true
   /** Read in this order when the setting is not set. */
   readonly fallbacks?: readonly string[]
-  readonly platform: 'all' | 'node'
+  readonly platform: 'all' | Platform
   readonly secret?: true
   readonly doc: string
 }
@@ -97,6 +103,18 @@ export const SETTINGS = {
     platform: 'all',
     doc: 'How long to wait for one answer of Vault, in milliseconds: 100 to 60000.',
   },
+  KEYRINGS: {
+    schema: keyrings,
+    default: '[]',
+    platform: 'all',
+    doc: 'Keyrings beside `default`, as a JSON list of `{"name", "path", "mount"}`: each another secret of the same Vault; `mount` is `KEYRING_VAULT_MOUNT` unless given.',
+  },
+  KEYRING_SYNC_PERIOD: {
+    schema: wholeNumber(0, 86_400),
+    default: '600',
+    platform: 'all',
+    doc: 'Seconds between two syncs by themselves, looked at once a minute: 0 to 86400, where 0 is never. After a failure the next try comes sooner: after 1, 2, 4… minutes.',
+  },
   KEYRING_WRAPPING_KEYS: {
     schema: wrappingKeys,
     platform: 'all',
@@ -131,6 +149,16 @@ export const SETTINGS = {
     schema: file,
     platform: 'node',
     doc: 'Path of the SQLite file with the sealed record. On loopback it lies in `.edge-keyring/` unless set; elsewhere it is required.',
+  },
+  KEYRING_TABLE: {
+    schema: tableName,
+    platform: 'lambda',
+    doc: 'Name of the DynamoDB table with the sealed record. Required on Lambda.',
+  },
+  KEYRING_SYNC_FUNCTION: {
+    schema: functionName,
+    platform: 'lambda',
+    doc: 'Name of the function that syncs; the HTTP function invokes it. Required on Lambda, for the HTTP function.',
   },
   KEYRING_DEV_VAULT_PORT: {
     schema: wholeNumber(1, 65_535),

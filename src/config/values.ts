@@ -113,3 +113,22 @@ export const host = z.string().check(
 )
 
 export const file = z.optional(z.string().check(z.regex(/^\P{Cc}+$/u, 'must be a path without control characters')))
+
+export const tableName = z.optional(
+  z.string().check(z.regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be the name of a DynamoDB table, 3 to 255 characters')),
+)
+
+export const functionName = z.optional(
+  z.string().check(z.regex(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function')),
+)
+
+/** JSON in a setting; `message` when it does not parse. */
+export const jsonText = (message: string) =>
+  z.transform((text: string, { issues }): unknown => {
+    try {
+      return JSON.parse(text)
+    } catch {
+      issues.push({ code: 'custom', message, input: null })
+      return z.NEVER
+    }
+  })

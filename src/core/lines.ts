@@ -1,4 +1,5 @@
 /** What is logged, as lines of JSON without the line end: the same on every platform. */
+import type { KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
@@ -18,6 +19,16 @@ export function defectLine(error: unknown, request: string): string {
 
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })
+
+export const scheduleLine = (keyring: string, outcome: string, code: KeyringErrorCode | null): string =>
+  JSON.stringify({
+    time: isoTime(Date.now()),
+    level: code === null ? 'info' : 'warn',
+    schedule: 'sync',
+    keyring,
+    outcome,
+    code,
+  })
 
 let lastTime = Number.NaN
 let lastText = ''

@@ -168,6 +168,8 @@ export interface SyncStatus {
   readonly lastSuccess: number | null
   /** Consecutive. */
   readonly failures: number
+  /** New versions that the last sync left for the next one. */
+  readonly remaining: number
   readonly failing: {
     readonly since: number
     readonly code: KeyringErrorCode
@@ -177,12 +179,22 @@ export interface SyncStatus {
   } | null
 }
 
+export interface NextTry {
+  /** Milliseconds since 1970; `null` = nothing is scheduled. */
+  readonly nextTry: number | null
+}
+
+/** A schedule's look: 'held' = somebody else is at it. */
+export type DueSync = 'synced' | 'not-due' | 'held'
+
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
 export interface KeyringAuthority {
   /** 'unchanged' = the stored revision is not above `known` (0 = nothing known). `null` = never synced. */
   read(keyring: string, known: number): Promise<Result<Bytes | 'unchanged' | null>>
-  status(keyring: string): Promise<Result<SyncStatus>>
+  status(keyring: string): Promise<Result<SyncStatus & NextTry>>
   sync(keyring: string, options: SyncOptions): Promise<Result<SyncReport>>
+  /** For a schedule that looks once a minute. A failed sync is a failure here too. */
+  syncIfDue(keyring: string): Promise<Result<DueSync>>
   /** The answer is the sealed record as it is now. */
   change(keyring: string, change: KeyringChange): Promise<Result<Bytes>>
 }

@@ -1,10 +1,12 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
+import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS } from '../core/limits.ts'
 import type {
   Cipher,
   Clock,
+  DueSync,
   Hash,
   KeyringAuthority,
   KeyringChange,
@@ -17,7 +19,7 @@ import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import { applyChange } from './change.ts'
 import { Ledger } from './ledger.ts'
-import { StatusLog } from './status.ts'
+import { StatusLog, nextTry } from './status.ts'
 import { syncKeyring } from './sync.ts'
 
 export interface AuthorityParts {
@@ -30,12 +32,15 @@ export interface AuthorityParts {
   readonly sources: ReadonlyMap<string, OpenKeySource>
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
+  /** Between two syncs by themselves, in milliseconds; `null` = never. */
+  readonly syncPeriodMs: number | null
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
   readonly encryptBoundMs: number
 }
 
 /** The longest a sync may take, in milliseconds. */
 const SYNC_DEADLINE_MS = 60_000
+const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export function createAuthority(parts: AuthorityParts): KeyringAuthority {
   const opened = new Map<string, Promise<Keyring>>()
@@ -46,17 +51,18 @@ export function createAuthority(parts: AuthorityParts): KeyringAuthority {
   }
   return {
     read: (name, known) => settle(async () => (await keyring(name)).read(known)),
-    status: (name) => settle(async () => (await keyring(name)).log.read()),
+    status: (name) => settle(async () => (await keyring(name)).status()),
     sync: (name, options) => settle(async () => (await keyring(name)).sync(options)),
+    syncIfDue: (name) => settle(async () => (await keyring(name)).syncIfDue()),
     change: (name, change) => settle(async () => (await keyring(name)).change(change)),
   }
 }
 
 class Keyring {
-  readonly log: StatusLog
   readonly #parts: AuthorityParts
   readonly #name: string
   readonly #ledger: Ledger
+  readonly #log: StatusLog
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   #running: Promise<SyncReport> | null = null
@@ -67,7 +73,7 @@ class Keyring {
     this.#source = source
     this.#sealers = set
     this.#ledger = new Ledger(parts.store, set, parts.clock, name)
-    this.log = new StatusLog(parts.store, set, parts.clock, name)
+    this.#log = new StatusLog(parts.store, set, parts.clock, name)
   }
 
   static async open(parts: AuthorityParts, name: string): Promise<Keyring> {
@@ -89,6 +95,22 @@ class Keyring {
     return this.#running
   }
 
+  async status() {
+    const status = await this.#log.read()
+    return { ...status, nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()) }
+  }
+
+  /** Looked at again under the lease: whoever had it before may have done the work. */
+  async syncIfDue(): Promise<DueSync> {
+    const { store, clock } = this.#parts
+    if (!(await this.#isDue())) return 'not-due'
+    return underLease(store, clock, `sync/${this.#name}`, async () => {
+      if (!(await this.#isDue())) return 'not-due'
+      await this.#sync(PLAIN, LEASED_WORK_MS)
+      return 'synced'
+    })
+  }
+
   async change(change: KeyringChange) {
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
       const loaded = await this.#ledger.load()
@@ -101,20 +123,25 @@ class Keyring {
     throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
   }
 
-  async #sync(options: SyncOptions): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options))
+  async #isDue(): Promise<boolean> {
+    const { nextTry: due } = await this.status()
+    return due !== null && due <= this.#parts.clock.now()
+  }
+
+  async #sync(options: SyncOptions, deadlineMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
+    const result = await settle(() => this.#attempt(options, deadlineMs))
     if (options.token === null || result.ok) await this.#note(result)
     return unwrap(result)
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */
   async #note(result: Result<SyncReport>): Promise<void> {
-    await settle(() => this.log.note(result.ok ? null : result.error))
+    await settle(() => this.#log.note(result))
   }
 
-  async #attempt(options: SyncOptions): Promise<SyncReport> {
+  async #attempt(options: SyncOptions, deadlineMs: number): Promise<SyncReport> {
     const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), SYNC_DEADLINE_MS)
+    const timer = setTimeout(() => abort.abort(), deadlineMs)
     try {
       const { clock, syncBatch: batch } = this.#parts
       const source = this.#source(options.token)

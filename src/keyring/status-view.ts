@@ -1,7 +1,7 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES } from '../core/errors.ts'
-import type { SourceId, SyncStatus } from '../core/ports.ts'
+import type { NextTry, SourceId, SyncStatus } from '../core/ports.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
 interface KeyStatus {
@@ -39,7 +39,7 @@ export interface StatusView {
 export function statusView(
   keyring: string,
   record: KeyringRecord | null,
-  status: SyncStatus,
+  status: SyncStatus & NextTry,
   warning: KeyringErrorCode | null,
 ): StatusView {
   const { failing, failures } = status
@@ -54,7 +54,7 @@ export function statusView(
       since: new Date(failing.since).toISOString(),
       failures,
     },
-    next_try: null,
+    next_try: iso(status.nextTry),
     needed: [...new Set(needed(keyring, record, status, warning))],
   }
 }

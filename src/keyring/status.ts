@@ -1,11 +1,23 @@
 /** The small record beside the keyring: what happened at the last attempts to sync. It changes at every attempt. */
-import type { Failure } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
 import type { Clock, RecordStore, SyncStatus } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
 const FORMAT = 'eks1'
-const NEVER: SyncStatus = { lastAttempt: null, lastSuccess: null, failures: 0, failing: null }
+const NEVER: SyncStatus = { lastAttempt: null, lastSuccess: null, failures: 0, remaining: 0, failing: null }
+/** Between two tries while syncs fail, doubled each time up to the period, in milliseconds. */
+const RETRY_MS = 60_000
+
+/** `periodMs` null = nothing is scheduled. */
+export function nextTry(status: SyncStatus, periodMs: number | null, now: number): number | null {
+  const { lastAttempt, failures, remaining } = status
+  if (periodMs === null) return null
+  if (lastAttempt === null || (failures === 0 && remaining > 0)) return now
+  return lastAttempt + (failures === 0 ? periodMs : Math.min(periodMs, RETRY_MS * 2 ** (failures - 1)))
+}
+
+type Outcome = Result<{ readonly remaining: number }>
 
 export class StatusLog {
   readonly #store: RecordStore
@@ -26,13 +38,13 @@ export class StatusLog {
     if (stored === null) return NEVER
     const signed = parseSigned(stored.bytes)
     const text = signed.format === FORMAT ? await this.#sealers.byId(signed.wrappingKeyId).verify(signed) : null
-    return text === null ? NEVER : (JSON.parse(text) as SyncStatus)
+    return text === null ? NEVER : { ...NEVER, ...(JSON.parse(text) as SyncStatus) }
   }
 
   /** Best effort: another writer's status is as good as this one. */
-  async note(failed: Failure | null): Promise<void> {
+  async note(outcome: Outcome): Promise<void> {
     const stored = await this.#store.get(this.#name)
-    const next = advance(await this.read(), failed, this.#clock.now())
+    const next = advance(await this.read(), outcome, this.#clock.now())
     await this.#store.put(
       this.#name,
       await this.#sealers.first.sign(FORMAT, JSON.stringify(next)),
@@ -41,8 +53,9 @@ export class StatusLog {
   }
 }
 
-function advance(status: SyncStatus, failed: Failure | null, now: number): SyncStatus {
-  if (failed === null) return { lastAttempt: now, lastSuccess: now, failures: 0, failing: null }
+function advance(status: SyncStatus, outcome: Outcome, now: number): SyncStatus {
+  if (outcome.ok)
+    return { lastAttempt: now, lastSuccess: now, failures: 0, remaining: outcome.value.remaining, failing: null }
   const since = status.failing?.since ?? now
-  return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...failed } }
+  return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...outcome.error } }
 }

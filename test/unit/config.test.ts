@@ -168,7 +168,7 @@ describe('names', () => {
 
   it('of others are none of ours', () => {
     expect(
-      isAccepted({ PATH: '/bin', KONG_DATABASE: 'off', KEYRINGS: 'x', keyring_typo: 'x', MY_KEYRING_X: 'x' }),
+      isAccepted({ PATH: '/bin', KONG_DATABASE: 'off', KEYRINGX: 'x', keyring_typo: 'x', MY_KEYRING_X: 'x' }),
     ).toBe(true)
   })
 
@@ -296,6 +296,40 @@ describe('single values', () => {
   it('say why cluster and kubernetes are refused', () => {
     expect(refusals({ KEYRING_STRATEGY: 'cluster' })[0]).toMatch('only the vault strategy exists so far')
     expect(refusals({ KEYRING_VAULT_AUTH_METHOD: 'kubernetes' })[0]).toMatch('comes with a later release')
+  })
+})
+
+describe('several keyrings', () => {
+  const named = (...list: readonly unknown[]): Env => ({ KEYRINGS: JSON.stringify(list) })
+
+  it('come after the default one, in its mount unless they name another', () => {
+    const orders = { name: 'orders', path: 'team/orders' }
+    expect(parsed(named(orders, { ...orders, name: 'hr', mount: 'kv' })).config.keyrings).toEqual([
+      { name: 'default', mount: 'secret', path: 'keyring' },
+      { name: 'orders', mount: 'secret', path: 'team/orders' },
+      { name: 'hr', mount: 'kv', path: 'team/orders' },
+    ])
+  })
+
+  it.each([
+    ['no JSON', 'orders'],
+    ['no list', '{"name":"orders","path":"x"}'],
+    ['the name default', '[{"name":"default","path":"x"}]'],
+    ['a name with a slash', '[{"name":"a/b","path":"x"}]'],
+    ['no path', '[{"name":"orders"}]'],
+    ['a path with ..', '[{"name":"orders","path":"a/../b"}]'],
+    ['a field that is not known', '[{"name":"orders","path":"x","token":"secret"}]'],
+    ['a name twice', '[{"name":"a","path":"x"},{"name":"a","path":"y"}]'],
+  ])('are refused with %s', (_name, value) => {
+    const refused = refusals({ KEYRINGS: value })
+    expect(refused).toHaveLength(1)
+    expect(refused[0]).toMatch(/^KEYRINGS: (entry 1, \w+: |entry 1: )?(must |is required: )/)
+  })
+
+  it('sync by themselves every ten minutes, or never', () => {
+    expect(parsed().config.syncPeriodMs).toBe(600_000)
+    expect(parsed({ KEYRING_SYNC_PERIOD: '0' }).config.syncPeriodMs).toBeNull()
+    expect(refusals({ KEYRING_SYNC_PERIOD: '86401' })).toHaveLength(1)
   })
 })
 

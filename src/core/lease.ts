@@ -1,0 +1,36 @@
+/** One holder at a time for work that everybody wants done once. It saves work; what is written decides for itself. */
+import type { Bytes } from './bytes.ts'
+import { decodeUtf8, utf8 } from './bytes.ts'
+import type { Clock, RecordStore } from './ports.ts'
+
+/** A dead holder's lease runs out after this, in milliseconds. */
+const LEASE_MS = 30_000
+/** What is done under a lease ends before it does, in milliseconds. */
+export const LEASED_WORK_MS = 20_000
+
+/** 'held' = somebody else has the lease, or took it first. */
+export async function underLease<T>(
+  store: RecordStore,
+  clock: Clock,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T | 'held'> {
+  const item = `lease/${name}`
+  const stored = await store.get(item)
+  if (stored !== null && untilOf(stored.bytes) > clock.now()) return 'held'
+  const taken = await store.put(item, lease(clock.now() + LEASE_MS), stored?.version ?? 0)
+  if (taken === 'conflict') return 'held'
+  try {
+    return await work()
+  } finally {
+    await store.put(item, lease(0), taken.version).catch(() => {})
+  }
+}
+
+const lease = (until: number): Bytes => utf8(JSON.stringify({ until }))
+
+/** What cannot be read counts as run out: a lease protects nothing. */
+function untilOf(bytes: Bytes): number {
+  const until = /^\{"until":(\d{1,16})\}$/.exec(decodeUtf8(bytes) ?? '')?.[1]
+  return Number(until ?? 0)
+}

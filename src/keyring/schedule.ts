@@ -1,0 +1,16 @@
+/** What a cron trigger, a rule of EventBridge or a timer runs once a minute. */
+import { scheduleLine } from '../core/lines.ts'
+import type { KeyringAuthority } from '../core/ports.ts'
+
+/** One keyring after the other; a failure of one does not hold up the next. Says what it did, nothing when nothing was due. */
+export async function runSchedule(
+  authority: KeyringAuthority,
+  keyrings: readonly { readonly name: string }[],
+  log: (line: string) => void,
+): Promise<void> {
+  for (const { name } of keyrings) {
+    const result = await authority.syncIfDue(name)
+    if (!result.ok) log(scheduleLine(name, 'failed', result.error.code))
+    else if (result.value !== 'not-due') log(scheduleLine(name, result.value, null))
+  }
+}
