@@ -81,14 +81,17 @@ async function measured(server: Server, versions: number): Promise<Row> {
 }
 
 function authorityFor(server: Server, path: string): KeyringAuthority {
-  const parsed = parseConfig({
-    KEYRING_VAULT_HOST: server.address,
-    KEYRING_VAULT_MOUNT: 'secret',
-    KEYRING_VAULT_PATH: path,
-    KEYRING_VAULT_TOKEN: server.token,
-    KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-    KEYRING_API_TOKEN: 'of-no-importance',
-  })
+  const parsed = parseConfig(
+    {
+      KEYRING_VAULT_HOST: server.address,
+      KEYRING_VAULT_MOUNT: 'secret',
+      KEYRING_VAULT_PATH: path,
+      KEYRING_VAULT_TOKEN: server.token,
+      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+      KEYRING_API_TOKEN: 'of-no-importance',
+    },
+    'node',
+  )
   if (!parsed.ok || parsed.config === null) throw new Error('The settings are wrong.')
   return createAuthority(parsed.config, {
     cipher: nodeCipher,

@@ -2,7 +2,7 @@
 import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
 import type { ApiToken } from './auth/tokens.ts'
-import type { Config } from './config/config.ts'
+import type { Config, VaultSettings } from './config/config.ts'
 import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
 import type { Audit, Cipher, Clock, Fetch, Hash, KeyringAuthority, OpenKeySource, RecordStore } from './core/ports.ts'
@@ -40,18 +40,20 @@ export interface AppPorts extends Primitives {
   readonly onDefect: (error: unknown, request: string) => void
 }
 
+/** Only where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { wrappingKeys, syncPeriodMs } = config
-  const transport = vaultTransport({ ...ports, ...config.vault })
-  const sources = new Map(config.keyrings.map((each) => [each.name, vaultSource(config, ports, transport, each)]))
+  const { vault, wrappingKeys, syncPeriodMs } = config
+  if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
+  const transport = vaultTransport({ ...ports, ...vault })
+  const sources = new Map(vault.secrets.map((each) => [each.keyring, vaultSource(vault, ports, transport, each)]))
   return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, sources })
 }
 
 function vaultSource(
-  { vault }: Config,
+  vault: VaultSettings,
   { cipher, hash }: Primitives,
   transport: VaultTransport,
-  { mount, path }: Config['keyrings'][number],
+  { mount, path }: VaultSettings['secrets'][number],
 ): OpenKeySource {
   const login = (token: string | null) => tokenLogin(token === null ? vault.auth.token : new Secret(token))
   return (token) => kv2Source({ ...vault, mount, path, transport, login: login(token), cipher, hash })
@@ -79,7 +81,7 @@ export function keyrings(
     const made = await Keyring.open(name, { ...ports, wrappingKeys: config.wrappingKeys })
     return opened.get(name) ?? (opened.set(name, made), made)
   }
-  const names = new Set(config.keyrings.map(({ name }) => name))
+  const names = new Set(config.keyrings)
   return (name) => {
     if (!names.has(name)) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
     return opened.get(name) ?? open(name)

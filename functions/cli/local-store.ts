@@ -10,7 +10,7 @@ export const jsonArg = { json: { type: 'boolean', description: 'Print JSON, for 
 /** Exit status 1 = it did not work, 2 = the settings are wrong. */
 export async function withKeyring(json: boolean, work: (keyring: Keyring) => Promise<void>): Promise<void> {
   const setup = await prepare(process.env, { fresh: false })
-  const parsed = parseConfig(setup.env)
+  const parsed = parseConfig(setup.env, 'node')
   if (!parsed.ok)
     return fail(
       json,

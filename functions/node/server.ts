@@ -15,7 +15,7 @@ const SEED_ID = '8zgITLQh'
 
 export async function start(options: { fresh: boolean }): Promise<void> {
   const setup = await prepare(process.env, options)
-  const parsed = parseConfig(setup.env)
+  const parsed = parseConfig(setup.env, 'node')
   if (!parsed.ok) return refuse(parsed.problems.map(({ name, message }) => `${name}: ${message}`))
   const say = setup.isLocal ? (text: string) => console.log(text) : () => {}
   say(header())
@@ -75,6 +75,7 @@ async function startDevVault({ devVaultPort: port }: Setup, say: (text: string) 
 /** Serves first, so that a slow Vault holds nobody up. */
 async function firstSync({ vault }: Config, instance: Instance, say: (text: string) => void): Promise<void> {
   const keyring = await instance.keyring('default')
+  const [secret] = vault?.secrets ?? []
   const began = performance.now()
   const synced = await settle(() => keyring.sync({ force: false, adopt: false, token: null }))
   const took = Math.round(performance.now() - began)
@@ -85,18 +86,16 @@ async function firstSync({ vault }: Config, instance: Instance, say: (text: stri
       line(
         'ok',
         'sync',
-        `${vault.mount}/${vault.path}: ${count(keys.length, 'key')}, ${count(synced.value.requests, 'request')} to Vault, ${took} ms`,
+        `${secret?.mount}/${secret?.path}: ${count(keys.length, 'key')}, ${count(synced.value.requests, 'request')} to Vault, ${took} ms`,
       ),
     )
   else if (say.length > 0) say(trouble('sync', synced.error))
-  const active = record.ok ? record.value?.active : null
-  say(
-    line(
-      active ? 'ok' : 'no',
-      'keyring',
-      `default: ${keys.map(({ id }) => (id === active ? `${id} (active)` : id)).join(', ') || 'empty'}`,
-    ),
-  )
+  say(activeLine(keys, record.ok ? record.value?.active : null))
+}
+
+function activeLine(keys: readonly { readonly id: string }[], active: string | null | undefined): string {
+  const ids = keys.map(({ id }) => (id === active ? `${id} (active)` : id))
+  return line(active ? 'ok' : 'no', 'keyring', `default: ${ids.join(', ') || 'empty'}`)
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`

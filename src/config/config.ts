@@ -4,8 +4,8 @@ import type { Secret } from '../core/secret.ts'
 import type { Env, Problem } from './names.ts'
 import { conflicts, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
 import type { Settings } from './schema.ts'
-import { isPlainHttp, schema } from './schema.ts'
-import type { Platform } from './settings.ts'
+import { isPlainHttp, schemaFor } from './schema.ts'
+import type { Runtime } from './settings.ts'
 import { SETTINGS, TABLE } from './settings.ts'
 
 export type { Problem } from './names.ts'
@@ -27,22 +27,25 @@ export interface ApiTokenSetting {
   readonly expiresAt: number | null
 }
 
+export interface VaultSettings {
+  /** Scheme, host and port. */
+  readonly address: string
+  /** '' = none. */
+  readonly namespace: string
+  readonly timeoutMs: number
+  readonly auth: { readonly method: 'token'; readonly token: Secret }
+  /** `default` first. */
+  readonly secrets: readonly { readonly keyring: string; readonly mount: string; readonly path: string }[]
+}
+
 export interface Config {
-  readonly vault: {
-    /** Scheme, host and port. */
-    readonly address: string
-    /** '' = none. */
-    readonly namespace: string
-    readonly mount: string
-    readonly path: string
-    readonly timeoutMs: number
-    readonly auth: { readonly method: 'token'; readonly token: Secret }
-  }
+  /** `null` where Vault is never asked. */
+  readonly vault: VaultSettings | null
   /** At least one; the first seals. */
   readonly wrappingKeys: readonly WrappingKeySetting[]
   readonly apiTokens: readonly ApiTokenSetting[]
-  /** `default` first. */
-  readonly keyrings: readonly { readonly name: string; readonly mount: string; readonly path: string }[]
+  /** Names, `default` first. */
+  readonly keyrings: readonly string[]
   /** Milliseconds; `null` = never by itself. */
   readonly syncPeriodMs: number | null
   readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
@@ -63,14 +66,14 @@ const OFF = 'The keyring is off (KEYRING_ENABLED=off).'
 const PLAIN_HTTP =
   'WARNING: KEYRING_VAULT_HOST is plain http (KEYRING_VAULT_ALLOW_HTTP is on): anyone on the way can read the Vault token and every key. Use https.'
 
-export function parseConfig(env: Env, platform: Platform = 'node'): Parsed {
-  const texts = textsOf(env)
+export function parseConfig(env: Env, runtime: Runtime): Parsed {
+  const texts = textsOf(env, runtime)
   const isOff = z.safeParse(SETTINGS.KEYRING_ENABLED.schema, texts['KEYRING_ENABLED']).data === false
-  const parsed = z.safeParse(schema, texts)
+  const parsed = z.safeParse(schemaFor(runtime), texts)
   const problems = [
     ...settingProblems(env, parsed.error?.issues ?? [], isOff),
     ...unknownNames(env),
-    ...misplaced(env, platform),
+    ...misplaced(env, runtime),
   ]
   if (problems.length > 0) return { ok: false, problems }
   if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
@@ -98,18 +101,8 @@ function messageOf({ path, message }: z.core.$ZodIssue): string {
 
 function toConfig(all: Settings): Config {
   return {
-    vault: {
-      address: all.KEYRING_VAULT_HOST.origin,
-      namespace: all.KEYRING_VAULT_NAMESPACE,
-      mount: all.KEYRING_VAULT_MOUNT,
-      path: all.KEYRING_VAULT_PATH,
-      timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
-      auth: { method: all.KEYRING_VAULT_AUTH_METHOD, token: all.KEYRING_VAULT_TOKEN },
-    },
-    keyrings: [
-      { name: 'default', mount: all.KEYRING_VAULT_MOUNT, path: all.KEYRING_VAULT_PATH },
-      ...all.KEYRINGS.map(({ name, mount, path }) => ({ name, mount: mount ?? all.KEYRING_VAULT_MOUNT, path })),
-    ],
+    vault: vaultSettings(all),
+    keyrings: ['default', ...all.KEYRINGS.map(({ name }) => name)],
     syncPeriodMs: all.KEYRING_SYNC_PERIOD === 0 ? null : all.KEYRING_SYNC_PERIOD * 1000,
     lambda: { table: all.KEYRING_TABLE ?? null, syncFunction: all.KEYRING_SYNC_FUNCTION ?? null },
     wrappingKeys: all.KEYRING_WRAPPING_KEYS,
@@ -120,5 +113,25 @@ function toConfig(all: Settings): Config {
       database: all.KEYRING_DATABASE ?? null,
       apiToken: all.KEYRING_API_TOKEN ?? null,
     },
+  }
+}
+
+function vaultSettings(all: Settings): VaultSettings | null {
+  const {
+    KEYRING_VAULT_HOST: url,
+    KEYRING_VAULT_MOUNT: mount,
+    KEYRING_VAULT_PATH: path,
+    KEYRING_VAULT_TOKEN: token,
+  } = all
+  if (url === undefined || mount === undefined || path === undefined || token === undefined) return null
+  return {
+    address: url.origin,
+    namespace: all.KEYRING_VAULT_NAMESPACE,
+    timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
+    auth: { method: all.KEYRING_VAULT_AUTH_METHOD, token },
+    secrets: [
+      { keyring: 'default', mount, path },
+      ...all.KEYRINGS.map((each) => ({ keyring: each.name, mount: each.mount ?? mount, path: each.path })),
+    ],
   }
 }

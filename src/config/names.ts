@@ -1,6 +1,6 @@
 /** From environment names to settings: aliases, fallbacks, names that are not used and names that nobody knows. */
 import { closestMatch } from 'leven'
-import type { Platform, Setting } from './settings.ts'
+import type { Runtime, Setting } from './settings.ts'
 import { TABLE, UNUSED } from './settings.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -25,11 +25,15 @@ export const namesOf = (name: string, { kong, fallbacks = [] }: Setting): string
 export const sourceOf = (env: Env, name: string, setting: Setting): string | undefined =>
   namesOf(name, setting).find((each) => isSet(env, each))
 
-/** The text of every setting that is set or has a default. */
-export function textsOf(env: Env): Record<string, string | undefined> {
-  const textOf = (source: string | undefined, setting: Setting) =>
-    source === undefined ? setting.default : env[source]
-  return Object.fromEntries(TABLE.map(([name, setting]) => [name, textOf(sourceOf(env, name, setting), setting)]))
+export const isRead = ({ only }: Setting, runtime: Runtime): boolean => only?.includes(runtime) ?? true
+
+/** The text of every setting that is set or has a default. What this runtime does not read is not set. */
+export function textsOf(env: Env, runtime: Runtime): Record<string, string | undefined> {
+  const textOf = (name: string, setting: Setting) => {
+    const source = isRead(setting, runtime) ? sourceOf(env, name, setting) : undefined
+    return source === undefined ? setting.default : env[source]
+  }
+  return Object.fromEntries(TABLE.map(([name, setting]) => [name, textOf(name, setting)]))
 }
 
 export function conflicts(env: Env, name: string, { kong }: Setting): Problem[] {
@@ -44,11 +48,17 @@ export const unusedNotices = (env: Env): string[] =>
   unusedNames.filter(({ name }) => isSet(env, name)).map(({ name, why }) => `${name} is not used here: ${why}.`)
 
 /** Names such as PORT are common: where they mean nothing they are left alone. */
-export const misplaced = (env: Env, platform: Platform): Problem[] =>
-  TABLE.filter(
-    ([name, setting]) =>
-      setting.platform !== 'all' && setting.platform !== platform && OURS.test(name) && isSet(env, name),
-  ).map(([name, setting]) => ({ name, message: `is a setting of ${setting.platform} alone, and this is ${platform}` }))
+export const misplaced = (env: Env, runtime: Runtime): Problem[] =>
+  TABLE.flatMap(([name, setting]) =>
+    isRead(setting, runtime)
+      ? []
+      : namesOf(name, setting)
+          .filter((each) => OURS.test(each) && isSet(env, each))
+          .map((each) => ({
+            name: each,
+            message: `is not read by ${runtime}, only by ${setting.only?.join(', ')}: remove it here`,
+          })),
+  )
 
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 const KNOWN = new Set([

@@ -5,10 +5,10 @@ import type { KeyringAuthority } from '../core/ports.ts'
 /** One keyring after the other; a failure of one does not hold up the next. Says what it did, nothing when nothing was due. */
 export async function runSchedule(
   authority: KeyringAuthority,
-  keyrings: readonly { readonly name: string }[],
+  keyrings: readonly string[],
   log: (line: string) => void,
 ): Promise<void> {
-  for (const { name } of keyrings) {
+  for (const name of keyrings) {
     const result = await authority.syncIfDue(name)
     if (!result.ok) log(scheduleLine(name, 'failed', result.error.code))
     else if (result.value !== 'not-due') log(scheduleLine(name, result.value, null))

@@ -38,8 +38,8 @@ it('leaks no secret in an answer, a log, an audit line, a document or an inspect
   }
   const deployment = await startNode(settings)
   const seen: string[] = [
-    inspect(parseConfig(settings), { depth: 9, showHidden: true }),
-    JSON.stringify(parseConfig(settings)),
+    inspect(parseConfig(settings, 'node'), { depth: 9, showHidden: true }),
+    JSON.stringify(parseConfig(settings, 'node')),
   ]
   const call = async (path: string, body?: unknown, token = SECRETS.apiToken) => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }

@@ -57,7 +57,7 @@ const env = fc.dictionary(fc.constantFrom(...NAMES), value, { maxKeys: NAMES.len
 it('says nothing of any value in a problem', () => {
   fc.assert(
     fc.property(env, (settings) => {
-      const parsed = parseConfig(settings)
+      const parsed = parseConfig(settings, 'node')
       expect(JSON.stringify(parsed.ok ? parsed.notices : parsed.problems).toLowerCase()).not.toContain(CANARY)
     }),
     { numRuns: 2000 },
@@ -80,7 +80,7 @@ const RIGHT = {
 
 it.each(['on', 'off'])('says nothing of any value in a notice, with the keyring %s', (KEYRING_ENABLED) => {
   const unused = Object.fromEntries(Object.keys(UNUSED).map((name) => [name, CANARY]))
-  const parsed = parseConfig({ ...RIGHT, ...unused, KEYRING_ENABLED })
+  const parsed = parseConfig({ ...RIGHT, ...unused, KEYRING_ENABLED }, 'node')
   const notices = parsed.ok ? parsed.notices : []
   expect(notices).toHaveLength(1 + Object.keys(UNUSED).length)
   expect(notices.join().toLowerCase()).not.toContain(CANARY)
@@ -91,7 +91,7 @@ it('lists every name that is wrong or unknown, once set', () => {
     fc.property(
       fc.subarray(['KEYRING_VAULT_TIMEOUT_MS', 'KEYRING_WRAPPING_KEYS', 'PORT', 'HOST', 'KEYRING_VALT_TOKEN']),
       (wrong) => {
-        const parsed = parseConfig(Object.fromEntries(wrong.map((name) => [name, `${CANARY} `])))
+        const parsed = parseConfig(Object.fromEntries(wrong.map((name) => [name, `${CANARY} `])), 'node')
         const named = parsed.ok ? [] : parsed.problems.map(({ name }) => name)
         expect(named).toEqual(expect.arrayContaining(wrong))
       },

@@ -4,6 +4,7 @@ import type { Action } from '../../src/auth/grants.ts'
 import type { ACTIONS } from '../../src/config/api-tokens.ts'
 import type { ApiTokenSetting, Config, Problem, WrappingKeySetting } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import type { Runtime } from '../../src/config/settings.ts'
 import { isLoopback } from '../../src/config/loopback.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 import { settingsDoc } from '../../tools/settings-doc.ts'
@@ -27,13 +28,13 @@ const place = ({ id, keyring }: WrappingKeySetting) => [id, keyring]
 type Env = Record<string, string | undefined>
 
 function parsed(more: Env = {}): { config: Config; notices: readonly string[] } {
-  const result = parseConfig({ ...MINIMAL, ...more })
+  const result = parseConfig({ ...MINIMAL, ...more }, 'node')
   if (!result.ok || result.config === null) throw new Error(JSON.stringify(result))
   return { config: result.config, notices: result.notices }
 }
 
 function problems(env: Env): string[] {
-  const result = parseConfig(env)
+  const result = parseConfig(env, 'node')
   return result.ok ? [] : result.problems.map(sentence)
 }
 
@@ -50,14 +51,14 @@ describe('the settings together', () => {
       vault: {
         address: 'https://vault.example:8200',
         namespace: '',
-        mount: 'secret',
-        path: 'keyring',
         timeoutMs: 5000,
+        secrets: [{ keyring: 'default', mount: 'secret', path: 'keyring' }],
       },
+      keyrings: ['default'],
       apiTokens: [{ ...TOKEN, expiresAt: null }],
       node: { host: '127.0.0.1', port: 8001, database: null, apiToken: null },
     })
-    expect(config.vault.auth.token.reveal()).toBe('hvs.x')
+    expect(config.vault?.auth.token.reveal()).toBe('hvs.x')
     expect(config.wrappingKeys.map(({ id, keyring, key }) => [id, keyring, key.reveal()])).toEqual([
       ['main', null, KEY],
     ])
@@ -108,10 +109,14 @@ describe('the settings together', () => {
   it('need nothing more when the keyring is off, but what is set must be right', () => {
     const notices = ['The keyring is off (KEYRING_ENABLED=off).']
     for (const KEYRING_ENABLED of ['off', 'False']) {
-      expect(parseConfig({ KEYRING_ENABLED })).toEqual({ ok: true, config: null, notices })
+      expect(parseConfig({ KEYRING_ENABLED }, 'node')).toEqual({ ok: true, config: null, notices })
     }
-    expect(parseConfig({ ...MINIMAL, KONG_KEYRING_ENABLED: 'off' })).toEqual({ ok: true, config: null, notices })
-    expect(parseConfig({ KEYRING_ENABLED: 'off', KEYRING_API_TOKENS: '[]' })).toMatchObject({ ok: true })
+    expect(parseConfig({ ...MINIMAL, KONG_KEYRING_ENABLED: 'off' }, 'node')).toEqual({
+      ok: true,
+      config: null,
+      notices,
+    })
+    expect(parseConfig({ KEYRING_ENABLED: 'off', KEYRING_API_TOKENS: '[]' }, 'node')).toMatchObject({ ok: true })
     expect(problems({ KEYRING_ENABLED: 'off', PORT: 'x', KEYRING_PROT: '1' })).toHaveLength(2)
   })
 })
@@ -122,7 +127,7 @@ describe('names', () => {
       Object.entries(MINIMAL).map(([name, value]) => [/VAULT/.test(name) ? `KONG_${name}` : name, value]),
     )
     const more = { KONG_KEYRING_ENABLED: 'on', KONG_KEYRING_STRATEGY: 'vault', KONG_KEYRING_VAULT_AUTH_METHOD: 'token' }
-    expect(parseConfig({ ...kong, ...more })).toEqual(parseConfig(MINIMAL))
+    expect(parseConfig({ ...kong, ...more }, 'node')).toEqual(parseConfig(MINIMAL, 'node'))
   })
 
   it('may be set twice when they are equal, and are both named when they are not', () => {
@@ -142,9 +147,9 @@ describe('names', () => {
     }
     expect(parsed(env).config.vault).toMatchObject({ address: 'https://a.example', namespace: 'team' })
     const both = parsed({ ...env, BAO_ADDR: 'https://b.example', BAO_TOKEN: 'b' }).config.vault
-    expect([both.address, both.auth.token.reveal()]).toEqual(['https://b.example', 'b'])
-    expect(parsed({ ...env, BAO_ADDR: '' }).config.vault.address).toBe('https://a.example')
-    expect(parsed({ VAULT_ADDR: 'nonsense' }).config.vault.address).toBe('https://vault.example:8200')
+    expect([both?.address, both?.auth.token.reveal()]).toEqual(['https://b.example', 'b'])
+    expect(parsed({ ...env, BAO_ADDR: '' }).config.vault?.address).toBe('https://a.example')
+    expect(parsed({ VAULT_ADDR: 'nonsense' }).config.vault?.address).toBe('https://vault.example:8200')
   })
 
   it('are those that were set when the value is wrong', () => {
@@ -286,11 +291,10 @@ describe('single values', () => {
     }).config
     expect(vault).toMatchObject({
       address: 'https://vault.example',
-      mount: 'kv/team',
-      path: 'a/b',
       namespace: 'admin/team',
+      secrets: [{ mount: 'kv/team', path: 'a/b' }],
     })
-    expect([vault.auth.token.reveal(), node.host]).toEqual(['hvs.abc', '::1'])
+    expect([vault?.auth.token.reveal(), node.host]).toEqual(['hvs.abc', '::1'])
   })
 
   it('say why cluster and kubernetes are refused', () => {
@@ -304,11 +308,16 @@ describe('several keyrings', () => {
 
   it('come after the default one, in its mount unless they name another', () => {
     const orders = { name: 'orders', path: 'team/orders' }
-    expect(parsed(named(orders, { ...orders, name: 'hr', mount: 'kv' })).config.keyrings).toEqual([
-      { name: 'default', mount: 'secret', path: 'keyring' },
-      { name: 'orders', mount: 'secret', path: 'team/orders' },
-      { name: 'hr', mount: 'kv', path: 'team/orders' },
-    ])
+    expect(parsed(named(orders, { ...orders, name: 'hr', mount: 'kv' })).config).toMatchObject({
+      keyrings: ['default', 'orders', 'hr'],
+      vault: {
+        secrets: [
+          { keyring: 'default', mount: 'secret', path: 'keyring' },
+          { keyring: 'orders', mount: 'secret', path: 'team/orders' },
+          { keyring: 'hr', mount: 'kv', path: 'team/orders' },
+        ],
+      },
+    })
   })
 
   it.each([
@@ -330,6 +339,45 @@ describe('several keyrings', () => {
     expect(parsed().config.syncPeriodMs).toBe(600_000)
     expect(parsed({ KEYRING_SYNC_PERIOD: '0' }).config.syncPeriodMs).toBeNull()
     expect(refusals({ KEYRING_SYNC_PERIOD: '86401' })).toHaveLength(1)
+  })
+})
+
+describe('the two functions on Lambda', () => {
+  const stored = { KEYRING_WRAPPING_KEYS: MINIMAL.KEYRING_WRAPPING_KEYS, KEYRING_TABLE: 'edge-keyring' }
+  const answering = {
+    ...stored,
+    KEYRING_API_TOKENS: MINIMAL.KEYRING_API_TOKENS,
+    KEYRING_SYNC_FUNCTION: 'edge-keyring-sync',
+  }
+  const asking = { ...MINIMAL, ...stored, KEYRING_API_TOKENS: undefined }
+
+  it('have settings of their own: the one that answers has no way to Vault', () => {
+    expect(parseConfig(answering, 'lambda-http')).toMatchObject({ config: { vault: null, keyrings: ['default'] } })
+    expect(parseConfig(asking, 'lambda-sync')).toMatchObject({ config: { apiTokens: [], vault: { timeoutMs: 5000 } } })
+  })
+
+  it('are told what is missing, and what one must not have', () => {
+    const refused = (env: Env, runtime: Runtime) => {
+      const result = parseConfig(env, runtime)
+      return result.ok ? [] : result.problems.map(sentence)
+    }
+    expect(refused({ ...answering, KEYRING_TABLE: '', KEYRING_SYNC_FUNCTION: '' }, 'lambda-http')).toEqual([
+      expect.stringMatching(/^KEYRING_TABLE: is required/),
+      expect.stringMatching(/^KEYRING_SYNC_FUNCTION: is required/),
+    ])
+    expect(refused({ ...asking, KEYRING_TABLE: '' }, 'lambda-sync')).toEqual([
+      'KEYRING_TABLE: is required: the name of the DynamoDB table',
+    ])
+    expect(refused({ ...answering, KONG_KEYRING_VAULT_TOKEN: 'x' }, 'lambda-http')).toEqual([
+      'KONG_KEYRING_VAULT_TOKEN: is not read by lambda-http, only by node, workers, lambda-sync: remove it here',
+    ])
+    expect(refused({ ...MINIMAL, KEYRING_TABLE: 'edge-keyring' }, 'workers')).toHaveLength(1)
+    expect(refused({ ...answering, KEYRING_TABLE: 'a b' }, 'lambda-http')).toHaveLength(1)
+    expect(refused({ ...answering, KEYRING_SYNC_FUNCTION: 'a b' }, 'lambda-http')).toHaveLength(1)
+  })
+
+  it('leave common names alone where they mean nothing', () => {
+    expect(parseConfig({ ...answering, VAULT_TOKEN: 'x', PORT: 'y', HOST: ' ' }, 'lambda-http').ok).toBe(true)
   })
 })
 

@@ -108,7 +108,7 @@ it('a schedule goes on with the next keyring after a failure, and says what it d
   const [bad, good] = [authorityOn(failing), authorityOn(world(['a:1']), undefined, ['orders'])]
   const both = { ...good, syncIfDue: (name: string) => (name === 'default' ? bad : good).syncIfDue(name) }
   const lines: string[] = []
-  const run = () => runSchedule(both, [{ name: 'default' }, { name: 'orders' }], (line) => lines.push(line))
+  const run = () => runSchedule(both, ['default', 'orders'], (line) => lines.push(line))
   await run()
   await run()
   expect(lines.map((line): unknown => JSON.parse(line))).toMatchObject([

@@ -34,16 +34,19 @@ async function setup(
   more: Record<string, string> = {},
   store: RecordStore = memoryStore(),
 ): Promise<Setup> {
-  const parsed = parseConfig({
-    KEYRING_VAULT_HOST: address,
-    KEYRING_VAULT_MOUNT: 'faults',
-    KEYRING_VAULT_PATH: 'keyring',
-    KEYRING_VAULT_TOKEN: token,
-    KEYRING_VAULT_TIMEOUT_MS: '300',
-    KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-    KEYRING_API_TOKEN: 'of-no-importance',
-    ...more,
-  })
+  const parsed = parseConfig(
+    {
+      KEYRING_VAULT_HOST: address,
+      KEYRING_VAULT_MOUNT: 'faults',
+      KEYRING_VAULT_PATH: 'keyring',
+      KEYRING_VAULT_TOKEN: token,
+      KEYRING_VAULT_TIMEOUT_MS: '300',
+      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+      KEYRING_API_TOKEN: 'of-no-importance',
+      ...more,
+    },
+    'node',
+  )
   if (!parsed.ok || parsed.config === null) throw new Error(inspect(parsed))
   const clock = quickClock()
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock }
