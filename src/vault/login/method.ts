@@ -1,0 +1,59 @@
+/** What every login method is, and what it is given: one small file for each method. */
+import type { Awaitable } from '../../core/awaitable.ts'
+import type { Clock, Fetch } from '../../core/ports.ts'
+import type { Secret } from '../../core/secret.ts'
+
+/** A token as Vault has issued it, with what decides its life. */
+export interface IssuedToken {
+  readonly token: Secret
+  /** Seconds from now; 0 = it does not end. */
+  readonly ttlSeconds: number
+  readonly renewable: boolean
+  readonly type: 'service' | 'batch'
+  /** How often it may be used; 0 = without limit. */
+  readonly uses: number
+}
+
+/**
+ * Vault as a login sees it: without a token of ours, in the namespace of logins. Nothing is sent twice after an answer:
+ * Vault locks a user out after five failures.
+ */
+export interface LoginVault {
+  /** `POST /v1/auth/<mount>/…`; the answer's `auth`. @throws `KeyringError`. */
+  login(segments: readonly string[], body: object, signal: AbortSignal): Promise<IssuedToken>
+  /** Any other POST, such as `sys/wrapping/unwrap`; the answer's body. `token` null = none is sent. */
+  post(segments: readonly string[], body: object, token: string | null, signal: AbortSignal): Promise<unknown>
+}
+
+/** Small secrets in the record store, sealed under the label `vault-login`, with compare-and-set. */
+export interface SealedItems {
+  /** `null` = never written. */
+  read(name: string): Promise<{ readonly value: unknown; readonly version: number } | null>
+  /** `expected` 0 = must not exist. 'conflict' = somebody else wrote first. */
+  write(name: string, value: unknown, expected: number): Promise<number | 'conflict'>
+}
+
+/** What a method may use of the platform. */
+export interface LoginParts {
+  readonly clock: Clock
+  /** For token endpoints, metadata services and the like, never for Vault. */
+  readonly fetch: Fetch
+  /** The text of a file, read anew at each login; `null` = there are no files here. */
+  readonly readFile: ((path: string) => Promise<string>) | null
+  readonly items: SealedItems
+}
+
+export interface LoginMethod {
+  /** Vault's name of it, as in `auth_method`. */
+  readonly method: string
+  /** Mount of the login, without `auth/`. */
+  readonly mount: string
+  /** '' = Vault's default. */
+  readonly role: string
+  /**
+   * A text that is another one when the credential is another one, so that a token is never used for a credential that was
+   * replaced. It is hashed by the caller and never stored or shown. Files are read anew.
+   */
+  credential(signal: AbortSignal): Awaitable<string>
+  login(vault: LoginVault, signal: AbortSignal): Promise<IssuedToken>
+}
