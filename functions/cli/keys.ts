@@ -1,20 +1,25 @@
-import { defineCommand } from 'citty'
-import { jsonArg, withKeyring } from './local-store.ts'
+import { command, keyringArgs, withKeyring } from './command.ts'
+import type { Status } from './schema.ts'
 
-export const keys = defineCommand({
+export const keys = command({
   meta: { name: 'keys', description: 'List the keys, never their material.' },
-  args: jsonArg,
+  args: keyringArgs,
   run: ({ args }) =>
-    withKeyring(args.json, async (keyring) => {
-      const { keys: list } = await keyring.status()
-      if (args.json) return console.log(JSON.stringify(list))
-      if (list.length === 0) return console.log('no keys yet: edge-keyring sync')
-      const width = Math.max(...list.map(({ id }) => id.length), 2)
-      console.log(`${'ID'.padEnd(width)}  ${'STATE'.padEnd(11)}  ${'AT SOURCE'.padEnd(9)}  VERSIONS  CREATED`)
-      for (const { id, state, source, versions, created, weak } of list) {
-        console.log(
-          `${id.padEnd(width)}  ${state.padEnd(11)}  ${source.padEnd(9)}  ${versions.join(',').padEnd(8)}  ${created}${weak ? '  weak' : ''}`,
-        )
-      }
+    withKeyring(args, async (keyring) => {
+      const { keys: document } = await keyring.status()
+      return { document, screen: document.length === 0 ? 'no keys yet: edge-keyring sync\n' : table(document) }
     }),
 })
+
+function table(keys: Status['keys']): string {
+  const rows = keys.map(({ id, state, source, versions, created, weak }) => [
+    id,
+    state,
+    source,
+    versions.join(','),
+    `${created}${weak ? '  weak' : ''}`,
+  ])
+  const lines = [['ID', 'STATE', 'AT SOURCE', 'VERSIONS', 'CREATED'], ...rows]
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  return lines.map((line) => `${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}\n`).join('')
+}

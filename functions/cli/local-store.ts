@@ -1,43 +1,36 @@
-/** Runs a command against the local store, and says so; problems go to standard error with their remedy. */
-import { KeyringError } from '../../src/core/errors.ts'
+/** The local store, through the same app as a deployment: its rules, its errors and its audit log hold for a command too. */
+import { newToken } from '../../src/auth/tokens.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { Keyring } from '../../src/keyring/keyring.ts'
+import type { Env } from '../../src/config/names.ts'
+import { Secret } from '../../src/core/secret.ts'
 import { openInstance } from '../node/instance.ts'
 import { LOCAL_FOLDER, prepare } from '../node/local.ts'
+import { nodeHash } from '../nodejs/cipher.ts'
+import { wrongSettings } from './failure.ts'
+import type { Target } from './target.ts'
+import { ANSWER_MS } from './target.ts'
 
-export const jsonArg = { json: { type: 'boolean', description: 'Print JSON, for machines.', default: false } } as const
-
-/** Exit status 1 = it did not work, 2 = the settings are wrong. */
-export async function withKeyring(json: boolean, work: (keyring: Keyring) => Promise<void>): Promise<void> {
-  const setup = await prepare(process.env, { fresh: false })
+export async function localStore(env: Env): Promise<Target> {
+  const setup = await prepare(env, { fresh: false })
   const parsed = parseConfig(setup.env, 'node')
-  if (!parsed.ok)
-    return fail(
-      json,
-      2,
-      { code: 'ERR_CONFIG_INVALID', problems: parsed.problems },
-      parsed.problems.map(({ name, message }) => `${name}: ${message}`),
-    )
-  if (parsed.config === null || setup.database === null)
-    return fail(json, 2, { code: 'ERR_CONFIG_INVALID' }, ['The keyring is off, or KEYRING_DATABASE is not set.'])
-  if (!json) console.error(`local store ${setup.database}`)
+  if (!parsed.ok) throw wrongSettings(parsed.problems)
+  const { database } = setup
+  if (parsed.config === null) throw wrongSettings([{ name: 'KEYRING_ENABLED', message: 'is off' }])
+  if (database === null) throw wrongSettings([{ name: 'KEYRING_DATABASE', message: 'is required' }])
+  const token = await newToken(nodeHash)
+  const caller = { name: 'cli', sha256: await nodeHash.sha256(token), grants: ['admin'], expiresAt: null }
   const instance = openInstance(parsed.config, {
-    database: setup.database,
+    database,
     auditFile: setup.isLocal ? `${LOCAL_FOLDER}/audit.log` : null,
+    auditStream: process.stderr,
+    callers: [caller],
   })
-  try {
-    await work(await instance.keyring('default'))
-  } catch (error) {
-    if (!(error instanceof KeyringError)) throw error
-    const { code, message, remedy, facts } = error
-    fail(json, 1, { code, message, remedy, ...facts }, [`${code}: ${message}`, remedy])
-  } finally {
-    await instance.close()
+  return {
+    where: `local store ${database}`,
+    base: 'http://localhost',
+    token: new Secret(token),
+    fetch: async (request) => instance.app.fetch(request),
+    answerMs: ANSWER_MS,
+    close: () => instance.close(),
   }
-}
-
-function fail(json: boolean, exitCode: number, document: object, lines: readonly string[]): void {
-  process.exitCode = exitCode
-  if (json) console.log(JSON.stringify(document))
-  else for (const line of lines) console.error(line)
 }

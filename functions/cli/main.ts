@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** The command line. Each command is loaded when it is called. */
-import { defineCommand, runMain } from 'citty'
+import { defineCommand, runCommand, runMain } from 'citty'
 import { VERSION } from '../node/screen.ts'
+import { report } from './command.ts'
+import { failed } from './failure.ts'
 
 const main = defineCommand({
   meta: { name: 'edge-keyring', version: VERSION, description: "Your Vault's keys, usable also while Vault is down." },
@@ -10,8 +12,21 @@ const main = defineCommand({
     sync: () => import('./sync.ts').then(({ sync }) => sync),
     status: () => import('./status.ts').then(({ status }) => status),
     keys: () => import('./keys.ts').then(({ keys }) => keys),
+    encrypt: () => import('./encrypt.ts').then(({ encrypt }) => encrypt),
+    decrypt: () => import('./decrypt.ts').then(({ decrypt }) => decrypt),
+    remove: () => import('./change.ts').then(({ remove }) => remove),
+    compromise: () => import('./change.ts').then(({ compromise }) => compromise),
     secrets: () => import('./secrets.ts').then(({ secrets }) => secrets),
   },
 })
 
-await runMain(main)
+const words = process.argv.slice(2)
+const flags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
+const asksHelp = words.length === 0 || flags.some((flag) => ['--help', '-h', '--version', '-v'].includes(flag))
+
+if (asksHelp) await runMain(main, { rawArgs: words.length === 0 ? ['--help'] : words })
+else
+  await runCommand(main, { rawArgs: words }).catch((error: unknown) => {
+    const isUsage = error instanceof Error && error.name === 'CLIError'
+    report(flags.includes('--json'), isUsage ? failed('ERR_USAGE', `${error.message}.`) : error)
+  })

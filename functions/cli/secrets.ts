@@ -1,26 +1,63 @@
 import { defineCommand } from 'citty'
+import * as z from 'zod/mini'
 import { newToken } from '../../src/auth/tokens.ts'
+import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
+import type { Env } from '../../src/config/names.ts'
+import type { WrappingKey } from '../../src/crypto/seal.ts'
+import { deriveForKeyring } from '../../src/crypto/seal.ts'
 import { newWrappingKey } from '../node/local.ts'
-import { nodeHash } from '../nodejs/cipher.ts'
-import { jsonArg } from './local-store.ts'
+import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
+import { command, jsonArg, keyringArgs, refuseBadName, reporting } from './command.ts'
+import { wrongSettings } from './failure.ts'
 
-const create = defineCommand({
+const create = command({
   meta: { name: 'new', description: 'Print a new wrapping key, and a new API token with its hash.' },
   args: jsonArg,
-  async run({ args }) {
-    const today = new Date().toISOString().slice(0, 10)
-    const wrappingKey = `${today}:${newWrappingKey()}`
-    const token = await newToken(nodeHash)
-    const sha256 = await nodeHash.sha256(token)
-    const apiTokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
-    if (args.json) return console.log(JSON.stringify({ wrapping_key: wrappingKey, api_token: token, sha256 }))
-    console.log(`KEYRING_WRAPPING_KEYS=${wrappingKey}`)
-    console.log(`KEYRING_API_TOKENS='${apiTokens}'`)
-    console.log(`API token (for the caller, shown once): ${token}`)
-  },
+  run: ({ args }) =>
+    reporting(args.json, async () => {
+      const wrappingKey = `${new Date().toISOString().slice(0, 10)}:${newWrappingKey()}`
+      const token = await newToken(nodeHash)
+      const sha256 = await nodeHash.sha256(token)
+      const apiTokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
+      return {
+        document: { wrapping_key: wrappingKey, api_token: token, sha256 },
+        screen: [
+          `KEYRING_WRAPPING_KEYS=${wrappingKey}`,
+          `KEYRING_API_TOKENS='${apiTokens}'`,
+          `API token (for the caller, shown once): ${token}`,
+          '',
+        ].join('\n'),
+      }
+    }),
 })
+
+const derive = command({
+  meta: {
+    name: 'derive',
+    description:
+      'Print KEYRING_WRAPPING_KEYS for a function that uses this keyring alone, from those in the environment.',
+  },
+  args: keyringArgs,
+  run: ({ args: { json, keyring } }) =>
+    reporting(json, async () => {
+      refuseBadName(keyring)
+      const derived = await deriveForKeyring(nodeCipher, wrappingKeysOf(process.env), keyring)
+      if (derived.length === 0) throw wrong(['has no key for this keyring'])
+      const setting = derived.map(({ id, key }) => `${id}/keyring/${keyring}:${key.reveal()}`).join(',')
+      return { document: { wrapping_keys: setting }, screen: `KEYRING_WRAPPING_KEYS=${setting}\n` }
+    }),
+})
+
+function wrappingKeysOf(env: Env): readonly WrappingKey[] {
+  const parsed = z.safeParse(wrappingKeys, env['KEYRING_WRAPPING_KEYS'] || undefined)
+  if (parsed.success) return parsed.data
+  throw wrong(parsed.error.issues.map(({ message }) => message))
+}
+
+const wrong = (messages: readonly string[]) =>
+  wrongSettings(messages.map((message) => ({ name: 'KEYRING_WRAPPING_KEYS', message })))
 
 export const secrets = defineCommand({
   meta: { name: 'secrets', description: 'Make secrets for a deployment.' },
-  subCommands: { new: create },
+  subCommands: { new: create, derive },
 })

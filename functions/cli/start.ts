@@ -1,6 +1,6 @@
-import { defineCommand } from 'citty'
+import { command } from './command.ts'
 
-export const start = defineCommand({
+export const start = command({
   meta: { name: 'start', description: 'Serve the keyring here (with a dev Vault when none is configured).' },
   args: { fresh: { type: 'boolean', description: 'Begin anew: forget .edge-keyring/.', default: false } },
   async run({ args }) {

@@ -1,26 +1,34 @@
-import { defineCommand } from 'citty'
-import { jsonArg, withKeyring } from './local-store.ts'
+import { command, keyringArgs, withKeyring } from './command.ts'
+import type { Status } from './schema.ts'
 
-export const status = defineCommand({
+export const status = command({
   meta: { name: 'status', description: 'What there is, what is wrong since when, what is needed now.' },
-  args: jsonArg,
+  args: keyringArgs,
   run: ({ args }) =>
-    withKeyring(args.json, async (keyring) => {
-      const view = await keyring.status()
-      if (args.json) return console.log(JSON.stringify(view))
-      console.log(
-        `keyring       ${view.keyring}: ${view.keys.length} ${view.keys.length === 1 ? 'key' : 'keys'}, active ${view.active ?? 'none'}`,
-      )
-      if (view.source !== null)
-        console.log(`source        ${view.source.address} ${view.source.mount}/${view.source.path}`)
-      console.log(`last success  ${view.last_success ?? 'never'}`)
-      if (view.last_error !== null)
-        console.log(
-          `failing       since ${view.last_error.since}, ${view.last_error.failures} times: ${view.last_error.code}: ${view.last_error.message}`,
-        )
-      if (view.lost > 0) console.log(`lost          ${view.lost} versions vanished before they were read`)
-      for (const { version, why } of view.skipped) console.log(`skipped       version ${version}: ${why}`)
-      for (const line of view.needed) console.log(`needed        ${line}`)
-      if (view.needed.length === 0) console.log('needed        nothing')
+    withKeyring(args, async (keyring) => {
+      const document = await keyring.status()
+      const lines = screen(document).map(([label, text]) => `${label.padEnd(12)}  ${text}\n`)
+      return { document, screen: lines.join('') }
     }),
 })
+
+function screen(view: Status): [label: string, text: string][] {
+  const { source, last_error: failing, needed } = view
+  const count = view.keys.length === 1 ? '1 key' : `${view.keys.length} keys`
+  return [
+    ['keyring', `${view.keyring}: ${count}, active ${view.active ?? 'none'}`],
+    ...rows('source', source && `${source.address} ${source.mount}/${source.path}`),
+    ['last success', view.last_success ?? 'never'],
+    ...rows(
+      'failing',
+      failing && `since ${failing.since}, ${failing.failures} times: ${failing.code}: ${failing.message}`,
+    ),
+    ...rows('next try', view.next_try),
+    ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
+    ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
+    ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
+  ]
+}
+
+const rows = (label: string, ...texts: (string | null)[]): [string, string][] =>
+  texts.flatMap((text) => (text === null ? [] : [[label, text]]))

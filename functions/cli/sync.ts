@@ -1,10 +1,11 @@
-import { defineCommand } from 'citty'
-import { jsonArg, withKeyring } from './local-store.ts'
+import type { KeyringClient, Synced } from './client.ts'
+import { command, keyringArgs, withKeyring } from './command.ts'
+import { failed } from './failure.ts'
 
-export const sync = defineCommand({
-  meta: { name: 'sync', description: 'Read the keyring from Vault into the store.' },
+export const sync = command({
+  meta: { name: 'sync', description: 'Read the keyring from Vault, until nothing new remains.' },
   args: {
-    ...jsonArg,
+    ...keyringArgs,
     force: {
       type: 'boolean',
       description: 'Accept a secret that was made anew, or an older current version.',
@@ -17,17 +18,40 @@ export const sync = defineCommand({
     },
   },
   run: ({ args }) =>
-    withKeyring(args.json, async (keyring) => {
-      const { changed, remaining, requests, notes } = await keyring.sync({
-        force: args.force,
-        adopt: args.adopt,
-        token: null,
-      })
-      if (args.json) return console.log(JSON.stringify({ changed, remaining, requests, notes }))
-      console.log(
-        `ok  ${changed ? 'changed' : 'nothing new'}, ${requests} ${requests === 1 ? 'request' : 'requests'} to Vault${remaining > 0 ? `, ${remaining} versions still to read: sync again` : ''}`,
-      )
-      for (const { code, version, id } of notes)
-        console.log(`    version ${version}${id === null ? '' : ` (${id})`}: ${code}`)
+    withKeyring(args, async (keyring) => {
+      const done = await syncAll(keyring, { force: args.force, adopt: args.adopt })
+      return { document: done, screen: screen(done) }
     }),
 })
+
+const PLAIN = { force: false, adopt: false }
+
+/** What the flags accept is accepted by the first batch. */
+async function syncAll(keyring: KeyringClient, flags: typeof PLAIN): Promise<Synced> {
+  let done = await keyring.sync(flags)
+  while (done.remaining > 0) {
+    console.error(`    ${count(done.remaining, 'version')} still to read`)
+    const next = await keyring.sync(PLAIN)
+    if (next.remaining >= done.remaining)
+      throw failed('ERR_SYNC_INCOMPLETE', `There are still ${count(next.remaining, 'version')} to read.`)
+    done = together(done, next)
+  }
+  return done
+}
+
+const together = (a: Synced, b: Synced): Synced => ({
+  changed: a.changed === null || b.changed === null ? null : a.changed || b.changed,
+  requests: a.requests === null || b.requests === null ? null : a.requests + b.requests,
+  remaining: b.remaining,
+  notes: [...a.notes, ...b.notes],
+})
+
+function screen({ changed, requests, notes }: Synced): string {
+  const what = changed === null ? 'synced' : changed ? 'changed' : 'nothing new'
+  const lines = notes.map(
+    ({ code, version, id }) => `    version ${version}${id === null ? '' : ` (${id})`}: ${code}\n`,
+  )
+  return `ok  ${what}${requests === null ? '' : `, ${count(requests, 'request')} to Vault`}\n${lines.join('')}`
+}
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`

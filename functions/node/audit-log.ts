@@ -10,7 +10,7 @@ const JOIN_MS = 10
 const AGGREGATED = new Set(['encrypt', 'decrypt'])
 
 export interface AuditLog extends Audit {
-  /** Writes what is buffered. */
+  /** Writes what is buffered, if that can be written: what must not be lost was committed. */
   close(): Promise<void>
 }
 
@@ -52,7 +52,7 @@ export function auditLog(write: (text: string) => Promise<void>): AuditLog {
     async close() {
       if (timer !== null) clearTimeout(timer)
       flushUses()
-      await flush()
+      await flush().catch(() => {})
     },
   }
 }

@@ -21,8 +21,18 @@ const FRESHNESS = { freshMs: 1000, pauseMs: 0 }
 
 export type Instance = ReturnType<typeof openInstance>
 
-/** @param auditFile `null` = standard output. */
-export function openInstance(config: Config, { database, auditFile }: { database: string; auditFile: string | null }) {
+interface InstanceOptions {
+  readonly database: string
+  /** `null` = `auditStream`. */
+  readonly auditFile: string | null
+  /** Standard output unless set. */
+  readonly auditStream?: NodeJS.WritableStream
+  /** Tokens beside those of the settings. */
+  readonly callers?: readonly ApiToken[]
+}
+
+export function openInstance(config: Config, options: InstanceOptions) {
+  const { database, auditFile, auditStream = process.stdout, callers = [] } = options
   const store = sqliteStore(database)
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
   const authority = createAuthority(config, {
@@ -32,13 +42,22 @@ export function openInstance(config: Config, { database, auditFile }: { database
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
   })
-  const audit = auditLog(auditFile === null ? toStdout : (text) => appendFile(auditFile, text, { mode: 0o600 }))
+  const audit = auditLog(
+    auditFile === null ? toStream(auditStream) : (text) => appendFile(auditFile, text, { mode: 0o600 }),
+  )
   const schedule = setInterval(() => {
     runSchedule(authority, config.keyrings, (line) => console.error(line)).catch((error: unknown) =>
       onDefect(error, 'schedule'),
     )
   }, SCHEDULE_MS).unref()
-  const ports = { ...primitives, authority, audit, freshness: FRESHNESS, extraTokens: adminToken(config), onDefect }
+  const ports = {
+    ...primitives,
+    authority,
+    audit,
+    freshness: FRESHNESS,
+    extraTokens: [...adminToken(config), ...callers],
+    onDefect,
+  }
   return {
     app: createApp(config, ports),
     keyring: keyrings(config, ports),
@@ -58,7 +77,9 @@ function adminToken({ node }: Config): ApiToken[] {
   return [{ name: 'admin', sha256, grants: ['admin'], expiresAt: null }]
 }
 
-const toStdout = (text: string): Promise<void> =>
-  new Promise((resolve, reject) => process.stdout.write(text, (error) => (error ? reject(error) : resolve())))
+const toStream =
+  (stream: NodeJS.WritableStream) =>
+  (text: string): Promise<void> =>
+    new Promise((resolve, reject) => stream.write(text, (error) => (error ? reject(error) : resolve())))
 
 const onDefect = (error: unknown, request: string): void => console.error(defectLine(error, request))

@@ -56,8 +56,11 @@ async function active({ keyring }: Call): Promise<Reply> {
 async function sync(call: Call): Promise<Reply> {
   const { token, force, adopt } = parseBody(syncBody, await readBody(call.context))
   if (force || adopt) call.require('force')
-  const { notes, remaining } = await call.keyring.sync({ force, adopt, token: token ?? null })
-  const headers: Record<string, string> = notes.length > 0 ? { 'keyring-notes': notesHeader(notes) } : {}
+  const { notes, remaining, changed, requests } = await call.keyring.sync({ force, adopt, token: token ?? null })
+  const headers = {
+    'keyring-sync': `changed=?${changed ? 1 : 0}, requests=${requests}`,
+    ...(notes.length > 0 && { 'keyring-notes': notesHeader(notes) }),
+  }
   return remaining > 0 ? { status: 202, body: { remaining }, headers } : { status: 204, body: null, headers }
 }
 

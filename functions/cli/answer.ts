@@ -1,0 +1,96 @@
+/** One request and its answer. The token goes to the address that was named, and nowhere else. */
+import { Failure, failed } from './failure.ts'
+import type { Target } from './target.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed; `null` = none. */
+  readonly body: unknown
+}
+
+/** @throws a Failure for every answer that is not a success of a keyring. */
+export async function ask(target: Target, method: 'GET' | 'POST', path: string, body?: object): Promise<Answer> {
+  const answer = await exchange(target, method, path, body)
+  if (isProblem(answer.body)) throw problemFailure(answer.body)
+  const { status, headers, type } = answer
+  if (status < 200 || status > 299 || (status !== 204 && answer.body === null))
+    throw unknown(target, `${status} ${type}`)
+  const warning = headers.get('keyring-warning') ?? ''
+  if (/^ERR_[A-Z_]+$/.test(warning)) console.error(`warning: ${warning}: an older state of the keyring serves`)
+  return answer
+}
+
+interface Typed extends Answer {
+  readonly type: string
+}
+
+async function exchange(target: Target, method: string, path: string, body?: object): Promise<Typed> {
+  const { base, token, answerMs } = target
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(), answerMs)
+  try {
+    const request = new Request(base + path, {
+      method,
+      redirect: 'manual',
+      signal: abort.signal,
+      headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    return await read(await target.fetch(request))
+  } catch (error) {
+    throw abort.signal.aborted
+      ? failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
+      : failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What is not JSON is not read: a login page may be of any size. */
+async function read(response: Response): Promise<Typed> {
+  const { status, headers } = response
+  const type = headers.get('content-type')?.split(';')[0]?.trim() ?? ''
+  const isJson = type === 'application/json' || type === 'application/problem+json'
+  if (!isJson) await response.body?.cancel()
+  return { status, headers, type, body: isJson ? parse(await response.text()) : null }
+}
+
+/** What answers there is not a keyring. @param what of it, in a few words of ours. */
+export const unknown = ({ base }: Target, what: string): Failure =>
+  failed('ERR_DEPLOYMENT_UNKNOWN', `What answers at ${base} is not a keyring (${printable(what.trim())}).`)
+
+interface Problem {
+  readonly code: string
+  readonly detail: string
+  readonly remedy: string
+}
+
+function isProblem(body: unknown): body is Problem {
+  if (typeof body !== 'object' || body === null) return false
+  const { code, detail, remedy } = body as Record<string, unknown>
+  return typeof code === 'string' && /^ERR_\w+$/.test(code) && typeof detail === 'string' && typeof remedy === 'string'
+}
+
+function problemFailure(problem: Problem): Failure {
+  const { code, detail, remedy } = problem
+  const hint = code === 'ERR_UNAUTHENTICATED' ? 'Check EDGE_KEYRING_TOKEN: it is not a live API token there.' : remedy
+  return new Failure(1, problem, [`${code}: ${printable(detail)}`, printable(hint)])
+}
+
+/** Nothing that a terminal would obey. */
+const printable = (text: string): string => text.replace(/\p{Cc}/gu, '')
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** The platform's code alone: its messages may quote what they were given. */
+function reasonOf(error: unknown): string {
+  const code = (error as { cause?: { code?: unknown } }).cause?.code
+  return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : 'no connection'
+}

@@ -1,0 +1,65 @@
+/** What the commands call: the keyring's HTTP operations, of a deployment or of the local store. */
+import { toBase64 } from '../../src/core/bytes.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
+import type { KeyringChange } from '../../src/core/ports.ts'
+import type { Answer } from './answer.ts'
+import { ask, unknown } from './answer.ts'
+import type { Decrypted, Encrypted, Note, Status } from './schema.ts'
+import { decrypted, encrypted, notesOf, parseAnswer, remainingBody, status, syncOf } from './schema.ts'
+import type { Target } from './target.ts'
+
+export interface Synced {
+  /** `null` = a proxy took the header away. */
+  readonly changed: boolean | null
+  readonly requests: number | null
+  readonly remaining: number
+  readonly notes: readonly Note[]
+}
+
+export class KeyringClient {
+  readonly name: string
+  readonly #target: Target
+  readonly #path: string
+
+  constructor(target: Target, name: string) {
+    this.name = name
+    this.#target = target
+    this.#path = `/keyrings/${encodeURIComponent(name)}`
+  }
+
+  async status(): Promise<Status> {
+    return parseAnswer(this.#target, status, await ask(this.#target, 'GET', this.#path))
+  }
+
+  /** One batch. */
+  async sync(flags: { readonly force: boolean; readonly adopt: boolean }): Promise<Synced> {
+    const answer = await this.#do('sync', flags, [202, 204])
+    const remaining = answer.status === 202 ? parseAnswer(this.#target, remainingBody, answer).remaining : 0
+    return { ...syncOf(answer.headers), remaining, notes: notesOf(answer.headers) }
+  }
+
+  async change({ op, id, force }: KeyringChange): Promise<void> {
+    await this.#do(op, { id, force }, [204])
+  }
+
+  async encrypt(plaintext: Bytes, context: string): Promise<Encrypted> {
+    const body = { plaintext: toBase64(plaintext), encoding: 'base64', context }
+    return parseAnswer(this.#target, encrypted, await this.#post('encrypt', body))
+  }
+
+  async decrypt(ciphertext: string, context: string): Promise<Decrypted> {
+    const body = { ciphertext, encoding: 'base64', context }
+    return parseAnswer(this.#target, decrypted, await this.#post('decrypt', body))
+  }
+
+  /** Another API's success is not ours. */
+  async #do(operation: string, body: object, statuses: readonly number[]): Promise<Answer> {
+    const answer = await this.#post(operation, body)
+    if (!statuses.includes(answer.status)) throw unknown(this.#target, `${answer.status}`)
+    return answer
+  }
+
+  #post(operation: string, body: object): Promise<Answer> {
+    return ask(this.#target, 'POST', `${this.#path}/${operation}`, body)
+  }
+}

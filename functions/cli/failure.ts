@@ -1,0 +1,57 @@
+/** Why a command did not do what was asked: a code, a sentence, a remedy, and the exit status that tells scripts whose move it is. */
+import { KeyringError } from '../../src/core/errors.ts'
+
+/** 0 = done; 1 = refused or failed; 2 = the settings or the words of the command are wrong; 3 = nobody answers. */
+type ExitStatus = 1 | 2 | 3
+
+/** The command line's own codes, beside those of `src/core/errors.ts`; docs/cli.md lists them. They never cross HTTP. */
+const REMEDIES = {
+  ERR_USAGE: 'See "edge-keyring <command> --help".',
+  ERR_SYNC_INCOMPLETE: 'Sync again.',
+  ERR_DEPLOYMENT_UNREACHABLE: 'Check EDGE_KEYRING_URL, the network and, for https, NODE_EXTRA_CA_CERTS.',
+  ERR_DEPLOYMENT_TIMEOUT: 'Ask for the status; what was begun may have been done.',
+  ERR_DEPLOYMENT_UNKNOWN: 'Check EDGE_KEYRING_URL: it must name the keyring itself; redirects are not followed.',
+} as const
+
+const EXITS: Readonly<Record<keyof typeof REMEDIES, ExitStatus>> = {
+  ERR_USAGE: 2,
+  ERR_SYNC_INCOMPLETE: 1,
+  ERR_DEPLOYMENT_UNREACHABLE: 3,
+  ERR_DEPLOYMENT_TIMEOUT: 3,
+  ERR_DEPLOYMENT_UNKNOWN: 3,
+}
+
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  readonly exit: ExitStatus
+  /** For `--json`. */
+  readonly document: object
+  /** For people. */
+  readonly lines: readonly string[]
+
+  constructor(exit: ExitStatus, document: object, lines: readonly string[]) {
+    super(lines.join(' '))
+    this.exit = exit
+    this.document = document
+    this.lines = lines
+  }
+}
+
+export function failed(code: keyof typeof REMEDIES, detail: string): Failure {
+  const remedy = REMEDIES[code]
+  return new Failure(EXITS[code], { code, detail, remedy }, [`${code}: ${detail}`, remedy])
+}
+
+/** By name and rule, never by value. */
+export function wrongSettings(problems: readonly { readonly name: string; readonly message: string }[]): Failure {
+  const lines = problems.map(({ name, message }) => `${name}: ${message}`)
+  return new Failure(2, { code: 'ERR_CONFIG_INVALID', problems }, lines)
+}
+
+/** `null` = a defect, not a failure. */
+export function failureOf(error: unknown): Failure | null {
+  if (error instanceof Failure) return error
+  if (!(error instanceof KeyringError)) return null
+  const { code, message: detail, remedy, facts } = error
+  return new Failure(1, { ...facts, code, detail, remedy }, [`${code}: ${detail}`, remedy])
+}
