@@ -55,7 +55,14 @@ export class StatusLog {
 
 function advance(status: SyncStatus, outcome: Outcome, now: number): SyncStatus {
   if (outcome.ok)
-    return { lastAttempt: now, lastSuccess: now, failures: 0, remaining: outcome.value.remaining, failing: null }
+    return {
+      ...status,
+      lastAttempt: now,
+      lastSuccess: now,
+      failures: 0,
+      remaining: outcome.value.remaining,
+      failing: null,
+    }
   const since = status.failing?.since ?? now
   return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...outcome.error } }
 }
