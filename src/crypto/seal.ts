@@ -1,9 +1,9 @@
 /** Everything stored of one keyring is sealed here, under a key derived for that keyring alone (docs/formats.md). */
 import type { Bytes } from '../core/bytes.ts'
-import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64, toBase64url, utf8 } from '../core/bytes.ts'
+import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64url, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, CipherKey, Hash, KeyMaterial } from '../core/ports.ts'
-import { Secret } from '../core/secret.ts'
+import type { Secret } from '../core/secret.ts'
 import { commitmentOf, materialFromBytes, revealMaterial } from './material.ts'
 import { NONCE_BYTES } from './xaes.ts'
 
@@ -47,10 +47,9 @@ export async function sealers(
   keys: readonly WrappingKey[],
   keyring: string,
 ): Promise<SealerSet> {
+  const usable = keys.filter((key) => key.keyring === null || key.keyring === keyring)
   const made = await Promise.all(
-    usableFor(keys, keyring).map(async (key) =>
-      makeSealer(cipher, hash, key.id, keyring, await keyringKey(cipher, key, keyring)),
-    ),
+    usable.map(async (key) => makeSealer(cipher, hash, key.id, keyring, await keyringKey(cipher, key, keyring))),
   )
   const [first] = made
   if (first === undefined) throw missing(keyring, 'any')
@@ -65,24 +64,7 @@ export async function sealers(
   }
 }
 
-const usableFor = (keys: readonly WrappingKey[], keyring: string): WrappingKey[] =>
-  keys.filter((key) => key.keyring === null || key.keyring === keyring)
-
-/** What a function that only uses this keyring can be given in place of the wrapping keys, in their order. */
-export function deriveForKeyring(
-  cipher: Cipher,
-  keys: readonly WrappingKey[],
-  keyring: string,
-): Promise<readonly WrappingKey[]> {
-  return Promise.all(
-    usableFor(keys, keyring).map(async (key) => ({
-      id: key.id,
-      keyring,
-      key: new Secret(toBase64(await keyringKey(cipher, key, keyring))),
-    })),
-  )
-}
-
+/** What a function that only uses this keyring can be given in place of the wrapping key. */
 async function keyringKey(cipher: Cipher, wrappingKey: WrappingKey, keyring: string): Promise<Bytes> {
   const raw = fromBase64(wrappingKey.key.reveal())
   if (raw === null) throw new TypeError('A wrapping key that the settings did not check.')
