@@ -5,7 +5,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 type ExitStatus = 1 | 2 | 3
 
 /** The command line's own codes, beside those of `src/core/errors.ts`; docs/cli.md lists them. They never cross HTTP. */
-const REMEDIES = {
+export const OWN_REMEDIES = {
   ERR_USAGE: 'See "edge-keyring <command> --help".',
   ERR_SYNC_INCOMPLETE: 'Sync again.',
   ERR_DEPLOYMENT_UNREACHABLE: 'Check EDGE_KEYRING_URL, the network and, for https, NODE_EXTRA_CA_CERTS.',
@@ -13,7 +13,7 @@ const REMEDIES = {
   ERR_DEPLOYMENT_UNKNOWN: 'Check EDGE_KEYRING_URL: it must name the keyring itself; redirects are not followed.',
 } as const
 
-const EXITS: Readonly<Record<keyof typeof REMEDIES, ExitStatus>> = {
+const EXITS: Readonly<Record<keyof typeof OWN_REMEDIES, ExitStatus>> = {
   ERR_USAGE: 2,
   ERR_SYNC_INCOMPLETE: 1,
   ERR_DEPLOYMENT_UNREACHABLE: 3,
@@ -37,8 +37,8 @@ export class Failure extends Error {
   }
 }
 
-export function failed(code: keyof typeof REMEDIES, detail: string): Failure {
-  const remedy = REMEDIES[code]
+export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure {
+  const remedy = OWN_REMEDIES[code]
   return new Failure(EXITS[code], { code, detail, remedy }, [`${code}: ${detail}`, remedy])
 }
 

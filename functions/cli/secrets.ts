@@ -11,7 +11,7 @@ import { command, jsonArg, keyringArgs, refuseBadName, reporting } from './comma
 import { wrongSettings } from './failure.ts'
 
 const create = command({
-  meta: { name: 'new', description: 'Print a new wrapping key, and a new API token with its hash.' },
+  meta: { name: 'new', description: 'Print two settings, and on standard error the API token that they let in.' },
   args: jsonArg,
   run: ({ args }) =>
     reporting(args.json, async () => {
@@ -19,14 +19,10 @@ const create = command({
       const token = await newToken(nodeHash)
       const sha256 = await nodeHash.sha256(token)
       const apiTokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
+      if (!args.json) console.error(`API token, shown this once: ${token}`)
       return {
         document: { wrapping_key: wrappingKey, api_token: token, sha256 },
-        screen: [
-          `KEYRING_WRAPPING_KEYS=${wrappingKey}`,
-          `KEYRING_API_TOKENS='${apiTokens}'`,
-          `API token (for the caller, shown once): ${token}`,
-          '',
-        ].join('\n'),
+        screen: `KEYRING_WRAPPING_KEYS=${wrappingKey}\nKEYRING_API_TOKENS='${apiTokens}'\n`,
       }
     }),
 })

@@ -1,11 +1,14 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseConfig } from '../../src/config/config.ts'
 import type { Local } from '../support/local.ts'
-import { local } from '../support/local.ts'
+import { CLI, local } from '../support/local.ts'
 
-const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+const ROOT = join(import.meta.dirname, '../..')
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 
 describe('npm start', () => {
   let on: Local
@@ -112,6 +115,61 @@ describe('npm start', () => {
   it('exits quietly when the keyring is off', async () => {
     const { code, stderr } = await on.refuse({ KEYRING_ENABLED: 'off' })
     expect([code, stderr]).toEqual([0, expect.stringContaining('off')])
+  })
+})
+
+/** The lines of the README's block that has `text` in it. */
+const block = (text: string): string[] =>
+  (README.split('```').find((part, index) => index % 2 === 1 && part.includes(text)) ?? '').trim().split('\n')
+
+describe('the README', () => {
+  let on: Local
+  beforeAll(async () => {
+    on = await local()
+  })
+  afterAll(() => on.remove())
+  const npx = (line: string) => line.replaceAll('npx edge-keyring', `"${process.execPath}" "${CLI}"`)
+
+  it('uses the local default in lines that work when pasted', async () => {
+    const { stop } = await on.start()
+    const [status = '', roundTrip = '', curl = '', ...rest] = block('decrypt --context').map(npx)
+    expect(rest).toEqual([])
+    expect((await on.bash(status)).stdout).toMatch(/active 8zgITLQh[^]*needed +nothing\n$/)
+    expect((await on.bash(roundTrip)).stdout).toBe('hello')
+    const header = 'H="Kong-Admin-Token: $(cat .edge-keyring/token)"'
+    expect((await on.bash(`${header}\n${curl.replace('8001', String(on.port))}`)).stdout).toMatch(
+      /^\{"ciphertext":"ek1\.8zgITLQh\./,
+    )
+    await stop()
+  })
+
+  it('makes a file of settings that a Worker accepts and wrangler takes', async () => {
+    const lines = block('worker.env').map(npx)
+    const made = lines.slice(0, lines.indexOf('END') + 1).join('\n')
+    const { code, stderr } = await on.bash(made.replace('KEYRING_VAULT_TOKEN=…', 'KEYRING_VAULT_TOKEN=root'))
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/API token, shown this once: ek_\S{49}\n$/)])
+    const path = join(on.folder, 'worker.env')
+    expect(readFileSync(path, 'utf8')).not.toContain('ek_')
+    expect(parseConfig(parseEnv(readFileSync(path, 'utf8')), 'workers')).toMatchObject({ ok: true, notices: [] })
+    const deploy = lines.at(-1)?.replace('worker.env', `"${path}"`) ?? ''
+    const dry = `cd "${ROOT}" && WRANGLER_SEND_METRICS=false ${deploy} --dry-run --outdir "${on.folder}/worker"`
+    expect(await on.bash(dry)).toMatchObject({ code: 0, stdout: expect.stringContaining('KEYRING_API_TOKENS') })
+  })
+
+  it('shows several keyrings in a setting that is accepted', () => {
+    const settings = parseEnv(block('KEYRINGS=').join('\n'))
+    const vault = {
+      KEYRING_VAULT_HOST: 'https://vault.example',
+      KEYRING_VAULT_MOUNT: 'secret',
+      KEYRING_VAULT_PATH: 'keyring',
+      KEYRING_VAULT_TOKEN: 'root',
+      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32).toString('base64')}`,
+      KEYRING_API_TOKEN: 'of-no-importance',
+    }
+    expect(parseConfig({ ...vault, ...settings }, 'node')).toMatchObject({
+      ok: true,
+      config: { keyrings: ['default', 'orders', 'invoices'] },
+    })
   })
 })
 

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '../..')
 const SERVER = join(ROOT, 'functions/node/server.ts')
-const CLI = join(ROOT, 'functions/cli/main.ts')
+export const CLI = join(ROOT, 'functions/cli/main.ts')
 
 interface Ended {
   readonly code: number

@@ -1,0 +1,33 @@
+/** What the documents name exists. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { OWN_REMEDIES } from '../../functions/cli/failure.ts'
+import { REMEDIES } from '../../src/core/errors.ts'
+
+const PAGES = [
+  ...readdirSync('.').filter((name) => name.endsWith('.md')),
+  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+]
+const KNOWN = new Set<string>([...Object.keys(REMEDIES), ...Object.keys(OWN_REMEDIES)])
+
+describe.each(PAGES)('%s', (page) => {
+  const text = readFileSync(page, 'utf8')
+
+  it('links to files that are there', () => {
+    const links = Array.from(text.matchAll(/\]\((?!https?:|#)([^)#]+)/g), ([, path = '']) => join(dirname(page), path))
+    expect(links.filter((path) => !existsSync(path))).toEqual([])
+  })
+
+  it('names error codes that exist', () => {
+    const codes = Array.from(text.matchAll(/\bERR_[A-Z_]+/g), ([code]) => code)
+    expect(codes.filter((code) => !KNOWN.has(code))).toEqual([])
+  })
+})
+
+it('docs/cli.md lists the codes of the command line', () => {
+  const text = readFileSync('docs/cli.md', 'utf8')
+  expect(Object.keys(OWN_REMEDIES).filter((code) => !text.includes(`| \`${code}\` |`))).toEqual([])
+})
