@@ -73,9 +73,17 @@ export const unknownNames = (env: Env): Problem[] =>
   Object.keys(env)
     .filter((name) => OURS.test(name) && isSet(env, name) && !KNOWN.has(name))
     .sort()
-    .map((name) => ({ name, message: `is not a setting${suggestion(name)}` }))
+    .map((name) => ({ name, message: `is not a setting${injected(name) ?? suggestion(name)}` }))
 
 function suggestion(name: string): string {
   const nearest = closestMatch(name.replace('KONG_', ''), SUGGESTED, { maxDistance: NEAR })
   return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
 }
+
+/** What Kubernetes gives every pod because of a Service named `keyring`. */
+const SERVICE_LINK = /^KEYRING_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/
+
+const injected = (name: string): string | null =>
+  SERVICE_LINK.test(name)
+    ? ': Kubernetes sets it for a Service named "keyring"; set enableServiceLinks: false in the pod, or name the Service otherwise'
+    : null
