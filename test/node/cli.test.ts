@@ -38,6 +38,8 @@ const settings = (address: string) => ({
   ]),
 })
 
+const HTML = { 'content-type': 'text/html' }
+
 type Env = Readonly<Record<string, string>>
 
 interface Place {
@@ -354,6 +356,7 @@ describe('EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN', () => {
 
     it.each<[string, RequestListener, string[]]>([
       ['a page', answering(200, 'text/html', '<html>canary</html>'), []],
+      ['a page without an end', (_request, response) => void response.writeHead(200, HTML).write('canary'), []],
       ['a page that is not found', answering(404, 'text/html', 'canary'), ['encrypt', 'x']],
       ['a gateway without a keyring', answering(502, 'text/html', 'canary'), ['sync']],
       ['JSON of something else', answering(200, 'application/json', '{"canary":1}'), []],
