@@ -29,6 +29,8 @@ export const status = z.looseObject({
     z.looseObject({ code: z.string(), message: z.string(), since: z.string(), failures: z.number() }),
   ),
   next_try: time,
+  /** Absent or `null` = there is none. */
+  replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
   needed: z.array(z.string()),
 })
 export type Status = z.output<typeof status>

@@ -24,6 +24,7 @@ function screen(view: Status): [label: string, text: string][] {
       failing && `since ${failing.since}, ${failing.failures} times: ${failing.code}: ${failing.message}`,
     ),
     ...rows('next try', view.next_try),
+    ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
     ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),

@@ -116,7 +116,7 @@ describe.each([
   it('lists keys and shows the status, for people and for machines', async () => {
     const { stdout } = await cli(['keys'])
     expect(stdout.split('\n')[0]).toMatch(/^ID {8}STATE {8}AT SOURCE {2}VERSIONS {2}CREATED$/)
-    expect(stdout).toMatch(/\nthird003 {2}active {7}present {4}3,5 {7}20\S+Z\n$/)
+    expect(stdout).toMatch(/\nthird003 {2}active {7}present {4}3[ ,5]+20\S+Z\n$/)
     expect((await json('keys')).document).toMatchObject([{ id: 'first001', state: 'deactivated' }, {}, {}])
     expect((await cli(['status'])).stdout).toMatch(
       /^keyring {7}default: 3 keys, active third003\nsource {8}http\S+ secret\/keyring\n[^]*\nneeded {8}nothing\n$/,
@@ -390,6 +390,14 @@ describe('EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN', () => {
       const problem = JSON.stringify({ code: 'ERR_FORBIDDEN', detail: 'No\u001b[2J.', remedy: 'Ask\u0007.' })
       const { code, stderr } = await against(answering(403, 'application/problem+json', problem))
       expect([code, stderr]).toEqual([1, expect.stringMatching(/\nERR_FORBIDDEN: No\[2J\.\nAsk\.\n$/)])
+    })
+
+    it('a keyring of a newer release: what it adds is kept, what is known of it is shown', async () => {
+      const none = { active: null, source: null, keys: [], skipped: [], last_success: null, last_error: null }
+      const view = { keyring: 'default', ...none, lost: 2, next_try: null, needed: ['Sleep.'], future: 1 }
+      const answer = answering(200, 'application/json', JSON.stringify({ ...view, replica: { lags: true } }))
+      expect((await against(answer)).stdout).toMatch(/\nreplica {7}lags [^]*\nlost {10}2 [^]*\nneeded {8}Sleep\.\n$/)
+      expect(JSON.parse((await against(answer, 'status', '--json')).stdout)).toMatchObject({ future: 1 })
     })
 
     it('nobody: exit status 3, with the reason', async () => {
