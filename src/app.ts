@@ -29,6 +29,8 @@ export interface AuthorityPorts extends Primitives {
   readonly encryptBoundMs: number
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
+  /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
+  readonly leftMs: () => number
 }
 
 export interface AppPorts extends Primitives {

@@ -31,6 +31,7 @@ export function openInstance(config: Config, { database, auditFile }: { database
     fetch: httpFetch,
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
+    leftMs: () => Number.POSITIVE_INFINITY,
   })
   const audit = auditLog(auditFile === null ? toStdout : (text) => appendFile(auditFile, text, { mode: 0o600 }))
   const schedule = setInterval(() => {
