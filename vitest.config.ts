@@ -18,6 +18,7 @@ export default defineConfig({
       project('node', ['test/node/**/*.test.ts'], { testTimeout: 120_000 }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
       project('workerd', ['test/workerd/**/*.test.ts'], { testTimeout: 30_000 }),
+      project('lambda', ['test/lambda/**/*.test.ts'], { testTimeout: 60_000 }),
       project('vault', ['test/vault/**/*.test.ts'], { testTimeout: 60_000, globalSetup: ['test/vault/openbao.ts'] }),
     ],
   },
