@@ -48,6 +48,7 @@ export function signedAws(env: Env): Aws {
     cache: new Map<string, ArrayBuffer>(),
   }
   return async ({ service, path, headers, body, timeoutMs }) => {
+    if (timeoutMs <= 0) throw new DOMException('There is no time left.', 'AbortError')
     const url = endpoint(env, service, region) + path
     const signed = await new AwsV4Signer({ ...identity, service, method: 'POST', url, headers, body }).sign()
     const abort = new AbortController()
