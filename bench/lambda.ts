@@ -42,7 +42,7 @@ export function benchLambda(): Promise<Row[]> {
   return withEnds(async (onEnd) => {
     const folder = tempFolder(onEnd)
     const server = await startDynalite()
-    onEnd(server.close)
+    onEnd(() => server.close())
     const env = await environment(server.endpoint)
     const http = await buildLambda('http', folder)
     await buildBare(folder)

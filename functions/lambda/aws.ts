@@ -3,7 +3,7 @@ import { AwsV4Signer } from 'aws4fetch'
 import { isLoopback } from '../../src/config/loopback.ts'
 import type { Env, Problem } from '../../src/config/names.ts'
 
-export interface AwsRequest {
+interface AwsRequest {
   readonly service: 'dynamodb' | 'lambda'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>

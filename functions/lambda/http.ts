@@ -2,7 +2,8 @@
 import { handle } from 'hono/aws-lambda'
 import type { LambdaEvent } from 'hono/aws-lambda'
 import { createApp } from '../../src/app.ts'
-import type { Config } from '../../src/config/config.ts'
+import type { AnsweringConfig } from '../../src/config/answering.ts'
+import { readAnswering } from '../../src/config/answering.ts'
 import type { Env } from '../../src/config/names.ts'
 import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Audit } from '../../src/core/ports.ts'
@@ -26,17 +27,17 @@ const audit: Audit = {
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 const invocation = new Invocation(systemClock)
 
-function authorityOf({ lambda, wrappingKeys, syncPeriodMs, keyrings }: Config, env: Env) {
+function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings }: AnsweringConfig, env: Env) {
   const aws = signedAws(env)
   const leftMs = () => invocation.leftMs()
-  const store = dynamoStore({ aws, table: lambda.table ?? '', clock: systemClock, leftMs })
+  const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
   const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings)
-  return invokingAuthority(reading, { aws, syncFunction: lambda.syncFunction ?? '', leftMs })
+  return invokingAuthority(reading, { aws, syncFunction, leftMs })
 }
 
 function build(env: Env) {
-  const config = readSettings(env, 'lambda-http')
-  if (!('wrappingKeys' in config)) return misconfigured(config)
+  const { config, names } = readSettings(env, readAnswering(env))
+  if (config === null) return misconfigured(names)
   return createApp(config, {
     ...primitives,
     authority: authorityOf(config, env),

@@ -1,16 +1,20 @@
 /** Settings on Lambda: what is wrong is found once, in init, and goes to the log; callers get names only. */
-import type { Config } from '../../src/config/config.ts'
-import { parseConfig } from '../../src/config/config.ts'
-import type { Env } from '../../src/config/names.ts'
+import type { Env, Problem } from '../../src/config/names.ts'
 import { settingLine } from '../../src/core/lines.ts'
 import { awsProblems } from './aws.ts'
 
-/** The names of the settings at fault, or what they say. */
-export function readSettings(env: Env, runtime: 'lambda-http' | 'lambda-sync'): Config | readonly string[] {
-  const parsed = parseConfig(env, runtime)
+type Parsed<C> =
+  | { readonly ok: true; readonly config: C | null; readonly notices?: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** `config` null = nothing can be served; `names` are those of the settings at fault. */
+export function readSettings<C>(
+  env: Env,
+  parsed: Parsed<C>,
+): { readonly config: C | null; readonly names: readonly string[] } {
   const problems = [...(parsed.ok ? [] : parsed.problems), ...awsProblems(env)]
   for (const { name, message } of problems) console.error(settingLine(name, message))
-  if (problems.length > 0 || !parsed.ok) return problems.map(({ name }) => name)
-  for (const notice of parsed.notices) console.warn(notice)
-  return parsed.config ?? ['KEYRING_ENABLED']
+  if (problems.length > 0 || !parsed.ok) return { config: null, names: problems.map(({ name }) => name) }
+  for (const notice of parsed.notices ?? []) console.warn(notice)
+  return { config: parsed.config, names: parsed.config === null ? ['KEYRING_ENABLED'] : [] }
 }

@@ -1,6 +1,7 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/names.ts'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import { KeyringError, settle } from '../../src/core/errors.ts'
@@ -33,8 +34,8 @@ const deployment = deploy(process.env)
 
 /** `null` = the settings are wrong. */
 function deploy(env: Env): Deployment | null {
-  const config = readSettings(env, 'lambda-sync')
-  return 'wrappingKeys' in config ? { authority: authorityOf(config, env), keyrings: config.keyrings } : null
+  const { config } = readSettings(env, parseConfig(env, 'lambda-sync'))
+  return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
 }
 
 function authorityOf(config: Config, env: Env): KeyringAuthority {
@@ -63,6 +64,7 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
     return await (parsed === 'schedule' ? runDue(deployment) : carryOut(deployment, parsed))
   } catch (error) {
     console.error(defectLine(error, context.awsRequestId))
+    // oxlint-disable-next-line preserve-caught-error -- its text is foreign, and Lambda would print it
     throw new Error('Something went wrong here; the log has it.')
   }
 }

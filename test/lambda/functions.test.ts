@@ -148,11 +148,9 @@ describe('on Lambda', () => {
     it('once, because a connection went stale, it is asked again', async () => {
       let cut = false
       const api = await listen(async (request, response) => {
-        if (!cut) {
-          cut = true
-          return void request.socket.destroy()
-        }
-        response.end('{"ok":false,"error":{"code":"ERR_VAULT_SEALED","message":"x.","remedy":"y","facts":{}}}')
+        if (!cut) request.socket.destroy()
+        else response.end('{"ok":false,"error":{"code":"ERR_VAULT_SEALED","message":"x.","remedy":"y","facts":{}}}')
+        cut = true
       })
       const http = await deployment.startHttp({ AWS_ENDPOINT_URL_LAMBDA: api.url })
       expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject({ body: { code: 'ERR_VAULT_SEALED' } })

@@ -13,8 +13,12 @@ const KILLS = 20
 /** For the download of DynamoDB Local and its start. */
 const START_MS = 180_000
 
-describe('dynalite', () => dynamoSuite(startDynalite))
-describe.skipIf(process.env['CI'] !== 'true')('DynamoDB Local', () => dynamoSuite(startDynamoLocal))
+describe('dynalite', () => {
+  dynamoSuite(startDynalite)
+})
+describe.skipIf(process.env['CI'] !== 'true')('DynamoDB Local', () => {
+  dynamoSuite(startDynamoLocal)
+})
 
 function dynamoSuite(start: () => Promise<DynamoServer>): void {
   let server: DynamoServer

@@ -84,12 +84,15 @@ interface Result {
 export const functionUrl = (target: LambdaFunction): Promise<Listening> =>
   listen(async (request, response) => {
     const { failed, body } = await target.invoke(eventOf(request, await buffer(request)))
-    if (failed) return void response.writeHead(502).end('Internal Server Error')
-    const { statusCode, headers, cookies, body: text = '', isBase64Encoded } = body as Result
-    const { connection: _, ...rest } = headers ?? {}
-    response.writeHead(statusCode, { ...rest, ...(cookies && { 'set-cookie': [...cookies] }) })
-    response.end(isBase64Encoded ? Buffer.from(text, 'base64') : text)
+    if (failed) response.writeHead(502).end('Internal Server Error')
+    else reply(response, body as Result)
   })
+
+function reply(response: ServerResponse, { statusCode, headers, cookies, body = '', isBase64Encoded }: Result): void {
+  const { connection: _, ...rest } = headers ?? {}
+  response.writeHead(statusCode, { ...rest, ...(cookies && { 'set-cookie': [...cookies] }) })
+  response.end(isBase64Encoded ? Buffer.from(body, 'base64') : body)
+}
 
 /** Bodies that are no text come in base64, as forms do. */
 export function eventOf(request: Pick<IncomingMessage, 'url' | 'method' | 'headers'>, body: Buffer) {
@@ -128,13 +131,18 @@ function isUtf8(body: Buffer): boolean {
 export const invokeApi = (name: string, target: () => LambdaFunction): Promise<Listening> =>
   listen(async (request, response) => {
     const event = await buffer(request)
-    const signed = /^AWS4-HMAC-SHA256 Credential=\w+\/\d{8}\/[\w-]+\/lambda\/aws4_request/
-    const error = (status: number, type: string) =>
-      void response.writeHead(status, { 'x-amzn-errortype': type }).end('{"Message":"of no importance"}')
-    if (!signed.test(request.headers.authorization ?? '')) return error(403, 'AccessDeniedException')
-    if (request.headers['x-amz-invocation-type'] !== 'RequestResponse')
-      return error(400, 'InvalidParameterValueException')
-    if (request.url !== `/2015-03-31/functions/${name}/invocations`) return error(404, 'ResourceNotFoundException')
-    const { failed, body } = await target().invoke(JSON.parse(event.toString()))
-    response.writeHead(200, failed ? { 'x-amz-function-error': 'Unhandled' } : {}).end(JSON.stringify(body))
+    const error = invokeError(name, request)
+    if (error !== null) response.writeHead(error[0], { 'x-amzn-errortype': error[1] }).end('{"Message":"secret-text"}')
+    else {
+      const { failed, body } = await target().invoke(JSON.parse(event.toString()))
+      response.writeHead(200, failed ? { 'x-amz-function-error': 'Unhandled' } : {}).end(JSON.stringify(body))
+    }
   })
+
+const SIGNED = /^AWS4-HMAC-SHA256 Credential=\w+\/\d{8}\/[\w-]+\/lambda\/aws4_request/
+
+function invokeError(name: string, { headers, url }: IncomingMessage): [number, string] | null {
+  if (!SIGNED.test(headers.authorization ?? '')) return [403, 'AccessDeniedException']
+  if (headers['x-amz-invocation-type'] !== 'RequestResponse') return [400, 'InvalidParameterValueException']
+  return url === `/2015-03-31/functions/${name}/invocations` ? null : [404, 'ResourceNotFoundException']
+}

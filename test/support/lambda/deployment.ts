@@ -56,7 +56,7 @@ export async function deployLambda(settings: Settings): Promise<LambdaDeployment
     },
     output: () => instances.map((instance) => instance.output()).join(''),
     async stop() {
-      for (const { close } of open) await close()
+      for (const listening of open) await listening.close()
       for (const instance of instances) await instance.stop()
       await server.close()
       rmSync(folder, { recursive: true, force: true })

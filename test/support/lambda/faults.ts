@@ -1,4 +1,5 @@
 /** A proxy in front of DynamoDB that spoils answers as told, request by request. */
+import type { IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import type { Listening } from './cloud.ts'
 import { listen } from './cloud.ts'
@@ -7,7 +8,7 @@ import { listen } from './cloud.ts'
  * 'lost' = carried out, but the connection is cut before the answer; 'cut' = not carried out, and cut; a function runs
  * between the request and its way to DynamoDB; otherwise the answer is an error, and nothing is carried out.
  */
-export type Fault =
+type Fault =
   | 'pass'
   | 'lost'
   | 'cut'
@@ -31,18 +32,11 @@ export async function faultsBefore(endpoint: string): Promise<Faults> {
     const operation = String(request.headers['x-amz-target']).split('.')[1] ?? ''
     asked.push(operation)
     const fault = queues.get(operation)?.shift() ?? 'pass'
-    if (fault === 'cut') return void response.destroy()
     if (typeof fault === 'function') await fault()
-    const refused = typeof fault === 'object' && !('applied' in fault)
-    const { 'content-length': _, connection: __, host: ___, ...headers } = request.headers
-    const answer = refused
-      ? null
-      : await fetch(endpoint, { method: 'POST', headers: headers as Record<string, string>, body })
-    const text = await answer?.text()
-    if (fault === 'lost') return void response.destroy()
-    const error = (type: string) => JSON.stringify({ __type: `com.amazonaws#${type}`, message: 'secret-text' })
-    if (typeof fault === 'object') return void response.writeHead(fault.status).end(error(fault.type))
-    response.writeHead(answer?.status ?? 500).end(text)
+    const answer = isCarriedOut(fault) ? await forward(endpoint, request, body) : { status: 500, text: '' }
+    if (fault === 'cut' || fault === 'lost') response.destroy()
+    else if (typeof fault === 'object') response.writeHead(fault.status).end(errorText(fault.type))
+    else response.writeHead(answer.status).end(answer.text)
   })
   return {
     ...listening,
@@ -50,3 +44,13 @@ export async function faultsBefore(endpoint: string): Promise<Faults> {
     next: (operation, ...faults) => void queues.set(operation, [...faults]),
   }
 }
+
+const isCarriedOut = (fault: Fault): boolean => (typeof fault === 'object' ? 'applied' in fault : fault !== 'cut')
+
+async function forward(endpoint: string, { headers: received }: IncomingMessage, body: Buffer<ArrayBuffer>) {
+  const { 'content-length': _, connection: __, host: ___, ...headers } = received
+  const response = await fetch(endpoint, { method: 'POST', headers: headers as Record<string, string>, body })
+  return { status: response.status, text: await response.text() }
+}
+
+const errorText = (type: string): string => JSON.stringify({ __type: `com.amazonaws#${type}`, message: 'secret-text' })
