@@ -115,6 +115,15 @@ describe('DynamoDB in trouble', () => {
     expect(faults.asked.length).toBeLessThanOrEqual(8)
   })
 
+  it('gives up before the invocation ends', async () => {
+    const aws = signedAws(awsEnvironment(faults.url))
+    const hurried = dynamoStore({ aws, table, clock, leftMs: () => 150 })
+    faults.next('GetItem', ...Array.from({ length: 50 }, () => THROTTLED))
+    const began = clock.time
+    await expect(hurried.get('k')).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(clock.time - began).toBeLessThanOrEqual(150)
+  })
+
   it('asks once when asking again cannot help', async () => {
     faults.next('GetItem', { status: 400, type: 'AccessDeniedException' })
     await expect(store.get('k')).rejects.toMatchObject({

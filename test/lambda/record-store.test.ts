@@ -6,7 +6,7 @@ import { recordStoreContract } from '../contract/record-store.ts'
 import { recordNumber } from '../node/children/numbered.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
-import { createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
+import { createTable, raw, startDynalite, storeOn } from '../support/lambda/table.ts'
 
 const WRITER = join(import.meta.dirname, 'children/write.ts')
 const KILLS = 20
@@ -39,6 +39,15 @@ function dynamoSuite(start: () => Promise<DynamoServer>): void {
     expect(await store.get('k')).toBe(first)
     await store.put('k', new Uint8Array([2]), 1)
     expect(await store.get('k')).toMatchObject({ version: 2, bytes: new Uint8Array([2]) })
+  })
+
+  it('shows the record of a table that was restored, although its version is one that was seen before', async () => {
+    const table = await createTable(server.endpoint)
+    const store = storeOn(server.endpoint, table)
+    await store.put('k', new Uint8Array([1]), 0)
+    await raw(server.endpoint, 'DeleteItem', { TableName: table, Key: { name: { S: 'k' } } })
+    await storeOn(server.endpoint, table).put('k', new Uint8Array([2]), 0)
+    expect(await store.get('k')).toEqual({ version: 1, bytes: new Uint8Array([2]) })
   })
 
   it.each([0, 1])('lets exactly one of 20 writers win at version %i', async (expected) => {

@@ -36,20 +36,25 @@ let tables = 0
 /** As serverless.yml declares it. */
 export async function createTable(endpoint: string): Promise<string> {
   const table = `keyring-${process.pid}-${(tables += 1)}`
+  await raw(endpoint, 'CreateTable', {
+    TableName: table,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+  })
+  return table
+}
+
+/** Whatever the store itself never does. */
+export async function raw(endpoint: string, operation: string, input: object): Promise<void> {
   const answer = await signedAws(awsEnvironment(endpoint))({
     service: 'dynamodb',
     path: '/',
-    headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'DynamoDB_20120810.CreateTable' },
-    body: JSON.stringify({
-      TableName: table,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
-    }),
+    headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `DynamoDB_20120810.${operation}` },
+    body: JSON.stringify(input),
     timeoutMs: 20_000,
   })
-  if (answer.status !== 200) throw new Error(`CreateTable: ${JSON.stringify(answer.body)}`)
-  return table
+  if (answer.status !== 200) throw new Error(`${operation}: ${JSON.stringify(answer.body)}`)
 }
 
 export const storeOn = (endpoint: string, table: string): RecordStore =>
