@@ -15,6 +15,7 @@ const LIBRARIES = { hono: '(http/|app\\.ts)', zod: '(config|http|vault)/', leven
 const PLATFORMS = {
   cloudflare: [],
   node: ['nodejs', 'dev-vault'],
+  lambda: ['nodejs'],
   nodejs: [],
   cli: ['node', 'nodejs'],
   'dev-vault': [],

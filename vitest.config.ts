@@ -22,6 +22,7 @@ export default defineConfig({
         testTimeout: 30_000,
         globalSetup: ['test/interop/python.ts'],
       }),
+      project('lambda', ['test/lambda/**/*.test.ts'], { testTimeout: 60_000 }),
       project('vault', ['test/vault/**/*.test.ts'], { testTimeout: 60_000, globalSetup: ['test/vault/openbao.ts'] }),
     ],
   },

@@ -4,6 +4,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchHttp } from './http.ts'
+import { benchLambda } from './lambda.ts'
 import type { Options, Part, Row } from './measure.ts'
 import { benchRecord } from './record.ts'
 import { benchStart } from './start.ts'
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   sync: benchSync,
   record: benchRecord,
   start: benchStart,
+  lambda: benchLambda,
 }
 const MAX_SECONDS = 30
 /** For everything, beside the rounds of load: what hangs is ended. */

@@ -101,6 +101,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     fetch: (request) => fetch(request),
     encryptBoundMs: 1000,
     syncBatch: 900,
+    leftMs: () => Number.POSITIVE_INFINITY,
   })
 }
 

@@ -29,6 +29,8 @@ export interface AuthorityPorts extends Primitives {
   readonly encryptBoundMs: number
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
+  /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
+  readonly leftMs: () => number
 }
 
 export interface AppPorts extends Primitives {
@@ -59,7 +61,10 @@ function vaultSource(
   return (token) => kv2Source({ ...vault, mount, path, transport, login: login(token), cipher, hash })
 }
 
-export function createApp(config: Config, ports: AppPorts): Hono {
+/** What `createApp` needs of the settings. */
+type AppConfig = Pick<Config, 'apiTokens' | 'wrappingKeys' | 'keyrings'>
+
+export function createApp(config: AppConfig, ports: AppPorts): Hono {
   const { hash, clock, audit, onDefect } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
@@ -73,7 +78,7 @@ export function createApp(config: Config, ports: AppPorts): Hono {
 
 /** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
 export function keyrings(
-  config: Config,
+  config: Omit<AppConfig, 'apiTokens'>,
   ports: Primitives & Pick<AppPorts, 'authority' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()

@@ -8,9 +8,10 @@ const MINIMUM = {
   architecture: 2,
   contract: 20,
   node: 60,
-  conformance: 100,
-  workerd: 8,
   interop: 20,
+  conformance: 170,
+  workerd: 8,
+  lambda: 75,
   vault: 40,
 }
 

@@ -27,6 +27,7 @@ export class KeyringObject extends DurableObject<object> implements KeyringAutho
             fetch: (request) => fetch(request),
             encryptBoundMs: ENCRYPT_BOUND_MS,
             syncBatch: SYNC_BATCH,
+            leftMs: () => Number.POSITIVE_INFINITY,
           })
         : null
   }

@@ -41,6 +41,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     fetch: httpFetch,
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
+    leftMs: () => Number.POSITIVE_INFINITY,
   })
   const audit = auditLog(
     auditFile === null ? toStream(auditStream) : (text) => appendFile(auditFile, text, { mode: 0o600 }),

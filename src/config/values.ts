@@ -1,8 +1,9 @@
 /** Schemas of single values. Their messages say what to write and never quote what was written. */
 import * as z from 'zod/mini'
 import { Secret } from '../core/secret.ts'
+import { FUNCTION_NAME, ON_OFF, TABLE_NAME, isOn, isWholeNumber } from './plain.ts'
 
-export const required = (what: string) => z.string(`is required: ${what}`)
+const required = (what: string) => z.string(`is required: ${what}`)
 
 /** Compares entries of a list only when each of them is right. */
 export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string) =>
@@ -15,13 +16,10 @@ const follows = (rule: (text: string) => boolean, message: string) => z.refine<s
 
 const toSecret = z.transform((text: string) => new Secret(text))
 
-export const onOff = z.pipe(
-  z.string().check(z.regex(/^(?:on|off|true|false)$/i, 'must be on or off')),
-  z.transform((text) => /^(?:on|true)$/i.test(text)),
-)
+export const onOff = z.pipe(z.string().check(z.regex(ON_OFF, 'must be on or off')), z.transform(isOn))
 
 export function wholeNumber(least: number, most: number) {
-  const isInside = (text: string) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most
+  const isInside = (text: string) => isWholeNumber(text, least, most)
   const digits = z.string().check(follows(isInside, `must be a whole number from ${least} to ${most}`))
   return z.pipe(digits, z.transform(Number))
 }
@@ -115,11 +113,11 @@ export const host = z.string().check(
 export const file = z.optional(z.string().check(z.regex(/^\P{Cc}+$/u, 'must be a path without control characters')))
 
 export const tableName = z.optional(
-  z.string().check(z.regex(/^[A-Za-z0-9_.-]{3,255}$/, 'must be the name of a DynamoDB table, 3 to 255 characters')),
+  z.string().check(z.regex(TABLE_NAME, 'must be the name of a DynamoDB table, 3 to 255 characters')),
 )
 
 export const functionName = z.optional(
-  z.string().check(z.regex(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function')),
+  z.string().check(z.regex(FUNCTION_NAME, 'must be the name of a Lambda function')),
 )
 
 /** JSON in a setting; `message` when it does not parse. */

@@ -1,8 +1,8 @@
 /** The Hono app: bytes to typed values, who and whether, then the keyring; every error one problem document. */
-import { Hono } from 'hono'
 import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
+import { Hono } from 'hono/tiny'
 import type { Authenticate, Caller } from '../auth/tokens.ts'
 import { presentedToken } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
@@ -32,6 +32,7 @@ const DEFAULT_KEYRING = 'default'
 
 export function createHttp(parts: HttpParts): Hono {
   const app = new Hono()
+  app.router = new RegExpRouter()
   const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: tooLarge })
   const limit: MiddlewareHandler = (context, next) => (hasSmallBody(context) ? next() : streamLimit(context, next))
   for (const route of ROUTES) {

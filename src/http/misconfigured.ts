@@ -1,5 +1,5 @@
 /** What a deployment answers that cannot work: alive, not ready, and which settings are at fault. */
-import { Hono } from 'hono'
+import { Hono } from 'hono/tiny'
 import { KeyringError } from '../core/errors.ts'
 import { problem } from './problem.ts'
 import { respond } from './reply.ts'

@@ -3,39 +3,23 @@ import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS } from '../core/limits.ts'
-import type {
-  Cipher,
-  Clock,
-  DueSync,
-  Hash,
-  KeyringAuthority,
-  KeyringChange,
-  OpenKeySource,
-  RecordStore,
-  SyncOptions,
-  SyncReport,
-} from '../core/ports.ts'
-import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
+import type { DueSync, KeyringAuthority, KeyringChange, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
+import type { SealerSet } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import { applyChange } from './change.ts'
-import { Ledger } from './ledger.ts'
-import { StatusLog, nextTry } from './status.ts'
+import type { ReaderParts } from './reader.ts'
+import { Reader } from './reader.ts'
 import { syncKeyring } from './sync.ts'
 
-export interface AuthorityParts {
-  readonly store: RecordStore
-  readonly cipher: Cipher
-  readonly hash: Hash
-  readonly clock: Clock
-  readonly wrappingKeys: readonly WrappingKey[]
+export interface AuthorityParts extends ReaderParts {
   /** By keyring name. */
   readonly sources: ReadonlyMap<string, OpenKeySource>
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
-  /** Between two syncs by themselves, in milliseconds; `null` = never. */
-  readonly syncPeriodMs: number | null
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
   readonly encryptBoundMs: number
+  /** How long a sync that begins now may take, in milliseconds; at most 60 s are used. */
+  readonly leftMs: () => number
 }
 
 /** The longest a sync may take, in milliseconds. */
@@ -61,8 +45,7 @@ export function createAuthority(parts: AuthorityParts): KeyringAuthority {
 class Keyring {
   readonly #parts: AuthorityParts
   readonly #name: string
-  readonly #ledger: Ledger
-  readonly #log: StatusLog
+  readonly #reader: Reader
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   #running: Promise<SyncReport> | null = null
@@ -72,8 +55,7 @@ class Keyring {
     this.#name = name
     this.#source = source
     this.#sealers = set
-    this.#ledger = new Ledger(parts.store, set, parts.clock, name)
-    this.#log = new StatusLog(parts.store, set, parts.clock, name)
+    this.#reader = new Reader(parts, set, name)
   }
 
   static async open(parts: AuthorityParts, name: string): Promise<Keyring> {
@@ -82,9 +64,8 @@ class Keyring {
     return new Keyring(parts, name, source, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
   }
 
-  async read(known: number) {
-    const loaded = await this.#ledger.load()
-    return loaded === null ? null : loaded.record.revision <= known ? 'unchanged' : loaded.bytes
+  read(known: number) {
+    return this.#reader.read(known)
   }
 
   /** Joins a sync under way, unless something is asked for that it might not do. */
@@ -95,9 +76,8 @@ class Keyring {
     return this.#running
   }
 
-  async status() {
-    const status = await this.#log.read()
-    return { ...status, nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()) }
+  status() {
+    return this.#reader.status()
   }
 
   /** Looked at again under the lease: whoever had it before may have done the work. */
@@ -112,12 +92,13 @@ class Keyring {
   }
 
   async change(change: KeyringChange) {
+    const { ledger } = this.#reader
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
-      const loaded = await this.#ledger.load()
-      const record = await this.#ledger.draft(loaded)
+      const loaded = await ledger.load()
+      const record = await ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
       const next = applyChange(record, change, this.#parts.clock.now(), this.#parts.encryptBoundMs)
-      const saved = await this.#ledger.save(loaded, next)
+      const saved = await ledger.save(loaded, next)
       if (saved !== 'conflict') return saved
     }
     throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
@@ -136,19 +117,19 @@ class Keyring {
 
   /** A status that cannot be written must not hide how the sync itself went. */
   async #note(result: Result<SyncReport>): Promise<void> {
-    await settle(() => this.#log.note(result))
+    await settle(() => this.#reader.log.note(result))
   }
 
   async #attempt(options: SyncOptions, deadlineMs: number): Promise<SyncReport> {
     const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), deadlineMs)
+    const timer = setTimeout(() => abort.abort(), Math.min(deadlineMs, this.#parts.leftMs()))
     try {
       const { clock, syncBatch: batch } = this.#parts
       const source = this.#source(options.token)
       return await syncKeyring(
         {
           keyring: this.#name,
-          ledger: this.#ledger,
+          ledger: this.#reader.ledger,
           sealers: this.#sealers,
           clock,
           source,

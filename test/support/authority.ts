@@ -74,6 +74,7 @@ export const authorityOn = (
     wrappingKeys,
     sources: new Map(names.map((name) => [name, () => fakeSource(on)])),
     syncBatch: 900,
+    leftMs: () => Number.POSITIVE_INFINITY,
     syncPeriodMs: 600_000,
     encryptBoundMs: 1000,
   })

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import type { Action } from '../../src/auth/grants.ts'
-import type { ACTIONS } from '../../src/config/api-tokens.ts'
+import type { ACTIONS } from '../../src/config/read-api-tokens.ts'
 import type { ApiTokenSetting, Config, Problem, WrappingKeySetting } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Runtime } from '../../src/config/settings.ts'

@@ -56,6 +56,7 @@ async function setup(
     fetch: (request) => fetch(request),
     encryptBoundMs: 1000,
     syncBatch: 900,
+    leftMs: () => Number.POSITIVE_INFINITY,
   })
   const keyring = await Keyring.open('default', {
     ...primitives,

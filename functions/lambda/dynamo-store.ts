@@ -1,0 +1,132 @@
+/** The record store on Lambda: one DynamoDB item for each record, written by one conditional PutItem. */
+import { KeyringError } from '../../src/core/errors.ts'
+import type { Clock, RecordStore, StoredRecord } from '../../src/core/ports.ts'
+import { refuseLargeRecord } from '../../src/core/record-size.ts'
+import type { Aws, AwsAnswer } from './aws.ts'
+import { exceptionName } from './aws.ts'
+
+export interface DynamoParts {
+  readonly aws: Aws
+  /** Its key is the string `name`. */
+  readonly table: string
+  readonly clock: Clock
+  /** How long work that begins now may take, in milliseconds. */
+  readonly leftMs: () => number
+}
+
+/** For one read or write with all its attempts, in milliseconds. */
+const DEADLINE_MS = 5000
+/** DynamoDB answers within some ten milliseconds, the largest record within some hundred. */
+const ATTEMPT_MS = 2000
+const ATTEMPTS = 8
+/** Full jitter, doubled with each attempt. */
+const BACKOFF_MS = 50
+const MOST_BACKOFF_MS = 1000
+
+/** Nothing was carried out; another attempt may be. */
+const THROTTLED = new Set([
+  'ThrottlingException',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'LimitExceededException',
+])
+const NEVER = new AbortController().signal
+
+interface Item {
+  readonly version: { readonly N: string }
+  readonly bytes: { readonly B: string }
+}
+
+/** 'refused' = the condition does not hold. `ambiguous` = an earlier attempt may have been carried out. */
+interface Settled {
+  readonly body: unknown
+  readonly refused: boolean
+  readonly ambiguous: boolean
+}
+
+export function dynamoStore(parts: DynamoParts): RecordStore {
+  const { table } = parts
+  /** The same object as long as nothing was written: what was verified need not be verified again. */
+  const known = new Map<string, { readonly base64: string; readonly stored: StoredRecord }>()
+
+  const get = async (name: string): Promise<StoredRecord | null> => {
+    const input = { TableName: table, Key: { name: { S: name } }, ConsistentRead: true }
+    const { body } = await ask(parts, 'GetItem', input)
+    const item = (body as { Item?: Item }).Item
+    if (item === undefined) return null
+    const [version, base64] = [Number(item.version.N), item.bytes.B]
+    const held = known.get(name)
+    if (held?.stored.version === version && held.base64 === base64) return held.stored
+    const stored = { version, bytes: new Uint8Array(Buffer.from(base64, 'base64')) }
+    known.set(name, { base64, stored })
+    return stored
+  }
+
+  return {
+    get,
+    async put(name, bytes, expected) {
+      refuseLargeRecord(name, bytes)
+      const stored = { bytes: bytes.slice(), version: expected + 1 }
+      const base64 = Buffer.from(stored.bytes.buffer).toString('base64')
+      const { refused, ambiguous } = await ask(parts, 'PutItem', putInput(table, name, base64, expected))
+      if (refused && !(ambiguous && isSame(await get(name), stored))) return 'conflict'
+      known.set(name, { base64, stored })
+      return stored
+    },
+  }
+}
+
+function putInput(table: string, name: string, base64: string, expected: number) {
+  const Item = { name: { S: name }, version: { N: String(expected + 1) }, bytes: { B: base64 } }
+  if (expected === 0) {
+    const ExpressionAttributeNames = { '#name': 'name' }
+    return { TableName: table, Item, ConditionExpression: 'attribute_not_exists(#name)', ExpressionAttributeNames }
+  }
+  return {
+    TableName: table,
+    Item,
+    ConditionExpression: '#version = :expected',
+    ExpressionAttributeNames: { '#version': 'version' },
+    ExpressionAttributeValues: { ':expected': { N: String(expected) } },
+  }
+}
+
+/** Somebody else's put has another content: a record has its writer's time and random nonces in it. */
+const isSame = (stored: StoredRecord | null, written: StoredRecord): boolean =>
+  stored?.version === written.version && Buffer.compare(stored.bytes, written.bytes) === 0
+
+/** Until it is settled. @throws `ERR_STORE_UNAVAILABLE`. */
+async function ask(parts: DynamoParts, operation: string, input: object): Promise<Settled> {
+  const { clock } = parts
+  const endsAt = clock.now() + Math.min(DEADLINE_MS, parts.leftMs())
+  const body = JSON.stringify(input)
+  let ambiguous = false
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await send(parts, operation, body, Math.min(ATTEMPT_MS, endsAt - clock.now()))
+    const name = typeof answer === 'string' ? answer : exceptionName(answer)
+    if (typeof answer !== 'string' && answer.status === 200) return { body: answer.body, refused: false, ambiguous }
+    if (name === 'ConditionalCheckFailedException') return { body: null, refused: true, ambiguous }
+    const waitMs = Math.random() * Math.min(MOST_BACKOFF_MS, BACKOFF_MS * 2 ** attempt)
+    if (!mayRetry(answer, name) || attempt === ATTEMPTS || clock.now() + waitMs >= endsAt) throw unavailable(name)
+    ambiguous ||= !THROTTLED.has(name)
+    await clock.sleep(waitMs, NEVER)
+  }
+}
+
+/** A text = there was no answer, and why. */
+async function send(parts: DynamoParts, operation: string, body: string, timeoutMs: number) {
+  const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `DynamoDB_20120810.${operation}` }
+  try {
+    return await parts.aws({ service: 'dynamodb', path: '/', headers, body, timeoutMs })
+  } catch (error) {
+    return error instanceof Error && error.name === 'AbortError' ? 'no answer in time' : 'no connection'
+  }
+}
+
+const mayRetry = (answer: AwsAnswer | string, name: string): boolean =>
+  typeof answer === 'string' || answer.status >= 500 || THROTTLED.has(name)
+
+const unavailable = (why: string): KeyringError =>
+  new KeyringError('ERR_STORE_UNAVAILABLE', `DynamoDB cannot be used (${why}).`, {
+    remedy: 'Check KEYRING_TABLE, the role of the function and the state of DynamoDB in this region.',
+  })

@@ -1,0 +1,56 @@
+/** The function that answers HTTP: function URL, or API Gateway's payload 2.0 on the stage `$default`. */
+import { handle } from 'hono/aws-lambda'
+import type { LambdaEvent } from 'hono/aws-lambda'
+import { createApp } from '../../src/app.ts'
+import type { AnsweringConfig } from '../../src/config/answering.ts'
+import { readAnswering } from '../../src/config/answering.ts'
+import type { Env } from '../../src/config/names.ts'
+import { auditLine, defectLine } from '../../src/core/lines.ts'
+import type { Audit } from '../../src/core/ports.ts'
+import { misconfigured } from '../../src/http/misconfigured.ts'
+import { readingAuthority } from '../../src/keyring/reader.ts'
+import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
+import { systemClock } from '../nodejs/clock.ts'
+import { invokingAuthority } from './authority.ts'
+import { signedAws } from './aws.ts'
+import { dynamoStore } from './dynamo-store.ts'
+import { Invocation } from './invocation.ts'
+import type { LambdaContext } from './invocation.ts'
+import { FRESHNESS } from './limits.ts'
+import { readSettings } from './settings.ts'
+
+/** The platform collects what is printed; there is nothing to wait for. */
+const audit: Audit = {
+  note: (event) => console.log(auditLine(event)),
+  commit: async (event) => console.log(auditLine(event)),
+}
+const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
+const invocation = new Invocation(systemClock)
+
+function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings }: AnsweringConfig, env: Env) {
+  const aws = signedAws(env)
+  const leftMs = () => invocation.leftMs()
+  const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
+  const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings)
+  return invokingAuthority(reading, { aws, syncFunction, leftMs })
+}
+
+function build(env: Env) {
+  const { config, names } = readSettings(env, readAnswering(env))
+  if (config === null) return misconfigured(names)
+  return createApp(config, {
+    ...primitives,
+    authority: authorityOf(config, env),
+    audit,
+    freshness: FRESHNESS,
+    extraTokens: [],
+    onDefect: (error, request) => console.error(defectLine(error, request)),
+  })
+}
+
+const answer = handle(build(process.env))
+
+export const handler = async (event: LambdaEvent, context: LambdaContext) => {
+  invocation.begin(context)
+  return answer(event)
+}

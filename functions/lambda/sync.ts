@@ -1,0 +1,91 @@
+/** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
+import { createAuthority } from '../../src/app.ts'
+import type { Config } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import type { Env } from '../../src/config/names.ts'
+import type { KeyringErrorCode } from '../../src/core/errors.ts'
+import { KeyringError, settle } from '../../src/core/errors.ts'
+import { LEASED_WORK_MS } from '../../src/core/lease.ts'
+import { defectLine } from '../../src/core/lines.ts'
+import type { KeyringAuthority } from '../../src/core/ports.ts'
+import { runSchedule } from '../../src/keyring/schedule.ts'
+import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
+import { systemClock } from '../nodejs/clock.ts'
+import { signedAws } from './aws.ts'
+import { dynamoStore } from './dynamo-store.ts'
+import { parseEvent } from './event.ts'
+import { Invocation } from './invocation.ts'
+import type { LambdaContext } from './invocation.ts'
+import { ENCRYPT_BOUND_MS, SYNC_BATCH } from './limits.ts'
+import type { InvokeEvent } from './messages.ts'
+import { sendReport, sendSealed } from './messages.ts'
+import { readSettings } from './settings.ts'
+
+/** After the last word of Vault: for the record, the status and the lease, in milliseconds. */
+const WRITING_MS = 4000
+
+interface Deployment {
+  readonly authority: KeyringAuthority
+  readonly keyrings: readonly string[]
+}
+
+const invocation = new Invocation(systemClock)
+const deployment = deploy(process.env)
+
+/** `null` = the settings are wrong. */
+function deploy(env: Env): Deployment | null {
+  const { config } = readSettings(env, parseConfig(env, 'lambda-sync'))
+  return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
+}
+
+function authorityOf(config: Config, env: Env): KeyringAuthority {
+  const leftMs = () => invocation.leftMs()
+  const store = dynamoStore({ aws: signedAws(env), table: config.lambda.table ?? '', clock: systemClock, leftMs })
+  return createAuthority(config, {
+    cipher: nodeCipher,
+    hash: nodeHash,
+    clock: systemClock,
+    store,
+    fetch: (request) => fetch(request),
+    encryptBoundMs: ENCRYPT_BOUND_MS,
+    syncBatch: SYNC_BATCH,
+    leftMs: () => Math.max(0, leftMs() - WRITING_MS),
+  })
+}
+
+/** Never throws a foreign error: Lambda prints what is thrown. */
+export const handler = async (event: unknown, context: LambdaContext): Promise<unknown> => {
+  const parsed = parseEvent(event)
+  invocation.begin(context, parsed === null || parsed === 'schedule' ? undefined : parsed.withinMs)
+  if (deployment === null)
+    return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
+  if (parsed === null) return refusal('ERR_REQUEST_INVALID', 'The event is neither of a schedule nor a call.')
+  try {
+    return await (parsed === 'schedule' ? runDue(deployment) : carryOut(deployment, parsed))
+  } catch (error) {
+    console.error(defectLine(error, context.awsRequestId))
+    // oxlint-disable-next-line preserve-caught-error -- its text is foreign, and Lambda would print it
+    throw new Error('Something went wrong here; the log has it.')
+  }
+}
+
+const refusal = (code: KeyringErrorCode, message: string) =>
+  settle(() => {
+    throw new KeyringError(code, message)
+  })
+
+async function carryOut({ authority }: Deployment, event: InvokeEvent) {
+  if (event.call === 'sync') return sendReport(await authority.sync(event.keyring, event.options))
+  if (event.call === 'change') return sendSealed(await authority.change(event.keyring, event.change))
+  return authority.syncIfDue(event.keyring)
+}
+
+/** What there is no time left for is due again in a minute. */
+async function runDue({ authority, keyrings }: Deployment): Promise<void> {
+  const inTime: KeyringAuthority = {
+    ...authority,
+    syncIfDue: async (keyring) =>
+      invocation.leftMs() < LEASED_WORK_MS + WRITING_MS ? { ok: true, value: 'not-due' } : authority.syncIfDue(keyring),
+  }
+  await runSchedule(inTime, keyrings, (line) => console.log(line))
+}

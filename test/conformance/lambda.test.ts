@@ -1,0 +1,4 @@
+import { startLambda } from './lambda-driver.ts'
+import { conformance } from './suite.ts'
+
+conformance('Lambda', startLambda)

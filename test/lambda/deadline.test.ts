@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest'
+import { Invocation } from '../../functions/lambda/invocation.ts'
+import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { KeySource } from '../../src/core/ports.ts'
+import { createAuthority } from '../../src/keyring/authority.ts'
+import { PLAIN_SYNC, world, wrappingKey } from '../support/authority.ts'
+import { SOURCE } from '../support/observed.ts'
+
+const HOUR = 3_600_000
+
+describe('the time of an invocation', () => {
+  const context = (ms: number) => ({ awsRequestId: 'r', getRemainingTimeInMillis: () => ms })
+  const clock = { time: 1_000_000, now: () => clock.time, sleep: async () => {} }
+
+  it('ends before the platform ends it, and before the caller gives up', () => {
+    const invocation = new Invocation(clock)
+    expect(invocation.leftMs()).toBe(Number.POSITIVE_INFINITY)
+    invocation.begin(context(29_000))
+    expect(invocation.leftMs()).toBe(28_500)
+    invocation.begin(context(29_000), 10_000)
+    expect(invocation.leftMs()).toBe(9500)
+  })
+
+  it('is over in an instance that was frozen, and counts anew in its next invocation', () => {
+    const invocation = new Invocation(clock)
+    invocation.begin(context(29_000))
+    clock.time += HOUR
+    expect(invocation.leftMs()).toBe(0)
+    invocation.begin(context(5000))
+    expect(invocation.leftMs()).toBe(4500)
+  })
+
+  it('ends a sync that waits for its source, and the status says so', async () => {
+    const on = world([])
+    const waiting: KeySource = {
+      id: SOURCE,
+      observe: (signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new KeyringError('ERR_VAULT_TIMEOUT', 'Too late.')))
+        }),
+      read: () => Promise.reject(new TypeError('Not asked.')),
+    }
+    const authority = createAuthority({
+      ...on,
+      cipher: nodeCipher,
+      hash: nodeHash,
+      wrappingKeys: [wrappingKey('w1', 1)],
+      sources: new Map([['default', () => waiting]]),
+      syncBatch: 900,
+      syncPeriodMs: null,
+      encryptBoundMs: 1000,
+      leftMs: () => 0,
+    })
+    expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ error: { code: 'ERR_VAULT_TIMEOUT' } })
+    expect(await authority.status('default')).toMatchObject({ value: { failures: 1 } })
+  })
+})

@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startDevVault } from '../../functions/dev-vault/server.ts'
+import type { DevVault } from '../../functions/dev-vault/server.ts'
+import { eventOf, listen } from '../support/lambda/cloud.ts'
+import type { LambdaDeployment } from '../support/lambda/deployment.ts'
+import { deployLambda } from '../support/lambda/deployment.ts'
+import type { VaultClient } from '../support/vault.ts'
+import { vaultClient } from '../support/vault.ts'
+
+const TOKEN = 'ek_lambda_admin'
+const SCHEDULED = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }
+const KEY = (name: string): string => `${name}: some key material of no importance 0123456789`
+const AUTHORIZED = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+
+const settings = (address: string) => ({
+  KEYRING_VAULT_HOST: address,
+  KEYRING_VAULT_MOUNT: 'secret',
+  KEYRING_VAULT_PATH: 'keyring',
+  KEYRING_VAULT_TOKEN: 'root',
+  KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+  KEYRING_API_TOKENS: JSON.stringify([
+    { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
+  ]),
+})
+
+type Http = Awaited<ReturnType<LambdaDeployment['startHttp']>>
+
+async function call({ url }: Pick<Http, 'url'>, method: string, path: string, body?: object) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+  const response = await fetch(url + path, { method, headers: AUTHORIZED, ...sent })
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) }
+}
+
+describe('on Lambda', () => {
+  let vault: DevVault
+  let secrets: VaultClient
+  let deployment: LambdaDeployment
+  let one: Http
+  let two: Http
+
+  beforeAll(async () => {
+    vault = await startDevVault({ port: 0, dataFile: null })
+    secrets = vaultClient(vault.address, 'root')
+    await secrets.write('keyring', { id: 'first001', key: KEY('first') })
+    deployment = await deployLambda(settings(vault.address))
+    ;[one, two] = [await deployment.startHttp(), await deployment.startHttp()]
+  }, 60_000)
+  afterAll(async () => {
+    await deployment.stop()
+    await vault.close()
+  })
+
+  it('the event of the schedule syncs what is due, and says so; once it is done nothing is due', async () => {
+    expect(await deployment.sync.invoke(SCHEDULED)).toEqual({ failed: false, body: null })
+    expect((await call(one, 'GET', '/keyring')).body).toEqual({ ids: ['first001'], active: 'first001' })
+    await deployment.sync.invoke(SCHEDULED)
+    const lines = deployment.sync.output().match(/"schedule":"sync".*/g)
+    expect(lines).toEqual([expect.stringContaining('"keyring":"default","outcome":"synced"')])
+  })
+
+  it('two instances: a sync of one shows in the GET of the other, and what one encrypts the other decrypts', async () => {
+    const before = await call(two, 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })
+    expect(before.body).toMatchObject({ key_id: 'first001' })
+    await secrets.write('keyring', { id: 'second02', key: KEY('second') })
+    expect(await call(one, 'POST', '/keyring/vault/sync')).toMatchObject({ status: 204 })
+
+    const { body } = await call(one, 'POST', '/keyrings/default/encrypt', { plaintext: 'new key' })
+    expect(body).toMatchObject({ key_id: 'second02' })
+    expect((await call(two, 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })).body).toMatchObject({
+      key_id: 'first001',
+    })
+    const opened = await call(two, 'POST', '/keyrings/default/decrypt', { ciphertext: body['ciphertext'] })
+    expect(opened).toMatchObject({ status: 200, body: { plaintext: 'new key' } })
+    expect((await call(two, 'GET', '/keyring/active')).body).toEqual({ id: 'second02' })
+  })
+
+  it('a removal through one instance is done by the sync function, and shows in the other', async () => {
+    const refused = await call(one, 'POST', '/keyring/remove', { id: 'first001' })
+    expect(refused).toMatchObject({ status: 409, body: { code: 'ERR_KEY_IN_USE' } })
+    expect(await call(one, 'POST', '/keyring/remove', { id: 'first001', force: true })).toMatchObject({ status: 204 })
+    expect((await call(two, 'GET', '/keyring')).body).toEqual({ ids: ['second02'], active: 'second02' })
+  })
+
+  it('a body in base64 is the same as one in text', async () => {
+    const body = Buffer.from('{"plaintext":"grüße"}')
+    const plain = eventOf({ url: '/keyrings/default/encrypt', method: 'POST', headers: AUTHORIZED }, body)
+    const encoded = { ...plain, body: body.toString('base64'), isBase64Encoded: true }
+    const answers = [await one.instance.invoke(plain), await one.instance.invoke(encoded)]
+    expect(answers).toMatchObject([{ body: { statusCode: 200 } }, { body: { statusCode: 200 } }])
+  })
+
+  it('payload 2.0 of API Gateway is served with cookies and a query', async () => {
+    const headers = { ...AUTHORIZED, cookie: 'a=1; b=2' }
+    const event = eventOf({ url: '/keyring?x=%20y', method: 'GET', headers }, Buffer.alloc(0))
+    expect(event).toMatchObject({ cookies: ['a=1', 'b=2'], rawQueryString: 'x=%20y' })
+    expect(await one.instance.invoke(event)).toMatchObject({ body: { statusCode: 200 } })
+  })
+
+  it.each([
+    ['nothing', null],
+    ['an event of another kind', { source: 'aws.s3', 'detail-type': 'Scheduled Event' }],
+    ['a call that does not exist', { call: 'read', keyring: 'default', withinMs: 1000 }],
+    [
+      'a call with more than it needs',
+      { call: 'sync', keyring: 'default', withinMs: 1000, options: { force: false, adopt: false, token: null }, x: 1 },
+    ],
+  ])('the sync function refuses %s', async (_name, event) => {
+    expect(await deployment.sync.invoke(event)).toMatchObject({
+      failed: false,
+      body: { ok: false, error: { code: 'ERR_REQUEST_INVALID' } },
+    })
+  })
+
+  describe('when the sync function cannot be used', () => {
+    const unavailable = (why: string) => ({
+      status: 503,
+      body: { code: 'ERR_AUTHORITY_UNAVAILABLE', detail: `The sync function cannot be used (${why}).` },
+    })
+
+    it('because nobody answers, the sync fails and encryption goes on', async () => {
+      const http = await deployment.startHttp({ AWS_ENDPOINT_URL_LAMBDA: 'http://127.0.0.1:9' })
+      expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject(unavailable('no connection'))
+      expect(await call(http, 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })).toMatchObject({ status: 200 })
+    })
+
+    it('because it has another name, the name of the exception is told', async () => {
+      const http = await deployment.startHttp({ KEYRING_SYNC_FUNCTION: 'another' })
+      const refused = unavailable('ResourceNotFoundException')
+      expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject(refused)
+      expect(await call(http, 'POST', '/keyring/remove', { id: 'first001' })).toMatchObject(refused)
+    })
+
+    it.each([
+      ['it threw', 200, { 'x-amz-function-error': 'Unhandled' }, '{"errorMessage":"secret-text"}', 'it failed'],
+      ['it answers what is no result', 200, {}, '"secret-text"', 'it failed'],
+      ['it is throttled', 429, { 'x-amzn-errortype': 'TooManyRequestsException' }, '{}', 'TooManyRequestsException'],
+    ])('because %s', async (_name, status, headers, body, why) => {
+      const api = await listen(async (_request, response) => void response.writeHead(status, headers).end(body))
+      const http = await deployment.startHttp({ AWS_ENDPOINT_URL_LAMBDA: api.url })
+      const answer = await call(http, 'POST', '/keyring/vault/sync')
+      expect(answer).toMatchObject(unavailable(why))
+      expect(JSON.stringify(answer) + http.instance.output()).not.toContain('secret-text')
+      await api.close()
+    })
+
+    it('once, because a connection went stale, it is asked again', async () => {
+      let cut = false
+      const api = await listen(async (request, response) => {
+        if (!cut) request.socket.destroy()
+        else response.end('{"ok":false,"error":{"code":"ERR_VAULT_SEALED","message":"x.","remedy":"y","facts":{}}}')
+        cut = true
+      })
+      const http = await deployment.startHttp({ AWS_ENDPOINT_URL_LAMBDA: api.url })
+      expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject({ body: { code: 'ERR_VAULT_SEALED' } })
+      await api.close()
+    })
+  })
+
+  it.each<[string, Record<string, string>, string]>([
+    ['no table', { KEYRING_TABLE: '' }, 'KEYRING_TABLE'],
+    ['no sync function', { KEYRING_SYNC_FUNCTION: '' }, 'KEYRING_SYNC_FUNCTION'],
+    ['a way to Vault, which is not its own', { KEYRING_VAULT_TOKEN: 'secret-value' }, 'KEYRING_VAULT_TOKEN'],
+    ['a name that is misspelt', { KEYRING_SYNC_FUNKTION: 'secret-value' }, 'KEYRING_SYNC_FUNKTION'],
+    ['no credentials of AWS', { AWS_ACCESS_KEY_ID: '' }, 'AWS_ACCESS_KEY_ID'],
+    ['plain http to AWS', { AWS_ENDPOINT_URL_LAMBDA: 'http://aws.example' }, 'AWS_ENDPOINT_URL_LAMBDA'],
+  ])('an HTTP function with %s answers 503 with names, and logs why', async (_name, more, setting) => {
+    const http = await deployment.startHttp(more)
+    const answer = await call(http, 'GET', '/keyring')
+    expect(answer).toMatchObject({ status: 503, body: { code: 'ERR_CONFIG_INVALID', settings: setting } })
+    expect(await call(http, 'GET', '/healthz')).toMatchObject({ status: 200 })
+    expect(http.instance.output()).toContain(`"setting":"${setting}"`)
+    expect(JSON.stringify(answer) + http.instance.output()).not.toContain('secret-value')
+  })
+
+  it('a sync function with wrong settings says so to who asks it, and logs why', async () => {
+    const wrong = await deployLambda({ ...settings('ftp://secret-value'), KEYRING_VAULT_MOUNT: '' })
+    const http = await wrong.startHttp()
+    expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject({
+      status: 503,
+      body: { code: 'ERR_CONFIG_INVALID' },
+    })
+    expect(wrong.sync.output()).toMatch(/"setting":"KEYRING_VAULT_HOST".*\n.*"setting":"KEYRING_VAULT_MOUNT"/)
+    expect(wrong.output()).not.toContain('secret-value')
+    await wrong.stop()
+  })
+})

@@ -1,0 +1,149 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildLambda } from '../../tools/build-lambda.ts'
+import type { Bundle } from '../../tools/build-lambda.ts'
+
+const run = promisify(execFile)
+const ROOT = join(import.meta.dirname, '../..')
+const MAX_HTTP_KIB = 30
+
+interface Statement {
+  readonly Effect: string
+  readonly Action: string | readonly string[]
+  readonly Resource: unknown
+}
+type Resource = { readonly Type: string; readonly Properties: Record<string, unknown> } & Record<string, unknown>
+type Resources = Readonly<Record<string, Resource>>
+
+describe('the package for Lambda', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
+  let resources: Resources
+
+  /** Without credentials, without network: what an operator has before the first deployment. */
+  beforeAll(async () => {
+    const env = { PATH: process.env['PATH'], HOME: folder, KEYRING_VAULT_HOST: 'https://vault.example' }
+    await run('npm', ['run', '--silent', 'package:lambda', '--', '--package', folder], { cwd: ROOT, env })
+    const template = readFileSync(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')
+    resources = (JSON.parse(template) as { Resources: Resources }).Resources
+  }, 120_000)
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  const named = (name: string): Resource => {
+    const resource = resources[name]
+    if (resource === undefined) throw new Error(`There is no ${name}.`)
+    return resource
+  }
+  const ofType = (type: string): string[] =>
+    Object.entries(resources).flatMap(([name, resource]) => (resource.Type === type ? [name] : []))
+  const statements = (role: string) => {
+    const policies = named(role).Properties['Policies'] as { PolicyDocument: { Statement: Statement[] } }[]
+    return policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
+  }
+  const allow = (resource: string, ...actions: string[]) => ({
+    Effect: 'Allow',
+    Action: actions,
+    Resource: { 'Fn::GetAtt': [resource, 'Arn'] },
+  })
+
+  it('has one bundle in each zip, and nothing else', async () => {
+    for (const name of ['http', 'sync']) {
+      const { stdout } = await run('python3', ['-m', 'zipfile', '-l', join(folder, `${name}.zip`)])
+      expect(stdout.trim().split('\n').slice(1)).toEqual([
+        expect.stringMatching(new RegExp(`^dist/lambda/${name}\\.mjs `)),
+      ])
+    }
+  })
+
+  it('lets the HTTP function read the table and invoke the sync function, and the sync function read and write the table', () => {
+    expect(statements('HttpRole')).toEqual([
+      allow('KeyringTable', 'dynamodb:GetItem'),
+      allow('SyncLambdaFunction', 'lambda:InvokeFunction'),
+      allow('HttpLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
+    ])
+    expect(statements('SyncRole')).toEqual([
+      allow('KeyringTable', 'dynamodb:GetItem', 'dynamodb:PutItem'),
+      allow('SyncLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
+    ])
+  })
+
+  it('gives each function its own role and no other, without managed policies', () => {
+    expect(ofType('AWS::IAM::Role').sort()).toEqual(['HttpRole', 'SyncRole'])
+    expect([...ofType('AWS::IAM::Policy'), ...ofType('AWS::IAM::ManagedPolicy')]).toEqual([])
+    for (const role of ['HttpRole', 'SyncRole']) expect(named(role).Properties['ManagedPolicyArns']).toBeUndefined()
+    expect(named('HttpLambdaFunction').Properties['Role']).toEqual({ 'Fn::GetAtt': ['HttpRole', 'Arn'] })
+    expect(named('SyncLambdaFunction').Properties['Role']).toEqual({ 'Fn::GetAtt': ['SyncRole', 'Arn'] })
+  })
+
+  it('keeps the table, whatever happens to the stack', () => {
+    expect(named('KeyringTable')).toMatchObject({
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
+      Properties: {
+        BillingMode: 'PAY_PER_REQUEST',
+        DeletionProtectionEnabled: true,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+      },
+    })
+  })
+
+  it('keeps logs for a limited time', () => {
+    for (const group of ['HttpLogGroup', 'SyncLogGroup']) expect(named(group).Properties['RetentionInDays']).toBe(90)
+    expect(ofType('AWS::Logs::LogGroup')).toHaveLength(2)
+  })
+
+  it('runs the sync function once a minute by a rule, without repeating what failed', () => {
+    expect(ofType('AWS::Scheduler::Schedule')).toEqual([])
+    const [rule = '', ...others] = ofType('AWS::Events::Rule')
+    expect(others).toEqual([])
+    expect(named(rule).Properties).toMatchObject({
+      ScheduleExpression: 'rate(1 minute)',
+      State: 'ENABLED',
+      Targets: [{ Arn: { 'Fn::GetAtt': ['SyncLambdaFunction', 'Arn'] } }],
+    })
+    expect(named('SyncLambdaEvConf').Properties).toMatchObject({ MaximumRetryAttempts: 0 })
+  })
+
+  it('has a URL for the HTTP function alone', () => {
+    expect(ofType('AWS::Lambda::Url')).toEqual(['HttpLambdaFunctionUrl'])
+    const open = ofType('AWS::Lambda::Permission').filter((name) => named(name).Properties['Principal'] === '*')
+    for (const name of open)
+      expect(named(name).Properties['FunctionName']).toEqual({ 'Fn::GetAtt': ['HttpLambdaFunction', 'Arn'] })
+  })
+
+  it('runs on Node 24 on arm64, each function with the settings it reads', () => {
+    const variables = (name: string) => {
+      const { Runtime, Architectures, Environment } = named(name).Properties
+      expect([Runtime, Architectures]).toEqual(['nodejs24.x', ['arm64']])
+      return (Environment as { Variables: Record<string, unknown> }).Variables
+    }
+    expect(Object.keys(variables('HttpLambdaFunction')).filter((name) => name.includes('VAULT'))).toEqual([])
+    expect(variables('HttpLambdaFunction')).toMatchObject({ KEYRING_SYNC_FUNCTION: { Ref: 'SyncLambdaFunction' } })
+    expect(variables('SyncLambdaFunction')).toMatchObject({ KEYRING_TABLE: { Ref: 'KeyringTable' } })
+    expect(Object.keys(variables('SyncLambdaFunction'))).not.toContain('KEYRING_API_TOKENS')
+  })
+})
+
+describe('the bundle of the HTTP function', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bundle-'))
+  let bundle: Bundle
+  beforeAll(async () => {
+    bundle = await buildLambda('http', folder)
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('has no code that asks Vault, syncs, changes or logs in, no undici, no SDK and no zod', () => {
+    const foreign =
+      /node_modules\/(undici|@aws-sdk|@smithy|jose|zod)|src\/vault\/|src\/keyring\/(authority|sync|plan|apply|change|schedule)\.ts/
+    expect(bundle.parts.filter((part) => foreign.test(part))).toEqual([])
+    expect(bundle.parts).toContain('src/keyring/keyring.ts')
+  })
+
+  it(`has at most ${MAX_HTTP_KIB} KiB, gzipped`, () => {
+    expect(bundle.gzipped / 1024).toBeLessThanOrEqual(MAX_HTTP_KIB)
+  })
+})

@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { recordStoreContract } from '../contract/record-store.ts'
+import { recordNumber } from '../node/children/numbered.ts'
+import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
+import type { DynamoServer } from '../support/lambda/table.ts'
+import { createTable, raw, startDynalite, storeOn } from '../support/lambda/table.ts'
+
+const WRITER = join(import.meta.dirname, 'children/write.ts')
+const KILLS = 20
+/** For the download of DynamoDB Local and its start. */
+const START_MS = 180_000
+
+describe('dynalite', () => {
+  dynamoSuite(startDynalite)
+})
+describe.skipIf(process.env['CI'] !== 'true')('DynamoDB Local', () => {
+  dynamoSuite(startDynamoLocal)
+})
+
+function dynamoSuite(start: () => Promise<DynamoServer>): void {
+  let server: DynamoServer
+  beforeAll(async () => {
+    server = await start()
+  }, START_MS)
+  afterAll(() => server.close())
+
+  recordStoreContract('in DynamoDB', async () => {
+    const table = await createTable(server.endpoint)
+    return { handles: [storeOn(server.endpoint, table), storeOn(server.endpoint, table)], close: () => {} }
+  })
+
+  it('returns the same object as long as nothing was written', async () => {
+    const store = storeOn(server.endpoint, await createTable(server.endpoint))
+    await store.put('k', new Uint8Array([1]), 0)
+    const first = await store.get('k')
+    expect(await store.get('k')).toBe(first)
+    await store.put('k', new Uint8Array([2]), 1)
+    expect(await store.get('k')).toMatchObject({ version: 2, bytes: new Uint8Array([2]) })
+  })
+
+  it('shows the record of a table that was restored, although its version is one that was seen before', async () => {
+    const table = await createTable(server.endpoint)
+    const store = storeOn(server.endpoint, table)
+    await store.put('k', new Uint8Array([1]), 0)
+    await raw(server.endpoint, 'DeleteItem', { TableName: table, Key: { name: { S: 'k' } } })
+    await storeOn(server.endpoint, table).put('k', new Uint8Array([2]), 0)
+    expect(await store.get('k')).toEqual({ version: 1, bytes: new Uint8Array([2]) })
+  })
+
+  it.each([0, 1])('lets exactly one of 20 writers win at version %i', async (expected) => {
+    const table = await createTable(server.endpoint)
+    if (expected === 1) await storeOn(server.endpoint, table).put('k', new Uint8Array([99]), 0)
+    const writers = Array.from({ length: 20 }, () => storeOn(server.endpoint, table))
+    const outcomes = await Promise.all(writers.map((store, index) => store.put('k', new Uint8Array([index]), expected)))
+    const winners = outcomes.flatMap((outcome, index) => (outcome === 'conflict' ? [] : [index]))
+    expect(winners).toHaveLength(1)
+    expect(await storeOn(server.endpoint, table).get('k')).toEqual({
+      version: expected + 1,
+      bytes: new Uint8Array(winners),
+    })
+  })
+
+  it('holds a whole record, not older than the last one told, after each of 20 kills during writes', async () => {
+    const table = await createTable(server.endpoint)
+    const store = storeOn(server.endpoint, table)
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const told = await killedAfter([server.endpoint, table], 1 + (kill % 5))
+      const stored = await store.get('record')
+      expect(stored?.version).toBeGreaterThanOrEqual(told)
+      expect(stored?.bytes).toEqual(recordNumber(stored?.version ?? 0))
+    }
+  })
+}
+
+/** Starts a writer, kills it with SIGKILL once it has told of so many records, and gives the last one told. */
+function killedAfter(words: readonly string[], records: number): Promise<number> {
+  return new Promise((resolve) => {
+    const writer = spawn(process.execPath, [WRITER, ...words], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let told = 0
+    let seen = 0
+    createInterface(writer.stdout).on('line', (line) => {
+      told = Number(line)
+      seen += 1
+      if (seen === records) writer.kill('SIGKILL')
+    })
+    writer.once('close', () => resolve(told))
+  })
+}

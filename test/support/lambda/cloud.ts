@@ -1,0 +1,148 @@
+/** What AWS is to the two functions: processes that run bundles, a function URL, the Invoke API. */
+import { spawn } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { buffer } from 'node:stream/consumers'
+
+const RUNTIME = join(import.meta.dirname, 'runtime.ts')
+
+export interface LambdaFunction {
+  /** Runs one event. `failed` = the function threw. */
+  invoke(event: unknown): Promise<{ readonly failed: boolean; readonly body: unknown }>
+  output(): string
+  stop(): Promise<void>
+}
+
+/** One instance of a function, as a process with this environment and no other. Rejects with what was printed when it does not start. */
+export async function startFunction(
+  bundle: string,
+  env: Readonly<Record<string, string>>,
+  timeoutMs: number,
+): Promise<LambdaFunction> {
+  const child = spawn(process.execPath, [RUNTIME, bundle, String(timeoutMs)], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const printed: string[] = []
+  child.stderr.on('data', (chunk: Buffer) => printed.push(chunk.toString()))
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const port = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      printed.push(`${line}\n`)
+      const listening = /^listening (\d+)$/.exec(line)?.[1]
+      if (listening !== undefined) resolve(listening)
+    })
+    void closed.then(() => reject(new Error(printed.join(''))))
+  })
+  return {
+    async invoke(event) {
+      const response = await fetch(`http://127.0.0.1:${port}`, { method: 'POST', body: JSON.stringify(event) })
+      return { failed: response.status !== 200, body: await response.json() }
+    },
+    output: () => printed.join(''),
+    async stop() {
+      child.kill('SIGKILL')
+      await closed
+    },
+  }
+}
+
+export interface Listening {
+  readonly url: string
+  close(): Promise<void>
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+export async function listen(answer: Answer): Promise<Listening> {
+  const server: Server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+interface Result {
+  readonly statusCode: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly cookies?: readonly string[]
+  readonly body?: string
+  readonly isBase64Encoded?: boolean
+}
+
+/** A function URL: HTTP to payload 2.0 and back. A function that threw is a 502. */
+export const functionUrl = (target: LambdaFunction): Promise<Listening> =>
+  listen(async (request, response) => {
+    const { failed, body } = await target.invoke(eventOf(request, await buffer(request)))
+    if (failed) response.writeHead(502).end('Internal Server Error')
+    else reply(response, body as Result)
+  })
+
+function reply(response: ServerResponse, { statusCode, headers, cookies, body = '', isBase64Encoded }: Result): void {
+  const { connection: _, ...rest } = headers ?? {}
+  response.writeHead(statusCode, { ...rest, ...(cookies && { 'set-cookie': [...cookies] }) })
+  response.end(isBase64Encoded ? Buffer.from(body, 'base64') : body)
+}
+
+/** Bodies that are no text come in base64, as forms do. */
+export function eventOf(request: Pick<IncomingMessage, 'url' | 'method' | 'headers'>, body: Buffer) {
+  const { pathname, search } = new URL(request.url ?? '/', 'http://localhost')
+  const { cookie, connection: _, ...headers } = request.headers
+  const isText = /^(text\/|application\/json)/.test(headers['content-type'] ?? '') && isUtf8(body)
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: pathname,
+    rawQueryString: search.slice(1),
+    ...(cookie !== undefined && { cookies: cookie.split('; ') }),
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+    requestContext: {
+      domainName: 'function.lambda-url.eu-central-1.on.aws',
+      http: { method: request.method, path: pathname, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1' },
+      requestId: crypto.randomUUID(),
+      routeKey: '$default',
+      stage: '$default',
+    },
+    ...(body.length > 0 && { body: body.toString(isText ? 'utf8' : 'base64') }),
+    isBase64Encoded: body.length > 0 && !isText,
+  }
+}
+
+function isUtf8(body: Buffer): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(body)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The Invoke API for one function by this name. Requests that are not signed for Lambda are refused. */
+export const invokeApi = (name: string, target: () => LambdaFunction): Promise<Listening> =>
+  listen(async (request, response) => {
+    const event = await buffer(request)
+    const error = invokeError(name, request)
+    if (error !== null) response.writeHead(error[0], { 'x-amzn-errortype': error[1] }).end('{"Message":"secret-text"}')
+    else {
+      const { failed, body } = await target().invoke(JSON.parse(event.toString()))
+      response.writeHead(200, failed ? { 'x-amz-function-error': 'Unhandled' } : {}).end(JSON.stringify(body))
+    }
+  })
+
+const SIGNED = /^AWS4-HMAC-SHA256 Credential=\w+\/\d{8}\/[\w-]+\/lambda\/aws4_request/
+
+function invokeError(name: string, { headers, url }: IncomingMessage): [number, string] | null {
+  if (!SIGNED.test(headers.authorization ?? '')) return [403, 'AccessDeniedException']
+  if (headers['x-amz-invocation-type'] !== 'RequestResponse') return [400, 'InvalidParameterValueException']
+  return url === `/2015-03-31/functions/${name}/invocations` ? null : [404, 'ResourceNotFoundException']
+}

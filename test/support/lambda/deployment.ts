@@ -1,0 +1,65 @@
+/** The two bundles, deployed as serverless.yml does it, on a table in memory. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FunctionName } from '../../../tools/build-lambda.ts'
+import { buildLambda } from '../../../tools/build-lambda.ts'
+import type { LambdaFunction, Listening } from './cloud.ts'
+import { functionUrl, invokeApi, startFunction } from './cloud.ts'
+import { awsEnvironment, createTable, startDynalite } from './table.ts'
+
+const SYNC_FUNCTION = 'edge-keyring-test-sync'
+/** As in serverless.yml, in milliseconds. */
+const TIMEOUT_MS: Readonly<Record<FunctionName, number>> = { http: 29_000, sync: 90_000 }
+
+type Settings = Readonly<Record<string, string>>
+
+export interface LambdaDeployment {
+  readonly endpoint: string
+  readonly table: string
+  readonly sync: LambdaFunction
+  /** Another instance of the HTTP function, with a URL of its own. */
+  startHttp(more?: Settings): Promise<{ readonly url: string; readonly instance: LambdaFunction }>
+  output(): string
+  stop(): Promise<void>
+}
+
+/** @param settings of both functions; each gets those that it reads. */
+export async function deployLambda(settings: Settings): Promise<LambdaDeployment> {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-lambda-'))
+  const [http, sync] = await Promise.all([buildLambda('http', folder), buildLambda('sync', folder)])
+  const server = await startDynalite()
+  const table = await createTable(server.endpoint)
+  const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table }
+  const { KEYRING_API_TOKENS: tokens = '', ...asking } = settings
+  const answering = Object.fromEntries(Object.entries(asking).filter(([name]) => !name.startsWith('KEYRING_VAULT_')))
+  const instances: LambdaFunction[] = []
+  const open: Listening[] = []
+  const start = async (file: string, name: FunctionName, own: Settings) => {
+    const instance = await startFunction(file, { ...env, ...own }, TIMEOUT_MS[name])
+    instances.push(instance)
+    return instance
+  }
+  const syncing = await start(sync.file, 'sync', asking)
+  const api = await invokeApi(SYNC_FUNCTION, () => syncing)
+  open.push(api)
+  const own = { KEYRING_API_TOKENS: tokens, KEYRING_SYNC_FUNCTION: SYNC_FUNCTION, AWS_ENDPOINT_URL_LAMBDA: api.url }
+  return {
+    endpoint: server.endpoint,
+    table,
+    sync: syncing,
+    async startHttp(more = {}) {
+      const instance = await start(http.file, 'http', { ...answering, ...own, ...more })
+      const listening = await functionUrl(instance)
+      open.push(listening)
+      return { url: listening.url, instance }
+    },
+    output: () => instances.map((instance) => instance.output()).join(''),
+    async stop() {
+      for (const listening of open) await listening.close()
+      for (const instance of instances) await instance.stop()
+      await server.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,66 @@
+/** A DynamoDB table to test with: dynalite in this process, or anything with its API. */
+import dynalite from 'dynalite'
+import type { AddressInfo } from 'node:net'
+import { systemClock } from '../../../functions/nodejs/clock.ts'
+import { signedAws } from '../../../functions/lambda/aws.ts'
+import { dynamoStore } from '../../../functions/lambda/dynamo-store.ts'
+import type { RecordStore } from '../../../src/core/ports.ts'
+
+export interface DynamoServer {
+  readonly endpoint: string
+  close(): Promise<void>
+}
+
+export async function startDynalite(): Promise<DynamoServer> {
+  const server = dynalite({ createTableMs: 0 })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close }
+}
+
+/** What Lambda sets, with credentials that are test material. */
+export const awsEnvironment = (endpoint: string) => ({
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'AKIATESTONLY',
+  AWS_SECRET_ACCESS_KEY: 'testonlysecretaccesskey',
+  AWS_SESSION_TOKEN: 'testonlysessiontoken',
+  AWS_ENDPOINT_URL_DYNAMODB: endpoint,
+})
+
+let tables = 0
+
+/** As serverless.yml declares it. */
+export async function createTable(endpoint: string): Promise<string> {
+  const table = `keyring-${process.pid}-${(tables += 1)}`
+  await raw(endpoint, 'CreateTable', {
+    TableName: table,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+  })
+  return table
+}
+
+/** Whatever the store itself never does. */
+export async function raw(endpoint: string, operation: string, input: object): Promise<void> {
+  const answer = await signedAws(awsEnvironment(endpoint))({
+    service: 'dynamodb',
+    path: '/',
+    headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `DynamoDB_20120810.${operation}` },
+    body: JSON.stringify(input),
+    timeoutMs: 20_000,
+  })
+  if (answer.status !== 200) throw new Error(`${operation}: ${JSON.stringify(answer.body)}`)
+}
+
+export const storeOn = (endpoint: string, table: string): RecordStore =>
+  dynamoStore({
+    aws: signedAws(awsEnvironment(endpoint)),
+    table,
+    clock: systemClock,
+    leftMs: () => Number.POSITIVE_INFINITY,
+  })
