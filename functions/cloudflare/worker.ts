@@ -1,22 +1,22 @@
 /** The Worker: settings and app once in module scope, so that a request finds them ready. */
-import { env } from 'cloudflare:workers'
+import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { auditLine, defectLine, settingLine } from '../../src/core/lines.ts'
-import type { Audit } from '../../src/core/ports.ts'
+import type { Audit, Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { objectAuthority } from './authority-stub.ts'
+import type { ReplicaBinding } from './bindings.ts'
+import { replicaOf, settingsOf } from './bindings.ts'
 import { workersClock } from './clock.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
-import { settingsOf } from './settings.ts'
 
 export { KeyringObject } from './keyring-object.ts'
 
-/** What wrangler.toml binds, beside the settings. */
-interface Bindings {
+interface Bindings extends ReplicaBinding {
   readonly KEYRING_OBJECT: DurableObjectNamespace<KeyringObject>
 }
 
@@ -25,6 +25,9 @@ const audit: Audit = {
   note: (event) => console.log(auditLine(event)),
   commit: async (event) => console.log(auditLine(event)),
 }
+
+const onDefect = (error: unknown, request: string): void => console.error(defectLine(error, request))
+const background: Background = (work) => waitUntil(work.catch((error: unknown) => onDefect(error, 'background')))
 
 function build(bindings: Bindings) {
   const parsed = parseConfig(settingsOf(bindings), 'workers')
@@ -35,16 +38,18 @@ function build(bindings: Bindings) {
   for (const notice of parsed.notices) console.warn(notice)
   const { config } = parsed
   if (config === null) return { app: misconfigured(['KEYRING_ENABLED']), runDue: async () => {} }
-  const authority = objectAuthority(bindings.KEYRING_OBJECT)
+  const authority = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const app = createApp(config, {
     cipher: webCipher,
     hash: webHash,
     clock: workersClock,
     authority,
+    replica: replicaOf(bindings),
+    background,
     audit,
     freshness: FRESHNESS,
     extraTokens: [],
-    onDefect: (error, request) => console.error(defectLine(error, request)),
+    onDefect,
   })
   return { app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
 }

@@ -17,7 +17,7 @@ const SCHEDULE_MS = 60_000
 /** New versions that one sync reads at most. */
 const SYNC_BATCH = 900
 /** The authority is in this process, and another one's write shows within a second. */
-const FRESHNESS = { freshMs: 1000, pauseMs: 0 }
+const FRESHNESS = { freshMs: 1000, backgroundMs: 1000, pauseMs: 0 }
 
 export type Instance = ReturnType<typeof openInstance>
 
@@ -28,6 +28,7 @@ export function openInstance(config: Config, { database, auditFile }: { database
   const authority = createAuthority(config, {
     ...primitives,
     store,
+    replica: null,
     fetch: httpFetch,
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
@@ -38,7 +39,16 @@ export function openInstance(config: Config, { database, auditFile }: { database
       onDefect(error, 'schedule'),
     )
   }, SCHEDULE_MS).unref()
-  const ports = { ...primitives, authority, audit, freshness: FRESHNESS, extraTokens: adminToken(config), onDefect }
+  const ports = {
+    ...primitives,
+    authority,
+    replica: null,
+    background: null,
+    audit,
+    freshness: FRESHNESS,
+    extraTokens: adminToken(config),
+    onDefect,
+  }
   return {
     app: createApp(config, ports),
     keyring: keyrings(config, ports),

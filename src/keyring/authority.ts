@@ -2,7 +2,7 @@
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
-import { SYNC_ATTEMPTS } from '../core/limits.ts'
+import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type {
   Cipher,
   Clock,
@@ -12,6 +12,7 @@ import type {
   KeyringChange,
   OpenKeySource,
   RecordStore,
+  Replica,
   SyncOptions,
   SyncReport,
 } from '../core/ports.ts'
@@ -21,9 +22,12 @@ import { applyChange } from './change.ts'
 import { Ledger } from './ledger.ts'
 import { StatusLog, nextTry } from './status.ts'
 import { syncKeyring } from './sync.ts'
+import { Upkeep } from './upkeep.ts'
 
 export interface AuthorityParts {
   readonly store: RecordStore
+  /** Given the record after each put. `null` = there is none. */
+  readonly replica: Replica | null
   readonly cipher: Cipher
   readonly hash: Hash
   readonly clock: Clock
@@ -36,10 +40,10 @@ export interface AuthorityParts {
   readonly syncPeriodMs: number | null
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
   readonly encryptBoundMs: number
+  /** A record that was not sealed for longer is not sealed anew by the schedule, in milliseconds. */
+  readonly maxRecordAgeMs: number
 }
 
-/** The longest a sync may take, in milliseconds. */
-const SYNC_DEADLINE_MS = 60_000
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export function createAuthority(parts: AuthorityParts): KeyringAuthority {
@@ -63,6 +67,7 @@ class Keyring {
   readonly #name: string
   readonly #ledger: Ledger
   readonly #log: StatusLog
+  readonly #upkeep: Upkeep
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   #running: Promise<SyncReport> | null = null
@@ -72,8 +77,9 @@ class Keyring {
     this.#name = name
     this.#source = source
     this.#sealers = set
-    this.#ledger = new Ledger(parts.store, set, parts.clock, name)
     this.#log = new StatusLog(parts.store, set, parts.clock, name)
+    this.#upkeep = new Upkeep(parts, name, this.#log)
+    this.#ledger = new Ledger(parts.store, set, parts.clock, name, (...saved) => this.#upkeep.push(...saved))
   }
 
   static async open(parts: AuthorityParts, name: string): Promise<Keyring> {
@@ -84,7 +90,7 @@ class Keyring {
 
   async read(known: number) {
     const loaded = await this.#ledger.load()
-    return loaded === null ? null : loaded.record.revision <= known ? 'unchanged' : loaded.bytes
+    return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
   }
 
   /** Joins a sync under way, unless something is asked for that it might not do. */
@@ -96,15 +102,21 @@ class Keyring {
   }
 
   async status() {
-    const status = await this.#log.read()
-    return { ...status, nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()) }
+    const { replicated, ...status } = await this.#log.read()
+    const loaded = this.#parts.replica && (await settle(() => this.#ledger.load()))
+    return {
+      ...status,
+      nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()),
+      replica: this.#upkeep.replicated(replicated, loaded?.ok ? loaded.value : null),
+    }
   }
 
   /** Looked at again under the lease: whoever had it before may have done the work. */
   async syncIfDue(): Promise<DueSync> {
     const { store, clock } = this.#parts
-    if (!(await this.#isDue())) return 'not-due'
+    if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
     return underLease(store, clock, `sync/${this.#name}`, async () => {
+      await settle(() => this.#upkeep.run(this.#ledger))
       if (!(await this.#isDue())) return 'not-due'
       await this.#sync(PLAIN, LEASED_WORK_MS)
       return 'synced'
@@ -116,7 +128,7 @@ class Keyring {
       const loaded = await this.#ledger.load()
       const record = await this.#ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
-      const next = applyChange(record, change, this.#parts.clock.now(), this.#parts.encryptBoundMs)
+      const next = applyChange(record, change, this.#parts.clock.now(), await this.#encryptBound())
       const saved = await this.#ledger.save(loaded, next)
       if (saved !== 'conflict') return saved
     }
@@ -124,8 +136,20 @@ class Keyring {
   }
 
   async #isDue(): Promise<boolean> {
-    const { nextTry: due } = await this.status()
-    return due !== null && due <= this.#parts.clock.now()
+    const now = this.#parts.clock.now()
+    const due = nextTry(await this.#log.read(), this.#parts.syncPeriodMs, now)
+    return due !== null && due <= now
+  }
+
+  /** A record that cannot be read is for the next sync to report. */
+  async #needsUpkeep(): Promise<boolean> {
+    const needed = await settle(() => this.#upkeep.isNeeded(this.#ledger))
+    return needed.ok && needed.value
+  }
+
+  async #encryptBound() {
+    const { replica, encryptBoundMs: ms } = this.#parts
+    return { ms, replicated: replica && (await this.#log.read()).replicated }
   }
 
   async #sync(options: SyncOptions, deadlineMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
