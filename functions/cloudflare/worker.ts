@@ -32,12 +32,16 @@ const background: Background = (work) => waitUntil(work.catch((error: unknown) =
 function build(bindings: Bindings) {
   const parsed = parseConfig(settingsOf(bindings), 'workers')
   if (!parsed.ok) {
-    for (const { name, message } of parsed.problems) console.error(settingLine(name, message))
-    return { app: misconfigured(parsed.problems.map(({ name }) => name)), runDue: async () => {} }
+    const say = () => {
+      for (const { name, message } of parsed.problems) console.error(settingLine(name, message))
+    }
+    return { say, app: misconfigured(parsed.problems.map(({ name }) => name)), runDue: async () => {} }
   }
-  for (const notice of parsed.notices) console.warn(notice)
+  const say = () => {
+    for (const notice of parsed.notices) console.warn(notice)
+  }
   const { config } = parsed
-  if (config === null) return { app: misconfigured(['KEYRING_ENABLED']), runDue: async () => {} }
+  if (config === null) return { say, app: misconfigured(['KEYRING_ENABLED']), runDue: async () => {} }
   const authority = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const app = createApp(config, {
     cipher: webCipher,
@@ -51,12 +55,24 @@ function build(bindings: Bindings) {
     extraTokens: [],
     onDefect,
   })
-  return { app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
+  return { say, app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
 }
 
-const { app, runDue } = build(env as unknown as Bindings)
+const { say, app, runDue } = build(env as unknown as Bindings)
+let isSaid = false
+
+/** At the first event: while the module is loaded the clock stands at 1970. */
+function sayOnce(): void {
+  isSaid ||= (say(), true)
+}
 
 export default {
-  fetch: (request: Request) => app.fetch(request),
-  scheduled: runDue,
+  fetch(request: Request) {
+    sayOnce()
+    return app.fetch(request)
+  },
+  scheduled() {
+    sayOnce()
+    return runDue()
+  },
 }
