@@ -5,7 +5,7 @@ import worker from '../../functions/cloudflare/worker.ts'
 import type { KeyringChange, SyncOptions } from '../../src/core/ports.ts'
 
 interface Env {
-  readonly KEYRING_REPLICA: KVNamespace
+  readonly KEYRING_REPLICA?: KVNamespace
   readonly KEYRING_OBJECT: DurableObjectNamespace<KeyringObject>
 }
 
@@ -23,7 +23,8 @@ const refusing = (kv: KVNamespace): KVNamespace =>
 
 export class KeyringObject extends RealObject {
   constructor(context: DurableObjectState, env: Env) {
-    super(context, { ...env, KEYRING_REPLICA: refusing(env.KEYRING_REPLICA) })
+    const { KEYRING_REPLICA: kv } = env
+    super(context, kv === undefined ? env : { ...env, KEYRING_REPLICA: refusing(kv) })
   }
 
   /** Since the last look. */
@@ -97,6 +98,6 @@ async function control(request: Request, { KEYRING_OBJECT: objects }: Env): Prom
 
 export default {
   fetch: (request: Request, env: Env) =>
-    new URL(request.url).pathname.startsWith('/object/') ? control(request, env) : worker.fetch(request),
+    request.url.includes('/object/') ? control(request, env) : worker.fetch(request),
   scheduled: () => worker.scheduled(),
 }
