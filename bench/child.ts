@@ -82,7 +82,7 @@ function listeningAddress(child: ChildProcess, { file, listening }: Program): Pr
   })
 }
 
-function cpuMs(pid: number | undefined): number {
+export function cpuMs(pid: number | undefined): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS
 }

@@ -9,9 +9,11 @@ import type { Options, Part, Row } from './measure.ts'
 import { benchRecord } from './record.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
+import { benchWorker } from './worker.ts'
 
 const PARTS: Readonly<Record<string, Part>> = {
   http: benchHttp,
+  worker: benchWorker,
   sync: benchSync,
   record: benchRecord,
   start: benchStart,
@@ -21,7 +23,7 @@ const MAX_SECONDS = 30
 /** For everything, beside the rounds of load: what hangs is ended. */
 const REST_MS = 5 * 60_000
 /** Rounds of load in one run, with those that warm up. */
-const LOADS = 48
+const LOADS = 96
 
 function asked(): { names: readonly string[]; options: Options } {
   const { values, positionals } = parseArgs({

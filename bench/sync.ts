@@ -98,6 +98,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     hash: nodeHash,
     clock: systemClock,
     store: memoryStore(),
+    replica: null,
     fetch: (request) => fetch(request),
     encryptBoundMs: 1000,
     syncBatch: 900,

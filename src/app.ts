@@ -5,12 +5,24 @@ import type { ApiToken } from './auth/tokens.ts'
 import type { Config, VaultSettings } from './config/config.ts'
 import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
-import type { Audit, Cipher, Clock, Fetch, Hash, KeyringAuthority, OpenKeySource, RecordStore } from './core/ports.ts'
+import type {
+  Audit,
+  Background,
+  Cipher,
+  Clock,
+  Fetch,
+  Hash,
+  KeyringAuthority,
+  OpenKeySource,
+  RecordStore,
+  Replica,
+} from './core/ports.ts'
 import { Secret } from './core/secret.ts'
 import { createHttp } from './http/app.ts'
 import { createAuthority as createKeyringAuthority } from './keyring/authority.ts'
 import { Keyring } from './keyring/keyring.ts'
-import type { Freshness } from './keyring/snapshot.ts'
+import type { Freshness } from './keyring/freshness.ts'
+import { replicaAgeMs } from './keyring/freshness.ts'
 import { kv2Source } from './vault/kv2.ts'
 import { tokenLogin } from './vault/login/token.ts'
 import type { VaultTransport } from './vault/transport.ts'
@@ -24,6 +36,8 @@ interface Primitives {
 
 export interface AuthorityPorts extends Primitives {
   readonly store: RecordStore
+  /** Written after each put of the record. `null` = there is none. */
+  readonly replica: Replica | null
   readonly fetch: Fetch
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
   readonly encryptBoundMs: number
@@ -35,6 +49,10 @@ export interface AuthorityPorts extends Primitives {
 
 export interface AppPorts extends Primitives {
   readonly authority: KeyringAuthority
+  /** Read before the authority is asked. `null` = there is none. */
+  readonly replica: Replica | null
+  /** `null` = nothing goes on after an answer: then `freshness.backgroundMs` is `freshness.freshMs`. */
+  readonly background: Background | null
   readonly audit: Audit
   readonly freshness: Freshness
   /** Tokens beside those of the settings, such as a local admin's. */
@@ -44,11 +62,11 @@ export interface AppPorts extends Primitives {
 
 /** Only where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { vault, wrappingKeys, syncPeriodMs } = config
+  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
   const transport = vaultTransport({ ...ports, ...vault })
   const sources = new Map(vault.secrets.map((each) => [each.keyring, vaultSource(vault, ports, transport, each)]))
-  return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, sources })
+  return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
 }
 
 function vaultSource(
@@ -62,7 +80,7 @@ function vaultSource(
 }
 
 /** What `createApp` needs of the settings. */
-type AppConfig = Pick<Config, 'apiTokens' | 'wrappingKeys' | 'keyrings'>
+type AppConfig = Pick<Config, 'apiTokens' | 'wrappingKeys' | 'keyrings' | 'syncPeriodMs' | 'maxRecordAgeMs'>
 
 export function createApp(config: AppConfig, ports: AppPorts): Hono {
   const { hash, clock, audit, onDefect } = ports
@@ -79,11 +97,12 @@ export function createApp(config: AppConfig, ports: AppPorts): Hono {
 /** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
 export function keyrings(
   config: Omit<AppConfig, 'apiTokens'>,
-  ports: Primitives & Pick<AppPorts, 'authority' | 'freshness'>,
+  ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()
+  const ages = { replicaMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }
   const open = async (name: string): Promise<Keyring> => {
-    const made = await Keyring.open(name, { ...ports, wrappingKeys: config.wrappingKeys })
+    const made = await Keyring.open(name, { ...ports, ages, wrappingKeys: config.wrappingKeys })
     return opened.get(name) ?? (opened.set(name, made), made)
   }
   const names = new Set(config.keyrings)

@@ -22,6 +22,8 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
     'Keyrings beside `default`, as a JSON list of `{"name", "path", "mount"}`: each another secret of the same Vault; `mount` is `KEYRING_VAULT_MOUNT` unless given.',
   KEYRING_SYNC_PERIOD:
     'Seconds between two syncs by themselves, looked at once a minute: 0 to 86400, where 0 is never. After a failure the next try comes sooner: after 1, 2, 4… minutes.',
+  KEYRING_MAX_RECORD_AGE:
+    'Seconds since the record was sealed, which the schedule does anew once a day, Vault up or down: 172800 (2 days) to 31536000. An older one from a replica is not used; an older one from the record store is used with a warning.',
   KEYRING_WRAPPING_KEYS:
     'What the stored record is sealed with: `<id>:<32 bytes in base64>`, separated by commas. The first seals, all open. `<id>/keyring/<name>:<base64>` gives the key derived for one keyring instead.',
   KEYRING_API_TOKENS:
@@ -35,6 +37,8 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_TABLE: 'Name of the DynamoDB table with the sealed record. Required on Lambda.',
   KEYRING_SYNC_FUNCTION:
     'Name of the function that syncs; the HTTP function invokes it. Required on Lambda, for the HTTP function.',
+  KEYRING_LOCATION_HINT:
+    'Where the Durable Object is made at its first use, near Vault: `wnam`, `enam`, `sam`, `weur`, `eeur`, `apac`, `oc`, `afr` or `me`. Later changes move nothing.',
   KEYRING_DEV_VAULT_PORT:
     'Port of the dev Vault that the local default starts when no Vault is configured: 1 to 65535.',
 }

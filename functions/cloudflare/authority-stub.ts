@@ -1,19 +1,29 @@
 /** The Worker's side of the authority: each call is one hop to the Durable Object. */
 import { KeyringError, settle } from '../../src/core/errors.ts'
 import type { Result } from '../../src/core/errors.ts'
+import { SYNC_DEADLINE_MS } from '../../src/core/limits.ts'
 import type { KeyringAuthority } from '../../src/core/ports.ts'
 import type { KeyringObject } from './keyring-object.ts'
+import { LOOK_MS } from './limits.ts'
+import { within } from './within.ts'
 
 /** One object for each deployment, under this name. */
 const OBJECT = 'keyring'
+/** The object's own deadline comes first, so that its answer says what was slow. */
+const WORK_MS = SYNC_DEADLINE_MS + LOOK_MS
 
 type Stub = DurableObjectStub<KeyringObject>
 
-export function objectAuthority(objects: DurableObjectNamespace<KeyringObject>): KeyringAuthority {
+/** @param locationHint counts when the object is made, at its first use. `null` = near that first request. */
+export function objectAuthority(
+  objects: DurableObjectNamespace<KeyringObject>,
+  locationHint: DurableObjectLocationHint | null,
+): KeyringAuthority {
+  const where = locationHint === null ? {} : { locationHint }
   /** A stub belongs to the request that made it: a new one for each call. */
-  const call = async <T>(ask: (stub: Stub) => Promise<unknown>): Promise<Result<T>> => {
+  const call = async <T>(ms: number, ask: (stub: Stub) => Promise<unknown>): Promise<Result<T>> => {
     try {
-      return (await ask(objects.getByName(OBJECT))) as Result<T>
+      return (await within(ms, ask(objects.getByName(OBJECT, where)))) as Result<T>
     } catch {
       return settle(() => {
         throw new KeyringError('ERR_AUTHORITY_UNAVAILABLE', 'The Durable Object of this deployment cannot be reached.')
@@ -21,10 +31,10 @@ export function objectAuthority(objects: DurableObjectNamespace<KeyringObject>):
     }
   }
   return {
-    read: (keyring, known) => call((stub) => stub.read(keyring, known)),
-    status: (keyring) => call((stub) => stub.status(keyring)),
-    sync: (keyring, options) => call((stub) => stub.sync(keyring, options)),
-    syncIfDue: (keyring) => call((stub) => stub.syncIfDue(keyring)),
-    change: (keyring, change) => call((stub) => stub.change(keyring, change)),
+    read: (keyring, known) => call(LOOK_MS, (stub) => stub.read(keyring, known)),
+    status: (keyring) => call(LOOK_MS, (stub) => stub.status(keyring)),
+    sync: (keyring, options) => call(WORK_MS, (stub) => stub.sync(keyring, options)),
+    syncIfDue: (keyring) => call(WORK_MS, (stub) => stub.syncIfDue(keyring)),
+    change: (keyring, change) => call(WORK_MS, (stub) => stub.change(keyring, change)),
   }
 }

@@ -2,34 +2,24 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { Result } from '../../src/core/errors.ts'
+import type { KeyringErrorCode, Result } from '../../src/core/errors.ts'
 import { KeyringError, settle } from '../../src/core/errors.ts'
+import { defectLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority, KeyringChange, SyncOptions } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
+import { encryptBoundMs } from '../../src/keyring/freshness.ts'
+import type { ReplicaBinding } from './bindings.ts'
+import { replicaOf, settingsOf } from './bindings.ts'
 import { workersClock } from './clock.ts'
-import { ENCRYPT_BOUND_MS, SYNC_BATCH } from './limits.ts'
+import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
-import { settingsOf } from './settings.ts'
 
-export class KeyringObject extends DurableObject<object> implements KeyringAuthority {
+export class KeyringObject extends DurableObject<ReplicaBinding> implements KeyringAuthority {
   readonly #authority: KeyringAuthority | null
 
-  constructor(state: DurableObjectState, bindings: object) {
+  constructor(state: DurableObjectState, bindings: ReplicaBinding) {
     super(state, bindings)
-    const parsed = parseConfig(settingsOf(bindings), 'workers')
-    this.#authority =
-      parsed.ok && parsed.config !== null
-        ? createAuthority(parsed.config, {
-            cipher: webCipher,
-            hash: webHash,
-            clock: workersClock,
-            store: objectStore({ sql: state.storage.sql, sync: () => state.storage.sync() }),
-            fetch: (request) => fetch(request),
-            encryptBoundMs: ENCRYPT_BOUND_MS,
-            syncBatch: SYNC_BATCH,
-            leftMs: () => Number.POSITIVE_INFINITY,
-          })
-        : null
+    this.#authority = authorityOf(state, bindings)
   }
 
   read(keyring: string, known: number) {
@@ -52,11 +42,37 @@ export class KeyringObject extends DurableObject<object> implements KeyringAutho
     return this.#do((authority) => authority.change(keyring, change))
   }
 
+  /** Only data crosses: a defect is named in this log alone. */
   async #do<T>(work: (authority: KeyringAuthority) => Promise<Result<T>>): Promise<Result<T>> {
     const authority = this.#authority
-    if (authority !== null) return work(authority)
-    return settle(() => {
-      throw new KeyringError('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
-    })
+    if (authority === null)
+      return failed('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
+    try {
+      return await work(authority)
+    } catch (error) {
+      console.error(defectLine(error, 'object'))
+      return failed('ERR_INTERNAL', 'Something went wrong in the Durable Object.')
+    }
   }
+}
+
+const failed = (code: KeyringErrorCode, message: string): Promise<Result<never>> =>
+  settle(() => {
+    throw new KeyringError(code, message)
+  })
+
+function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
+  const parsed = parseConfig(settingsOf(bindings), 'workers')
+  if (!parsed.ok || parsed.config === null) return null
+  return createAuthority(parsed.config, {
+    cipher: webCipher,
+    hash: webHash,
+    clock: workersClock,
+    store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
+    replica: replicaOf(bindings),
+    fetch: (request) => fetch(request),
+    encryptBoundMs: encryptBoundMs(FRESHNESS, parsed.config.syncPeriodMs),
+    syncBatch: SYNC_BATCH,
+    leftMs: () => Number.POSITIVE_INFINITY,
+  })
 }

@@ -1,22 +1,22 @@
 /** The Worker: settings and app once in module scope, so that a request finds them ready. */
-import { env } from 'cloudflare:workers'
+import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { auditLine, defectLine, settingLine } from '../../src/core/lines.ts'
-import type { Audit } from '../../src/core/ports.ts'
+import type { Audit, Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { objectAuthority } from './authority-stub.ts'
+import type { ReplicaBinding } from './bindings.ts'
+import { replicaOf, settingsOf } from './bindings.ts'
 import { workersClock } from './clock.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
-import { settingsOf } from './settings.ts'
 
 export { KeyringObject } from './keyring-object.ts'
 
-/** What wrangler.toml binds, beside the settings. */
-interface Bindings {
+interface Bindings extends ReplicaBinding {
   readonly KEYRING_OBJECT: DurableObjectNamespace<KeyringObject>
 }
 
@@ -26,32 +26,53 @@ const audit: Audit = {
   commit: async (event) => console.log(auditLine(event)),
 }
 
+const onDefect = (error: unknown, request: string): void => console.error(defectLine(error, request))
+const background: Background = (work) => waitUntil(work.catch((error: unknown) => onDefect(error, 'background')))
+
 function build(bindings: Bindings) {
   const parsed = parseConfig(settingsOf(bindings), 'workers')
   if (!parsed.ok) {
-    for (const { name, message } of parsed.problems) console.error(settingLine(name, message))
-    return { app: misconfigured(parsed.problems.map(({ name }) => name)), runDue: async () => {} }
+    const say = () => {
+      for (const { name, message } of parsed.problems) console.error(settingLine(name, message))
+    }
+    return { say, app: misconfigured(parsed.problems.map(({ name }) => name)), runDue: async () => {} }
   }
-  for (const notice of parsed.notices) console.warn(notice)
+  const say = () => {
+    for (const notice of parsed.notices) console.warn(notice)
+  }
   const { config } = parsed
-  if (config === null) return { app: misconfigured(['KEYRING_ENABLED']), runDue: async () => {} }
-  const authority = objectAuthority(bindings.KEYRING_OBJECT)
+  if (config === null) return { say, app: misconfigured(['KEYRING_ENABLED']), runDue: async () => {} }
+  const authority = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const app = createApp(config, {
     cipher: webCipher,
     hash: webHash,
     clock: workersClock,
     authority,
+    replica: replicaOf(bindings),
+    background,
     audit,
     freshness: FRESHNESS,
     extraTokens: [],
-    onDefect: (error, request) => console.error(defectLine(error, request)),
+    onDefect,
   })
-  return { app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
+  return { say, app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
 }
 
-const { app, runDue } = build(env as unknown as Bindings)
+const { say, app, runDue } = build(env as unknown as Bindings)
+let isSaid = false
+
+/** At the first event: while the module is loaded the clock stands at 1970. */
+function sayOnce(): void {
+  isSaid ||= (say(), true)
+}
 
 export default {
-  fetch: (request: Request) => app.fetch(request),
-  scheduled: runDue,
+  fetch(request: Request) {
+    sayOnce()
+    return app.fetch(request)
+  },
+  scheduled() {
+    sayOnce()
+    return runDue()
+  },
 }

@@ -41,6 +41,8 @@ function build(env: Env) {
   return createApp(config, {
     ...primitives,
     authority: authorityOf(config, env),
+    replica: null,
+    background: null,
     audit,
     freshness: FRESHNESS,
     extraTokens: [],

@@ -46,6 +46,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     hash: nodeHash,
     clock: systemClock,
     store,
+    replica: null,
     fetch: (request) => fetch(request),
     encryptBoundMs: ENCRYPT_BOUND_MS,
     syncBatch: SYNC_BATCH,

@@ -17,7 +17,7 @@ const SCHEDULE_MS = 60_000
 /** New versions that one sync reads at most. */
 const SYNC_BATCH = 900
 /** The authority is in this process, and another one's write shows within a second. */
-const FRESHNESS = { freshMs: 1000, pauseMs: 0 }
+const FRESHNESS = { freshMs: 1000, backgroundMs: 1000, pauseMs: 0 }
 
 export type Instance = ReturnType<typeof openInstance>
 
@@ -38,6 +38,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
   const authority = createAuthority(config, {
     ...primitives,
     store,
+    replica: null,
     fetch: httpFetch,
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
@@ -54,6 +55,8 @@ export function openInstance(config: Config, options: InstanceOptions) {
   const ports = {
     ...primitives,
     authority,
+    replica: null,
+    background: null,
     audit,
     freshness: FRESHNESS,
     extraTokens: [...adminToken(config), ...callers],

@@ -17,7 +17,10 @@ import { KEYRING_NAME } from '../core/limits.ts'
 import { readApiTokens } from './read-api-tokens.ts'
 import { WRAPPING_KEYS_NEEDED, readWrappingKeys } from './read-wrapping-keys.ts'
 
-export type AnsweringConfig = Pick<Config, 'wrappingKeys' | 'apiTokens' | 'keyrings' | 'syncPeriodMs'> & {
+export type AnsweringConfig = Pick<
+  Config,
+  'wrappingKeys' | 'apiTokens' | 'keyrings' | 'syncPeriodMs' | 'maxRecordAgeMs'
+> & {
   readonly table: string
   readonly syncFunction: string
 }
@@ -35,6 +38,7 @@ const READ = new Set([
   'KONG_KEYRING_ENABLED',
   'KEYRINGS',
   'KEYRING_SYNC_PERIOD',
+  'KEYRING_MAX_RECORD_AGE',
   'KEYRING_WRAPPING_KEYS',
   'KEYRING_API_TOKENS',
   'KEYRING_TABLE',
@@ -54,7 +58,9 @@ export function readAnswering(env: Env): Answering {
   }
   const config = {
     keyrings: ['default', ...read('KEYRINGS', '[]', readNames)],
-    syncPeriodMs: read('KEYRING_SYNC_PERIOD', '600', readPeriod),
+    // 0 = never.
+    syncPeriodMs: read('KEYRING_SYNC_PERIOD', '600', seconds(0, 86_400)) || null,
+    maxRecordAgeMs: read('KEYRING_MAX_RECORD_AGE', '604800', seconds(172_800, 31_536_000)),
     wrappingKeys: needed('KEYRING_WRAPPING_KEYS', enabled !== false, WRAPPING_KEYS_NEEDED, readWrappingKeys),
     apiTokens: read('KEYRING_API_TOKENS', '[]', (text, say) => readTokens(text, say, enabled === true)),
     table: needed(
@@ -93,10 +99,12 @@ const matching =
     return text
   }
 
-const readPeriod: Read<number | null> = (text, say) => {
-  if (!isWholeNumber(text, 0, 86_400)) say('must be a whole number from 0 to 86400')
-  return Number(text) === 0 ? null : Number(text) * 1000
-}
+const seconds =
+  (least: number, most: number): Read<number> =>
+  (text, say) => {
+    if (!isWholeNumber(text, least, most)) say(`must be a whole number from ${least} to ${most}`)
+    return Number(text) * 1000
+  }
 
 function readTokens(text: string, say: Say, isNeeded: boolean): Config['apiTokens'] {
   let isRight = true

@@ -48,6 +48,9 @@ export interface Config {
   readonly keyrings: readonly string[]
   /** Milliseconds; `null` = never by itself. */
   readonly syncPeriodMs: number | null
+  /** Since the record was sealed, in milliseconds. */
+  readonly maxRecordAgeMs: number
+  readonly workers: { readonly locationHint: NonNullable<Settings['KEYRING_LOCATION_HINT']> | null }
   readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
   readonly node: {
     readonly port: number
@@ -104,6 +107,8 @@ function toConfig(all: Settings): Config {
     vault: vaultSettings(all),
     keyrings: ['default', ...all.KEYRINGS.map(({ name }) => name)],
     syncPeriodMs: all.KEYRING_SYNC_PERIOD === 0 ? null : all.KEYRING_SYNC_PERIOD * 1000,
+    maxRecordAgeMs: all.KEYRING_MAX_RECORD_AGE * 1000,
+    workers: { locationHint: all.KEYRING_LOCATION_HINT ?? null },
     lambda: { table: all.KEYRING_TABLE ?? null, syncFunction: all.KEYRING_SYNC_FUNCTION ?? null },
     wrappingKeys: all.KEYRING_WRAPPING_KEYS,
     apiTokens: all.KEYRING_API_TOKENS,

@@ -8,6 +8,7 @@ import {
   file,
   functionName,
   host,
+  locationHint,
   namespace,
   onOff,
   strategy,
@@ -106,6 +107,10 @@ export const SETTINGS = {
     schema: wholeNumber(0, 86_400),
     default: '600',
   },
+  KEYRING_MAX_RECORD_AGE: {
+    schema: wholeNumber(172_800, 31_536_000),
+    default: '604800',
+  },
   KEYRING_WRAPPING_KEYS: {
     schema: wrappingKeys,
     secret: true,
@@ -141,6 +146,10 @@ export const SETTINGS = {
   KEYRING_SYNC_FUNCTION: {
     schema: functionName,
     only: ['lambda-http'],
+  },
+  KEYRING_LOCATION_HINT: {
+    schema: locationHint,
+    only: ['workers'],
   },
   KEYRING_DEV_VAULT_PORT: {
     schema: wholeNumber(1, 65_535),

@@ -120,6 +120,11 @@ export const functionName = z.optional(
   z.string().check(z.regex(FUNCTION_NAME, 'must be the name of a Lambda function')),
 )
 
+/** Of a Durable Object: https://developers.cloudflare.com/durable-objects/reference/data-location/. */
+const LOCATIONS = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const
+
+export const locationHint = z.optional(z.enum(LOCATIONS, `must be one of ${LOCATIONS.join(', ')}`))
+
 /** JSON in a setting; `message` when it does not parse. */
 export const jsonText = (message: string) =>
   z.transform((text: string, { issues }): unknown => {

@@ -50,8 +50,14 @@ export function fromBase64(text: string): Bytes | null {
   return bytes !== null && toBase64(bytes) === text ? bytes : null
 }
 
+/** Newer than what Node 24 has; Workers have it, in a quarter of the time. */
+interface Native {
+  toBase64?(options: { alphabet: 'base64url'; omitPadding: true }): string
+}
+
 /** RFC 4648 section 5, without padding. */
 export const toBase64url = (bytes: Uint8Array): string =>
+  (bytes as Native).toBase64?.({ alphabet: 'base64url', omitPadding: true }) ??
   toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 
 /** Accepts only what `toBase64url` emits. `null` = anything else. */

@@ -34,6 +34,10 @@ export const REMEDIES = {
 
   ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: restore it from a backup.',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
+  ERR_RECORD_OUTDATED:
+    'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one that was put back.',
+  ERR_REPLICA_INVALID:
+    'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered, of another keyring, or ahead of the authority, and was not used.',
   ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs any more.',
   ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS; it opens what it once sealed.',
   ERR_STORE_UNAVAILABLE: 'Check the record store (KEYRING_DATABASE) and its disk.',

@@ -6,6 +6,8 @@ export const MAX_VAULT_BODY_BYTES = 4 * 1024 * 1024
 export const MAX_REQUEST_BODY_BYTES = 1024 * 1024
 /** Requests to Vault at one time: Workers allow 6 connections for each request. */
 export const VAULT_CONCURRENCY = 6
+/** The longest a sync may take, in milliseconds. */
+export const SYNC_DEADLINE_MS = 60_000
 /** How often a sync decides again after somebody else wrote. */
 export const SYNC_ATTEMPTS = 5
 

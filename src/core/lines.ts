@@ -30,6 +30,16 @@ export const scheduleLine = (keyring: string, outcome: string, code: KeyringErro
     code,
   })
 
+/** @param error what the platform threw; its text may quote anything. */
+export const replicaLine = (work: 'get' | 'set', name: string, error: unknown): string =>
+  JSON.stringify({
+    time: isoTime(Date.now()),
+    level: 'warn',
+    replica: work,
+    record: name,
+    error: error instanceof Error ? error.name : typeof error,
+  })
+
 let lastTime = Number.NaN
 let lastText = ''
 

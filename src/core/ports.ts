@@ -24,6 +24,17 @@ export interface RecordStore {
   put(name: string, bytes: Bytes, expected: number): Promise<StoredRecord | 'conflict'>
 }
 
+/** A copy near the instance. It may be stale, forget or fail, and never throws; what it holds is verified like a stranger's. */
+export interface Replica {
+  /** `null` = ask the authority. */
+  get(name: string): Promise<Bytes | null>
+  /** Whether it took them. */
+  set(name: string, bytes: Bytes): Promise<boolean>
+}
+
+/** Work that goes on after the answer: the platform keeps the instance alive for it. It does not reject. */
+export type Background = (work: Promise<void>) => void
+
 export interface SourceId {
   readonly kind: 'kv2'
   /** Scheme, host and port. */
@@ -184,16 +195,27 @@ export interface NextTry {
   readonly nextTry: number | null
 }
 
+/** What the replica is known to have taken. */
+export interface Replicated {
+  /** `null` = there is no replica. */
+  readonly replica: {
+    /** 0 = nothing yet. */
+    readonly revision: number
+    /** It lacks the record as it is now: the schedule pushes again. */
+    readonly lags: boolean
+  } | null
+}
+
 /** A schedule's look: 'held' = somebody else is at it. */
 export type DueSync = 'synced' | 'not-due' | 'held'
 
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
 export interface KeyringAuthority {
-  /** 'unchanged' = the stored revision is not above `known` (0 = nothing known). `null` = never synced. */
+  /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
   read(keyring: string, known: number): Promise<Result<Bytes | 'unchanged' | null>>
-  status(keyring: string): Promise<Result<SyncStatus & NextTry>>
+  status(keyring: string): Promise<Result<SyncStatus & NextTry & Replicated>>
   sync(keyring: string, options: SyncOptions): Promise<Result<SyncReport>>
-  /** For a schedule that looks once a minute. A failed sync is a failure here too. */
+  /** For a schedule that looks once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
   syncIfDue(keyring: string): Promise<Result<DueSync>>
   /** The answer is the sealed record as it is now. */
   change(keyring: string, change: KeyringChange): Promise<Result<Bytes>>

@@ -15,6 +15,8 @@ export interface Ek1Key {
   readonly id: string
   readonly cipherKey: CipherKey
   readonly commitment: Bytes
+  /** What its associated data begin with. */
+  readonly aad: Bytes
 }
 
 /** A value taken apart, not yet believed. */
@@ -29,7 +31,9 @@ export async function ek1Key(cipher: Cipher, id: string, material: KeyMaterial):
   const raw = await cipher.derive(revealMaterial(material), 'ek1/key', KEY_BYTES)
   const commitment = fromBase64url(material.commitment)
   if (commitment === null) throw new TypeError('A commitment that crypto did not make.')
-  return { id, cipherKey: await cipher.importKey(raw), commitment }
+  const name = utf8(id)
+  const aad = concat(PREFIX, new Uint8Array([name.length]), name)
+  return { id, cipherKey: await cipher.importKey(raw), commitment, aad }
 }
 
 export function encryptEk1(cipher: Cipher, key: Ek1Key, plaintext: Bytes, context: Bytes): Promise<string> {
@@ -44,7 +48,7 @@ export async function sealEk1(
   plaintext: Bytes,
   context: Bytes,
 ): Promise<string> {
-  const sealed = await cipher.seal(key.cipherKey, nonce, plaintext, aad(key.id, context))
+  const sealed = await cipher.seal(key.cipherKey, nonce, plaintext, aad(key, context))
   return `ek1.${key.id}.${toBase64url(concat(key.commitment, nonce, sealed))}`
 }
 
@@ -72,7 +76,7 @@ export async function decryptEk1(cipher: Cipher, key: Ek1Key, value: Ek1Value, c
       facts: { id: key.id },
     })
   }
-  const plaintext = await cipher.open(key.cipherKey, value.nonce, value.sealed, aad(key.id, context))
+  const plaintext = await cipher.open(key.cipherKey, value.nonce, value.sealed, aad(key, context))
   if (plaintext === null)
     throw new KeyringError('ERR_DECRYPT_FAILED', 'The value or its context was altered.', { facts: { id: key.id } })
   return plaintext
@@ -80,10 +84,7 @@ export async function decryptEk1(cipher: Cipher, key: Ek1Key, value: Ek1Value, c
 
 const PREFIX = utf8('ek1\0')
 
-function aad(id: string, context: Bytes): Bytes {
-  const name = utf8(id)
-  return concat(PREFIX, new Uint8Array([name.length]), name, u32(context.length), context)
-}
+const aad = (key: Ek1Key, context: Bytes): Bytes => concat(key.aad, u32(context.length), context)
 
 function invalid(what: string): KeyringError {
   return new KeyringError('ERR_CIPHERTEXT_INVALID', `The value ${what}.`)

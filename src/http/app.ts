@@ -1,8 +1,8 @@
 /** The Hono app: bytes to typed values, who and whether, then the keyring; every error one problem document. */
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { RegExpRouter } from 'hono/router/reg-exp-router'
-import { Hono } from 'hono/tiny'
+import { HonoBase } from 'hono/hono-base'
+import { TrieRouter } from 'hono/router/trie-router'
 import type { Authenticate, Caller } from '../auth/tokens.ts'
 import { presentedToken } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
@@ -31,8 +31,7 @@ export interface HttpParts {
 const DEFAULT_KEYRING = 'default'
 
 export function createHttp(parts: HttpParts): Hono {
-  const app = new Hono()
-  app.router = new RegExpRouter()
+  const app: Hono = new HonoBase({ router: new TrieRouter() })
   const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: tooLarge })
   const limit: MiddlewareHandler = (context, next) => (hasSmallBody(context) ? next() : streamLimit(context, next))
   for (const route of ROUTES) {
@@ -40,7 +39,7 @@ export function createHttp(parts: HttpParts): Hono {
     if (route.method === 'GET') app.get(route.path, handler)
     else app.post(route.path, limit, handler)
   }
-  app.notFound((context) => refuse(parts, context, methodsOf(context.req.path)))
+  app.notFound((context) => refuse(parts, context, methodsOf(app, context.req.path)))
   app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, context.req.method)))
   return app
 }
@@ -125,16 +124,11 @@ function tooLarge(): never {
   throw new KeyringError('ERR_BODY_TOO_LARGE', `The body is larger than ${MAX_REQUEST_BODY_BYTES} bytes.`)
 }
 
-const METHODS = new RegExpRouter<readonly string[]>()
-for (const [path, routes] of Map.groupBy(ROUTES, ({ path }) => path))
-  METHODS.add(
-    'ALL',
-    path,
-    routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])),
+/** Asked only when no route was found. */
+const methodsOf = ({ router }: Hono, path: string): readonly string[] =>
+  ['GET', 'POST'].flatMap((method) =>
+    router.match(method, path)[0].length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method],
   )
-
-/** Asked only when no route was found, so that a route stays the one handler of its path. */
-const methodsOf = (path: string): readonly string[] => METHODS.match('ALL', path)[0][0]?.[0] ?? []
 
 /** Without a credential nobody learns which paths there are. */
 async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {

@@ -1,12 +1,14 @@
 /** What a deployment answers that cannot work: alive, not ready, and which settings are at fault. */
-import { Hono } from 'hono/tiny'
+import type { Hono } from 'hono'
+import { HonoBase } from 'hono/hono-base'
+import { TrieRouter } from 'hono/router/trie-router'
 import { KeyringError } from '../core/errors.ts'
 import { problem } from './problem.ts'
 import { respond } from './reply.ts'
 
 /** @param names of settings; what is wrong with them is in the log. */
 export function misconfigured(names: readonly string[]): Hono {
-  const app = new Hono()
+  const app: Hono = new HonoBase({ router: new TrieRouter() })
   const error = new KeyringError('ERR_CONFIG_INVALID', `This deployment cannot work with its settings.`, {
     facts: { settings: names.join(', ') },
   })

@@ -2,16 +2,19 @@
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
-import { SYNC_ATTEMPTS } from '../core/limits.ts'
+import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type { DueSync, KeyringAuthority, KeyringChange, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import { applyChange } from './change.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
+import { nextTry } from './status.ts'
 import { syncKeyring } from './sync.ts'
+import type { UpkeepParts } from './upkeep.ts'
+import { Upkeep } from './upkeep.ts'
 
-export interface AuthorityParts extends ReaderParts {
+export interface AuthorityParts extends ReaderParts, UpkeepParts {
   /** By keyring name. */
   readonly sources: ReadonlyMap<string, OpenKeySource>
   /** New versions that one sync reads at most. */
@@ -22,8 +25,6 @@ export interface AuthorityParts extends ReaderParts {
   readonly leftMs: () => number
 }
 
-/** The longest a sync may take, in milliseconds. */
-const SYNC_DEADLINE_MS = 60_000
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export function createAuthority(parts: AuthorityParts): KeyringAuthority {
@@ -46,6 +47,7 @@ class Keyring {
   readonly #parts: AuthorityParts
   readonly #name: string
   readonly #reader: Reader
+  readonly #upkeep: Upkeep
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   #running: Promise<SyncReport> | null = null
@@ -55,7 +57,8 @@ class Keyring {
     this.#name = name
     this.#source = source
     this.#sealers = set
-    this.#reader = new Reader(parts, set, name)
+    this.#reader = new Reader(parts, set, name, (...saved) => this.#upkeep.push(...saved))
+    this.#upkeep = new Upkeep(parts, name, this.#reader.log)
   }
 
   static async open(parts: AuthorityParts, name: string): Promise<Keyring> {
@@ -76,15 +79,18 @@ class Keyring {
     return this.#running
   }
 
-  status() {
-    return this.#reader.status()
+  async status() {
+    const { replicated, ...status } = await this.#reader.status()
+    const loaded = this.#parts.replica && (await settle(() => this.#reader.ledger.load()))
+    return { ...status, replica: this.#upkeep.replicated(replicated, loaded?.ok ? loaded.value : null) }
   }
 
   /** Looked at again under the lease: whoever had it before may have done the work. */
   async syncIfDue(): Promise<DueSync> {
     const { store, clock } = this.#parts
-    if (!(await this.#isDue())) return 'not-due'
+    if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
     return underLease(store, clock, `sync/${this.#name}`, async () => {
+      await settle(() => this.#upkeep.run(this.#reader.ledger))
       if (!(await this.#isDue())) return 'not-due'
       await this.#sync(PLAIN, LEASED_WORK_MS)
       return 'synced'
@@ -92,25 +98,36 @@ class Keyring {
   }
 
   async change(change: KeyringChange) {
-    const { ledger } = this.#reader
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
-      const loaded = await ledger.load()
-      const record = await ledger.draft(loaded)
+      const loaded = await this.#reader.ledger.load()
+      const record = await this.#reader.ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
-      const next = applyChange(record, change, this.#parts.clock.now(), this.#parts.encryptBoundMs)
-      const saved = await ledger.save(loaded, next)
+      const next = applyChange(record, change, this.#parts.clock.now(), await this.#encryptBound())
+      const saved = await this.#reader.ledger.save(loaded, next)
       if (saved !== 'conflict') return saved
     }
     throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
   }
 
   async #isDue(): Promise<boolean> {
-    const { nextTry: due } = await this.status()
-    return due !== null && due <= this.#parts.clock.now()
+    const now = this.#parts.clock.now()
+    const due = nextTry(await this.#reader.log.read(), this.#parts.syncPeriodMs, now)
+    return due !== null && due <= now
   }
 
-  async #sync(options: SyncOptions, deadlineMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options, deadlineMs))
+  /** A record that cannot be read is for the next sync to report. */
+  async #needsUpkeep(): Promise<boolean> {
+    const needed = await settle(() => this.#upkeep.isNeeded(this.#reader.ledger))
+    return needed.ok && needed.value
+  }
+
+  async #encryptBound() {
+    const { replica, encryptBoundMs: ms } = this.#parts
+    return { ms, replicated: replica && (await this.#reader.log.read()).replicated }
+  }
+
+  async #sync(options: SyncOptions, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
+    const result = await settle(() => this.#attempt(options, mostMs))
     if (options.token === null || result.ok) await this.#note(result)
     return unwrap(result)
   }
@@ -120,9 +137,9 @@ class Keyring {
     await settle(() => this.#reader.log.note(result))
   }
 
-  async #attempt(options: SyncOptions, deadlineMs: number): Promise<SyncReport> {
+  async #attempt(options: SyncOptions, mostMs: number): Promise<SyncReport> {
     const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), Math.min(deadlineMs, this.#parts.leftMs()))
+    const timer = setTimeout(() => abort.abort(), Math.min(mostMs, this.#parts.leftMs()))
     try {
       const { clock, syncBatch: batch } = this.#parts
       const source = this.#source(options.token)

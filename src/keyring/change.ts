@@ -4,21 +4,28 @@ import type { KeyringErrorCode } from '../core/errors.ts'
 import type { KeyringChange } from '../core/ports.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
+/** How long after it stopped being active some instance may still encrypt with a key. */
+export interface EncryptBound {
+  /** In milliseconds, from when the replica has it, too. */
+  readonly ms: number
+  /** The revision that the replica took last: a new instance begins with that. `null` = there is no replica. */
+  readonly replicated: number | null
+}
+
 /**
- * @param encryptBoundMs how long after it stopped being active some instance may still encrypt with a key.
  * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_ACTIVE`, `ERR_KEY_IN_USE`.
  */
 export function applyChange(
   record: KeyringRecord,
   change: KeyringChange,
   now: number,
-  encryptBoundMs: number,
+  bound: EncryptBound,
 ): KeyringRecord {
   const entry = record.keys.find(({ id }) => id === change.id)
   if (entry === undefined) throw refusal('ERR_KEY_NOT_FOUND', record, change.id, 'is not in keyring')
   if (change.op === 'compromise') return compromise(record, entry, change.force, now)
   if (entry.id === record.active) throw refusal('ERR_KEY_ACTIVE', record, entry.id, 'is active in keyring')
-  if (!change.force) refuseInUse(record, entry, now, encryptBoundMs)
+  if (!change.force) refuseInUse(record, entry, now, bound)
   return remove(record, entry)
 }
 
@@ -47,8 +54,10 @@ function compromise(record: KeyringRecord, entry: KeyEntry, force: boolean, now:
   }
 }
 
-function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, encryptBoundMs: number): void {
-  const allowedFrom = (entry.stopped ?? Number.NEGATIVE_INFINITY) + encryptBoundMs
+function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, { ms, replicated }: EncryptBound): void {
+  const { stopped = Number.NEGATIVE_INFINITY } = entry
+  // Revisions are not below the milliseconds since 1970.
+  const allowedFrom = (replicated !== null && replicated < stopped ? now : stopped) + ms
   if (now >= allowedFrom) return
   const from = new Date(allowedFrom).toISOString()
   throw new KeyringError(

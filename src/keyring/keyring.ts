@@ -4,24 +4,22 @@ import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import type { Cipher, Clock, Hash, KeyringAuthority, KeyringChange, SyncOptions, SyncReport } from '../core/ports.ts'
+import type { Cipher, Hash, KeyringAuthority, KeyringChange, SyncOptions, SyncReport } from '../core/ports.ts'
 import type { Ek1Key } from '../crypto/ek1.ts'
 import { decryptEk1, encryptEk1, parseEk1 } from '../crypto/ek1.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { KeyringRecord } from './record.ts'
-import type { Freshness } from './snapshot.ts'
+import type { SnapshotParts } from './snapshot.ts'
 import { Snapshot } from './snapshot.ts'
 import type { StatusView } from './status-view.ts'
 import { statusView } from './status-view.ts'
 
-export interface KeyringParts {
+export interface KeyringParts extends SnapshotParts {
   readonly authority: KeyringAuthority
   readonly cipher: Cipher
   readonly hash: Hash
-  readonly clock: Clock
   readonly wrappingKeys: readonly WrappingKey[]
-  readonly freshness: Freshness
 }
 
 export interface Encrypted {
@@ -44,14 +42,14 @@ export class Keyring {
     this.name = name
     this.#parts = parts
     this.#sealers = set
-    this.#snapshot = new Snapshot(parts.authority, set, parts.clock, name, parts.freshness)
+    this.#snapshot = new Snapshot(parts, set, name)
   }
 
   static async open(name: string, parts: KeyringParts): Promise<Keyring> {
     return new Keyring(name, parts, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
   }
 
-  /** Why an older snapshot serves; `null` = it is fresh. */
+  /** Why an older snapshot serves, or that the record is too old; `null` = all is well. */
   get warning(): KeyringErrorCode | null {
     return this.#snapshot.warning
   }
@@ -90,14 +88,16 @@ export class Keyring {
 
   /** The instance that asked uses the new state at once. */
   async sync(options: SyncOptions): Promise<SyncReport> {
+    const known = this.#snapshot.revision
     const result = await this.#parts.authority.sync(this.name, options)
-    if (result.ok) await this.#snapshot.adopt(result.value.sealed)
-    else this.#snapshot.expire()
+    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
+    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
     return unwrap(result)
   }
 
   async change(change: KeyringChange): Promise<void> {
-    await this.#snapshot.adopt(unwrap(await this.#parts.authority.change(this.name, change)))
+    const known = this.#snapshot.revision
+    await this.#snapshot.adopt(unwrap(await this.#parts.authority.change(this.name, change)), known)
   }
 
   async status(): Promise<StatusView> {

@@ -4,7 +4,7 @@ import { KeyringError } from '../core/errors.ts'
 import type { Clock, RecordStore, StoredRecord } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { KeyringRecord, VerifiedRecord } from './record.ts'
-import { reseal, signRecord, verifyRecord } from './record.ts'
+import { recordName, reseal, signRecord, verifyRecord } from './record.ts'
 
 export interface Loaded {
   readonly bytes: Bytes
@@ -14,25 +14,36 @@ export interface Loaded {
   readonly version: number
 }
 
+export type OnSaved = (revision: number, bytes: Bytes) => Promise<void>
+
 export class Ledger {
   readonly #store: RecordStore
   readonly #sealers: SealerSet
   readonly #clock: Clock
   readonly #keyring: string
+  readonly #onSaved: OnSaved
   #verified: { stored: StoredRecord; content: VerifiedRecord } | null = null
   /** The highest revision that this process has seen. */
   #seen = 0
 
-  constructor(store: RecordStore, sealers: SealerSet, clock: Clock, keyring: string) {
+  /** @param onSaved is waited for after each put. */
+  constructor(
+    store: RecordStore,
+    sealers: SealerSet,
+    clock: Clock,
+    keyring: string,
+    onSaved: OnSaved = async () => {},
+  ) {
     this.#store = store
     this.#sealers = sealers
     this.#clock = clock
     this.#keyring = keyring
+    this.#onSaved = onSaved
   }
 
   /** `null` = never synced. @throws `ERR_RECORD_INVALID`, `ERR_RECORD_ROLLED_BACK`, `ERR_WRAPPING_KEY_MISSING`, `ERR_STORE_UNAVAILABLE`. */
   async load(): Promise<Loaded | null> {
-    const stored = await this.#store.get(`keyring/${this.#keyring}`)
+    const stored = await this.#store.get(recordName(this.#keyring))
     if (stored === null) return this.#refuseRollback(0, null)
     if (this.#verified?.stored !== stored)
       this.#verified = { stored, content: await verifyRecord(this.#sealers, this.#keyring, stored.bytes) }
@@ -55,9 +66,10 @@ export class Ledger {
     const now = this.#clock.now()
     const revision = Math.max((loaded?.record.revision ?? 0) + 1, now)
     const bytes = await signRecord(this.#sealers, { ...next, revision, sealed: now })
-    const put = await this.#store.put(`keyring/${this.#keyring}`, bytes, loaded?.version ?? 0)
+    const put = await this.#store.put(recordName(this.#keyring), bytes, loaded?.version ?? 0)
     if (put === 'conflict') return put
     this.#seen = Math.max(this.#seen, revision)
+    await this.#onSaved(revision, bytes)
     return bytes
   }
 

@@ -1,10 +1,12 @@
 /** What the store alone can say of a keyring: no source is asked, nothing is written. */
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
-import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore, SyncStatus } from '../core/ports.ts'
+import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore } from '../core/ports.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
+import type { OnSaved } from './ledger.ts'
 import { Ledger } from './ledger.ts'
+import type { StoredStatus } from './status.ts'
 import { StatusLog, nextTry } from './status.ts'
 
 export interface ReaderParts {
@@ -22,18 +24,18 @@ export class Reader {
   readonly log: StatusLog
   readonly #parts: ReaderParts
 
-  constructor(parts: ReaderParts, set: SealerSet, keyring: string) {
+  constructor(parts: ReaderParts, set: SealerSet, keyring: string, onSaved?: OnSaved) {
     this.#parts = parts
-    this.ledger = new Ledger(parts.store, set, parts.clock, keyring)
+    this.ledger = new Ledger(parts.store, set, parts.clock, keyring, onSaved)
     this.log = new StatusLog(parts.store, set, parts.clock, keyring)
   }
 
   async read(known: number): Promise<Bytes | 'unchanged' | null> {
     const loaded = await this.ledger.load()
-    return loaded === null ? null : loaded.record.revision <= known ? 'unchanged' : loaded.bytes
+    return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
   }
 
-  async status(): Promise<SyncStatus & NextTry> {
+  async status(): Promise<StoredStatus & NextTry> {
     const status = await this.log.read()
     return { ...status, nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()) }
   }
@@ -54,6 +56,11 @@ export function readingAuthority(
   }
   return {
     read: (name, known) => settle(async () => (await reader(name)).read(known)),
-    status: (name) => settle(async () => (await reader(name)).status()),
+    status: (name) => settle(async () => withoutReplica(await (await reader(name)).status())),
   }
+}
+
+function withoutReplica(all: StoredStatus & NextTry) {
+  const { replicated: _, ...status } = all
+  return { ...status, replica: null }
 }

@@ -1,102 +1,76 @@
-/** What one instance holds of a keyring: the verified record, and the keys opened so far. */
+/** What one instance holds of a keyring, and when it looks again: at the replica, or at the authority. */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { KeyringError, unwrap } from '../core/errors.ts'
+import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import type { Cipher, Clock, KeyringAuthority } from '../core/ports.ts'
-import type { Ek1Key } from '../crypto/ek1.ts'
-import { ek1Key } from '../crypto/ek1.ts'
+import type { Audit, AuditEvent, Background, Clock, KeyringAuthority, Replica } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
-import type { KeyEntry, KeyringRecord, VerifiedRecord } from './record.ts'
-import { verifyRecord } from './record.ts'
+import type { Ages, Freshness } from './freshness.ts'
+import { useOf } from './freshness.ts'
+import type { VerifiedRecord } from './record.ts'
+import { recordName, verifyRecord } from './record.ts'
+import { View } from './view.ts'
 
-/** Set by the platform: how far the authority is. */
-export interface Freshness {
-  /** A snapshot younger than this is used as it is, in milliseconds. */
-  readonly freshMs: number
-  /** Between two refreshes that requests cause, in milliseconds; 0 = the authority is in this process. */
-  readonly pauseMs: number
-}
-
-/** One revision, opened. */
-export class View {
-  readonly record: KeyringRecord
-  readonly #entries: ReadonlyMap<string, KeyEntry>
-  readonly #ready = new Map<string, Ek1Key>()
-  readonly #wrappingKeyId: string
-
-  constructor({ record, wrappingKeyId }: VerifiedRecord) {
-    this.record = record
-    this.#wrappingKeyId = wrappingKeyId
-    this.#entries = new Map(record.keys.map((entry) => [entry.id, entry]))
-  }
-
-  has(id: string): boolean {
-    return this.#entries.has(id)
-  }
-
-  /** Opens a key at its first use. `null` = not in this revision. */
-  key(cipher: Cipher, set: SealerSet, id: string): Awaitable<Ek1Key | null> {
-    const entry = this.#entries.get(id)
-    return this.#ready.get(id) ?? (entry === undefined ? null : this.#open(cipher, set, entry))
-  }
-
-  /** Keys that an earlier revision had opened. */
-  inherit(earlier: View | null): this {
-    if (earlier === null) return this
-    for (const [id, key] of earlier.#ready) {
-      if (this.#entries.get(id)?.commit === earlier.#entries.get(id)?.commit) this.#ready.set(id, key)
-    }
-    return this
-  }
-
-  async #open(cipher: Cipher, set: SealerSet, entry: KeyEntry): Promise<Ek1Key> {
-    const material = await set.byId(this.#wrappingKeyId).openMaterial(entry.id, entry.key, entry.weak === true)
-    if (material.commitment !== entry.commit)
-      throw new KeyringError('ERR_RECORD_INVALID', `The stored key "${entry.id}" is another one.`)
-    const key = await ek1Key(cipher, entry.id, material)
-    this.#ready.set(entry.id, key)
-    return key
-  }
+export interface SnapshotParts {
+  readonly authority: Pick<KeyringAuthority, 'read'>
+  /** `null` = there is none: the authority alone is asked. */
+  readonly replica: Replica | null
+  /** `null` = nothing goes on after an answer. */
+  readonly background: Background | null
+  /** Hears of a replica that cannot be believed, and of a record that nobody looks after. */
+  readonly audit: Pick<Audit, 'note'>
+  readonly clock: Clock
+  readonly freshness: Freshness
+  readonly ages: Ages
 }
 
 /** No promise is kept: on Workers one request must not wait for another's. */
 export class Snapshot {
-  readonly #authority: KeyringAuthority
+  readonly #parts: SnapshotParts
   readonly #sealers: SealerSet
-  readonly #clock: Clock
   readonly #keyring: string
-  readonly #freshness: Freshness
   #view: View | null = null
+  /** What is held is the authority's word, not a replica's alone. */
+  #isConfirmed = true
   #checkedAt = Number.NEGATIVE_INFINITY
   #startedAt = Number.NEGATIVE_INFINITY
   #askedAt = Number.NEGATIVE_INFINITY
-  #warning: KeyringErrorCode | null = null
+  #failure: KeyringErrorCode | null = null
+  /** The revision that was noted as too old. */
+  #outdated = 0
 
-  constructor(authority: KeyringAuthority, sealers: SealerSet, clock: Clock, keyring: string, freshness: Freshness) {
-    this.#authority = authority
+  constructor(parts: SnapshotParts, sealers: SealerSet, keyring: string) {
+    this.#parts = parts
     this.#sealers = sealers
-    this.#clock = clock
     this.#keyring = keyring
-    this.#freshness = freshness
   }
 
-  /** Why the last refresh failed, while an older snapshot serves. */
+  /** Why the last refresh failed while an older snapshot serves, or that the record itself is too old. */
   get warning(): KeyringErrorCode | null {
-    return this.#warning
+    if (this.#failure !== null || this.#view === null) return this.#failure
+    return this.#isOutdated(this.#view) ? 'ERR_RECORD_OUTDATED' : null
   }
 
-  /** Refreshed first when it is not fresh; if that fails, what is there. `null` = never synced. */
+  /** 0 = nothing is held. */
+  get revision(): number {
+    return this.#view?.record.revision ?? 0
+  }
+
+  /** What there is while it is fresh, at once. Refreshed first when it is too old; if that fails, what is there. `null` = never synced. */
   view(): Awaitable<View | null> {
-    const now = this.#clock.now()
-    if (now - this.#checkedAt < this.#freshness.freshMs || (this.#view !== null && this.#isRefreshing(now)))
-      return this.#view
-    return this.#refreshOrKeep()
+    const now = this.#parts.clock.now()
+    const use = useOf(this.#parts.freshness, this.#view !== null, now - this.#checkedAt, now - this.#startedAt)
+    if (use === 'and-refresh') this.#behind(() => this.#refresh())
+    return use === 'after-refresh' ? this.#refresh().catch((error: unknown) => this.#keep(error)) : this.#view
   }
 
-  /** What the authority has now; what is there if it cannot say. */
+  /** What the authority has now; what is here if it cannot say. */
   current(): Awaitable<View | null> {
-    return this.#freshness.pauseMs === 0 ? this.view() : this.#refreshOrKeep()
+    if (this.#parts.freshness.pauseMs === 0) return this.view()
+    return this.#ask().catch(async (error: unknown) => {
+      if (this.#view === null) this.#hold(await this.#copy())
+      return this.#keep(error)
+    })
   }
 
   /**
@@ -104,55 +78,119 @@ export class Snapshot {
    * nothing but a pause holds one off. @throws what the authority answers.
    */
   async ask(): Promise<View | null | 'paused'> {
-    const now = this.#clock.now()
-    if (now - this.#askedAt < this.#freshness.pauseMs) return 'paused'
+    const now = this.#parts.clock.now()
+    if (now - this.#askedAt < this.#parts.freshness.pauseMs) return 'paused'
     this.#askedAt = now
-    return this.#refresh()
+    return this.#ask()
   }
 
-  /** Takes over what a sync or a change has answered. An older revision is refused. */
-  async adopt(bytes: Bytes): Promise<void> {
-    const verified = await verifyRecord(this.#sealers, this.#keyring, bytes)
-    const held = this.#view?.record.revision ?? 0
-    if (verified.record.revision < held) {
+  /** Looks at the authority: what failed there may have changed something. */
+  async look(): Promise<void> {
+    const looked = await settle(() => this.#ask())
+    if (!looked.ok) this.#failure = looked.error.code
+  }
+
+  /** Takes over what a sync or a change has answered; `known` is the revision held when it was asked for. */
+  async adopt(bytes: Bytes, known: number): Promise<void> {
+    this.#believe(await verifyRecord(this.#sealers, this.#keyring, bytes), known)
+    this.#checked()
+  }
+
+  async #refresh(): Promise<View | null> {
+    const { background, clock, freshness } = this.#parts
+    const [isCold, isFirst] = [this.#view === null, clock.now() - this.#startedAt >= freshness.pauseMs]
+    this.#startedAt = clock.now()
+    const copy = await this.#copy()
+    if (copy === null) return this.#ask()
+    this.#hold(copy)
+    if (!isCold && this.#counts(copy)) this.#checked()
+    else if (!isCold || background === null) return this.#ask()
+    else if (isFirst) this.#behind(() => this.#ask())
+    return this.#view
+  }
+
+  async #ask(): Promise<View | null> {
+    this.#startedAt = this.#parts.clock.now()
+    const known = this.revision
+    const answer = unwrap(await this.#parts.authority.read(this.#keyring, known))
+    if (answer === 'unchanged') this.#isConfirmed ||= this.revision === known
+    else this.#believe(answer && (await verifyRecord(this.#sealers, this.#keyring, answer)), known)
+    this.#checked()
+    return this.#view
+  }
+
+  /** The authority's word on what was held as `known`; others may have gone on meanwhile. */
+  #believe(word: VerifiedRecord | null, known: number): void {
+    const [revision, held] = [word?.record.revision ?? 0, this.revision]
+    const isBehind = revision < known && held === known
+    if (isBehind && this.#isConfirmed)
       throw new KeyringError(
         'ERR_RECORD_ROLLED_BACK',
         `The record of keyring "${this.#keyring}" is older than what this instance has seen.`,
       )
+    if (isBehind) this.#note('replica', 'refused', 'ERR_REPLICA_INVALID')
+    if (revision > held || isBehind) this.#view = word && new View(word).inherit(this.#view)
+    this.#isConfirmed ||= revision >= held || isBehind
+  }
+
+  /** What the replica has, as far as it can be believed; `null` = ask the authority. */
+  async #copy(): Promise<VerifiedRecord | null> {
+    const bytes = (await this.#parts.replica?.get(recordName(this.#keyring))) ?? null
+    const copy = bytes && (await settle(() => verifyRecord(this.#sealers, this.#keyring, bytes)))
+    if (copy?.ok === false) this.#note('replica', 'refused', 'ERR_REPLICA_INVALID')
+    return copy?.ok && !this.#isOutdated(copy.value) ? copy.value : null
+  }
+
+  /** A refresh from the replica counts when it is young, and not behind what is held. */
+  #counts({ record }: VerifiedRecord): boolean {
+    const { ages, clock } = this.#parts
+    return record.revision >= this.revision && clock.now() - record.sealed <= ages.replicaMs
+  }
+
+  #hold(copy: VerifiedRecord | null): void {
+    if (copy === null || copy.record.revision <= this.revision) return
+    this.#view = new View(copy).inherit(this.#view)
+    this.#isConfirmed = false
+  }
+
+  #behind(work: () => Promise<unknown>): void {
+    const done = async () => {
+      await work().catch((error: unknown) => this.#keep(error))
     }
-    if (verified.record.revision > held) this.#view = new View(verified).inherit(this.#view)
-    this.#checked()
+    this.#parts.background?.(done())
   }
 
-  /** The next request refreshes first. */
-  expire(): void {
-    this.#checkedAt = this.#startedAt = Number.NEGATIVE_INFINITY
-  }
-
-  #isRefreshing(now: number): boolean {
-    return now - this.#startedAt < this.#freshness.pauseMs
+  /** A defect goes on as it is, and so does a failure when there is nothing to go by. */
+  #keep(error: unknown): View {
+    if (this.#view === null || !(error instanceof KeyringError)) throw error
+    this.#failure = error.code
+    return this.#view
   }
 
   #checked(): void {
-    this.#checkedAt = this.#clock.now()
-    this.#warning = null
+    this.#checkedAt = this.#parts.clock.now()
+    this.#failure = null
+    if (this.#view === null || !this.#isOutdated(this.#view) || this.#outdated === this.revision) return
+    this.#outdated = this.revision
+    this.#note('record', 'ok', 'ERR_RECORD_OUTDATED')
   }
 
-  async #refreshOrKeep(): Promise<View | null> {
-    try {
-      return await this.#refresh()
-    } catch (error) {
-      if (this.#view === null || !(error instanceof KeyringError)) throw error
-      this.#warning = error.code
-      return this.#view
-    }
+  #isOutdated({ record }: { readonly record: VerifiedRecord['record'] }): boolean {
+    return this.#parts.clock.now() - record.sealed > this.#parts.ages.recordMs
   }
 
-  async #refresh(): Promise<View | null> {
-    this.#startedAt = this.#clock.now()
-    const answer = unwrap(await this.#authority.read(this.#keyring, this.#view?.record.revision ?? 0))
-    if (answer === null || answer === 'unchanged') this.#checked()
-    else await this.adopt(answer)
-    return this.#view
+  #note(action: string, outcome: AuditEvent['outcome'], code: KeyringErrorCode): void {
+    const [time, request] = [this.#parts.clock.now(), crypto.randomUUID()]
+    this.#parts.audit.note({
+      time,
+      request,
+      caller: null,
+      action,
+      keyring: this.#keyring,
+      keyId: null,
+      count: 1,
+      outcome,
+      code,
+    })
   }
 }

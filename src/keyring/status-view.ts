@@ -1,7 +1,7 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES } from '../core/errors.ts'
-import type { NextTry, SourceId, SyncStatus } from '../core/ports.ts'
+import type { NextTry, Replicated, SourceId, SyncStatus } from '../core/ports.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
 interface KeyStatus {
@@ -33,13 +33,15 @@ export interface StatusView {
   } | null
   /** `null` = nothing is scheduled: a sync happens on request. */
   readonly next_try: string | null
+  /** `null` = there is none. */
+  readonly replica: Replicated['replica']
   readonly needed: readonly string[]
 }
 
 export function statusView(
   keyring: string,
   record: KeyringRecord | null,
-  status: SyncStatus & NextTry,
+  status: SyncStatus & NextTry & Replicated,
   warning: KeyringErrorCode | null,
 ): StatusView {
   const { failing, failures } = status
@@ -55,6 +57,7 @@ export function statusView(
       failures,
     },
     next_try: iso(status.nextTry),
+    replica: status.replica,
     needed: [...new Set(needed(keyring, record, status, warning))],
   }
 }

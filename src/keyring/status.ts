@@ -1,13 +1,25 @@
-/** The small record beside the keyring: what happened at the last attempts to sync. It changes at every attempt. */
+/** The small record beside the keyring: what happened at the last attempts to sync, and what the replica took. */
 import type { Result } from '../core/errors.ts'
 import type { Clock, RecordStore, SyncStatus } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
 const FORMAT = 'eks1'
-const NEVER: SyncStatus = { lastAttempt: null, lastSuccess: null, failures: 0, remaining: 0, failing: null }
+const NEVER: StoredStatus = {
+  lastAttempt: null,
+  lastSuccess: null,
+  failures: 0,
+  remaining: 0,
+  failing: null,
+  replicated: 0,
+}
 /** Between two tries while syncs fail, doubled each time up to the period, in milliseconds. */
 const RETRY_MS = 60_000
+
+export interface StoredStatus extends SyncStatus {
+  /** The revision that the replica took last; 0 = none. */
+  readonly replicated: number
+}
 
 /** `periodMs` null = nothing is scheduled. */
 export function nextTry(status: SyncStatus, periodMs: number | null, now: number): number | null {
@@ -32,28 +44,32 @@ export class StatusLog {
     this.#name = `status/${keyring}`
   }
 
-  /** A status that was altered counts as never written: nothing but its readers depends on it. */
-  async read(): Promise<SyncStatus> {
+  /** A status that was altered counts as never written: it decides over nothing that a wait would not heal. */
+  async read(): Promise<StoredStatus> {
     const stored = await this.#store.get(this.#name)
     if (stored === null) return NEVER
     const signed = parseSigned(stored.bytes)
     const text = signed.format === FORMAT ? await this.#sealers.byId(signed.wrappingKeyId).verify(signed) : null
-    return text === null ? NEVER : { ...NEVER, ...(JSON.parse(text) as SyncStatus) }
+    return text === null ? NEVER : { ...NEVER, ...(JSON.parse(text) as StoredStatus) }
+  }
+
+  note(outcome: Outcome): Promise<void> {
+    return this.#write((status) => advance(status, outcome, this.#clock.now()))
+  }
+
+  noteReplicated(revision: number): Promise<void> {
+    return this.#write((status) => ({ ...status, replicated: revision }))
   }
 
   /** Best effort: another writer's status is as good as this one. */
-  async note(outcome: Outcome): Promise<void> {
+  async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
     const stored = await this.#store.get(this.#name)
-    const next = advance(await this.read(), outcome, this.#clock.now())
-    await this.#store.put(
-      this.#name,
-      await this.#sealers.first.sign(FORMAT, JSON.stringify(next)),
-      stored?.version ?? 0,
-    )
+    const text = JSON.stringify(next(await this.read()))
+    await this.#store.put(this.#name, await this.#sealers.first.sign(FORMAT, text), stored?.version ?? 0)
   }
 }
 
-function advance(status: SyncStatus, outcome: Outcome, now: number): SyncStatus {
+function advance(status: StoredStatus, outcome: Outcome, now: number): StoredStatus {
   if (outcome.ok)
     return {
       ...status,

@@ -5,6 +5,7 @@ import type { Clock, KeySource, Observation, SyncNote, SyncOptions, SyncReport, 
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
+import { isDueForReseal } from './freshness.ts'
 import type { Ledger } from './ledger.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
@@ -21,14 +22,15 @@ export interface SyncParts {
 
 /** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
 export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
-  const { ledger, source, signal } = parts
+  const { ledger, source, signal, clock } = parts
   const observation = await source.observe(signal)
   const reads = new Map<number, ReadOutcome>()
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await ledger.load()
     const { outcome, remaining } = await decide(parts, options, await ledger.draft(loaded), observation, reads)
     const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
-    const sealed = unchanged ? loaded.bytes : await ledger.save(loaded, outcome.record)
+    const isGood = unchanged && !isDueForReseal(loaded.record.sealed, clock.now())
+    const sealed = isGood ? loaded.bytes : await ledger.save(loaded, outcome.record)
     if (sealed !== 'conflict')
       return report(outcome.record, {
         changed: !unchanged,

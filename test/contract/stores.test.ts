@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { recordStoreContract } from './record-store.ts'
@@ -24,9 +24,12 @@ recordStoreContract('in SQLite', () => {
 })
 
 describe('a store in this process', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
   it.each([
     ['in memory', () => memoryStore()],
-    ['in SQLite', () => sqliteStore(':memory:')],
+    ['in SQLite', () => sqliteStore(join(folder, 'db'))],
   ])('%s returns the same object as long as nothing was written', async (_, open) => {
     const store = open()
     await store.put('k', new Uint8Array([1]), 0)

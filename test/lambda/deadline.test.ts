@@ -43,12 +43,14 @@ describe('the time of an invocation', () => {
     }
     const authority = createAuthority({
       ...on,
+      replica: null,
       cipher: nodeCipher,
       hash: nodeHash,
       wrappingKeys: [wrappingKey('w1', 1)],
       sources: new Map([['default', () => waiting]]),
       syncBatch: 900,
       syncPeriodMs: null,
+      maxRecordAgeMs: 604_800_000,
       encryptBoundMs: 1000,
       leftMs: () => 0,
     })

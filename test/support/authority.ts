@@ -1,7 +1,7 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Clock, KeySource, RecordStore, VersionRead } from '../../src/core/ports.ts'
+import type { Clock, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -25,7 +25,11 @@ export interface World {
   incarnation: string
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
+  /** Of the authority. */
+  replica?: Replica
 }
+
+export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
 export function world(versions: Versions, store = memoryStore()): World {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
@@ -73,10 +77,12 @@ export const authorityOn = (
     hash: nodeHash,
     wrappingKeys,
     sources: new Map(names.map((name) => [name, () => fakeSource(on)])),
+    replica: on.replica ?? null,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     syncPeriodMs: 600_000,
     encryptBoundMs: 1000,
+    maxRecordAgeMs: MAX_RECORD_AGE_MS,
   })
 
 export function keyringOn(
@@ -90,7 +96,11 @@ export function keyringOn(
     hash: nodeHash,
     clock: on.clock,
     wrappingKeys,
-    freshness: { freshMs: 1000, pauseMs: 0 },
+    replica: null,
+    background: null,
+    audit: { note: () => {} },
+    freshness: { freshMs: 1000, backgroundMs: 1000, pauseMs: 0 },
+    ages: { replicaMs: 1_200_000, recordMs: MAX_RECORD_AGE_MS },
   })
 }
 

@@ -23,6 +23,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
     '{',
   ],
   KEYRING_SYNC_PERIOD: ['', '0', '60', '86400', '86401', '-1', '1.5', 'x'],
+  KEYRING_MAX_RECORD_AGE: ['', '0', '172799', '172800', '31536000', '31536001', '-1', 'x'],
   KEYRING_WRAPPING_KEYS: [
     `a:${KEY}`,
     `a:${KEY}, b/keyring/orders:${KEY}`,
@@ -73,11 +74,14 @@ function byItself(env: Env) {
 
 type Plain = Pick<Extract<ReturnType<typeof readAnswering>, { ok: true }>, 'config'>['config']
 
-function plain(config: Pick<NonNullable<Plain>, 'keyrings' | 'syncPeriodMs' | 'wrappingKeys' | 'apiTokens'> & object) {
-  const { keyrings, syncPeriodMs, wrappingKeys, apiTokens } = config
+function plain(
+  config: Pick<NonNullable<Plain>, 'keyrings' | 'syncPeriodMs' | 'maxRecordAgeMs' | 'wrappingKeys' | 'apiTokens'> &
+    object,
+) {
+  const { keyrings, syncPeriodMs, maxRecordAgeMs, wrappingKeys, apiTokens } = config
   const { table, syncFunction } = config as { table?: unknown; syncFunction?: unknown }
   const keys = wrappingKeys.map(({ id, keyring, key }) => [id, keyring, key.reveal()])
-  return { keyrings, syncPeriodMs, keys, apiTokens, table, syncFunction }
+  return { keyrings, syncPeriodMs, maxRecordAgeMs, keys, apiTokens, table, syncFunction }
 }
 
 describe("the settings of Lambda's HTTP function", () => {

@@ -8,6 +8,8 @@ const first = (...versions: (string | null)[]): KeyringRecord => synced(null, ve
 const gone = (record: KeyringRecord, id: string) => record.keys.find((entry) => entry.id === id)?.gone
 const code = (expected: string) => expect.objectContaining({ code: expected })
 
+const BOUND = { ms: 1000, replicated: null }
+
 describe('what is read', () => {
   it('is every readable version, the current one first', () => {
     expect(synced(null, ['a:1', 'deleted', 'b:2', 'destroyed', 'c:3']).plan.read).toEqual([5, 1, 3])
@@ -155,7 +157,7 @@ describe('a secret that was deleted and made again', () => {
 
 describe('removal', () => {
   const remove = (record: KeyringRecord, id: string, more = {}) =>
-    applyChange(record, { op: 'remove', id, force: false, ...more }, NOW + 1000, 1000)
+    applyChange(record, { op: 'remove', id, force: false, ...more }, NOW + 1000, BOUND)
   const rotated = () => synced(first('a:1'), ['a:1', 'b:2']).record
 
   it('leaves a tombstone that every later sync respects, by id and by key', () => {
@@ -174,14 +176,14 @@ describe('removal', () => {
 
   it('waits until no instance can still encrypt with the key, unless forced', () => {
     expect(ids(remove(rotated(), 'a'))).toEqual(['b'])
-    const early = () => applyChange(rotated(), { op: 'remove', id: 'a', force: false }, NOW + 999, 1000)
+    const early = () => applyChange(rotated(), { op: 'remove', id: 'a', force: false }, NOW + 999, BOUND)
     expect(early).toThrow(
       expect.objectContaining({
         code: 'ERR_KEY_IN_USE',
         facts: expect.objectContaining({ allowedFrom: new Date(NOW + 1000).toISOString() }),
       }),
     )
-    expect(ids(applyChange(rotated(), { op: 'remove', id: 'a', force: true }, NOW + 999, 1000))).toEqual(['b'])
+    expect(ids(applyChange(rotated(), { op: 'remove', id: 'a', force: true }, NOW + 999, BOUND))).toEqual(['b'])
   })
 
   it('says so when there is no such key', () => {
@@ -192,17 +194,17 @@ describe('removal', () => {
 describe('compromise', () => {
   it('of the active key needs force; encryption then waits for a new version', () => {
     const record = first('a:1', 'b:2')
-    expect(() => applyChange(record, { op: 'compromise', id: 'b', force: false }, NOW, 0)).toThrow(
+    expect(() => applyChange(record, { op: 'compromise', id: 'b', force: false }, NOW, BOUND)).toThrow(
       code('ERR_KEY_ACTIVE'),
     )
-    const marked = applyChange(record, { op: 'compromise', id: 'b', force: true }, NOW, 0)
+    const marked = applyChange(record, { op: 'compromise', id: 'b', force: true }, NOW, BOUND)
     expect(marked.active).toBeNull()
     expect(synced(marked, ['a:1', 'b:2']).record.active).toBeNull()
     expect(synced(marked, ['a:1', 'b:2', 'c:3']).record.active).toBe('c')
   })
 
   it('of another key stays through syncs', () => {
-    const marked = applyChange(first('a:1', 'b:2'), { op: 'compromise', id: 'a', force: false }, NOW, 0)
+    const marked = applyChange(first('a:1', 'b:2'), { op: 'compromise', id: 'a', force: false }, NOW, BOUND)
     expect(synced(marked, ['a:1', 'b:2', 'c:3']).record.keys[0]).toMatchObject({ id: 'a', compromised: true })
   })
 })

@@ -53,6 +53,7 @@ async function setup(
   const authority = createAuthority(parsed.config, {
     ...primitives,
     store,
+    replica: null,
     fetch: (request) => fetch(request),
     encryptBoundMs: 1000,
     syncBatch: 900,
@@ -62,7 +63,11 @@ async function setup(
     ...primitives,
     authority,
     wrappingKeys: parsed.config.wrappingKeys,
-    freshness: { freshMs: 0, pauseMs: 0 },
+    replica: null,
+    background: null,
+    audit: { note: () => {} },
+    freshness: { freshMs: 0, backgroundMs: 0, pauseMs: 0 },
+    ages: { replicaMs: 0, recordMs: Number.POSITIVE_INFINITY },
   })
   return { authority, keyring, clock }
 }

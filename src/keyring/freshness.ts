@@ -1,0 +1,48 @@
+/** How old may be what an instance goes by: pure decisions (docs/architecture.md, "How long an instance goes by what it has"). */
+
+/** Set by the platform: how far the authority is. In milliseconds. */
+export interface Freshness {
+  /** A snapshot younger than this is used as it is. */
+  readonly freshMs: number
+  /** Up to this age it is used and refreshed in the background; equal to `freshMs` where nothing runs in the background. */
+  readonly backgroundMs: number
+  /** Between two refreshes that requests cause; 0 = the authority is in this process. */
+  readonly pauseMs: number
+}
+
+/** Set by the operator, in milliseconds since a record was sealed. */
+export interface Ages {
+  /** A refresh from a replica counts up to this age. */
+  readonly replicaMs: number
+  /** An older record is not used from a replica, and used with a warning from the authority. */
+  readonly recordMs: number
+}
+
+type Use = 'as-it-is' | 'and-refresh' | 'after-refresh'
+
+/** @param age since the last check. @param started since a refresh began; who comes in the pause uses what there is. */
+export function useOf(
+  { freshMs, backgroundMs, pauseMs }: Freshness,
+  isHeld: boolean,
+  age: number,
+  started: number,
+): Use {
+  // That there is nothing is soon looked at again: somebody is waiting for the first sync.
+  if (age < (isHeld ? freshMs : Math.min(freshMs, pauseMs))) return 'as-it-is'
+  if (isHeld && started < pauseMs) return 'as-it-is'
+  return isHeld && age < backgroundMs ? 'and-refresh' : 'after-refresh'
+}
+
+/** A period shorter than this, or none, counts as this, in milliseconds. */
+const LEAST_PERIOD_MS = 600_000
+/** A record is sealed anew when it is this old, in milliseconds, so that its age says whether anybody looks after it. */
+const RESEAL_MS = 24 * 60 * 60 * 1000
+
+/** Two sync periods. `null` = no syncs by themselves. */
+export const replicaAgeMs = (syncPeriodMs: number | null): number => 2 * Math.max(syncPeriodMs ?? 0, LEAST_PERIOD_MS)
+
+/** How long after it stopped being active some instance with a replica may still encrypt with a key. */
+export const encryptBoundMs = ({ backgroundMs }: Freshness, syncPeriodMs: number | null): number =>
+  backgroundMs + replicaAgeMs(syncPeriodMs)
+
+export const isDueForReseal = (sealed: number, now: number): boolean => now - sealed >= RESEAL_MS

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Kv } from '../../functions/cloudflare/kv-replica.ts'
+import { kvReplica } from '../../functions/cloudflare/kv-replica.ts'
+import { within } from '../../functions/cloudflare/within.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
+
+const BYTES = new Uint8Array([1, 2, 3])
+const never = <T>() => new Promise<T>(() => {})
+const refused = () => Promise.reject(new TypeError('canary'))
+
+/** A namespace in memory, and what was asked of it. */
+function setUp(more: Partial<Kv> = {}) {
+  const held = new Map<string, Bytes>()
+  const options: unknown[] = []
+  const lines: string[] = []
+  const kv: Kv = {
+    async get(name, given) {
+      options.push(given)
+      return held.get(name)?.buffer ?? null
+    },
+    async put(name, bytes) {
+      held.set(name, bytes.slice())
+    },
+    ...more,
+  }
+  return { replica: kvReplica(kv, (line) => lines.push(line)), held, options, lines }
+}
+
+describe('the replica in Workers KV', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('gives back what it took, and asks KV to cache it for no longer than the 30 s that it insists on', async () => {
+    const { replica, options, lines } = setUp()
+    expect(await replica.get('keyring/default')).toBeNull()
+    expect(await replica.set('keyring/default', BYTES)).toBe(true)
+    expect(await replica.get('keyring/default')).toEqual(BYTES)
+    expect(options.at(-1)).toEqual({ type: 'arrayBuffer', cacheTtl: 30 })
+    expect(lines).toEqual([])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('that refuses says so, and does not throw; the log has the name of the error and not its text', async () => {
+    const { replica, lines } = setUp({ get: refused, put: refused })
+    expect([await replica.get('keyring/default'), await replica.set('keyring/default', BYTES)]).toEqual([null, false])
+    expect(lines.map((line): unknown => JSON.parse(line))).toMatchObject([
+      { level: 'warn', replica: 'get', record: 'keyring/default', error: 'TypeError' },
+      { level: 'warn', replica: 'set', record: 'keyring/default', error: 'TypeError' },
+    ])
+    expect(lines.join()).not.toContain('canary')
+  })
+
+  it('that throws at once is the same', async () => {
+    const { replica } = setUp({
+      get: () => {
+        throw new TypeError('canary')
+      },
+    })
+    expect(await replica.get('keyring/default')).toBeNull()
+  })
+
+  it('that does not answer is waited for as long as a request can stand it', async () => {
+    const { replica, lines } = setUp({ get: never, put: never })
+    const both = Promise.all([replica.get('keyring/default'), replica.set('keyring/default', BYTES)])
+    await vi.advanceTimersByTimeAsync(2000)
+    expect(await both).toEqual([null, false])
+    expect(lines).toHaveLength(2)
+    expect(lines[0]).toContain('TimeoutError')
+  })
+})
+
+describe('an answer within a time', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('is the answer, or its error, and leaves no timer', async () => {
+    expect(await within(10, Promise.resolve('x'))).toBe('x')
+    await expect(within(10, refused())).rejects.toThrow('canary')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('is an error when it does not come', async () => {
+    const late = within(10, never()).catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(10)
+    expect(await late).toMatchObject({ name: 'TimeoutError' })
+  })
+})

@@ -1,0 +1,150 @@
+/** What the authority does for a record beside syncs: the replica, the daily seal, and what they mean for a removal. */
+import { describe, expect, it } from 'vitest'
+import { KeyringError, unwrap } from '../../src/core/errors.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+
+const DAY = 24 * 60 * 60 * 1000
+const SEALED = new KeyringError('ERR_VAULT_SEALED', 'Vault is sealed.')
+
+/** A world whose replica can refuse; `taken` is what it has accepted. */
+function withReplica(...versions: string[]) {
+  const taken: { name: string; bytes: Bytes }[] = []
+  const replica = {
+    refuses: false,
+    get: async () => null,
+    set: async (name: string, bytes: Bytes) => !replica.refuses && taken.push({ name, bytes }) > 0,
+  }
+  const on = { ...world(versions), replica }
+  const authority = authorityOn(on)
+  const status = async () => unwrap(await authority.status('default'))
+  const stored = async () => (await on.store.get('keyring/default')) ?? expect.unreachable()
+  return { on, taken, replica, authority, status, stored }
+}
+
+describe('the replica', () => {
+  it('gets the sealed record after each put, and nothing else', async () => {
+    const { on, taken, authority, stored, status } = withReplica('a:1')
+    await authority.sync('default', PLAIN_SYNC)
+    const first = (await stored()).bytes
+    await authority.sync('default', PLAIN_SYNC)
+    on.versions = ['a:1', 'b:2']
+    await authority.sync('default', PLAIN_SYNC)
+    await authority.change('default', { op: 'compromise', id: 'a', force: false })
+    expect(taken).toHaveLength(3)
+    expect(taken.map(({ name }) => name)).toEqual(Array.from({ length: 3 }, () => 'keyring/default'))
+    expect([taken[0]?.bytes, taken[2]?.bytes]).toEqual([first, (await stored()).bytes])
+    expect((await status()).replica).toMatchObject({ lags: false })
+  })
+
+  it('that refuses harms nothing; it is shown to lag, and the schedule pushes again until it has taken it', async () => {
+    const { on, taken, replica, authority, status } = withReplica('a:1')
+    replica.refuses = true
+    expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ ok: true, value: { changed: true } })
+    expect((await status()).replica).toEqual({ revision: 0, lags: true })
+    await authority.syncIfDue('default')
+    expect(taken).toEqual([])
+    replica.refuses = false
+    expect(await authority.syncIfDue('default')).toEqual({ ok: true, value: 'not-due' })
+    await authority.syncIfDue('default')
+    expect(taken).toHaveLength(1)
+    expect((await status()).replica).toEqual({ revision: on.clock.time, lags: false })
+  })
+
+  it('is none where none is configured', async () => {
+    const on = world(['a:1'])
+    await authorityOn(on).sync('default', PLAIN_SYNC)
+    expect(unwrap(await authorityOn(on).status('default')).replica).toBeNull()
+    expect((await (await keyringOn(on)).status()).replica).toBeNull()
+  })
+
+  it('gets the keys of a first sync that leaves no active one', async () => {
+    const { taken, authority } = withReplica('a:1', 'malformed')
+    expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ ok: false })
+    expect(taken).toHaveLength(1)
+  })
+
+  it('lets a removal wait from when it has taken that the key stopped', async () => {
+    const { on, replica, authority } = withReplica('a:1')
+    await authority.sync('default', PLAIN_SYNC)
+    replica.refuses = true
+    on.clock.time += 1000
+    on.versions = ['a:1', 'b:2']
+    await authority.sync('default', PLAIN_SYNC)
+    const remove = () => authority.change('default', { op: 'remove', id: 'a', force: false })
+    on.clock.time += DAY
+    expect(await remove()).toMatchObject({ ok: false, error: { code: 'ERR_KEY_IN_USE' } })
+    replica.refuses = false
+    await authority.syncIfDue('default')
+    expect(await remove()).toMatchObject({ ok: true })
+  })
+})
+
+describe('the daily seal', () => {
+  const syncedAt = async (later: number) => {
+    const made = withReplica('a:1')
+    await made.authority.sync('default', PLAIN_SYNC)
+    made.on.versions = SEALED
+    made.on.clock.time += later
+    const before = await made.stored()
+    await made.authority.syncIfDue('default')
+    const after = await made.stored()
+    return { ...made, isNew: after.version > before.version, after }
+  }
+
+  it('comes after a day, with Vault down, and goes to the replica', async () => {
+    const { isNew, taken, after, status } = await syncedAt(DAY)
+    expect([isNew, taken.length, taken[1]?.bytes]).toEqual([true, 2, after.bytes])
+    expect((await status()).replica).toMatchObject({ lags: false })
+  })
+
+  it('does not come earlier', async () => expect((await syncedAt(DAY - 1)).isNew).toBe(false))
+
+  it('does not come for a record that went without for a week: that is for people to see', async () => {
+    expect((await syncedAt(7 * DAY)).isNew).toBe(true)
+    expect((await syncedAt(7 * DAY + 1)).isNew).toBe(false)
+  })
+
+  it('comes with a sync that finds nothing new, too', async () => {
+    const { on, authority, stored } = withReplica('a:1')
+    await authority.sync('default', PLAIN_SYNC)
+    on.clock.time += 8 * DAY
+    expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ value: { changed: false } })
+    expect((await stored()).version).toBe(2)
+  })
+
+  it('keeps what the keyring decrypts', async () => {
+    const { on, authority } = withReplica('a:1')
+    const keyring = await keyringOn(on, undefined, authority)
+    await keyring.sync(PLAIN_SYNC)
+    const { ciphertext } = await keyring.encrypt(new Uint8Array([1]), new Uint8Array())
+    on.clock.time += DAY
+    await authority.syncIfDue('default')
+    expect((await (await keyringOn(on)).decrypt(ciphertext, new Uint8Array())).keyId).toBe('a')
+  })
+})
+
+describe('two authorities on one store, as when a stale object still runs', () => {
+  it('lose nothing: compare-and-set decides, and both syncs succeed', async () => {
+    const on = world(['a:1', 'b:2', 'c:3'])
+    const two = [authorityOn(on), authorityOn(on)]
+    const results = await Promise.all(two.map((authority) => authority.sync('default', PLAIN_SYNC)))
+    expect(results).toMatchObject([{ ok: true }, { ok: true }])
+    expect((await on.store.get('keyring/default'))?.version).toBe(1)
+  })
+
+  it('decide each change once, whoever comes first', async () => {
+    const on = world(['a:1', 'b:2', 'c:3'])
+    const [one, two] = [authorityOn(on), authorityOn(on)]
+    await one.sync('default', PLAIN_SYNC)
+    await two.sync('default', PLAIN_SYNC)
+    const changes = await Promise.all([
+      one.change('default', { op: 'remove', id: 'a', force: false }),
+      two.change('default', { op: 'remove', id: 'b', force: false }),
+      two.change('default', { op: 'remove', id: 'a', force: false }),
+      one.sync('default', PLAIN_SYNC),
+    ])
+    expect(changes.filter(({ ok }) => ok)).toHaveLength(3)
+    expect((await (await keyringOn(on)).record())?.keys.map(({ id }) => id)).toEqual(['c'])
+  })
+})

@@ -1,0 +1,103 @@
+/** The Worker, for the tests: its Durable Object counts calls and can be broken, and Workers KV can refuse. */
+import { KeyringObject as RealObject } from '../../functions/cloudflare/keyring-object.ts'
+import type { Breakage } from './breakage.ts'
+import worker from '../../functions/cloudflare/worker.ts'
+import type { KeyringChange, SyncOptions } from '../../src/core/ports.ts'
+
+interface Env {
+  readonly KEYRING_REPLICA?: KVNamespace
+  readonly KEYRING_OBJECT: DurableObjectNamespace<KeyringObject>
+}
+
+/** In the module: an object that is reset keeps neither. */
+const state = { calls: [] as string[], breakage: null as Breakage, refuses: false }
+
+const refusing = (kv: KVNamespace): KVNamespace =>
+  new Proxy(kv, {
+    get(target, name) {
+      if (name === 'put' && state.refuses) return () => Promise.reject(new Error('KV PUT failed: 429 canary-of-kv'))
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+
+export class KeyringObject extends RealObject {
+  constructor(context: DurableObjectState, env: Env) {
+    const { KEYRING_REPLICA: kv } = env
+    super(context, kv === undefined ? env : { ...env, KEYRING_REPLICA: refusing(kv) })
+  }
+
+  /** Since the last look. */
+  calls(): string[] {
+    return state.calls.splice(0)
+  }
+
+  break(how: Breakage): void {
+    state.breakage = how
+  }
+
+  refuse(refuses: boolean): void {
+    state.refuses = refuses
+  }
+
+  reset(): void {
+    this.ctx.abort('reset by a test')
+  }
+
+  /** Nothing that a Worker sends. */
+  defect() {
+    return super.sync('default', null as unknown as SyncOptions)
+  }
+
+  override read(keyring: string, known: number) {
+    this.#called('read')
+    return super.read(keyring, known)
+  }
+
+  override status(keyring: string) {
+    this.#called('status')
+    return super.status(keyring)
+  }
+
+  override sync(keyring: string, options: SyncOptions) {
+    this.#called('sync')
+    return super.sync(keyring, options)
+  }
+
+  override syncIfDue(keyring: string) {
+    this.#called('syncIfDue')
+    return super.syncIfDue(keyring)
+  }
+
+  override change(keyring: string, change: KeyringChange) {
+    this.#called('change')
+    return super.change(keyring, change)
+  }
+
+  #called(name: string): void {
+    state.calls.push(name)
+    if (state.breakage === 'abort') this.ctx.abort('broken by a test')
+    if (state.breakage === 'throw') throw new Error('canary-of-the-object')
+  }
+}
+
+/** `POST /object/<method>` with its argument as JSON: a stub held by the test would keep the object from being evicted. */
+async function control(request: Request, { KEYRING_OBJECT: objects }: Env): Promise<Response> {
+  const object = objects.getByName('keyring')
+  const asked = {
+    calls: () => object.calls(),
+    break: async () => object.break(await request.json()),
+    refuse: async () => object.refuse(await request.json()),
+    defect: () => object.defect(),
+    reset: () => object.reset(),
+  }
+  const name = new URL(request.url).pathname.slice('/object/'.length) as keyof typeof asked
+  const answer: unknown = await asked[name]().catch(() => null)
+  return Response.json(answer ?? null)
+}
+
+export default {
+  fetch: (request: Request, env: Env) =>
+    request.url.includes('/object/') ? control(request, env) : worker.fetch(request),
+  scheduled: () => worker.scheduled(),
+}
