@@ -11,6 +11,8 @@ import { createHttp } from './http/app.ts'
 import { createAuthority as createKeyringAuthority } from './keyring/authority.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/snapshot.ts'
+import { withHeaders } from './vault/headers.ts'
+import { kv1Source } from './vault/kv1.ts'
 import { kv2Source } from './vault/kv2.ts'
 import { tokenLogin } from './vault/login/token.ts'
 import type { VaultTransport } from './vault/transport.ts'
@@ -44,7 +46,8 @@ export interface AppPorts extends Primitives {
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs } = config
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const transport = vaultTransport({ ...ports, ...vault })
+  const fetch = withHeaders(ports.fetch, vault.address, vault.headers)
+  const transport = vaultTransport({ ...ports, ...vault, fetch })
   const sources = new Map(vault.secrets.map((each) => [each.keyring, vaultSource(vault, ports, transport, each)]))
   return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, sources })
 }
@@ -53,10 +56,11 @@ function vaultSource(
   vault: VaultSettings,
   { cipher, hash }: Primitives,
   transport: VaultTransport,
-  { mount, path }: VaultSettings['secrets'][number],
+  { kv, mount, path }: VaultSettings['secrets'][number],
 ): OpenKeySource {
   const login = (token: string | null) => tokenLogin(token === null ? vault.auth.token : new Secret(token))
-  return (token) => kv2Source({ ...vault, mount, path, transport, login: login(token), cipher, hash })
+  const open = kv === 'v1' ? kv1Source : kv2Source
+  return (token) => open({ ...vault, mount, path, transport, login: login(token), cipher, hash })
 }
 
 export function createApp(config: Config, ports: AppPorts): Hono {

@@ -33,6 +33,8 @@ function defaultOf(setting: Setting): string {
 const PLACES: Readonly<Record<string, string>> = {
   '': 'everywhere',
   node: 'Node only',
+  workers: 'Workers only',
+  'node,lambda-sync': "Node and Lambda's sync function",
   'lambda-http': "Lambda's HTTP function",
   'lambda-http,lambda-sync': 'Lambda only',
   'node,workers,lambda-sync': "all but Lambda's HTTP function",

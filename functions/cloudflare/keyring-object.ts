@@ -10,6 +10,7 @@ import { workersClock } from './clock.ts'
 import { ENCRYPT_BOUND_MS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
 import { settingsOf } from './settings.ts'
+import { vaultFetch } from './vault-fetch.ts'
 
 export class KeyringObject extends DurableObject<object> implements KeyringAuthority {
   readonly #authority: KeyringAuthority | null
@@ -24,7 +25,7 @@ export class KeyringObject extends DurableObject<object> implements KeyringAutho
             hash: webHash,
             clock: workersClock,
             store: objectStore({ sql: state.storage.sql, sync: () => state.storage.sync() }),
-            fetch: (request) => fetch(request),
+            fetch: vaultFetch(bindings, parsed.config.vault?.address),
             encryptBoundMs: ENCRYPT_BOUND_MS,
             syncBatch: SYNC_BATCH,
           })

@@ -5,9 +5,9 @@ import { createApp, createAuthority, keyrings } from '../../src/app.ts'
 import type { ApiToken } from '../../src/auth/tokens.ts'
 import type { Config } from '../../src/config/config.ts'
 import { defectLine } from '../../src/core/lines.ts'
-import type { Fetch } from '../../src/core/ports.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
+import { vaultFetch } from '../nodejs/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { auditLog } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
@@ -25,10 +25,11 @@ export type Instance = ReturnType<typeof openInstance>
 export function openInstance(config: Config, { database, auditFile }: { database: string; auditFile: string | null }) {
   const store = sqliteStore(database)
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
+  const vault = vaultFetch(config.vault)
   const authority = createAuthority(config, {
     ...primitives,
     store,
-    fetch: httpFetch,
+    fetch: vault.fetch,
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
   })
@@ -44,13 +45,12 @@ export function openInstance(config: Config, { database, auditFile }: { database
     keyring: keyrings(config, ports),
     async close() {
       clearInterval(schedule)
+      await vault.close()
       await audit.close()
       store.close()
     },
   }
 }
-
-const httpFetch: Fetch = (request) => fetch(request)
 
 function adminToken({ node }: Config): ApiToken[] {
   if (node.apiToken === null) return []
