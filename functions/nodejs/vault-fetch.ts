@@ -1,4 +1,5 @@
 /** Vault's fetch where there is Node: the runtime's own or, with an authority, a client certificate or a server name, undici's. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Agent } from 'undici'
 import type { VaultSettings } from '../../src/config/config.ts'
 import { KeyringError } from '../../src/core/errors.ts'
@@ -45,6 +46,8 @@ class TlsClient {
     const undici = (this.#undici ??= await import('undici'))
     const { url, method, headers, redirect, signal } = request
     const body = request.body === null ? null : await request.text()
+    // undici frees a connection one turn after its answer has ended; asked earlier it opens another.
+    await nextTurn()
     const response = await undici.fetch(url, {
       method,
       headers: [...headers],
