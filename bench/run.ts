@@ -8,12 +8,14 @@ import type { Options, Part, Row } from './measure.ts'
 import { benchRecord } from './record.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
+import { benchTls } from './tls.ts'
 
 const PARTS: Readonly<Record<string, Part>> = {
   http: benchHttp,
   sync: benchSync,
   record: benchRecord,
   start: benchStart,
+  tls: benchTls,
 }
 const MAX_SECONDS = 30
 /** For everything, beside the rounds of load: what hangs is ended. */

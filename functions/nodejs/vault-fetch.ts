@@ -1,13 +1,14 @@
 /** Vault's fetch where there is Node: the runtime's own or, with an authority, a client certificate or a server name, undici's. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Agent } from 'undici'
+import type * as undici from 'undici'
 import type { VaultSettings } from '../../src/config/config.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import { VAULT_CONCURRENCY } from '../../src/core/limits.ts'
+import { MAX_VAULT_BODY_BYTES, VAULT_CONCURRENCY } from '../../src/core/limits.ts'
 import type { Fetch } from '../../src/core/ports.ts'
+import type { Credentials } from './tls-files.ts'
 import { isSpecial, readTls, stampOf } from './tls-files.ts'
 
-type Undici = typeof import('undici')
+type Undici = Pick<typeof undici, 'Agent' | 'request'>
 
 /** Short: a function that was frozen finds its connections dead. */
 const KEEP_ALIVE_MS = 4000
@@ -34,29 +35,32 @@ export function vaultFetch(vault: Pick<VaultSettings, 'address' | 'tls'> | null)
 class TlsClient {
   readonly #tls: VaultSettings['tls']
   #undici: Undici | null = null
-  #agent: Agent | null = null
+  #agent: undici.Agent | null = null
   #stamp = ''
 
   constructor(tls: VaultSettings['tls']) {
     this.#tls = tls
   }
 
-  /** An agent works with the fetch of its own package alone, which takes no Request of the runtime's. */
-  async fetch(request: Request): Promise<Response> {
-    const undici = (this.#undici ??= await import('undici'))
-    const { url, method, headers, redirect, signal } = request
-    const body = request.body === null ? null : await request.text()
+  /** By `request`, which costs half of what undici's fetch does. (The runtime's own fetch takes no agent of another undici.) */
+  async fetch({ url, method, headers, signal, body: given }: Request): Promise<Response> {
+    const { Agent, request } = (this.#undici ??= await import('undici'))
+    const sent = given === null ? null : await new Response(given).text()
     // undici frees a connection one turn after its answer has ended; asked earlier it opens another.
     await nextTurn()
-    const response = await undici.fetch(url, {
+    const dispatcher = this.#current(Agent)
+    const answer = await request(url, {
       method,
-      headers: [...headers],
-      body,
-      redirect,
+      headers: Object.fromEntries(headers),
+      body: sent,
       signal,
-      dispatcher: this.#current(undici),
+      dispatcher,
     })
-    return response as unknown as Response
+    const body = await answer.body.arrayBuffer()
+    return new Response(body.byteLength === 0 ? null : body, {
+      status: answer.statusCode,
+      headers: headersOf(answer.headers),
+    })
   }
 
   async close(): Promise<void> {
@@ -64,7 +68,7 @@ class TlsClient {
   }
 
   /** Files that do not hold together, such as a new certificate beside the old key, are looked at again at the next request. */
-  #current(undici: Undici): Agent {
+  #current(Agent: Undici['Agent']): undici.Agent {
     const stamp = stampOf(this.#tls)
     if (this.#agent !== null && stamp === this.#stamp) return this.#agent
     const { credentials, problems } = readTls(this.#tls, Date.now())
@@ -77,17 +81,21 @@ class TlsClient {
     }
     const old = this.#agent
     this.#stamp = stamp
-    this.#agent = newAgent(undici, credentials)
+    this.#agent = newAgent(Agent, credentials)
     void old?.close()
     return this.#agent
   }
 }
 
+const headersOf = (headers: Readonly<Record<string, string | string[] | undefined>>): [string, string][] =>
+  Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((text): [string, string] => [name, text]))
+
 /** HTTP/1.1: over HTTP/2 a refused client certificate shows as a broken session. */
-const newAgent = ({ Agent: Made }: Undici, { ca, ...rest }: ReturnType<typeof readTls>['credentials']): Agent =>
-  new Made({
+const newAgent = (Agent: Undici['Agent'], { ca, ...rest }: Credentials): undici.Agent =>
+  new Agent({
     connect: { ...rest, ...(ca !== undefined && { ca: [...ca] }), rejectUnauthorized: true },
     allowH2: false,
     connections: VAULT_CONCURRENCY,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    maxResponseSize: MAX_VAULT_BODY_BYTES,
   })

@@ -28,7 +28,7 @@ export interface ApiTokenSetting {
   readonly expiresAt: number | null
 }
 
-export interface SecretSetting {
+interface SecretSetting {
   readonly keyring: string
   readonly kv: 'v1' | 'v2'
   readonly mount: string

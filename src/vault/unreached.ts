@@ -65,6 +65,12 @@ const SHAPES: readonly Shape[] = [
     step: 'tls',
     what: 'does not speak TLS at this port',
   },
+  {
+    fits: /^UND_ERR_RES_EXCEEDED_MAX_SIZE$/,
+    code: 'ERR_VAULT_ANSWER_INVALID',
+    step: 'read',
+    what: 'sent more than an answer may have',
+  },
   { fits: /SSL|TLS/, code: 'ERR_VAULT_TLS_FAILED', step: 'tls', what: 'cannot agree on TLS' },
   {
     fits: /^(ENOTFOUND|EAI_|ENODATA|ESERVFAIL)/,

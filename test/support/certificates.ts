@@ -51,7 +51,7 @@ const asAuthority = (made: Made): Authority => ({
 })
 
 async function make(subject: string, issuer: Signer, isAuthority: boolean, wish: Wish = {}): Promise<Made> {
-  const keys = (await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])) as CryptoKeyPair
+  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const signer = issuer ?? { keys, subject }
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex'),

@@ -10,7 +10,7 @@ import type { Authority, Pair } from './certificates.ts'
 import { authority, selfSigned } from './certificates.ts'
 
 /** What each listener presents, or asks for. */
-export const LISTENERS = ['good', 'selfSigned', 'wrongHost', 'incomplete', 'expired', 'mutual', 'plain'] as const
+const LISTENERS = ['good', 'selfSigned', 'wrongHost', 'incomplete', 'expired', 'mutual', 'plain'] as const
 export type Listener = (typeof LISTENERS)[number]
 
 export interface TlsVault {

@@ -222,11 +222,11 @@ describe.skipIf(openbao === null)('Vault over TLS', () => {
   describe('the login cert', () => {
     const login = async (pair: Pair | null, body: object, listener: Listener = 'good') => {
       const { vault: settings } = configOf(at(listener, pair === null ? {} : presenting(pair)))
-      const { fetch, close } = vaultFetch(settings)
+      const cert = vaultFetch(settings)
       const url = `${vault.address[listener]}/v1/auth/cert/login`
-      const response = await fetch(new Request(url, { method: 'POST', body: JSON.stringify(body) }))
+      const response = await cert.fetch(new Request(url, { method: 'POST', body: JSON.stringify(body) }))
       const answer = { status: response.status, body: (await response.json()) as object }
-      await close()
+      await cert.close()
       return answer
     }
     const error = (text: string) => ({ status: 400, body: { errors: [expect.stringContaining(text)] } })
