@@ -10,10 +10,10 @@ export interface Target {
   readonly isTls: boolean
 }
 
-/** What failed: `dns`, `connect`, `tls`, or, with an answer of Vault's, `login` or `read`. */
 export interface Trouble {
   readonly code: KeyringErrorCode
-  readonly step: 'dns' | 'connect' | 'tls' | 'login' | 'read'
+  /** Which one failed; workerd does not always say. */
+  readonly step: 'unknown' | 'dns' | 'connect' | 'tls' | 'login' | 'read'
   /** The rest of a sentence that begins with "Vault at <host>". */
   readonly what: string
   /** Absent = that of the code. */

@@ -113,17 +113,14 @@ const lostOnWorkerd = ({ isTls }: Target): Trouble => ({
   remedy: `Check host and port in KEYRING_VAULT_HOST, and that Vault runs${isTls ? `; ${POSSIBLY}` : ''}.`,
 })
 
-/** workerd keeps the reason in its own log: a certificate that it does not accept, or none that Vault would. */
+/** workerd keeps the reason in its own log: a name that does not resolve, a certificate that it does not accept, or none that Vault would. */
 const HIDDEN = /^internal error/
-const hidden = ({ isTls }: Target): Trouble =>
-  isTls
-    ? {
-        code: 'ERR_VAULT_TLS_FAILED',
-        step: 'tls',
-        what: 'cannot be reached over TLS; the runtime does not say why',
-        remedy: `${WORKERS_TRUST}; ${POSSIBLY}.`,
-      }
-    : { code: 'ERR_VAULT_UNREACHABLE', step: 'connect', what: 'cannot be reached' }
+const hidden = ({ isTls }: Target): Trouble => ({
+  code: 'ERR_VAULT_UNREACHABLE',
+  step: 'unknown',
+  what: 'cannot be reached; the runtime does not say why',
+  remedy: `Check host name and port in KEYRING_VAULT_HOST${isTls ? `. ${WORKERS_TRUST}; ${POSSIBLY}` : ''}.`,
+})
 
 export interface Unreached {
   readonly error: KeyringError

@@ -113,7 +113,7 @@ async function initialise(address: string): Promise<{ token: string; unsealKey: 
   return { token: String(token), unsealKey }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)
     server.listen(0, '127.0.0.1', () => {
