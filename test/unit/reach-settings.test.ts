@@ -26,7 +26,7 @@ const sentences = (parsed: ReturnType<typeof parseConfig>): string[] =>
 const refusals = (more: Env, runtime: Runtime = 'node') => sentences(parseConfig({ ...BASE, ...more }, runtime))
 const vaultOf = (more: Env, runtime: Runtime = 'node') => {
   const parsed = parseConfig({ ...BASE, ...more }, runtime)
-  if (!parsed.ok || parsed.config?.vault == null) throw new Error(inspect(parsed))
+  if (!parsed.ok || !parsed.config?.vault) throw new Error(inspect(parsed))
   return parsed.config.vault
 }
 

@@ -1,6 +1,6 @@
 /** A real OpenBao with a listener for each TLS case. All certificates are made for the run: test material. */
 import { execFile } from 'node:child_process'
-import { utimesSync } from 'node:fs'
+import { rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
@@ -54,6 +54,11 @@ describe.skipIf(openbao === null)('Vault over TLS', () => {
     ...more,
   })
   const presenting = ({ cert, key }: Pair) => ({ KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key })
+
+  function fetcher(settings: Record<string, string>) {
+    const made = vaultFetch(configOf(settings).vault)
+    return { fetch: (request: Request) => made.fetch(request), close: () => made.close() }
+  }
 
   /** Opens, works, closes. */
   async function using<T>(
@@ -201,6 +206,24 @@ describe.skipIf(openbao === null)('Vault over TLS', () => {
     })
   })
 
+  it('a file that is gone at the first request is named by its setting', async () => {
+    const path = vault.write('passing.pem', vault.root.cert)
+    await using(at('good', { KEYRING_VAULT_CACERT: path }), async (on) => {
+      rmSync(path)
+      expect(await on.refusal()).toMatchObject({
+        code: 'ERR_CONFIG_INVALID',
+        message: 'KEYRING_VAULT_CACERT names a file that cannot be read (ENOENT).',
+      })
+    })
+  })
+
+  it('another host than Vault is shown no certificate, and trusted for nothing of it', async () => {
+    const { fetch, close } = fetcher(at('good', presenting(client)))
+    expect((await fetch(new Request(`${vault.address.good}/v1/sys/health`))).status).toBe(200)
+    await expect(fetch(new Request(`${vault.address.mutual}/v1/sys/health`))).rejects.toThrow('fetch failed')
+    await close()
+  })
+
   describe('connections', () => {
     let proxy: TcpProxy
     beforeAll(async () => {
@@ -221,12 +244,11 @@ describe.skipIf(openbao === null)('Vault over TLS', () => {
 
   describe('the login cert', () => {
     const login = async (pair: Pair | null, body: object, listener: Listener = 'good') => {
-      const { vault: settings } = configOf(at(listener, pair === null ? {} : presenting(pair)))
-      const cert = vaultFetch(settings)
+      const { fetch, close } = fetcher(at(listener, pair === null ? {} : presenting(pair)))
       const url = `${vault.address[listener]}/v1/auth/cert/login`
-      const response = await cert.fetch(new Request(url, { method: 'POST', body: JSON.stringify(body) }))
+      const response = await fetch(new Request(url, { method: 'POST', body: JSON.stringify(body) }))
       const answer = { status: response.status, body: (await response.json()) as object }
-      await cert.close()
+      await close()
       return answer
     }
     const error = (text: string) => ({ status: 400, body: { errors: [expect.stringContaining(text)] } })
