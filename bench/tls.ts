@@ -1,11 +1,7 @@
 /** KV reads over TLS with an authority set, one after the other, beside node-vault: interleaved rounds, the median of their ratios. */
 import nodeVault from 'node-vault'
-import { nodeCipher, nodeHash } from '../functions/nodejs/cipher.ts'
 import { systemClock } from '../functions/nodejs/clock.ts'
 import { vaultFetch } from '../functions/nodejs/vault-fetch.ts'
-import { Secret } from '../src/core/secret.ts'
-import { kv2Source } from '../src/vault/kv2.ts'
-import { tokenLogin } from '../src/vault/login/token.ts'
 import { vaultTransport } from '../src/vault/transport.ts'
 import { configOf, keyString } from '../test/support/syncing.ts'
 import { tcpProxy } from '../test/support/tcp-proxy.ts'
@@ -25,6 +21,11 @@ const PATH = 'keyring'
 type Read = () => Promise<string>
 type OnEnd = (end: () => unknown) => void
 type Contender = (vault: TlsVault, address: string, onEnd: OnEnd) => Read
+
+/** As both return it: the parsed body of the answer. */
+interface Secret {
+  readonly data: { readonly data: { readonly id: string } }
+}
 
 interface Rates {
   readonly ours: number
@@ -71,26 +72,18 @@ function ours(vault: TlsVault, address: string, onEnd: OnEnd): Read {
   if (config === null) throw new Error('There is a Vault in the settings.')
   const client = vaultFetch(config)
   onEnd(() => client.close())
-  const source = kv2Source({
-    ...config,
-    mount: 'secret',
-    path: PATH,
-    cipher: nodeCipher,
-    hash: nodeHash,
-    transport: vaultTransport({ ...config, clock: systemClock, fetch: (request) => client.fetch(request) }),
-    login: tokenLogin(new Secret(vault.token)),
-  })
+  const transport = vaultTransport({ ...config, clock: systemClock, fetch: (request) => client.fetch(request) })
   const { signal } = new AbortController()
   return async () => {
-    const version = await source.read(1, signal)
-    return version.kind === 'key' ? version.id : ''
+    const { body } = await transport.get({ segments: ['secret', 'data', PATH], token: vault.token, signal })
+    return (body as Secret).data.data.id
   }
 }
 
 function theirs(vault: TlsVault, endpoint: string): Read {
   const client = nodeVault({ endpoint, token: vault.token, requestOptions: { ca: vault.root.cert } })
   return async () => {
-    const { data } = (await client.read(`secret/data/${PATH}`)) as { data: { data: { id: string } } }
+    const { data } = (await client.read(`secret/data/${PATH}`)) as Secret
     return data.data.id
   }
 }
