@@ -107,12 +107,15 @@ async function attempt(
     if (abort.signal.aborted || caller.aborted)
       return { error: timedOut(target, parts.timeoutMs), retry: false, waitMs: 0 }
     const unreached = fromThrown(target, error)
-    return { ...unreached, retry: unreached.error.facts['step'] !== 'tls', waitMs: 0 }
+    return { ...unreached, retry: mayPass(unreached.error), waitMs: 0 }
   } finally {
     clearTimeout(timer)
     caller.removeEventListener('abort', stop)
   }
 }
+
+/** Certificates and answers do not mend themselves within seconds; names and connections may. */
+const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'
 
 const timedOut = (target: Target, timeoutMs: number): KeyringError =>
   vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
@@ -129,7 +132,7 @@ async function settleResponse(target: Target, response: Response, clock: Clock):
   const body = parseJson(text)
   const texts = errorTexts(body)
   const proxied = fromProxy(target, status, texts !== null)
-  if (proxied !== null) return { error: proxied, retry: proxied.facts['step'] !== 'tls', waitMs: 0 }
+  if (proxied !== null) return { error: proxied, retry: mayPass(proxied), waitMs: 0 }
   const misdirected = fromPlaintextToTls(target, status, text)
   if (misdirected !== null) throw misdirected
   if (texts !== null && (status === 200 || (status === 404 && texts.length === 0))) {
