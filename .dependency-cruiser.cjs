@@ -68,6 +68,16 @@ module.exports = {
       { path: '^src/keyring/keyring\\.ts$' },
       { path: '^src/(vault|config)/', reachable: true },
     ),
+    error(
+      'undici-only-lazily',
+      { path: '^(src|functions)/' },
+      { path: 'node_modules/undici/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
+    ),
+    error(
+      'undici-only-for-vault',
+      { path: '^(src|functions)/', pathNot: '^functions/nodejs/vault-fetch\\.ts$' },
+      { path: 'node_modules/undici/' },
+    ),
     error('no-unresolved', {}, { couldNotResolve: true, pathNot: '^cloudflare:' }),
   ],
   options: {

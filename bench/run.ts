@@ -10,6 +10,7 @@ import { benchRecord } from './record.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
 import { benchWorker } from './worker.ts'
+import { benchTls } from './tls.ts'
 
 const PARTS: Readonly<Record<string, Part>> = {
   http: benchHttp,
@@ -18,6 +19,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   record: benchRecord,
   start: benchStart,
   lambda: benchLambda,
+  tls: benchTls,
 }
 const MAX_SECONDS = 30
 /** For everything, beside the rounds of load: what hangs is ended. */

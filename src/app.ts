@@ -23,6 +23,8 @@ import { createAuthority as createKeyringAuthority } from './keyring/authority.t
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
+import { withHeaders } from './vault/headers.ts'
+import { kv1Source } from './vault/kv1.ts'
 import { kv2Source } from './vault/kv2.ts'
 import { tokenLogin } from './vault/login/token.ts'
 import type { VaultTransport } from './vault/transport.ts'
@@ -64,7 +66,8 @@ export interface AppPorts extends Primitives {
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const transport = vaultTransport({ ...ports, ...vault })
+  const fetch = withHeaders(ports.fetch, vault.address, vault.headers)
+  const transport = vaultTransport({ ...ports, ...vault, fetch })
   const sources = new Map(vault.secrets.map((each) => [each.keyring, vaultSource(vault, ports, transport, each)]))
   return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
 }
@@ -73,10 +76,11 @@ function vaultSource(
   vault: VaultSettings,
   { cipher, hash }: Primitives,
   transport: VaultTransport,
-  { mount, path }: VaultSettings['secrets'][number],
+  { kv, mount, path }: VaultSettings['secrets'][number],
 ): OpenKeySource {
   const login = (token: string | null) => tokenLogin(token === null ? vault.auth.token : new Secret(token))
-  return (token) => kv2Source({ ...vault, mount, path, transport, login: login(token), cipher, hash })
+  const open = kv === 'v1' ? kv1Source : kv2Source
+  return (token) => open({ ...vault, mount, path, transport, login: login(token), cipher, hash })
 }
 
 /** What `createApp` needs of the settings. */

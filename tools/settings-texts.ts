@@ -9,17 +9,33 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
     'Address of Vault or OpenBao, `https://<host>[:port]`, without user, path, query or fragment. `http` is for loopback only.',
   KEYRING_VAULT_ALLOW_HTTP:
     '`on` allows `http` to a Vault that is not on loopback: its token and every key then cross the network in the open.',
+  KEYRING_VAULT_CACERT:
+    "Authorities of Vault's certificate: PEM or paths of PEM files, separated by commas; `system` stands for those of the runtime and of the operating system. Unset: those of the runtime. Files are read again when they change.",
+  KEYRING_VAULT_CLIENT_CERT:
+    'Client certificate for Vault: PEM or the path of a PEM file, with its chain. Read again when it changes.',
+  KEYRING_VAULT_CLIENT_KEY:
+    'Its private key, without a passphrase: PEM or the path of a PEM file. Read again when it changes.',
+  KEYRING_VAULT_TLS_SERVER_NAME:
+    "Name to ask Vault's TLS for, and to look for in its certificate, when the host in the address is another.",
+  KEYRING_VAULT_MTLS:
+    'An `mtls_certificates` binding in place of a text: Vault is asked through it, so that the certificate is presented.',
+  KEYRING_VAULT_VPC:
+    'A `vpc_services` binding in place of a text: Vault is asked through it. It presents no client certificate.',
+  KEYRING_VAULT_HEADERS:
+    'Headers to send along to Vault, and to Vault alone, as a JSON object: `{"CF-Access-Client-Id": "…", "CF-Access-Client-Secret": "…"}` for a Cloudflare Tunnel with Access. Headers of Vault, of the connection and of the body are refused.',
+  KEYRING_VAULT_KV:
+    '`v2`, or `v1`: an engine without versions. There, versions are secrets named `1`, `2`, `3`… below the path, each with `id` and `key`; the highest is the current one. A number is written once and never used again.',
   KEYRING_VAULT_MOUNT:
-    'Mount of the KV version 2 engine, such as `secret` or `kv/team`. One leading and one trailing slash are dropped.',
+    'Mount of the KV engine, such as `secret` or `kv/team`. One leading and one trailing slash are dropped.',
   KEYRING_VAULT_PATH:
-    'Path of the secret in the mount; each of its versions is a key. One leading and one trailing slash are dropped.',
+    'Path of the secret in the mount; each of its versions is a key. With KV version 1, the folder whose secrets `1`, `2`… are the versions. One leading and one trailing slash are dropped.',
   KEYRING_VAULT_NAMESPACE: 'Namespace of Vault Enterprise or OpenBao, in printable ASCII; empty for none.',
   KEYRING_VAULT_AUTH_METHOD: 'How to log in to Vault: `token`. `kubernetes` and others come with a later release.',
   KEYRING_VAULT_TOKEN:
     'Vault token that may read `<mount>/metadata/<path>` and `<mount>/data/<path>`. White space around it is dropped.',
   KEYRING_VAULT_TIMEOUT_MS: 'How long to wait for one answer of Vault, in milliseconds: 100 to 60000.',
   KEYRINGS:
-    'Keyrings beside `default`, as a JSON list of `{"name", "path", "mount"}`: each another secret of the same Vault; `mount` is `KEYRING_VAULT_MOUNT` unless given.',
+    'Keyrings beside `default`, as a JSON list of `{"name", "path", "mount", "kv"}`: each another secret of the same Vault; `mount` and `kv` are `KEYRING_VAULT_MOUNT` and `KEYRING_VAULT_KV` unless given.',
   KEYRING_SYNC_PERIOD:
     'Seconds between two syncs by themselves, looked at once a minute: 0 to 86400, where 0 is never. After a failure the next try comes sooner: after 1, 2, 4… minutes.',
   KEYRING_MAX_RECORD_AGE:

@@ -1,18 +1,18 @@
 /** The local store, through the same app as a deployment: its rules, its errors and its audit log hold for a command too. */
 import { newToken } from '../../src/auth/tokens.ts'
-import { parseConfig } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/names.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { openInstance } from '../node/instance.ts'
 import { LOCAL_FOLDER, prepare } from '../node/local.ts'
 import { nodeHash } from '../nodejs/cipher.ts'
+import { readSettings } from '../nodejs/settings.ts'
 import { wrongSettings } from './failure.ts'
 import type { Target } from './target.ts'
 import { ANSWER_MS } from './target.ts'
 
 export async function localStore(env: Env): Promise<Target> {
   const setup = await prepare(env, { fresh: false })
-  const parsed = parseConfig(setup.env, 'node')
+  const parsed = readSettings(setup.env, 'node')
   if (!parsed.ok) throw wrongSettings(parsed.problems)
   const { database } = setup
   if (parsed.config === null) throw wrongSettings([{ name: 'KEYRING_ENABLED', message: 'is off' }])

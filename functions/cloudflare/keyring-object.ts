@@ -13,6 +13,7 @@ import { replicaOf, settingsOf } from './bindings.ts'
 import { workersClock } from './clock.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
+import { vaultFetch } from './vault-fetch.ts'
 
 export class KeyringObject extends DurableObject<ReplicaBinding> implements KeyringAuthority {
   readonly #authority: KeyringAuthority | null
@@ -70,7 +71,7 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     clock: workersClock,
     store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
     replica: replicaOf(bindings),
-    fetch: (request) => fetch(request),
+    fetch: vaultFetch(bindings, parsed.config.vault?.address),
     encryptBoundMs: encryptBoundMs(FRESHNESS, parsed.config.syncPeriodMs),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

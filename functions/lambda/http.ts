@@ -17,7 +17,7 @@ import { dynamoStore } from './dynamo-store.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
-import { readSettings } from './settings.ts'
+import { toldSettings } from './settings.ts'
 
 /** The platform collects what is printed; there is nothing to wait for. */
 const audit: Audit = {
@@ -36,7 +36,7 @@ function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings
 }
 
 function build(env: Env) {
-  const { config, names } = readSettings(env, readAnswering(env))
+  const { config, names } = toldSettings(env, readAnswering(env))
   if (config === null) return misconfigured(names)
   return createApp(config, {
     ...primitives,

@@ -8,7 +8,7 @@ type Parsed<C> =
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
 /** `config` null = nothing can be served; `names` are those of the settings at fault. */
-export function readSettings<C>(
+export function toldSettings<C>(
   env: Env,
   parsed: Parsed<C>,
 ): { readonly config: C | null; readonly names: readonly string[] } {

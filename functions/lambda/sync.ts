@@ -1,7 +1,6 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
-import { parseConfig } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/names.ts'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import { KeyringError, settle } from '../../src/core/errors.ts'
@@ -11,6 +10,8 @@ import type { KeyringAuthority } from '../../src/core/ports.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
+import { readSettings } from '../nodejs/settings.ts'
+import { vaultFetch } from '../nodejs/vault-fetch.ts'
 import { signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
 import { parseEvent } from './event.ts'
@@ -19,7 +20,7 @@ import type { LambdaContext } from './invocation.ts'
 import { ENCRYPT_BOUND_MS, SYNC_BATCH } from './limits.ts'
 import type { InvokeEvent } from './messages.ts'
 import { sendReport, sendSealed } from './messages.ts'
-import { readSettings } from './settings.ts'
+import { toldSettings } from './settings.ts'
 
 /** After the last word of Vault: for the record, the status and the lease, in milliseconds. */
 const WRITING_MS = 4000
@@ -34,7 +35,7 @@ const deployment = deploy(process.env)
 
 /** `null` = the settings are wrong. */
 function deploy(env: Env): Deployment | null {
-  const { config } = readSettings(env, parseConfig(env, 'lambda-sync'))
+  const { config } = toldSettings(env, readSettings(env, 'lambda-sync'))
   return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
 }
 
@@ -47,7 +48,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     clock: systemClock,
     store,
     replica: null,
-    fetch: (request) => fetch(request),
+    fetch: vaultFetch(config.vault).fetch,
     encryptBoundMs: ENCRYPT_BOUND_MS,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),

@@ -5,9 +5,9 @@ import { createApp, createAuthority, keyrings } from '../../src/app.ts'
 import type { ApiToken } from '../../src/auth/tokens.ts'
 import type { Config } from '../../src/config/config.ts'
 import { defectLine } from '../../src/core/lines.ts'
-import type { Fetch } from '../../src/core/ports.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
+import { vaultFetch } from '../nodejs/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { auditLog } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
@@ -35,11 +35,12 @@ export function openInstance(config: Config, options: InstanceOptions) {
   const { database, auditFile, auditStream = process.stdout, callers = [] } = options
   const store = sqliteStore(database)
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
+  const vault = vaultFetch(config.vault)
   const authority = createAuthority(config, {
     ...primitives,
     store,
     replica: null,
-    fetch: httpFetch,
+    fetch: vault.fetch,
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
@@ -67,13 +68,12 @@ export function openInstance(config: Config, options: InstanceOptions) {
     keyring: keyrings(config, ports),
     async close() {
       clearInterval(schedule)
+      await vault.close()
       await audit.close()
       store.close()
     },
   }
 }
-
-const httpFetch: Fetch = (request) => fetch(request)
 
 function adminToken({ node }: Config): ApiToken[] {
   if (node.apiToken === null) return []

@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { ServerType } from '@hono/node-server'
-import { parseConfig } from '../../src/config/config.ts'
 import type { Config } from '../../src/config/config.ts'
 import { settle } from '../../src/core/errors.ts'
+import { readSettings } from '../nodejs/settings.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
 import { LOCAL_FOLDER, prepare } from './local.ts'
@@ -15,7 +15,7 @@ const SEED_ID = '8zgITLQh'
 
 export async function start(options: { fresh: boolean }): Promise<void> {
   const setup = await prepare(process.env, options)
-  const parsed = parseConfig(setup.env, 'node')
+  const parsed = readSettings(setup.env, 'node')
   if (!parsed.ok) return refuse(parsed.problems.map(({ name, message }) => `${name}: ${message}`))
   const say = setup.isLocal ? (text: string) => console.log(text) : () => {}
   say(header())

@@ -4,6 +4,8 @@ import type { Env, Problem } from './names.ts'
 import type { Read, Say } from './plain.ts'
 import {
   FUNCTION_NAME,
+  KEYRINGS_FORM,
+  KEYRINGS_NAME,
   ON_OFF,
   TABLE_NAME,
   isDistinct,
@@ -118,12 +120,10 @@ function readTokens(text: string, say: Say, isNeeded: boolean): Config['apiToken
 
 /** Their secrets in Vault are the sync function's to check. */
 const readNames: Read<readonly string[]> = (text, say) => {
-  const list = jsonList(text, say, 'must be a JSON list of {"name", "mount", "path"}') ?? []
+  const list = jsonList(text, say, KEYRINGS_FORM) ?? []
   const names = list.map((entry) => (isObject(entry) ? entry['name'] : null))
   const isName = (name: unknown) => typeof name === 'string' && KEYRING_NAME.test(name) && name !== 'default'
-  for (const [index, name] of names.entries()) if (!isName(name)) say(NAME, index, 'name')
+  for (const [index, name] of names.entries()) if (!isName(name)) say(KEYRINGS_NAME, index, 'name')
   if (names.every(isName) && !isDistinct(names.map(String))) say('must give each name once')
   return names.map(String)
 }
-
-const NAME = 'must be 1 to 64 letters, digits, "_" or "-", a letter or digit first, and not "default"'

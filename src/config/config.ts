@@ -7,6 +7,7 @@ import type { Settings } from './schema.ts'
 import { isPlainHttp, schemaFor } from './schema.ts'
 import type { Runtime } from './settings.ts'
 import { SETTINGS, TABLE } from './settings.ts'
+import { unverified } from './unverified.ts'
 
 export type { Problem } from './names.ts'
 
@@ -27,15 +28,36 @@ export interface ApiTokenSetting {
   readonly expiresAt: number | null
 }
 
+interface SecretSetting {
+  readonly keyring: string
+  readonly kv: 'v1' | 'v2'
+  readonly mount: string
+  readonly path: string
+}
+
+/** Texts: PEM, or the paths of PEM files. */
+export interface VaultTls {
+  /** `system` = those of the runtime and of the operating system; `null` = those of the runtime. */
+  readonly authorities: readonly string[] | null
+  /** With a key or not at all. */
+  readonly client: { readonly cert: string; readonly key: Secret } | null
+  /** `null` = the host of the address. */
+  readonly serverName: string | null
+}
+
 export interface VaultSettings {
   /** Scheme, host and port. */
   readonly address: string
+  /** Where the platform has an own TLS; elsewhere nothing in it is set. */
+  readonly tls: VaultTls
+  /** Sent along to Vault, and to Vault alone. */
+  readonly headers: Readonly<Record<string, Secret>>
   /** '' = none. */
   readonly namespace: string
   readonly timeoutMs: number
   readonly auth: { readonly method: 'token'; readonly token: Secret }
   /** `default` first. */
-  readonly secrets: readonly { readonly keyring: string; readonly mount: string; readonly path: string }[]
+  readonly secrets: readonly SecretSetting[]
 }
 
 export interface Config {
@@ -77,6 +99,7 @@ export function parseConfig(env: Env, runtime: Runtime): Parsed {
     ...settingProblems(env, parsed.error?.issues ?? [], isOff),
     ...unknownNames(env),
     ...misplaced(env, runtime),
+    ...unverified(env),
   ]
   if (problems.length > 0) return { ok: false, problems }
   if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
@@ -127,16 +150,49 @@ function vaultSettings(all: Settings): VaultSettings | null {
     KEYRING_VAULT_MOUNT: mount,
     KEYRING_VAULT_PATH: path,
     KEYRING_VAULT_TOKEN: token,
+    KEYRING_VAULT_KV: kv,
   } = all
   if (url === undefined || mount === undefined || path === undefined || token === undefined) return null
   return {
     address: url.origin,
+    tls: tlsSettings(all),
+    headers: all.KEYRING_VAULT_HEADERS,
     namespace: all.KEYRING_VAULT_NAMESPACE,
     timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
     auth: { method: all.KEYRING_VAULT_AUTH_METHOD, token },
     secrets: [
-      { keyring: 'default', mount, path },
-      ...all.KEYRINGS.map((each) => ({ keyring: each.name, mount: each.mount ?? mount, path: each.path })),
+      { keyring: 'default', kv, mount, path },
+      ...all.KEYRINGS.map((each) => ({
+        keyring: each.name,
+        kv: each.kv ?? kv,
+        mount: each.mount ?? mount,
+        path: each.path,
+      })),
     ],
+  }
+}
+
+const TLS_SETTINGS = [
+  'KEYRING_VAULT_CACERT',
+  'KEYRING_VAULT_CLIENT_CERT',
+  'KEYRING_VAULT_CLIENT_KEY',
+  'KEYRING_VAULT_TLS_SERVER_NAME',
+] as const
+type TlsSettings = Partial<Pick<Settings, (typeof TLS_SETTINGS)[number]>>
+
+/** Alone, whatever is wrong elsewhere; what is itself wrong counts as not set. */
+export function tlsOf(env: Env, runtime: Runtime): VaultTls {
+  const texts = textsOf(env, runtime)
+  return tlsSettings(
+    Object.fromEntries(TLS_SETTINGS.map((name) => [name, z.safeParse(SETTINGS[name].schema, texts[name]).data])),
+  )
+}
+
+function tlsSettings(all: TlsSettings): VaultTls {
+  const { KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key } = all
+  return {
+    authorities: all.KEYRING_VAULT_CACERT ?? null,
+    client: cert === undefined || key === undefined ? null : { cert, key },
+    serverName: all.KEYRING_VAULT_TLS_SERVER_NAME ?? null,
   }
 }

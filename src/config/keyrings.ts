@@ -1,19 +1,20 @@
 /** `KEYRINGS`: those beside `default`, each another secret of the same Vault. */
 import * as z from 'zod/mini'
 import { KEYRING_NAME } from '../core/limits.ts'
+import { KEYRINGS_FORM as LIST, KEYRINGS_NAME as NAME } from './plain.ts'
+import { kvVersion } from './reach.ts'
 import { distinct, jsonText, vaultPath } from './values.ts'
-
-const NAME = 'must be 1 to 64 letters, digits, "_" or "-", a letter or digit first, and not "default"'
-const LIST = 'must be a JSON list of {"name", "mount", "path"}'
 
 const keyring = z.strictObject(
   {
     name: z.string(NAME).check(z.refine((name) => KEYRING_NAME.test(name) && name !== 'default', NAME)),
+    /** KEYRING_VAULT_KV unless set. */
+    kv: z.optional(kvVersion),
     /** KEYRING_VAULT_MOUNT unless set. */
-    mount: z.optional(vaultPath('the mount of the KV version 2 engine')),
+    mount: z.optional(vaultPath('the mount of the KV engine')),
     path: vaultPath('the path of the secret in the mount'),
   },
-  'must be an object with name, path and, if it differs, mount, and with nothing else',
+  'must be an object with name, path and, if they differ, mount and kv, and with nothing else',
 )
 
 export const keyrings = z.pipe(

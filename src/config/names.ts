@@ -49,16 +49,15 @@ export const unusedNotices = (env: Env): string[] =>
 
 /** Names such as PORT are common: where they mean nothing they are left alone. */
 export const misplaced = (env: Env, runtime: Runtime): Problem[] =>
-  TABLE.flatMap(([name, setting]) =>
-    isRead(setting, runtime)
-      ? []
-      : namesOf(name, setting)
-          .filter((each) => OURS.test(each) && isSet(env, each))
-          .map((each) => ({
-            name: each,
-            message: `is not read by ${runtime}, only by ${setting.only?.join(', ')}: remove it here`,
-          })),
-  )
+  TABLE.filter(([, setting]) => !isRead(setting, runtime)).flatMap(([name, setting]) => {
+    const instead = runtime === 'workers' ? setting.onWorkers : undefined
+    return namesOf(name, setting)
+      .filter((each) => (instead !== undefined || OURS.test(each)) && isSet(env, each))
+      .map((each) => ({
+        name: each,
+        message: `is not read by ${runtime}, only by ${setting.only?.join(', ')}: ${instead ?? 'remove it here'}`,
+      }))
+  })
 
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 const KNOWN = new Set([

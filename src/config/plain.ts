@@ -40,3 +40,6 @@ export const sentence = (message: string, path: readonly (string | number)[]): s
   path.length === 0
     ? message
     : `${path.map((step) => (typeof step === 'number' ? `entry ${step + 1}` : step)).join(', ')}: ${message}`
+
+export const KEYRINGS_FORM = 'must be a JSON list of {"name", "kv", "mount", "path"}'
+export const KEYRINGS_NAME = 'must be 1 to 64 letters, digits, "_" or "-", a letter or digit first, and not "default"'

@@ -2,6 +2,7 @@
 import type * as z from 'zod/mini'
 import { apiTokens } from './api-tokens.ts'
 import { keyrings } from './keyrings.ts'
+import { authorities, binding, clientCertificate, clientKey, headers, kvVersion, serverName } from './reach.ts'
 import {
   apiToken,
   authMethod,
@@ -33,14 +34,23 @@ export interface Setting {
   readonly fallbacks?: readonly string[]
   /** Read there alone. Absent = everywhere. */
   readonly only?: readonly Runtime[]
+  /** What Workers have in its place: it is refused there under all its names. */
+  readonly onWorkers?: string
   readonly secret?: true
 }
 
 const NODE = ['node'] as const
+const WORKERS = ['workers'] as const
+/** Where there are files, and an own TLS. */
+const NODEJS = ['node', 'lambda-sync'] as const
 const LAMBDA = ['lambda-http', 'lambda-sync'] as const
 /** Whoever does not ask Vault gets no way to. */
 const ASKING = ['node', 'workers', 'lambda-sync'] as const
 const ANSWERING = ['node', 'workers', 'lambda-http'] as const
+
+const TRUST =
+  'Workers trust public authorities only. Give Vault such a certificate, or reach it through Workers VPC (KEYRING_VAULT_VPC) or a Cloudflare Tunnel (KEYRING_VAULT_HEADERS)'
+const MTLS = 'upload the certificate with "wrangler mtls-certificate upload" and bind it as KEYRING_VAULT_MTLS'
 
 export const SETTINGS = {
   KEYRING_ENABLED: {
@@ -65,8 +75,52 @@ export const SETTINGS = {
     default: 'off',
     only: ASKING,
   },
+  KEYRING_VAULT_CACERT: {
+    schema: authorities,
+    fallbacks: ['BAO_CACERT', 'VAULT_CACERT', 'KONG_LUA_SSL_TRUSTED_CERTIFICATE'],
+    only: NODEJS,
+    onWorkers: TRUST,
+  },
+  KEYRING_VAULT_CLIENT_CERT: {
+    schema: clientCertificate,
+    fallbacks: ['BAO_CLIENT_CERT', 'VAULT_CLIENT_CERT'],
+    only: NODEJS,
+    onWorkers: MTLS,
+  },
+  KEYRING_VAULT_CLIENT_KEY: {
+    schema: clientKey,
+    fallbacks: ['BAO_CLIENT_KEY', 'VAULT_CLIENT_KEY'],
+    only: NODEJS,
+    onWorkers: MTLS,
+    secret: true,
+  },
+  KEYRING_VAULT_TLS_SERVER_NAME: {
+    schema: serverName,
+    fallbacks: ['BAO_TLS_SERVER_NAME', 'VAULT_TLS_SERVER_NAME'],
+    only: NODEJS,
+    onWorkers: "use a host name of Vault's certificate in KEYRING_VAULT_HOST",
+  },
+  KEYRING_VAULT_MTLS: {
+    schema: binding('mtls_certificates'),
+    only: WORKERS,
+  },
+  KEYRING_VAULT_VPC: {
+    schema: binding('vpc_services'),
+    only: WORKERS,
+  },
+  KEYRING_VAULT_HEADERS: {
+    schema: headers,
+    default: '{}',
+    only: ASKING,
+    secret: true,
+  },
+  KEYRING_VAULT_KV: {
+    schema: kvVersion,
+    default: 'v2',
+    only: ASKING,
+  },
   KEYRING_VAULT_MOUNT: {
-    schema: vaultPath('the mount of the KV version 2 engine, such as secret'),
+    schema: vaultPath('the mount of the KV engine, such as secret'),
     kong: true,
     only: ASKING,
   },

@@ -48,21 +48,35 @@ export const REMEDIES = {
   ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; the last good keyring stays in service.',
   ERR_VAULT_TIMEOUT: 'Check that Vault answers; KEYRING_VAULT_TIMEOUT_MS sets how long to wait.',
   ERR_VAULT_TLS_UNTRUSTED:
-    'Use a certificate of a trusted authority with its whole chain, or make the authority trusted.',
-  ERR_VAULT_TLS_HOST_MISMATCH: 'Use the host name that the certificate carries in KEYRING_VAULT_HOST.',
+    'Node and Lambda: set KEYRING_VAULT_CACERT to the authority. Workers: give Vault a certificate of a public authority, with its whole chain.',
+  ERR_VAULT_TLS_HOST_MISMATCH:
+    'Use a name that the certificate carries in KEYRING_VAULT_HOST or, on Node and Lambda, in KEYRING_VAULT_TLS_SERVER_NAME.',
+  ERR_VAULT_TLS_EXPIRED:
+    "Renew the certificate in Vault's tls_cert_file, or the authority in KEYRING_VAULT_CACERT, and check the clock here.",
+  ERR_VAULT_TLS_CLIENT_CERT:
+    'Set KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_CLIENT_KEY (Workers: the binding KEYRING_VAULT_MTLS) to a certificate that the tls_client_ca_file of Vault accepts.',
+  ERR_VAULT_TLS_TO_PLAINTEXT:
+    "Use the port of Vault's TLS listener in KEYRING_VAULT_HOST, or give this one a tls_cert_file and a tls_key_file.",
+  ERR_VAULT_TLS_FAILED:
+    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer; KEYRING_VAULT_CACERT, KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_TLS_SERVER_NAME say what is used here.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
   ERR_VAULT_REDIRECTED:
-    'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host.',
-  ERR_VAULT_SEALED: 'Unseal Vault; the last good keyring stays in service meanwhile.',
+    'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host. A login page in front of Vault, such as Cloudflare Access, is passed with KEYRING_VAULT_HEADERS.',
+  ERR_VAULT_SEALED: 'Unseal Vault, or initialise it if it is new; the last good keyring stays in service meanwhile.',
+  ERR_VAULT_NOT_INITIALIZED: 'Initialise Vault and unseal it, or check that KEYRING_VAULT_HOST names the right one.',
+  ERR_VAULT_STANDBY:
+    "Wait until the cluster has an active node, or set KEYRING_VAULT_HOST to the cluster's own address; the last good keyring stays in service.",
   ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
   ERR_VAULT_RATE_LIMITED: 'Wait as long as Retry-After says, or raise the quota in Vault.',
   ERR_VAULT_DENIED:
-    'Check that KEYRING_VAULT_TOKEN is live and may read <mount>/metadata/<path> and <mount>/data/<path>.',
+    'Check that KEYRING_VAULT_TOKEN is live and may read <mount>/metadata/<path> and <mount>/data/<path> (KV version 1: list <mount>/<path>, read <mount>/<path>/*).',
   ERR_VAULT_MOUNT_NOT_FOUND: 'Check KEYRING_VAULT_MOUNT.',
   ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
-  ERR_VAULT_KV_VERSION: 'Name a KV version 2 mount in KEYRING_VAULT_MOUNT.',
+  ERR_VAULT_KV_VERSION: 'Name a KV mount in KEYRING_VAULT_MOUNT, and its version in KEYRING_VAULT_KV.',
+  ERR_VAULT_KV_LAYOUT: 'Name the versions of the secret 1, 2, 3… below KEYRING_VAULT_PATH, each with "id" and "key".',
   ERR_VAULT_REQUEST_REFUSED: 'Check mount, path and the versions of Vault and edge-keyring.',
-  ERR_VAULT_ANSWER_INVALID: 'Check that KEYRING_VAULT_HOST names Vault itself, not a proxy page.',
+  ERR_VAULT_ANSWER_INVALID:
+    'Check that KEYRING_VAULT_HOST names Vault itself, not a page of a proxy; KEYRING_VAULT_HEADERS passes one that asks for headers.',
   ERR_VAULT_PATH_INVALID:
     'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',

@@ -36,7 +36,7 @@ export interface Replica {
 export type Background = (work: Promise<void>) => void
 
 export interface SourceId {
-  readonly kind: 'kv2'
+  readonly kind: 'kv1' | 'kv2'
   /** Scheme, host and port. */
   readonly address: string
   readonly namespace: string
@@ -46,7 +46,7 @@ export interface SourceId {
 
 /** What the source holds now. */
 export interface Observation {
-  /** The secret's own `created_time`: version numbers start again at 1 when it is deleted and made again. */
+  /** The secret's own `created_time`: version numbers start again at 1 when it is deleted and made again. KV version 1 has none. */
   readonly incarnation: string
   /** 0 = no version yet. */
   readonly current: number

@@ -32,8 +32,10 @@ export interface SyncPlan {
 export function planSync(request: SyncRequest): SyncPlan {
   const { observation, batch, force } = request
   if (observation === null) throw sourceError('ERR_SOURCE_NOT_FOUND', request, 'There is no secret at')
-  const base = baseOf(request, observation)
-  const behind = observation.current < base.highest && !force
+  const known = baseOf(request, observation)
+  const isBack = observation.current < known.highest
+  const base = isBack && force ? rewind(known, observation.current) : known
+  const behind = isBack && !force
   const unread = behind ? [] : unreadVersions(base, observation)
   return { base, observation, behind, read: unread.slice(0, batch), remaining: Math.max(0, unread.length - batch) }
 }
@@ -73,6 +75,16 @@ function detach({ keyring, source, now }: SyncRequest, record: KeyringRecord, ob
   }))
   const fresh = blank(keyring, source, observation)
   return { ...record, ...fresh, revision: record.revision, sealed: record.sealed, keys, tombstones: record.tombstones }
+}
+
+/** Forced back: numbers above may come again with other keys, so the keys that had them are detached and the numbers forgotten. */
+function rewind(record: KeyringRecord, current: number): KeyringRecord {
+  const keys = record.keys.map((entry) => {
+    if (entry.inc !== undefined) return entry
+    const v = entry.v.filter((version) => version <= current)
+    return v.length > 0 ? { ...entry, v } : { ...entry, inc: record.incarnation }
+  })
+  return { ...record, keys, skipped: record.skipped.filter(({ v }) => v <= current) }
 }
 
 function unreadVersions(base: KeyringRecord, observation: Observation): number[] {

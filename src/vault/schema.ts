@@ -21,6 +21,10 @@ export const dataReply = z.object({
 /** A 404 with a body: the version is deleted or destroyed. */
 export const goneReply = z.object({ data: z.object({ metadata: versionMetadata }) })
 
+/** KV version 1. */
+export const listReply = z.object({ data: z.object({ keys: z.array(z.string()) }) })
+export const plainReply = z.object({ data: z.record(z.string(), z.unknown()) })
+
 export const mountReply = z.object({
   data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }),
 })

@@ -3,10 +3,11 @@ import { concat, decodeUtf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { MAX_VAULT_BODY_BYTES } from '../core/limits.ts'
 import type { Clock, Fetch } from '../core/ports.ts'
-import { fromStatus, fromThrown, isPlaintextToTls, vaultError } from './errors.ts'
 import type { Target } from './errors.ts'
+import { fromStatus, vaultError } from './errors.ts'
 import { vaultUrl } from './path.ts'
 import { errorTexts } from './schema.ts'
+import { fromPlaintextToTls, fromProxy, fromThrown } from './unreached.ts'
 
 interface VaultRequest {
   /** Decoded, behind /v1. */
@@ -52,6 +53,8 @@ interface Attempt {
   readonly error?: KeyringError
   readonly retry: boolean
   readonly waitMs: number
+  /** The connection was dead already: the next attempt needs no pause, once. */
+  readonly isStale?: boolean
 }
 
 export function vaultTransport(parts: TransportParts): VaultTransport {
@@ -60,9 +63,10 @@ export function vaultTransport(parts: TransportParts): VaultTransport {
       const url = vaultUrl(parts.address, request.segments, request.query)
       const headers = headersOf(parts, request.token)
       for (let left = ATTEMPTS - 1; ; left -= 1) {
-        const { reply, error, retry, waitMs } = await attempt(parts, url, headers, request.signal)
+        const { reply, error, retry, waitMs, isStale } = await attempt(parts, url, headers, request.signal)
         if (reply !== undefined) return reply
         if (!retry || left === 0 || waitMs > MOST_WAIT_MS) throw error
+        if (isStale && left === ATTEMPTS - 1) continue
         await parts.clock.sleep(Math.max(waitMs, BACKOFF_MS) + Math.random() * JITTER_MS, request.signal).catch(() => {
           throw error
         })
@@ -89,7 +93,7 @@ async function attempt(
   headers: Record<string, string>,
   caller: AbortSignal,
 ): Promise<Attempt> {
-  const target = { host: url.host, path: url.pathname }
+  const target = { host: url.host, path: url.pathname, isTls: url.protocol === 'https:' }
   const abort = new AbortController()
   const stop = () => abort.abort()
   const timer = setTimeout(stop, parts.timeoutMs)
@@ -102,14 +106,17 @@ async function attempt(
     if (error instanceof KeyringError) return { error, retry: false, waitMs: 0 }
     if (abort.signal.aborted || caller.aborted)
       return { error: timedOut(target, parts.timeoutMs), retry: false, waitMs: 0 }
-    return { error: fromThrown(target, error), retry: !isTls(fromThrown(target, error)), waitMs: 0 }
+    const unreached = fromThrown(target, error)
+    return { ...unreached, retry: mayPass(unreached.error), waitMs: 0 }
   } finally {
     clearTimeout(timer)
     caller.removeEventListener('abort', stop)
   }
 }
 
-const isTls = (error: KeyringError): boolean => error.facts['step'] === 'tls'
+/** Certificates and answers do not mend themselves within seconds; names and connections may. */
+const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'
+
 const timedOut = (target: Target, timeoutMs: number): KeyringError =>
   vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
 
@@ -122,10 +129,12 @@ async function settleResponse(target: Target, response: Response, clock: Clock):
     })
   }
   const text = await readText(target, response)
-  if (isPlaintextToTls(status, text))
-    throw vaultError('ERR_VAULT_PLAINTEXT_TO_TLS', target, 'expects TLS', { vaultStatus: status })
   const body = parseJson(text)
   const texts = errorTexts(body)
+  const proxied = fromProxy(target, status, texts !== null)
+  if (proxied !== null) return { error: proxied, retry: mayPass(proxied), waitMs: 0 }
+  const misdirected = fromPlaintextToTls(target, status, text)
+  if (misdirected !== null) throw misdirected
   if (texts !== null && (status === 200 || (status === 404 && texts.length === 0))) {
     return { reply: { status, body, serverTime: serverTime(response, clock) }, retry: false, waitMs: 0 }
   }
@@ -139,7 +148,7 @@ async function settleResponse(target: Target, response: Response, clock: Clock):
 
 /** As Vault's own client, and the two 400s that pass by themselves. Unsealing takes people: a sealed Vault is not asked again. */
 function mayRetry(status: number, texts: readonly string[]): boolean {
-  if (texts.some((text) => text.includes('Vault is sealed'))) return false
+  if (texts.some((text) => text.includes('is sealed'))) return false
   if (status === 400)
     return texts.some((text) => /Upgrading from non-versioned|Waiting for the primary to upgrade/.test(text))
   return status === 412 || status === 429 || (status >= 500 && status !== 501)

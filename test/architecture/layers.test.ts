@@ -42,6 +42,11 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   },
   'dev-vault-only-lazily': { file: 'functions/node/planted-eager.ts', text: "export * from '../dev-vault/server.ts'" },
   'encrypt-path-without-vault': { file: 'src/keyring/keyring.ts', text: "export * from '../vault/path.ts'" },
+  'undici-only-lazily': { file: 'functions/nodejs/planted-undici.ts', text: "export { Agent } from 'undici'" },
+  'undici-only-for-vault': {
+    file: 'functions/node/planted-undici.ts',
+    text: "export const load = () => import('undici')",
+  },
   'no-unresolved': { file: 'src/core/planted-missing.ts', text: "export * from './nowhere.ts'" },
 }
 const BESIDE: Readonly<Record<string, string>> = {

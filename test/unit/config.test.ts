@@ -72,7 +72,7 @@ describe('the settings together', () => {
   it('are all missed at once, in the order of the table', () => {
     expect(problems({})).toEqual([
       'KEYRING_VAULT_HOST: is required: the address of Vault, such as https://vault.example:8200',
-      'KEYRING_VAULT_MOUNT: is required: the mount of the KV version 2 engine, such as secret',
+      'KEYRING_VAULT_MOUNT: is required: the mount of the KV engine, such as secret',
       'KEYRING_VAULT_PATH: is required: the path of the secret in the mount, such as keyring',
       'KEYRING_VAULT_TOKEN: is required: a Vault token that may read the secret',
       'KEYRING_WRAPPING_KEYS: is required: <id>:<32 bytes in base64>; "edge-keyring secrets new" makes one',

@@ -72,6 +72,21 @@ describe('the active key', () => {
   it('moves backwards when forced', () => {
     expect(synced(first('a:1', 'b:2'), ['a:1'], { force: true }).record.active).toBe('a')
   })
+
+  it('forgets versions above when forced back: they may come again with other keys', () => {
+    const { record } = synced(first('a:1', 'b:2', 'malformed'), ['a:1'], { force: true })
+    expect(record.keys.map(({ id, inc }) => [id, inc])).toEqual([
+      ['a', undefined],
+      ['b', 'first'],
+    ])
+    const again = synced(record, ['a:1', 'c:3', 'd:4'])
+    expect([again.plan.read, again.record.active]).toEqual([[3, 2], 'd'])
+    const same = synced(record, ['a:1', 'b:2'])
+    expect(same.record.keys.map(({ id, v, inc }) => [id, v, inc])).toEqual([
+      ['a', [1], undefined],
+      ['b', [2], undefined],
+    ])
+  })
 })
 
 describe('a known key', () => {

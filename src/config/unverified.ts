@@ -1,0 +1,18 @@
+import type { Env, Problem } from './names.ts'
+
+/** Names that ask for certificates not to be verified, and the values that do. */
+const UNVERIFIED: Readonly<Record<string, RegExp>> = {
+  BAO_SKIP_VERIFY: /^(1|t|true|on|yes)$/i,
+  VAULT_SKIP_VERIFY: /^(1|t|true|on|yes)$/i,
+  KONG_VAULT_HCV_SSL_VERIFY: /^(0|off|false)$/i,
+  NODE_TLS_REJECT_UNAUTHORIZED: /^0$/,
+}
+
+export const unverified = (env: Env): Problem[] =>
+  Object.entries(UNVERIFIED)
+    .filter(([name, off]) => off.test(env[name] ?? ''))
+    .map(([name]) => ({
+      name,
+      message:
+        "asks for certificates not to be verified, which is never done: remove it, and set KEYRING_VAULT_CACERT to the authority of Vault's certificate",
+    }))

@@ -1,0 +1,13 @@
+import type { Fetch } from '../core/ports.ts'
+import type { Secret } from '../core/secret.ts'
+
+/** The operator's own headers, such as those of Cloudflare Access: they go to Vault's origin and to no other. */
+export function withHeaders(fetch: Fetch, address: string, headers: Readonly<Record<string, Secret>>): Fetch {
+  const entries = Object.entries(headers)
+  if (entries.length === 0) return fetch
+  return (request) => {
+    if (new URL(request.url).origin === address)
+      for (const [name, secret] of entries) request.headers.set(name, secret.reveal())
+    return fetch(request)
+  }
+}

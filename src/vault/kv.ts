@@ -1,0 +1,86 @@
+/** What both versions of the KV engine share as the source of a keyring. */
+import * as z from 'zod/mini'
+import { KeyringError } from '../core/errors.ts'
+import { KEY_ID } from '../core/limits.ts'
+import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../core/ports.ts'
+import { materialFromString } from '../crypto/material.ts'
+import type { Login } from './login/token.ts'
+import { splitPath } from './path.ts'
+import { mountReply } from './schema.ts'
+import type { VaultReply, VaultTransport } from './transport.ts'
+
+export interface KvParts extends Omit<SourceId, 'kind'> {
+  readonly transport: VaultTransport
+  readonly login: Login
+  readonly cipher: Cipher
+  readonly hash: Hash
+}
+
+export async function ask(
+  { transport, login }: KvParts,
+  segments: readonly string[],
+  query: Readonly<Record<string, string | number>>,
+  signal: AbortSignal,
+): Promise<VaultReply> {
+  return transport.get({ segments, query, token: await login.token(signal), signal })
+}
+
+export async function readPair(
+  { cipher, hash }: KvParts,
+  version: number,
+  data: Readonly<Record<string, unknown>> | null,
+  createdMs: number,
+): Promise<VersionRead> {
+  const pair = keyPair(data?.['id'], data?.['key'])
+  if (typeof pair === 'string') return { version, kind: 'malformed', why: pair }
+  const material = await materialFromString(cipher, hash, pair.key)
+  return { version, kind: 'key', id: pair.id, createdMs, material }
+}
+
+/** Nothing is trimmed. */
+function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malformed {
+  if (id === undefined || id === '') return 'no-id'
+  if (typeof id !== 'string' || !KEY_ID.test(id)) return 'bad-id'
+  if (key === undefined || key === '') return 'no-key'
+  if (typeof key !== 'string' || !key.isWellFormed()) return 'key-not-string'
+  return { id, key }
+}
+
+/** "Nothing there" is also what the other version of the engine says; who may see the mount learns the difference. */
+export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: AbortSignal): Promise<void> {
+  const reply = await orNull(ask(parts, ['sys', 'internal', 'ui', 'mounts', ...splitPath(parts.mount)], {}, signal))
+  const mount = z.safeParse(mountReply, reply?.body)
+  if (!mount.success) return
+  const { type, options } = mount.data.data
+  const version = options?.version === '2' ? 2 : 1
+  if (type === 'kv' && version === wanted) return
+  throw new KeyringError('ERR_VAULT_KV_VERSION', `The mount ${parts.mount} is not a KV version ${wanted} mount.`, {
+    facts: { mount: parts.mount, wanted },
+    ...(type === 'kv' && { remedy: `Set KEYRING_VAULT_KV=v${version}, or name another mount in KEYRING_VAULT_MOUNT.` }),
+  })
+}
+
+/** For a second look at what has failed already: it must not hide the first error. */
+export const orNull = (asking: Promise<VaultReply>): Promise<VaultReply | null> =>
+  asking.catch((error: unknown) => {
+    if (error instanceof KeyringError) return null
+    throw error
+  })
+
+export function expectBody<Schema extends z.ZodMiniType>(
+  parts: KvParts,
+  schema: Schema,
+  body: unknown,
+): z.output<Schema> {
+  const parsed = z.safeParse(schema, body)
+  if (!parsed.success) throw invalid(parts, parsed.error.issues[0]?.path.join('.') ?? '')
+  return parsed.data
+}
+
+export function invalid({ address, mount, path }: KvParts, field: string): KeyringError {
+  return new KeyringError(
+    'ERR_VAULT_ANSWER_INVALID',
+    `The answer of Vault at ${new URL(address).host} is not as its API says.`,
+    { facts: { mount, path, field } },
+  )
+}

@@ -1,0 +1,66 @@
+/**
+ * KV version 1 as the source of a keyring. The engine has no versions, so versions are secrets named 1, 2, 3… below the path, each
+ * with `{"id": …, "key": …}`; the highest number is current. A number is read once: it must never be used for another key.
+ */
+import { KeyringError } from '../core/errors.ts'
+import type { KeySource, Observation, VersionRead } from '../core/ports.ts'
+import type { KvParts } from './kv.ts'
+import { ask, expectBody, orNull, readPair, refuseOtherKv } from './kv.ts'
+import { splitPath } from './path.ts'
+import { listReply, plainReply } from './schema.ts'
+
+/** The engine knows no time of creation: a folder that was emptied and filled again is the same one. */
+const INCARNATION = 'kv1'
+const MOST = 99_999
+
+export function kv1Source(parts: KvParts): KeySource {
+  const { address, namespace, mount, path } = parts
+  return {
+    id: { kind: 'kv1', address, namespace, mount, path },
+    observe: (signal) => observe(parts, signal),
+    read: (version, signal) => read(parts, version, signal),
+  }
+}
+
+const segmentsOf = ({ mount, path }: KvParts): string[] => [...splitPath(mount), ...splitPath(path)]
+
+async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
+  const reply = await ask(parts, segmentsOf(parts), { list: 'true' }, signal)
+  const names = reply.status === 404 ? [] : expectBody(parts, listReply, reply.body).data.keys
+  const present = names.filter((name) => /^\d+$/.test(name)).map((name) => versionOf(parts, name))
+  return present.length === 0 ? refuseOtherLayout(parts, signal) : observation(new Set(present))
+}
+
+/** What is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
+function observation(present: ReadonlySet<number>): Observation {
+  const current = Math.max(...present)
+  const versions = Array.from({ length: current }, (_, index) => {
+    return { version: index + 1, state: present.has(index + 1) ? ('readable' as const) : ('destroyed' as const) }
+  })
+  return { incarnation: INCARNATION, current, versions }
+}
+
+function versionOf(parts: KvParts, name: string): number {
+  if (/^[1-9]\d{0,4}$/.test(name)) return Number(name)
+  throw layout(parts, `has a secret whose name is a number, but none from 1 to ${MOST} without leading zeros`)
+}
+
+async function refuseOtherLayout(parts: KvParts, signal: AbortSignal): Promise<null> {
+  await refuseOtherKv(parts, 1, signal)
+  const reply = await orNull(ask(parts, segmentsOf(parts), {}, signal))
+  if (reply?.status === 200) throw layout(parts, 'is one secret, without versions')
+  return null
+}
+
+function layout({ mount, path }: KvParts, what: string): KeyringError {
+  return new KeyringError('ERR_VAULT_KV_LAYOUT', `${mount}/${path} ${what}.`, {
+    facts: { mount, path },
+    remedy: `Write each version as a secret of its own with "id" and "key": ${mount}/${path}/1, then ${mount}/${path}/2 and so on; the highest number is the active key.`,
+  })
+}
+
+async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<VersionRead> {
+  const reply = await ask(parts, [...segmentsOf(parts), String(version)], {}, signal)
+  if (reply.status === 404) return { version, kind: 'gone' }
+  return readPair(parts, version, expectBody(parts, plainReply, reply.body).data, reply.serverTime)
+}

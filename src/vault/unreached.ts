@@ -1,0 +1,211 @@
+/**
+ * Vault was not reached: a fetch that threw, or an answer of the platform's proxy in Vault's place. Each platform has shapes of its
+ * own, so the shape tells the platform, and the remedy names what can be set there.
+ */
+import type { KeyringError } from '../core/errors.ts'
+import type { Target, Trouble } from './errors.ts'
+import { troubleError } from './errors.ts'
+
+interface Shape extends Trouble {
+  /** Fits the error's code (Node), or its message where there is no code (workerd). */
+  readonly fits: RegExp
+}
+
+const CLIENT = 'KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_CLIENT_KEY (Workers: the binding KEYRING_VAULT_MTLS)'
+/** With TLS 1.3 a client's certificate is judged after the handshake: a refusal looks like a lost connection. */
+const POSSIBLY = `possibly it asks for a client certificate or does not accept the one it gets: check ${CLIENT}`
+const WORKERS_TRUST =
+  'Workers accept certificates of public authorities only: give Vault such a one with its whole chain, for the name in KEYRING_VAULT_HOST, or reach it through Workers VPC (KEYRING_VAULT_VPC) or a Cloudflare Tunnel (KEYRING_VAULT_HEADERS)'
+
+/** The first that fits. */
+const SHAPES: readonly Shape[] = [
+  {
+    fits: /^DEPTH_ZERO_SELF_SIGNED_CERT$/,
+    code: 'ERR_VAULT_TLS_UNTRUSTED',
+    step: 'tls',
+    what: 'has a self-signed certificate that is not trusted here',
+    remedy: 'Set KEYRING_VAULT_CACERT to that certificate, or give Vault one that an authority has signed.',
+  },
+  {
+    fits: /^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
+    code: 'ERR_VAULT_TLS_UNTRUSTED',
+    step: 'tls',
+    what: 'does not send the whole chain of its certificate, or the authority is not trusted here',
+    remedy:
+      "Put the certificate and every intermediate into Vault's tls_cert_file, and set KEYRING_VAULT_CACERT to the authority. A server in dev mode makes a new certificate at each start: do not use it over TLS.",
+  },
+  {
+    fits: /^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/,
+    code: 'ERR_VAULT_TLS_EXPIRED',
+    step: 'tls',
+    what: 'has a certificate, or one in its chain, that has expired or is not valid yet',
+  },
+  {
+    fits: /^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
+    code: 'ERR_VAULT_TLS_HOST_MISMATCH',
+    step: 'tls',
+    what: 'has a certificate for another host',
+  },
+  {
+    fits: /^(SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|INVALID_|CERT_|ERROR_IN_CERT_|PATH_LENGTH_EXCEEDED)/,
+    code: 'ERR_VAULT_TLS_UNTRUSTED',
+    step: 'tls',
+    what: 'has a certificate of an authority that is not trusted here',
+    remedy: "Set KEYRING_VAULT_CACERT to the authority's certificate.",
+  },
+  {
+    fits: /_ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/,
+    code: 'ERR_VAULT_TLS_CLIENT_CERT',
+    step: 'tls',
+    what: 'asks for a client certificate, or does not accept the one it got',
+  },
+  {
+    fits: /^(EPROTO|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP_REQUEST)$/,
+    code: 'ERR_VAULT_TLS_TO_PLAINTEXT',
+    step: 'tls',
+    what: 'does not speak TLS at this port',
+  },
+  {
+    fits: /^UND_ERR_RES_EXCEEDED_MAX_SIZE$/,
+    code: 'ERR_VAULT_ANSWER_INVALID',
+    step: 'read',
+    what: 'sent more than an answer may have',
+  },
+  { fits: /SSL|TLS/, code: 'ERR_VAULT_TLS_FAILED', step: 'tls', what: 'cannot agree on TLS' },
+  {
+    fits: /^(ENOTFOUND|EAI_|ENODATA|ESERVFAIL)/,
+    code: 'ERR_VAULT_UNREACHABLE',
+    step: 'dns',
+    what: 'has a host name that cannot be resolved',
+    remedy: 'Check the host name in KEYRING_VAULT_HOST, and the name server.',
+  },
+  {
+    fits: /^ECONNREFUSED$/,
+    code: 'ERR_VAULT_UNREACHABLE',
+    step: 'connect',
+    what: 'refuses connections',
+    remedy: 'Check host and port in KEYRING_VAULT_HOST, and that Vault runs and listens there.',
+  },
+  {
+    fits: /^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/,
+    code: 'ERR_VAULT_UNREACHABLE',
+    step: 'connect',
+    what: 'does not answer connections',
+    remedy: 'Check host and port in KEYRING_VAULT_HOST, routes and firewalls.',
+  },
+]
+
+/** The connection was there, or seemed to be, and ended without an answer. */
+const LOST = /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/
+const closed = ({ isTls }: Target): Trouble => ({
+  code: 'ERR_VAULT_UNREACHABLE',
+  step: 'connect',
+  what: 'closed the connection before it answered',
+  remedy: `Check that Vault, and what is in front of it, runs${isTls ? `; ${POSSIBLY}` : ''}.`,
+})
+
+/** workerd: one message for refused, cut and unresolved, and for a refused client certificate. */
+const LOST_ON_WORKERD = /^Network connection lost|retryable/i
+const lostOnWorkerd = ({ isTls }: Target): Trouble => ({
+  code: 'ERR_VAULT_UNREACHABLE',
+  step: 'connect',
+  what: 'cannot be reached, or closed the connection',
+  remedy: `Check host and port in KEYRING_VAULT_HOST, and that Vault runs${isTls ? `; ${POSSIBLY}` : ''}.`,
+})
+
+/** workerd keeps the reason in its own log: a name that does not resolve, a certificate that it does not accept, or none that Vault would. */
+const HIDDEN = /^internal error/
+const hidden = ({ isTls }: Target): Trouble => ({
+  code: 'ERR_VAULT_UNREACHABLE',
+  step: 'unknown',
+  what: 'cannot be reached; the runtime does not say why',
+  remedy: `Check host name and port in KEYRING_VAULT_HOST${isTls ? `. ${WORKERS_TRUST}; ${POSSIBLY}` : ''}.`,
+})
+
+export interface Unreached {
+  readonly error: KeyringError
+  /** A kept connection may have been dead already: a read may be sent once more without a pause. */
+  readonly isStale: boolean
+}
+
+export function fromThrown(target: Target, thrown: unknown): Unreached {
+  const code = codeOf(thrown)
+  const reason = code ?? messageOf(thrown)
+  const trouble = LOST.test(reason)
+    ? closed(target)
+    : LOST_ON_WORKERD.test(reason)
+      ? lostOnWorkerd(target)
+      : HIDDEN.test(reason)
+        ? hidden(target)
+        : (SHAPES.find(({ fits }) => fits.test(reason)) ?? UNKNOWN)
+  return { error: troubleError(trouble, target, { reason: code ?? 'unknown' }), isStale: LOST.test(reason) }
+}
+
+const UNKNOWN: Trouble = { code: 'ERR_VAULT_UNREACHABLE', step: 'connect', what: 'cannot be reached' }
+
+/** The first code among the error, its cause and the errors that it gathers. */
+function codeOf(thrown: unknown, depth = 0): string | null {
+  if (typeof thrown !== 'object' || thrown === null || depth > 4) return null
+  const { code, cause, errors } = thrown as { code?: unknown; cause?: unknown; errors?: unknown }
+  if (typeof code === 'string' && /^[A-Z0-9_]{1,60}$/.test(code)) return code
+  return codeOf(Array.isArray(errors) ? errors[0] : cause, depth + 1)
+}
+
+/** Matched, never shown. */
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : '')
+
+/** Cloudflare's own answers in the place of an origin's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/ */
+const PROXY: Readonly<Record<number, Trouble>> = {
+  520: {
+    code: 'ERR_VAULT_UNREACHABLE',
+    step: 'connect',
+    what: 'gave the platform no answer that it understands',
+    remedy:
+      'Check KEYRING_VAULT_HOST. The binding KEYRING_VAULT_MTLS cannot reach a host that Cloudflare itself proxies: use a name that is not proxied.',
+  },
+  521: {
+    code: 'ERR_VAULT_UNREACHABLE',
+    step: 'connect',
+    what: 'refuses connections of the platform',
+    remedy: 'Check the port in KEYRING_VAULT_HOST, that Vault runs, and that its firewall admits Cloudflare.',
+  },
+  524: { code: 'ERR_VAULT_TIMEOUT', step: 'read', what: 'did not answer the platform in time' },
+  525: {
+    code: 'ERR_VAULT_TLS_FAILED',
+    step: 'tls',
+    what: 'and the platform cannot agree on TLS (525)',
+    remedy: `Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer; ${POSSIBLY}.`,
+  },
+  526: {
+    code: 'ERR_VAULT_TLS_UNTRUSTED',
+    step: 'tls',
+    what: 'has a certificate that the platform does not accept (526): of an unknown authority, self-signed, without its whole chain, expired or for another host',
+    remedy: `${WORKERS_TRUST}.`,
+  },
+  530: {
+    code: 'ERR_VAULT_UNREACHABLE',
+    step: 'dns',
+    what: 'has a host name that the platform cannot resolve, or a tunnel that is not connected (530)',
+    remedy: 'Check the host name in KEYRING_VAULT_HOST and, with a tunnel, that cloudflared runs.',
+  },
+}
+
+/** `null` = not of a platform's proxy. @param hasVaultBody Vault itself has answered, whatever the status. */
+export function fromProxy(target: Target, status: number, hasVaultBody: boolean): KeyringError | null {
+  if (status < 520 || status > 530 || hasVaultBody) return null
+  const trouble: Trouble = PROXY[status] ?? {
+    code: 'ERR_VAULT_UNREACHABLE',
+    step: 'connect',
+    what: `cannot be reached by the platform (${status})`,
+    remedy: 'Check host and port in KEYRING_VAULT_HOST, routes and firewalls.',
+  }
+  return troubleError(trouble, target, { vaultStatus: status })
+}
+
+/** Go's answer to plain http on a TLS port. */
+export const fromPlaintextToTls = (target: Target, status: number, text: string): KeyringError | null =>
+  status === 400 && text.includes('HTTP request to an HTTPS server')
+    ? troubleError({ code: 'ERR_VAULT_PLAINTEXT_TO_TLS', step: 'tls', what: 'expects TLS' }, target, {
+        vaultStatus: status,
+      })
+    : null

@@ -1,0 +1,91 @@
+/** A keyring in memory that syncs from a Vault, real or not: the settings as an operator would set them. */
+import { inspect } from 'node:util'
+import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { readSettings } from '../../functions/nodejs/settings.ts'
+import { vaultFetch } from '../../functions/nodejs/vault-fetch.ts'
+import { createAuthority } from '../../src/app.ts'
+import type { Config } from '../../src/config/config.ts'
+import type { Clock, KeyringAuthority, RecordStore, SyncOptions, SyncReport } from '../../src/core/ports.ts'
+import type { Failure } from '../../src/core/errors.ts'
+import { Keyring } from '../../src/keyring/keyring.ts'
+import { memoryStore } from '../../src/keyring/memory-store.ts'
+
+const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
+/** Not weak, and of no importance. */
+export const keyString = (name: string): string => `${name}: test material 0123456789 abcdefghij`
+
+export interface Syncing {
+  readonly authority: KeyringAuthority
+  readonly keyring: Keyring
+  /** @throws what the sync was refused for. */
+  sync(more?: Partial<SyncOptions>): Promise<SyncReport>
+  /** The error of a sync that must fail. */
+  refusal(more?: Partial<SyncOptions>): Promise<Failure>
+  shown(): Promise<{ ids: readonly string[]; active: string | null; sources: readonly string[] }>
+  close(): Promise<void>
+}
+
+export function configOf(settings: Readonly<Record<string, string>>): Config {
+  const parsed = readSettings(
+    {
+      KEYRING_VAULT_MOUNT: 'secret',
+      KEYRING_VAULT_PATH: 'keyring',
+      KEYRING_VAULT_TIMEOUT_MS: '2000',
+      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+      KEYRING_API_TOKEN: 'of-no-importance',
+      ...settings,
+    },
+    'node',
+  )
+  if (!parsed.ok || parsed.config === null) throw new Error(inspect(parsed))
+  return parsed.config
+}
+
+/** Waits take no time. */
+export async function syncing(
+  settings: Readonly<Record<string, string>>,
+  store: RecordStore = memoryStore(),
+): Promise<Syncing> {
+  const config = configOf(settings)
+  const vault = vaultFetch(config.vault)
+  const clock: Clock = { now: () => Date.now(), sleep: async () => {} }
+  const primitives = { cipher: nodeCipher, hash: nodeHash, clock }
+  const authority = createAuthority(config, {
+    ...primitives,
+    store,
+    replica: null,
+    fetch: vault.fetch,
+    encryptBoundMs: 1000,
+    syncBatch: 900,
+    leftMs: () => Number.POSITIVE_INFINITY,
+  })
+  const keyring = await Keyring.open('default', {
+    ...primitives,
+    authority,
+    wrappingKeys: config.wrappingKeys,
+    replica: null,
+    background: null,
+    audit: { note: () => {} },
+    freshness: { freshMs: 0, backgroundMs: 0, pauseMs: 0 },
+    ages: { replicaMs: 0, recordMs: Number.POSITIVE_INFINITY },
+  })
+  return {
+    authority,
+    keyring,
+    async sync(more) {
+      const result = await authority.sync('default', { ...PLAIN, ...more })
+      if (result.ok) return result.value
+      throw new Error(inspect(result.error))
+    },
+    async refusal(more) {
+      const result = await authority.sync('default', { ...PLAIN, ...more })
+      if (!result.ok) return result.error
+      throw new Error('The sync should have failed.')
+    },
+    async shown() {
+      const { keys, active } = await keyring.status()
+      return { ids: keys.map(({ id }) => id), active, sources: keys.map(({ source }) => source) }
+    },
+    close: () => vault.close(),
+  }
+}
