@@ -57,7 +57,9 @@ function vaultSource(
   transport: VaultTransport,
   { mount, path }: VaultSettings['secrets'][number],
 ): OpenKeySource {
-  const login = (token: string | null) => tokenLogin(token === null ? vault.auth.token : new Secret(token))
+  const own = vault.auth.method === 'token' ? vault.auth.token : null
+  if (own === null) throw new TypeError('This login is not connected yet.')
+  const login = (token: string | null) => tokenLogin(token === null ? own : new Secret(token))
   return (token) => kv2Source({ ...vault, mount, path, transport, login: login(token), cipher, hash })
 }
 

@@ -1,12 +1,18 @@
 /** The settings, parsed once. Every problem at once, by name and rule, never by value. */
 import * as z from 'zod/mini'
+import type { LoginSettings } from '../core/login-settings.ts'
 import type { Secret } from '../core/secret.ts'
+import type { ReadLogin } from './login.ts'
+import { readLogin } from './login.ts'
 import type { Env, Problem } from './names.ts'
-import { conflicts, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
+import { differing, givenOf, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
+import { LOGIN, LOGIN_PREFIX } from './rows.ts'
 import type { Settings } from './schema.ts'
 import { isPlainHttp, schemaFor } from './schema.ts'
 import type { Runtime } from './settings.ts'
-import { SETTINGS, TABLE } from './settings.ts'
+import { ASKING, SETTINGS, TABLE } from './settings.ts'
+import type { VaultConnection } from './vault-entity.ts'
+import { readHcv } from './vault-entity.ts'
 
 export type { Problem } from './names.ts'
 
@@ -33,7 +39,9 @@ export interface VaultSettings {
   /** '' = none. */
   readonly namespace: string
   readonly timeoutMs: number
-  readonly auth: { readonly method: 'token'; readonly token: Secret }
+  /** Where logins go; '' = none. */
+  readonly loginNamespace: string
+  readonly auth: LoginSettings
   /** `default` first. */
   readonly secrets: readonly { readonly keyring: string; readonly mount: string; readonly path: string }[]
 }
@@ -41,6 +49,8 @@ export interface VaultSettings {
 export interface Config {
   /** `null` where Vault is never asked. */
   readonly vault: VaultSettings | null
+  /** Kong's Vault entity, from KONG_VAULT_HCV_*; `null` = none of it is set. */
+  readonly hcv: VaultConnection | null
   /** At least one; the first seals. */
   readonly wrappingKeys: readonly WrappingKeySetting[]
   readonly apiTokens: readonly ApiTokenSetting[]
@@ -70,8 +80,15 @@ export function parseConfig(env: Env, runtime: Runtime): Parsed {
   const texts = textsOf(env, runtime)
   const isOff = z.safeParse(SETTINGS.KEYRING_ENABLED.schema, texts['KEYRING_ENABLED']).data === false
   const parsed = z.safeParse(schemaFor(runtime), texts)
+  const asks = ASKING.some((each) => each === runtime)
+  const login = asks ? ownLogin(env, runtime, isOff) : null
+  const { schema } = SETTINGS.KEYRING_VAULT_ALLOW_HTTP
+  const allowHttp = z.safeParse(schema, texts['KEYRING_VAULT_ALLOW_HTTP']).data === true
+  const hcv = asks && !isOff ? readHcv({ env, runtime, allowHttp }) : null
   const problems = [
     ...settingProblems(env, parsed.error?.issues ?? [], isOff),
+    ...(login?.problems ?? []),
+    ...(hcv?.problems ?? []),
     ...unknownNames(env),
     ...misplaced(env, runtime),
   ]
@@ -79,7 +96,19 @@ export function parseConfig(env: Env, runtime: Runtime): Parsed {
   if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
   if (!parsed.success) throw new TypeError('A rule of the settings names no setting.')
   const warnings = isPlainHttp(parsed.data) ? [PLAIN_HTTP] : []
-  return { ok: true, config: toConfig(parsed.data), notices: [...warnings, ...unusedNotices(env)] }
+  const notices = [...warnings, ...(login?.notices ?? []), ...(hcv?.notices ?? []), ...unusedNotices(env)]
+  return { ok: true, config: toConfig(parsed.data, login, hcv?.connection ?? null), notices }
+}
+
+/** The login of the keyring's own Vault. */
+function ownLogin(env: Env, runtime: Runtime, isOff: boolean): ReadLogin {
+  const rows = new Map(LOGIN)
+  const nameOf = (option: string) => LOGIN_PREFIX + option.toUpperCase()
+  const given = (option: string) => {
+    const row = rows.get(nameOf(option))
+    return row === undefined ? [] : givenOf(env, nameOf(option), row)
+  }
+  return readLogin({ nameOf, given, isEntity: false }, env, runtime, isOff)
 }
 
 /** In the table's order, under the names that were set. When the keyring is off nothing is missing. */
@@ -89,7 +118,7 @@ function settingProblems(env: Env, issues: readonly z.core.$ZodIssue[], isOff: b
     if (isOff && source === undefined) return []
     const wrong = issues.filter(({ path }) => path[0] === setting)
     const named = wrong.map((issue) => ({ name: source ?? setting, message: messageOf(issue) }))
-    return [...conflicts(env, setting, entry), ...named]
+    return [...differing(givenOf(env, setting, entry)), ...named]
   })
 }
 
@@ -99,9 +128,10 @@ function messageOf({ path, message }: z.core.$ZodIssue): string {
   return where.length === 0 ? message : `${where.join(', ')}: ${message}`
 }
 
-function toConfig(all: Settings): Config {
+function toConfig(all: Settings, login: ReadLogin | null, hcv: VaultConnection | null): Config {
   return {
-    vault: vaultSettings(all),
+    vault: vaultSettings(all, login),
+    hcv,
     keyrings: ['default', ...all.KEYRINGS.map(({ name }) => name)],
     syncPeriodMs: all.KEYRING_SYNC_PERIOD === 0 ? null : all.KEYRING_SYNC_PERIOD * 1000,
     lambda: { table: all.KEYRING_TABLE ?? null, syncFunction: all.KEYRING_SYNC_FUNCTION ?? null },
@@ -116,19 +146,16 @@ function toConfig(all: Settings): Config {
   }
 }
 
-function vaultSettings(all: Settings): VaultSettings | null {
-  const {
-    KEYRING_VAULT_HOST: url,
-    KEYRING_VAULT_MOUNT: mount,
-    KEYRING_VAULT_PATH: path,
-    KEYRING_VAULT_TOKEN: token,
-  } = all
-  if (url === undefined || mount === undefined || path === undefined || token === undefined) return null
+function vaultSettings(all: Settings, login: ReadLogin | null): VaultSettings | null {
+  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
+  const auth = login?.auth ?? null
+  if (url === undefined || mount === undefined || path === undefined || auth === null) return null
   return {
     address: url.origin,
     namespace: all.KEYRING_VAULT_NAMESPACE,
+    loginNamespace: login?.namespace ?? all.KEYRING_VAULT_NAMESPACE,
     timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
-    auth: { method: all.KEYRING_VAULT_AUTH_METHOD, token },
+    auth,
     secrets: [
       { keyring: 'default', mount, path },
       ...all.KEYRINGS.map((each) => ({ keyring: each.name, mount: each.mount ?? mount, path: each.path })),

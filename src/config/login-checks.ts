@@ -1,0 +1,46 @@
+/** What must fit together within one login, beyond what it requires. */
+import { platformKeys } from './aws-source.ts'
+import type { LOGIN_OPTIONS, LoginOption } from './login-options.ts'
+import type { Env } from './names.ts'
+import type { Values } from './options.ts'
+
+export type LoginValues = Values<typeof LOGIN_OPTIONS>
+
+export interface Checks {
+  readonly env: Env
+  /** False on Workers. */
+  readonly hasFiles: boolean
+  nameOf(option: LoginOption): string
+  isGiven(option: LoginOption): boolean
+  complain(option: LoginOption, message: string): void
+}
+
+export function checkCertificate({ hasFiles, complain, isGiven }: Checks): void {
+  for (const option of ['cert_auth_cert', 'cert_auth_cert_key'] as const) {
+    if (!hasFiles && isGiven(option))
+      complain(option, 'cannot be used on Workers: upload the certificate and bind it as an mTLS certificate')
+    if (hasFiles && !isGiven(option)) complain(option, 'is required: the text in PEM, or the path of its file')
+  }
+}
+
+export function checkOAuth2({ hasFiles, isGiven, nameOf, complain }: Checks, all: LoginValues): void {
+  if (!isGiven('oauth2_token_endpoint') && !isGiven('oauth2_issuer'))
+    complain('oauth2_token_endpoint', `is required, or ${nameOf('oauth2_issuer')}: where tokens are issued`)
+  const [secret, key] = ['oauth2_client_secret', 'oauth2_private_key'] as const
+  if (isGiven(secret) && isGiven(key)) complain(secret, `is set beside ${nameOf(key)}: set one of the two`)
+  if (!isGiven(secret) && !isGiven(key)) complain(secret, `is required, or ${nameOf(key)}: the secret of the client`)
+  const auth = all.oauth2_client_auth
+  if (auth !== undefined && isGiven(secret) !== isGiven(key) && (auth === 'private_key_jwt') !== isGiven(key))
+    complain('oauth2_client_auth', `does not fit: private_key_jwt takes ${nameOf(key)}, the others ${nameOf(secret)}`)
+  if (!hasFiles && all.oauth2_private_key !== undefined && 'file' in all.oauth2_private_key)
+    complain(key, 'must be the text itself on Workers, which have no files')
+}
+
+export function checkAws({ env, hasFiles, isGiven, nameOf, complain }: Checks): void {
+  const [id, secret] = ['aws_access_key_id', 'aws_secret_access_key'] as const
+  if (isGiven(id) !== isGiven(secret)) {
+    const [missing, there] = isGiven(id) ? [secret, id] : [id, secret]
+    complain(missing, `is required beside ${nameOf(there)}`)
+  } else if (!isGiven(id) && platformKeys(env, hasFiles) === null)
+    complain(id, `is required, with ${nameOf(secret)}: this platform has no identity of its own at AWS`)
+}
