@@ -62,6 +62,7 @@ export const REMEDIES = {
   ERR_VAULT_PATH_INVALID:
     'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
+  ERR_LEASE_HELD: 'Try again; another instance is logging in to Vault.',
 
   ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file that the setting names readable, or give the credential itself.',
   ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in the file that it names.',

@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
 import { namesOf } from '../../src/config/names.ts'
+import { HCV, LOGIN } from '../../src/config/rows.ts'
 import { TABLE, UNUSED } from '../../src/config/settings.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 
@@ -12,7 +13,7 @@ const KEY = toBase64(new Uint8Array(32).fill(7))
 const TOKEN = { name: 'ci', sha256: 'ab'.repeat(32), grants: ['read'] }
 
 const NAMES = [
-  ...TABLE.flatMap(([name, setting]) => namesOf(name, setting)),
+  ...[...TABLE, ...LOGIN, ...HCV].flatMap(([name, setting]) => namesOf(name, setting)),
   ...Object.keys(UNUSED),
   'KEYRING_VALT_TOKEN',
   'KONG_KEYRING_OTHER',

@@ -5,6 +5,7 @@
 import * as z from 'zod/mini'
 import { toHex, utf8 } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
+import { LEASED_WORK_MS } from '../../core/lease.ts'
 import type { LoginParts, LoginVault } from './method.ts'
 
 interface Wrapped {
@@ -17,21 +18,25 @@ interface Wrapped {
   readonly parts: Pick<LoginParts, 'items' | 'clock'>
 }
 
-/** What is kept of a wrapping token that was seen. Without a secret id it was claimed, and nothing came of it. */
-const kept = z.object({ secretId: z.optional(z.string()), refused: z.optional(z.boolean()) })
+/** What is kept of a wrapping token: since when somebody is opening it, or what came of it. */
+const kept = z.union([
+  z.object({ secretId: z.string() }),
+  z.object({ refused: z.literal(true) }),
+  z.object({ claimed: z.number() }),
+])
 const lookupReply = z.object({ data: z.object({ creation_path: z.string() }) })
 const unwrapReply = z.object({ data: z.object({ secret_id: z.string() }) })
 
-/** @throws `ERR_WRAP_TOKEN_SPENT`, `ERR_WRAP_PATH_MISMATCH`, `ERR_WRAP_RESULT_LOST`, and what `LoginVault` throws. */
+/** @throws `ERR_WRAP_TOKEN_SPENT`, `ERR_WRAP_PATH_MISMATCH`, `ERR_WRAP_RESULT_LOST`, `ERR_LEASE_HELD`, and what `LoginVault` throws. */
 export async function unwrapSecretId(wrapped: Wrapped, signal: AbortSignal): Promise<string> {
   const { items, clock } = wrapped.parts
   const item = await itemName(wrapped.token)
   const seen = await items.read(item)
-  if (seen !== null) return secretIdOf(seen.value)
+  if (seen !== null) return secretIdOf(seen.value, clock.now())
   // Looking does not consume the token: an outage up to here leaves no claim, and the next login begins anew.
   await refuseForeign(wrapped, signal)
   const claimed = await items.write(item, { claimed: clock.now() }, 0)
-  if (claimed === 'conflict') return secretIdOf((await items.read(item))?.value)
+  if (claimed === 'conflict') return secretIdOf((await items.read(item))?.value, clock.now())
   const secretId = await open(wrapped, signal).catch(async (error: unknown) => {
     if (isSpent(error)) await items.write(item, { refused: true }, claimed)
     throw error
@@ -45,10 +50,14 @@ async function itemName(token: string): Promise<string> {
   return `wrapped/${toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(token))))}`
 }
 
-function secretIdOf(value: unknown): string {
-  const { secretId, refused } = z.safeParse(kept, value).data ?? {}
-  if (secretId !== undefined) return secretId
-  if (refused === true) throw spent()
+function secretIdOf(value: unknown, now: number): string {
+  const item = z.safeParse(kept, value).data ?? { claimed: 0 }
+  if ('secretId' in item) return item.secretId
+  if ('refused' in item) throw spent()
+  if (now - item.claimed < LEASED_WORK_MS)
+    throw new KeyringError('ERR_LEASE_HELD', 'Another instance is opening the wrapping token.', {
+      facts: { retryAfterSeconds: 5 },
+    })
   throw new KeyringError('ERR_WRAP_RESULT_LOST', 'The wrapping token was opened, and the secret id in it got lost.')
 }
 
