@@ -10,7 +10,13 @@ const LAYERS = {
   http: ['core', 'auth', 'keyring', 'secrets'],
 }
 /** Which library may be imported where in src. */
-const LIBRARIES = { hono: '(http/|app\\.ts)', zod: '(config|http|vault)/', leven: 'config/', jose: 'vault/login/', aws4fetch: 'vault/login/' }
+const LIBRARIES = {
+  hono: '(http/|app\\.ts)',
+  zod: '(config|http|vault)/',
+  leven: 'config/',
+  jose: 'vault/login/',
+  aws4fetch: 'vault/login/',
+}
 /** Which platform folder may import which other. */
 const PLATFORMS = {
   cloudflare: [],

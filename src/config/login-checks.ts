@@ -15,6 +15,13 @@ export interface Checks {
   complain(option: LoginOption, message: string): void
 }
 
+/** With a client as well it would be a guess which of the two is meant. */
+export function checkJwt({ isGiven, nameOf, complain }: Checks): void {
+  const given = (['jwt', 'jwt_file'] as const).find(isGiven)
+  if (given !== undefined && isGiven('oauth2_client_id'))
+    complain(given, `is set beside ${nameOf('oauth2_client_id')}: set one of the two`)
+}
+
 export function checkCertificate({ hasFiles, complain, isGiven }: Checks): void {
   for (const option of ['cert_auth_cert', 'cert_auth_cert_key'] as const) {
     if (!hasFiles && isGiven(option))

@@ -3,7 +3,7 @@ import type { CredentialSource, LoginSettings, OAuth2Client } from '../core/logi
 import { Secret } from '../core/secret.ts'
 import { platformKeys } from './aws-source.ts'
 import type { Checks, LoginValues } from './login-checks.ts'
-import { checkAws, checkCertificate, checkOAuth2 } from './login-checks.ts'
+import { checkAws, checkCertificate, checkJwt, checkOAuth2 } from './login-checks.ts'
 import type { LoginOption } from './login-options.ts'
 import type { Env } from './names.ts'
 
@@ -94,7 +94,10 @@ export const METHODS: Readonly<Record<LoginSettings['method'], Method>> = {
       role: all.jwt_role ?? '',
       jwt: sourceOf(all.jwt, all.jwt_file),
     }),
-    { sources: [{ value: 'jwt', file: 'jwt_file', what: 'a JWT, or the options oauth2_* to get one' }] },
+    {
+      sources: [{ value: 'jwt', file: 'jwt_file', what: 'a JWT, or the options oauth2_* to get one' }],
+      check: checkJwt,
+    },
   ),
 
   oauth2: method(
