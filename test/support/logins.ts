@@ -105,7 +105,8 @@ export function loginVault(address: string, namespace = '', send: Fetch = (reque
 }
 
 function issued(answer: unknown): IssuedToken {
-  const { auth } = answer as { auth: Auth }
+  const { auth } = (answer ?? {}) as { auth?: Auth }
+  if (auth?.client_token === undefined) throw new KeyringError('ERR_VAULT_ANSWER_INVALID', 'There is no token.')
   return {
     token: new Secret(auth.client_token),
     ttlSeconds: auth.lease_duration,
