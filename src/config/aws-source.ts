@@ -7,7 +7,7 @@ import type { Env } from './names.ts'
 const ECS = 'http://169.254.170.2'
 const IMDS = 'http://169.254.169.254'
 /** Of ECS, of EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
-const LINK_LOCAL = ['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]']
+const LINK_LOCAL = new Set(['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'])
 
 /** `null` = the platform gives no identity, or not in a safe way. @param hasInstance false where instance metadata cannot be. */
 export function platformKeys(env: Env, hasInstance: boolean): AwsCredentialSource | null {
@@ -40,7 +40,7 @@ function authorizationOf(env: Env): CredentialSource | null {
 function isSafe(url: string): boolean {
   if (!URL.canParse(url)) return false
   const { protocol, hostname } = new URL(url)
-  return protocol === 'https:' || (protocol === 'http:' && (isLoopback(hostname) || LINK_LOCAL.includes(hostname)))
+  return protocol === 'https:' || (protocol === 'http:' && (isLoopback(hostname) || LINK_LOCAL.has(hostname)))
 }
 
 const fromInstance = (env: Env): AwsCredentialSource | null =>

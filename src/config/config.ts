@@ -3,16 +3,15 @@ import * as z from 'zod/mini'
 import type { LoginSettings } from '../core/login-settings.ts'
 import type { Secret } from '../core/secret.ts'
 import type { ReadLogin } from './login.ts'
-import { readLogin } from './login.ts'
 import type { Env, Problem } from './names.ts'
 import { differing, givenOf, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
-import { LOGIN, LOGIN_PREFIX } from './rows.ts'
 import type { Settings } from './schema.ts'
 import { isPlainHttp, schemaFor } from './schema.ts'
 import type { Runtime } from './settings.ts'
-import { ASKING, SETTINGS, TABLE } from './settings.ts'
+import { SETTINGS, TABLE } from './settings.ts'
 import type { VaultConnection } from './vault-entity.ts'
-import { readHcv } from './vault-entity.ts'
+import type { Vaults } from './vaults.ts'
+import { readVaults } from './vaults.ts'
 
 export type { Problem } from './names.ts'
 
@@ -80,15 +79,10 @@ export function parseConfig(env: Env, runtime: Runtime): Parsed {
   const texts = textsOf(env, runtime)
   const isOff = z.safeParse(SETTINGS.KEYRING_ENABLED.schema, texts['KEYRING_ENABLED']).data === false
   const parsed = z.safeParse(schemaFor(runtime), texts)
-  const asks = ASKING.some((each) => each === runtime)
-  const login = asks ? ownLogin(env, runtime, isOff) : null
-  const { schema } = SETTINGS.KEYRING_VAULT_ALLOW_HTTP
-  const allowHttp = z.safeParse(schema, texts['KEYRING_VAULT_ALLOW_HTTP']).data === true
-  const hcv = asks && !isOff ? readHcv({ env, runtime, allowHttp }) : null
+  const vaults = readVaults(env, runtime, isOff)
   const problems = [
     ...settingProblems(env, parsed.error?.issues ?? [], isOff),
-    ...(login?.problems ?? []),
-    ...(hcv?.problems ?? []),
+    ...vaults.problems,
     ...unknownNames(env),
     ...misplaced(env, runtime),
   ]
@@ -96,19 +90,8 @@ export function parseConfig(env: Env, runtime: Runtime): Parsed {
   if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
   if (!parsed.success) throw new TypeError('A rule of the settings names no setting.')
   const warnings = isPlainHttp(parsed.data) ? [PLAIN_HTTP] : []
-  const notices = [...warnings, ...(login?.notices ?? []), ...(hcv?.notices ?? []), ...unusedNotices(env)]
-  return { ok: true, config: toConfig(parsed.data, login, hcv?.connection ?? null), notices }
-}
-
-/** The login of the keyring's own Vault. */
-function ownLogin(env: Env, runtime: Runtime, isOff: boolean): ReadLogin {
-  const rows = new Map(LOGIN)
-  const nameOf = (option: string) => LOGIN_PREFIX + option.toUpperCase()
-  const given = (option: string) => {
-    const row = rows.get(nameOf(option))
-    return row === undefined ? [] : givenOf(env, nameOf(option), row)
-  }
-  return readLogin({ nameOf, given, isEntity: false }, env, runtime, isOff)
+  const notices = [...warnings, ...vaults.notices, ...unusedNotices(env)]
+  return { ok: true, config: toConfig(parsed.data, vaults), notices }
 }
 
 /** In the table's order, under the names that were set. When the keyring is off nothing is missing. */
@@ -128,7 +111,7 @@ function messageOf({ path, message }: z.core.$ZodIssue): string {
   return where.length === 0 ? message : `${where.join(', ')}: ${message}`
 }
 
-function toConfig(all: Settings, login: ReadLogin | null, hcv: VaultConnection | null): Config {
+function toConfig(all: Settings, { login, hcv }: Vaults): Config {
   return {
     vault: vaultSettings(all, login),
     hcv,

@@ -10,9 +10,9 @@ export interface Checks {
   readonly env: Env
   /** False on Workers. */
   readonly hasFiles: boolean
-  nameOf(option: LoginOption): string
-  isGiven(option: LoginOption): boolean
-  complain(option: LoginOption, message: string): void
+  readonly nameOf: (option: LoginOption) => string
+  readonly isGiven: (option: LoginOption) => boolean
+  readonly complain: (option: LoginOption, message: string) => void
 }
 
 /** With a client as well it would be a guess which of the two is meant. */
@@ -30,17 +30,27 @@ export function checkCertificate({ hasFiles, complain, isGiven }: Checks): void 
   }
 }
 
-export function checkOAuth2({ hasFiles, isGiven, nameOf, complain }: Checks, all: LoginValues): void {
+export function checkOAuth2(checks: Checks, all: LoginValues): void {
+  const { hasFiles, isGiven, nameOf, complain } = checks
+  const [secret, key] = ['oauth2_client_secret', 'oauth2_private_key'] as const
   if (!isGiven('oauth2_token_endpoint') && !isGiven('oauth2_issuer'))
     complain('oauth2_token_endpoint', `is required, or ${nameOf('oauth2_issuer')}: where tokens are issued`)
-  const [secret, key] = ['oauth2_client_secret', 'oauth2_private_key'] as const
-  if (isGiven(secret) && isGiven(key)) complain(secret, `is set beside ${nameOf(key)}: set one of the two`)
-  if (!isGiven(secret) && !isGiven(key)) complain(secret, `is required, or ${nameOf(key)}: the secret of the client`)
-  const auth = all.oauth2_client_auth
-  if (auth !== undefined && isGiven(secret) !== isGiven(key) && (auth === 'private_key_jwt') !== isGiven(key))
+  checkOneOf(secret, key, 'the secret of the client', checks)
+  const { oauth2_client_auth: auth, oauth2_private_key: given } = all
+  if (auth !== undefined && (auth === 'private_key_jwt') !== isGiven(key))
     complain('oauth2_client_auth', `does not fit: private_key_jwt takes ${nameOf(key)}, the others ${nameOf(secret)}`)
-  if (!hasFiles && all.oauth2_private_key !== undefined && 'file' in all.oauth2_private_key)
+  if (!hasFiles && given !== undefined && 'file' in given)
     complain(key, 'must be the text itself on Workers, which have no files')
+}
+
+export function checkOneOf(
+  option: LoginOption,
+  other: LoginOption,
+  what: string,
+  { isGiven, nameOf, complain }: Checks,
+): void {
+  if (isGiven(option) && isGiven(other)) complain(option, `is set beside ${nameOf(other)}: set one of the two`)
+  if (!isGiven(option) && !isGiven(other)) complain(option, `is required, or ${nameOf(other)}: ${what}`)
 }
 
 export function checkAws({ env, hasFiles, isGiven, nameOf, complain }: Checks): void {

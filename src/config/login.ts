@@ -1,6 +1,7 @@
 /** The login of one Vault, in whatever spelling: what is missing, what does not fit together, what is not used. */
 import type { LoginSettings } from '../core/login-settings.ts'
 import type { Checks, LoginValues } from './login-checks.ts'
+import { checkOneOf } from './login-checks.ts'
 import { METHODS } from './login-methods.ts'
 import type { LoginOption } from './login-options.ts'
 import { LOGIN_OPTIONS } from './login-options.ts'
@@ -66,11 +67,12 @@ function check(method: LoginSettings['method'], values: LoginValues, checks: Che
 
 type Source = (typeof METHODS)[LoginSettings['method']]['sources'][number]
 
-function checkSource({ value, file, what, usual }: Source, { hasFiles, isGiven, nameOf, complain }: Checks): void {
-  if (isGiven(file) && !hasFiles) complain(file, `cannot be used on Workers, which have no files: set ${nameOf(value)}`)
-  else if (isGiven(file) && isGiven(value)) complain(value, `is set beside ${nameOf(file)}: set one of the two`)
-  else if (!isGiven(file) && !isGiven(value) && (usual === undefined || !hasFiles))
-    complain(value, hasFiles ? `is required, or ${nameOf(file)}: ${what}` : `is required: ${what}`)
+function checkSource({ value, file, what, usual }: Source, checks: Checks): void {
+  const { hasFiles, isGiven, nameOf, complain } = checks
+  if (!hasFiles) {
+    if (isGiven(file)) complain(file, `cannot be used on Workers, which have no files: set ${nameOf(value)}`)
+    else if (!isGiven(value)) complain(value, `is required: ${what}`)
+  } else if (usual === undefined || isGiven(value)) checkOneOf(value, file, what, checks)
 }
 
 /** Only of what an operator wrote for us: VAULT_TOKEN may be there for others. */

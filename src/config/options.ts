@@ -6,9 +6,9 @@ import { differing } from './names.ts'
 
 export interface Spelling {
   /** The name to write. */
-  nameOf(option: string): string
+  readonly nameOf: (option: string) => string
   /** What is written under all names of the option; own names only, unless there are none. */
-  given(option: string): readonly Given[]
+  readonly given: (option: string) => readonly Given[]
   /** False = environment, where names of others may be read too. */
   readonly isEntity: boolean
 }

@@ -15,10 +15,7 @@ const named = (prefix: string, option: string): string => prefix + option.toUppe
 const rows = (prefix: string, options: Record<string, Option>, settingOf: (option: Option) => Option): Rows =>
   Object.entries(options).map(([option, row]) => {
     const { schema, also = [], ...rest } = settingOf(row)
-    return [
-      named(prefix, option),
-      { ...rest, schema, also: also.map((each) => named(prefix, each)), only: ASKING } as Setting,
-    ]
+    return [named(prefix, option), { ...rest, schema, also: also.map((each) => named(prefix, each)), only: ASKING }]
   })
 
 export const LOGIN: Rows = rows(LOGIN_PREFIX, LOGIN_OPTIONS, (option) => option)

@@ -14,7 +14,7 @@ interface InRole extends Mounted {
   readonly role: string
 }
 
-export interface TokenSettings {
+interface TokenSettings {
   readonly method: 'token'
   readonly token: Secret
 }

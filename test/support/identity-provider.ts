@@ -46,8 +46,8 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
         token_endpoint_auth_method: 'client_secret_basic',
       },
       { ...machine, client_id: 'post', client_secret: SECRET, token_endpoint_auth_method: 'client_secret_post' },
-      { client_id: 'es256', ...(await asserting('ES256', es256.publicKey as CryptoKey)) },
-      { client_id: 'rs256', ...(await asserting('RS256', rs256.publicKey as CryptoKey)) },
+      { client_id: 'es256', ...(await asserting('ES256', es256.publicKey)) },
+      { client_id: 'rs256', ...(await asserting('RS256', rs256.publicKey)) },
     ],
     features: {
       clientCredentials: { enabled: true },
@@ -69,7 +69,7 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     if (context.path === '/token')
       seen.push({
         authorization: context.get('authorization'),
-        form: new URLSearchParams(Object.entries(body ?? {}) as [string, string][]),
+        form: new URLSearchParams(Object.entries(body ?? {})),
       })
   })
   server.on('request', provider.callback())

@@ -25,7 +25,7 @@ export function loginSettings(options: Readonly<Record<string, string>>, env = {
   const login = Object.entries(options).map(([name, value]) => [`KEYRING_VAULT_${name.toUpperCase()}`, value])
   const settings = { KEYRING_VAULT_HOST: 'http://127.0.0.1:8200', ...OTHERS, ...env, ...Object.fromEntries(login) }
   const parsed = parseConfig(settings, 'node')
-  if (!parsed.ok || parsed.config?.vault == null) throw new Error(inspect(parsed, { depth: 9 }))
+  if (!parsed.ok || !parsed.config?.vault) throw new Error(inspect(parsed, { depth: 9 }))
   return parsed.config.vault.auth
 }
 

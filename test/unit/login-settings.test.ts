@@ -36,7 +36,7 @@ function problems(options: Options, runtime: Runtime = 'node'): string[] {
 
 function settled(options: Options, runtime: Runtime = 'node') {
   const parsed = parse(options, runtime)
-  if (!parsed.ok || parsed.config?.vault == null) throw new Error(JSON.stringify(parsed))
+  if (!parsed.ok || !parsed.config?.vault) throw new Error(JSON.stringify(parsed))
   return { vault: parsed.config.vault, auth: shown(parsed.config.vault.auth), notices: parsed.notices }
 }
 

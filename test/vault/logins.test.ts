@@ -224,10 +224,13 @@ describe.skipIf(shared === null)('with a login to OpenBao', () => {
       keys = await generateKeyPair('ES256')
       folder = await mkdtemp(join(tmpdir(), 'logins-'))
       cluster = createServer((request, response) => {
-        if (isDown) return void request.socket.destroy()
         let body = ''
         request.on('data', (chunk: Buffer) => (body += chunk.toString()))
         request.on('end', () => {
+          if (isDown) {
+            request.socket.destroy()
+            return
+          }
           const { spec } = JSON.parse(body) as { spec: { token: string } }
           void review(spec.token).then((answer) =>
             response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(answer)),

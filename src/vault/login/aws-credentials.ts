@@ -21,18 +21,10 @@ const IMDS_TOKEN_LIFE = '60'
 const keysReply = z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string(), Token: z.string() })
 
 export async function awsKeys(source: AwsCredentialSource, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
-  switch (source.from) {
-    case 'keys':
-      return {
-        accessKeyId: source.accessKeyId,
-        secretAccessKey: source.secretAccessKey.reveal(),
-        sessionToken: source.sessionToken?.reveal() ?? null,
-      }
-    case 'container':
-      return fromContainer(source, parts, signal)
-    case 'imds':
-      return fromInstance(source.endpoint, parts, signal)
-  }
+  if (source.from === 'container') return fromContainer(source, parts, signal)
+  if (source.from === 'imds') return fromInstance(source.endpoint, parts, signal)
+  const { accessKeyId, secretAccessKey, sessionToken } = source
+  return { accessKeyId, secretAccessKey: secretAccessKey.reveal(), sessionToken: sessionToken?.reveal() ?? null }
 }
 
 /** ECS and EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */

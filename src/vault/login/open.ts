@@ -27,6 +27,7 @@ export function openLogin(settings: LoginBySettings, parts: LoginParts): LoginMe
     case 'aws_iam':
       return awsIamLogin(settings, parts)
     case 'userpass':
+    default:
       return userpassLogin(settings)
   }
 }
