@@ -125,6 +125,8 @@ describe('an issuer', () => {
   it.each([
     ['another issuer', { issuer: `${issuer}/`, token_endpoint: 'https://x/' }, 'ERR_OAUTH2_ISSUER_MISMATCH'],
     ['an endpoint without https', { issuer, token_endpoint: 'http://idp.example/t' }, 'ERR_OAUTH2_ANSWER_INVALID'],
+    ['an endpoint behind a name', { issuer, token_endpoint: 'http://127.0.0.1:1@e.x/' }, 'ERR_OAUTH2_ANSWER_INVALID'],
+    ['an endpoint of files', { issuer, token_endpoint: 'file:///etc/passwd' }, 'ERR_OAUTH2_ANSWER_INVALID'],
     ['no endpoint', { issuer }, 'ERR_OAUTH2_ANSWER_INVALID'],
     ['nothing', null, 'ERR_OAUTH2_ANSWER_INVALID'],
   ])('is not believed when its document has %s', async (_name, body, expected) => {

@@ -64,6 +64,10 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** `https`, or plain http to loopback. */
-export const isSafeUrl = (url: string): boolean =>
-  /^https:\/\//i.test(url) || /^http:\/\/(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost)(?:[:/]|$)/i.test(url)
+/** `https`, or plain http to loopback; nobody before an `@`. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password } = new URL(text)
+  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname)
+  return username + password === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback))
+}
