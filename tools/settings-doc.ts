@@ -31,7 +31,8 @@ They are known, with and without \`KONG_\` in front: setting one gives a notice 
 const LOGINS = `## Logins
 
 How to log in to the Vault of the keyring. *login* names the methods that use a setting; with another one it gives a notice
-and changes nothing. All but Lambda's HTTP function read them.
+and changes nothing. All but Lambda's HTTP function read them. \`aws_iam\` was shown against moto, which verifies signatures,
+and against recorded exchanges with OpenBao's plugin; AWS itself has not been asked.
 `
 
 const ENTITY = `## Kong's Vault entity

@@ -43,6 +43,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
     text: "export const load = () => import('../dev-vault/server.ts')",
   },
   'dev-vault-only-lazily': { file: 'functions/node/planted-eager.ts', text: "export * from '../dev-vault/server.ts'" },
+  'jose-only-lazily': { file: 'src/vault/planted-eager.ts', text: "export * from './login/client-assertion.ts'" },
   'encrypt-path-without-vault': { file: 'src/keyring/keyring.ts', text: "export * from '../vault/path.ts'" },
   'no-unresolved': { file: 'src/core/planted-missing.ts', text: "export * from './nowhere.ts'" },
 }

@@ -414,6 +414,8 @@ describe("Kong's Vault entity", () => {
   })
 
   it('has the defaults of Kong', () => {
+    const inTeam = readEntity({ token: 't', namespace: 'team', login_namespace: 'admin' }, where).connection
+    expect([inTeam?.namespace, inTeam?.loginNamespace]).toEqual(['team', 'admin'])
     expect(readEntity({ token: 't' }, where).connection).toMatchObject({
       address: 'http://127.0.0.1:8200',
       namespace: '',

@@ -111,7 +111,9 @@ describe.skipIf(moto === null)('aws_iam', () => {
 
     it('of the container come with its authorization', async () => {
       answer = ({ headers, url }) =>
-        headers.authorization === 'key-of-the-task' && url === '/keys' ? { body: keys() } : { status: 403, body: '{}' }
+        headers.authorization === 'key-of-the-task' && url === '/keys'
+          ? { body: keys() }
+          : { status: 403, body: keys() }
       const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${base}/keys` }
       const authorized = { ...env, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'key-of-the-task' }
       expect((await login(authorized).ended).token.reveal()).toBe(moto?.session.arn)
@@ -136,7 +138,7 @@ describe.skipIf(moto === null)('aws_iam', () => {
       ['no role', () => ({ body: '' })],
       [
         'a role that would be another path',
-        ({ method }: IncomingMessage) => ({ body: method === 'PUT' ? 't' : '../x' }),
+        ({ method, url }: IncomingMessage) => ({ body: method === 'PUT' ? 't' : url?.endsWith('/') ? '../x' : keys() }),
       ],
       ['no JSON', ({ url }: IncomingMessage) => ({ body: url?.endsWith('/r') ? '<xml/>' : 'r' })],
       ['too much', () => ({ body: 'x'.repeat(300_000) })],

@@ -117,6 +117,8 @@ describe.skipIf(shared === null)('with a login to OpenBao', () => {
       for (const text of ['', ' \n', 'two words', 'ä']) {
         await writeFile(join(folder, 'bad'), text)
         expect(await withFile(join(folder, 'bad'))).toBe('ERR_LOGIN_CREDENTIAL_MALFORMED approle_secret_id')
+        const login = loginMethod({ ...app(), approle_secret_id_file: join(folder, 'bad') }).login(vault, NEVER)
+        await expect(login).rejects.toThrow(text.trim() === '' ? /is empty/ : /characters that no credential has/)
       }
       expect(vault.asked).toEqual([])
     })
@@ -289,6 +291,42 @@ describe.skipIf(shared === null)('with a login to OpenBao', () => {
       isDown = true
       expect(await refusal(login(options()))).toBe('ERR_VAULT_DENIED 403')
       isDown = false
+    })
+  })
+
+  describe('cert', () => {
+    let folder = ''
+    const file = () => join(folder, 'cert.pem')
+    const options = (more = {}) => ({
+      auth_method: 'cert',
+      cert_auth_path: 'certs',
+      cert_auth_cert: file(),
+      cert_auth_cert_key: file(),
+      ...more,
+    })
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'logins-'))
+      await must('POST', 'sys/auth/certs', { type: 'cert' })
+    })
+    afterAll(() => rm(folder, { recursive: true }))
+
+    it("names the role, or none: the certificate is the connection's, and without one it is refused", async () => {
+      const bodies: unknown[] = []
+      const vault = loginVault(address, '', async (request) => {
+        bodies.push(await request.clone().json())
+        return fetch(request)
+      })
+      expect(await refusal(login(options({ cert_auth_role_name: 'web' }), vault))).toBe('ERR_VAULT_REQUEST_REFUSED 400')
+      expect(await refusal(login(options(), vault))).toBe('ERR_VAULT_REQUEST_REFUSED 400')
+      expect(bodies).toEqual([{ name: 'web' }, {}])
+    })
+
+    it('is another credential when the file of the certificate is another one', async () => {
+      const method = loginMethod(options())
+      await writeFile(file(), 'one')
+      const one = await method.credential(NEVER)
+      await writeFile(file(), 'two')
+      expect(await method.credential(NEVER)).not.toBe(one)
     })
   })
 
