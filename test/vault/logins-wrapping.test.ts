@@ -174,6 +174,14 @@ describe.skipIf(shared === null)('a wrapped secret id', () => {
     await expect(method(token, { items }).login(loginVault(address), NEVER)).resolves.toBeDefined()
   })
 
+  it.each([400, 403])('is no security event when a proxy answers with a page and %i', async (status) => {
+    const [items, token] = [memoryItems(), await wrap(SECRET_ID)]
+    const portal = loginVault(address, '', async () => new Response('<html>Welcome</html>', { status }))
+    const login = method(token, { items }).login(portal, NEVER)
+    expect(await refusal(login)).toBe(`ERR_VAULT_ANSWER_INVALID ${status}`)
+    await expect(method(token, { items }).login(loginVault(address), NEVER)).resolves.toBeDefined()
+  })
+
   it('that another instance claims at the same moment is opened once', async () => {
     const [items, token, vault] = [memoryItems(), await wrap(SECRET_ID), loginVault(address)]
     const logins = [1, 2, 3].map(() => method(token, { items }).login(vault, NEVER))

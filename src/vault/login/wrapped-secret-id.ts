@@ -78,10 +78,12 @@ async function open({ token, vault }: Wrapped, signal: AbortSignal): Promise<str
   return expect(unwrapReply, body).data.secret_id
 }
 
-/** 400 for a spent, expired or altered one, 403 for an altered JWT form. */
+/** 400 for a spent, expired or altered one, 403 for an altered JWT form. A proxy's page is neither, whatever its status. */
 function refusal(error: unknown): never {
-  const status = error instanceof KeyringError ? error.facts['vaultStatus'] : undefined
-  throw status === 400 || status === 403 ? spent() : error
+  if (!(error instanceof KeyringError)) throw error
+  const { code, facts } = error
+  const isVaults = code === 'ERR_VAULT_REQUEST_REFUSED' || code === 'ERR_VAULT_DENIED'
+  throw isVaults && (facts['vaultStatus'] === 400 || facts['vaultStatus'] === 403) ? spent() : error
 }
 
 const spent = (): KeyringError =>
