@@ -10,7 +10,13 @@ const LAYERS = {
   http: ['core', 'auth', 'keyring', 'secrets'],
 }
 /** Which library may be imported where in src. */
-const LIBRARIES = { hono: '(http/|app\\.ts)', zod: '(config|http|vault)/', leven: 'config/' }
+const LIBRARIES = {
+  hono: '(http/|app\\.ts)',
+  zod: '(config|http|vault)/',
+  leven: 'config/',
+  jose: 'vault/login/client-assertion\\.ts',
+  aws4fetch: 'vault/login/',
+}
 /** Which platform folder may import which other. */
 const PLATFORMS = {
   cloudflare: [],
@@ -62,6 +68,11 @@ module.exports = {
       'dev-vault-only-lazily',
       { path: '^functions/node/' },
       { path: '^functions/dev-vault/', dependencyTypesNot: ['dynamic-import'] },
+    ),
+    error(
+      'jose-only-lazily',
+      { path: '^src/' },
+      { path: '^src/vault/login/client-assertion\\.ts$', dependencyTypesNot: ['dynamic-import'] },
     ),
     error(
       'encrypt-path-without-vault',

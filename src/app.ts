@@ -78,7 +78,9 @@ function vaultSource(
   transport: VaultTransport,
   { kv, mount, path }: VaultSettings['secrets'][number],
 ): OpenKeySource {
-  const login = (token: string | null) => tokenLogin(token === null ? vault.auth.token : new Secret(token))
+  const own = vault.auth.method === 'token' ? vault.auth.token : null
+  if (own === null) throw new TypeError('This login is not connected yet.')
+  const login = (token: string | null) => tokenLogin(token === null ? own : new Secret(token))
   const open = kv === 'v1' ? kv1Source : kv2Source
   return (token) => open({ ...vault, mount, path, transport, login: login(token), cipher, hash })
 }

@@ -1,10 +1,15 @@
 /** Writes docs/settings.md from the table of settings; `--check` only compares, and exits 1 when they differ. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import * as z from 'zod/mini'
+import { CONNECTION_OPTIONS } from '../src/config/connection-options.ts'
+import type { Option } from '../src/config/login-options.ts'
+import { LOGIN_OPTIONS } from '../src/config/login-options.ts'
+import { METHODS } from '../src/config/login-methods.ts'
 import { namesOf } from '../src/config/names.ts'
+import { HCV_PREFIX, LOGIN, LOGIN_PREFIX } from '../src/config/rows.ts'
 import type { Setting, SettingName } from '../src/config/settings.ts'
 import { TABLE, UNUSED } from '../src/config/settings.ts'
-import { TEXTS } from './settings-texts.ts'
+import { CONNECTION_TEXTS, LOGIN_TEXTS, TEXTS } from './settings-texts.ts'
 
 const FILE = new URL('../docs/settings.md', import.meta.url)
 
@@ -22,6 +27,20 @@ certificates off (\`VAULT_SKIP_VERIFY\`, \`BAO_SKIP_VERIFY\`, \`KONG_VAULT_HCV_S
 const KONG = `## Settings of Kong that are not used
 
 They are known, with and without \`KONG_\` in front: setting one gives a notice and changes nothing.
+`
+
+const LOGINS = `## Logins
+
+How to log in to the Vault of the keyring. *login* names the methods that use a setting; with another one it gives a notice
+and changes nothing. All but Lambda's HTTP function read them. \`aws_iam\` was shown against moto, which verifies signatures,
+and against recorded exchanges with OpenBao's plugin; AWS itself has not been asked.
+`
+
+const ENTITY = `## Kong's Vault entity
+
+A connection of its own, in Kong's words: each option of the logins as \`${HCV_PREFIX}<NAME>\`, such as
+\`${HCV_PREFIX}KUBE_ROLE\` for \`${LOGIN_PREFIX}KUBE_ROLE\`, and these. In the \`config\` of an entity the same options have
+their names in small letters, such as \`kube_role\`; a text may hold decK's \`\${{ env "DECK_NAME" }}\`.
 `
 
 const code = (text: string): string => `\`${text}\``
@@ -49,13 +68,42 @@ function row([name, setting]: readonly [string, Setting]): string {
   return [code(name), others.map(code).join(', '), defaultOf(setting), where.join(', '), text].join(' | ')
 }
 
+function loginRow([name, setting]: readonly [string, Setting], option: string): string {
+  const [, ...others] = namesOf(name, setting)
+  const { by = [], secret } = LOGIN_OPTIONS[option as keyof typeof LOGIN_OPTIONS] as Option
+  const isRequired = by.some((method) => Object.hasOwn(METHODS[method].required, option))
+  const fallback = setting.default === undefined ? (isRequired ? '**required**' : 'none') : code(setting.default)
+  const text = LOGIN_TEXTS[option as keyof typeof LOGIN_TEXTS]
+  const where = by.length === 0 ? 'all' : by.map(code).join(', ')
+  return [code(name), others.map(code).join(', '), fallback, where, secret ? `*Secret.* ${text}` : text].join(' | ')
+}
+
+function connectionRow([option, { default: text, also = [] }]: readonly [string, Option]): string {
+  const [name, ...others] = [option, ...also].map((each) => code(HCV_PREFIX + each.toUpperCase()))
+  const fallback = text === undefined ? 'none' : text === '' ? 'empty' : code(text)
+  const meaning = CONNECTION_TEXTS[option as keyof typeof CONNECTION_TEXTS]
+  return [name, others.join(', '), fallback, meaning].join(' | ')
+}
+
 const table = (head: readonly string[], rows: readonly string[]): string =>
   [head.join(' | '), head.map(() => '---').join(' | '), ...rows].map((line) => `| ${line} |\n`).join('')
 
 export function settingsDoc(): string {
   const settings = table(['setting', 'also read from', 'default', 'where', 'meaning'], TABLE.map(row))
   const unused = Object.entries(UNUSED).map(([name, why]) => `${code(name)} | ${why}`)
-  return [PREFACE, settings, KONG, table(['setting', 'why it is not used'], unused)].join('\n')
+  const options = Object.keys(LOGIN_OPTIONS)
+  const logins = LOGIN.map((row, index) => loginRow(row, options[index] ?? ''))
+  const connection = Object.entries<Option>(CONNECTION_OPTIONS).map(connectionRow)
+  return [
+    PREFACE,
+    settings,
+    LOGINS,
+    table(['setting', 'also read from', 'default', 'login', 'meaning'], logins),
+    ENTITY,
+    table(['setting', 'also read from', 'default', 'meaning'], connection),
+    KONG,
+    table(['setting', 'why it is not used'], unused),
+  ].join('\n')
 }
 
 function check(): void {

@@ -1,4 +1,6 @@
 /** What docs/settings.md says of each setting. Apart from the table, so that no deployment carries it. */
+import type { CONNECTION_OPTIONS } from '../src/config/connection-options.ts'
+import type { LoginOption } from '../src/config/login-options.ts'
 import type { SettingName } from '../src/config/settings.ts'
 
 export const TEXTS: Readonly<Record<SettingName, string>> = {
@@ -30,9 +32,6 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_VAULT_PATH:
     'Path of the secret in the mount; each of its versions is a key. With KV version 1, the folder whose secrets `1`, `2`… are the versions. One leading and one trailing slash are dropped.',
   KEYRING_VAULT_NAMESPACE: 'Namespace of Vault Enterprise or OpenBao, in printable ASCII; empty for none.',
-  KEYRING_VAULT_AUTH_METHOD: 'How to log in to Vault: `token`. `kubernetes` and others come with a later release.',
-  KEYRING_VAULT_TOKEN:
-    'Vault token that may read `<mount>/metadata/<path>` and `<mount>/data/<path>`. White space around it is dropped.',
   KEYRING_VAULT_TIMEOUT_MS: 'How long to wait for one answer of Vault, in milliseconds: 100 to 60000.',
   KEYRINGS:
     'Keyrings beside `default`, as a JSON list of `{"name", "path", "mount", "kv"}`: each another secret of the same Vault; `mount` and `kv` are `KEYRING_VAULT_MOUNT` and `KEYRING_VAULT_KV` unless given.',
@@ -57,4 +56,78 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
     'Where the Durable Object is made at its first use, near Vault: `wnam`, `enam`, `sam`, `weur`, `eeur`, `apac`, `oc`, `afr` or `me`. Later changes move nothing.',
   KEYRING_DEV_VAULT_PORT:
     'Port of the dev Vault that the local default starts when no Vault is configured: 1 to 65535.',
+}
+
+const PATH_OF = 'Mount of the login; one leading and one trailing slash are dropped.'
+const IN_FILE = 'Path of a file with it, read anew at each login. Not on Workers.'
+
+export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
+  auth_method:
+    'How to log in: `token`, `kubernetes`, `approle`, `cert`, `jwt`, `oauth2`, `aws_iam` or `userpass`. `aws_ec2`, `gcp_iam`, `gcp_gce` and `azure` come with a later release.',
+  login_namespace: 'Namespace of the login, when it is another one; `/` for the root.',
+  token:
+    'Vault token that may read `<mount>/metadata/<path>` and `<mount>/data/<path>`. Beside another login it is not used.',
+  kube_auth_path: PATH_OF,
+  kube_role: 'Role of the login in Vault.',
+  kube_api_token: 'JWT of the service account, where there are no files.',
+  kube_api_token_file:
+    'File with the JWT of the service account, read anew at each login; `/run/secrets/kubernetes.io/serviceaccount/token` unless set. Not on Workers.',
+  approle_auth_path: PATH_OF,
+  approle_role_id: 'Role id.',
+  approle_secret_id: 'Secret id, or with response wrapping a wrapping token that holds it.',
+  approle_secret_id_file: IN_FILE,
+  approle_response_wrapping:
+    '`on`: what is given is a wrapping token. It is opened once for the whole deployment; the secret id is kept sealed.',
+  approle_role_name:
+    'Name of the role that the wrapping token must have been made for. Without it one of any role of the mount is accepted, with a warning.',
+  cert_auth_path: PATH_OF,
+  cert_auth_role_name: 'Role of the login in Vault; without it Vault tries them all.',
+  cert_auth_cert:
+    'Client certificate with its chain: PEM, or the path of a file. Required, but on Workers, which bind an mTLS certificate instead.',
+  cert_auth_cert_key: 'Its private key: PEM, or the path of a file.',
+  jwt_auth_path: PATH_OF,
+  jwt_role: "Role of the login in Vault; without it the mount's `default_role`.",
+  jwt: 'JWT to log in with.',
+  jwt_file: IN_FILE,
+  oauth2_token_endpoint: 'Token endpoint of the identity provider, https. This or the issuer is required.',
+  oauth2_issuer:
+    'Issuer, as the identity provider writes it: the token endpoint is discovered from it (OpenID Connect, RFC 8414), and it is the audience of client assertions.',
+  oauth2_client_id: 'Id of the client. `jwt` with a client id means `oauth2`.',
+  oauth2_client_auth:
+    '`client_secret_basic`, `client_secret_post` or `private_key_jwt`. Unless set, the first with a secret and the last with a key.',
+  oauth2_client_secret: 'Secret of the client. This or the private key is required.',
+  oauth2_private_key:
+    'Key of the client, RSA (RS256) or P-256 (ES256): PKCS #8 in PEM, a JWK, or the path of a file with it.',
+  oauth2_scopes: 'Scopes to ask for, separated by spaces or commas.',
+  oauth2_audiences: 'Goes out as `audience`, once for each; separated by spaces or commas.',
+  oauth2_resource: 'Goes out as `resource` (RFC 8707), once for each; separated by spaces or commas.',
+  oauth2_parameters: 'More parameters of the token request, as a JSON object of texts.',
+  aws_login_path: 'Mount of the login, alone or in a path like the default.',
+  aws_auth_role: 'Role of the login in Vault; without it the name of the user or role at AWS.',
+  aws_auth_region: 'Region of STS that the signature is for.',
+  aws_access_key_id:
+    'With its secret. Without the two the keys come from the environment (Lambda), the container service (ECS, EKS) or instance metadata, version 2.',
+  aws_secret_access_key: 'Secret of the access key.',
+  aws_sts_endpoint_url:
+    "STS endpoint that the signature is for; the region's unless set. Vault's own is configured there.",
+  aws_assume_role_arn: 'Role to take before the login.',
+  aws_role_session_name: 'Name of the session in that role.',
+  aws_iam_server_id: 'Goes out signed as `X-Vault-AWS-IAM-Server-ID`.',
+  userpass_auth_path: PATH_OF,
+  userpass_username: 'Name of the user.',
+  userpass_password: 'Password of the user.',
+}
+
+export const CONNECTION_TEXTS: Readonly<Record<keyof typeof CONNECTION_OPTIONS, string>> = {
+  protocol: '`http` or `https`. `http` is for loopback only, unless `KEYRING_VAULT_ALLOW_HTTP` is on.',
+  host: 'Host name or IP address of Vault.',
+  port: 'Port of Vault.',
+  namespace: 'Namespace of Vault Enterprise or OpenBao.',
+  mount: 'Mount of the KV engine.',
+  kv: '`v1` or `v2`: version of the KV engine.',
+  ssl_verify: '`on`; nothing else is accepted.',
+  ttl: 'Not used yet.',
+  neg_ttl: 'Not used yet.',
+  resurrect_ttl: 'Not used yet.',
+  base64_decode: 'Not used yet.',
 }

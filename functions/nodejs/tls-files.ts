@@ -8,8 +8,10 @@ const CA = 'KEYRING_VAULT_CACERT'
 const CERT = 'KEYRING_VAULT_CLIENT_CERT'
 const KEY = 'KEYRING_VAULT_CLIENT_KEY'
 
+export type TlsSetting = typeof CA | typeof CERT | typeof KEY
+
 interface Problem {
-  readonly name: typeof CA | typeof CERT | typeof KEY
+  readonly name: TlsSetting
   readonly message: string
 }
 

@@ -1,13 +1,18 @@
 /** The settings, parsed once. Every problem at once, by name and rule, never by value. */
 import * as z from 'zod/mini'
-import type { Secret } from '../core/secret.ts'
+import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
+import { Secret } from '../core/secret.ts'
+import type { ReadLogin } from './login.ts'
 import type { Env, Problem } from './names.ts'
-import { conflicts, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
+import { differing, givenOf, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
 import type { Settings } from './schema.ts'
 import { isPlainHttp, schemaFor } from './schema.ts'
 import type { Runtime } from './settings.ts'
 import { SETTINGS, TABLE } from './settings.ts'
 import { unverified } from './unverified.ts'
+import type { VaultConnection } from './vault-entity.ts'
+import type { Vaults } from './vaults.ts'
+import { certOnWorkers, readVaults } from './vaults.ts'
 
 export type { Problem } from './names.ts'
 
@@ -55,7 +60,9 @@ export interface VaultSettings {
   /** '' = none. */
   readonly namespace: string
   readonly timeoutMs: number
-  readonly auth: { readonly method: 'token'; readonly token: Secret }
+  /** Where logins go; '' = none. */
+  readonly loginNamespace: string
+  readonly auth: LoginSettings
   /** `default` first. */
   readonly secrets: readonly SecretSetting[]
 }
@@ -63,6 +70,8 @@ export interface VaultSettings {
 export interface Config {
   /** `null` where Vault is never asked. */
   readonly vault: VaultSettings | null
+  /** Kong's Vault entity, from KONG_VAULT_HCV_*; `null` = none of it is set. */
+  readonly hcv: VaultConnection | null
   /** At least one; the first seals. */
   readonly wrappingKeys: readonly WrappingKeySetting[]
   readonly apiTokens: readonly ApiTokenSetting[]
@@ -95,8 +104,11 @@ export function parseConfig(env: Env, runtime: Runtime): Parsed {
   const texts = textsOf(env, runtime)
   const isOff = z.safeParse(SETTINGS.KEYRING_ENABLED.schema, texts['KEYRING_ENABLED']).data === false
   const parsed = z.safeParse(schemaFor(runtime), texts)
+  const vaults = readVaults(env, runtime, isOff)
   const problems = [
     ...settingProblems(env, parsed.error?.issues ?? [], isOff),
+    ...vaults.problems,
+    ...certOnWorkers(env, runtime, vaults),
     ...unknownNames(env),
     ...misplaced(env, runtime),
     ...unverified(env),
@@ -105,7 +117,8 @@ export function parseConfig(env: Env, runtime: Runtime): Parsed {
   if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
   if (!parsed.success) throw new TypeError('A rule of the settings names no setting.')
   const warnings = isPlainHttp(parsed.data) ? [PLAIN_HTTP] : []
-  return { ok: true, config: toConfig(parsed.data), notices: [...warnings, ...unusedNotices(env)] }
+  const notices = [...warnings, ...vaults.notices, ...unusedNotices(env)]
+  return { ok: true, config: toConfig(parsed.data, vaults), notices }
 }
 
 /** In the table's order, under the names that were set. When the keyring is off nothing is missing. */
@@ -115,7 +128,7 @@ function settingProblems(env: Env, issues: readonly z.core.$ZodIssue[], isOff: b
     if (isOff && source === undefined) return []
     const wrong = issues.filter(({ path }) => path[0] === setting)
     const named = wrong.map((issue) => ({ name: source ?? setting, message: messageOf(issue) }))
-    return [...conflicts(env, setting, entry), ...named]
+    return [...differing(givenOf(env, setting, entry)), ...named]
   })
 }
 
@@ -125,9 +138,10 @@ function messageOf({ path, message }: z.core.$ZodIssue): string {
   return where.length === 0 ? message : `${where.join(', ')}: ${message}`
 }
 
-function toConfig(all: Settings): Config {
+function toConfig(all: Settings, { login, hcv }: Vaults): Config {
   return {
-    vault: vaultSettings(all),
+    vault: vaultSettings(all, login),
+    hcv,
     keyrings: ['default', ...all.KEYRINGS.map(({ name }) => name)],
     syncPeriodMs: all.KEYRING_SYNC_PERIOD === 0 ? null : all.KEYRING_SYNC_PERIOD * 1000,
     maxRecordAgeMs: all.KEYRING_MAX_RECORD_AGE * 1000,
@@ -144,22 +158,18 @@ function toConfig(all: Settings): Config {
   }
 }
 
-function vaultSettings(all: Settings): VaultSettings | null {
-  const {
-    KEYRING_VAULT_HOST: url,
-    KEYRING_VAULT_MOUNT: mount,
-    KEYRING_VAULT_PATH: path,
-    KEYRING_VAULT_TOKEN: token,
-    KEYRING_VAULT_KV: kv,
-  } = all
-  if (url === undefined || mount === undefined || path === undefined || token === undefined) return null
+function vaultSettings(all: Settings, login: ReadLogin | null): VaultSettings | null {
+  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
+  const auth = login?.auth ?? null
+  if (url === undefined || mount === undefined || path === undefined || auth === null) return null
   return {
     address: url.origin,
-    tls: tlsSettings(all),
+    tls: tlsSettings(all, auth),
     headers: all.KEYRING_VAULT_HEADERS,
     namespace: all.KEYRING_VAULT_NAMESPACE,
+    loginNamespace: login?.namespace ?? all.KEYRING_VAULT_NAMESPACE,
     timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
-    auth: { method: all.KEYRING_VAULT_AUTH_METHOD, token },
+    auth,
     secrets: [
       { keyring: 'default', kv, mount, path },
       ...all.KEYRINGS.map((each) => ({
@@ -185,14 +195,25 @@ export function tlsOf(env: Env, runtime: Runtime): VaultTls {
   const texts = textsOf(env, runtime)
   return tlsSettings(
     Object.fromEntries(TLS_SETTINGS.map((name) => [name, z.safeParse(SETTINGS[name].schema, texts[name]).data])),
+    readVaults(env, runtime, false).login?.auth ?? null,
   )
 }
 
-function tlsSettings(all: TlsSettings): VaultTls {
+function tlsSettings(all: TlsSettings, auth: LoginSettings | null): VaultTls {
   const { KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key } = all
+  const client = cert === undefined || key === undefined ? null : { cert, key }
   return {
     authorities: all.KEYRING_VAULT_CACERT ?? null,
-    client: cert === undefined || key === undefined ? null : { cert, key },
+    client: ofLogin(auth) ?? client,
     serverName: all.KEYRING_VAULT_TLS_SERVER_NAME ?? null,
   }
 }
+
+/** That of the login `cert`: the connection presents it. */
+function ofLogin(auth: LoginSettings | null): VaultTls['client'] {
+  if (auth?.method !== 'cert' || auth.certificate === null) return null
+  const { cert, key } = auth.certificate
+  return { cert: textOf(cert).reveal(), key: textOf(key) }
+}
+
+const textOf = (source: CredentialSource): Secret => ('file' in source ? new Secret(source.file) : source)

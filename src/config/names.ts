@@ -1,5 +1,6 @@
 /** From environment names to settings: aliases, fallbacks, names that are not used and names that nobody knows. */
 import { closestMatch } from 'leven'
+import { HCV, LOGIN } from './rows.ts'
 import type { Runtime, Setting } from './settings.ts'
 import { TABLE, UNUSED } from './settings.ts'
 
@@ -15,15 +16,32 @@ const isSet = (env: Env, name: string): boolean => (env[name] ?? '') !== ''
 
 const withKong = (name: string): string[] => [name, `KONG_${name}`]
 
+/** A text, and the name that it stands under. */
+export interface Given {
+  readonly name: string
+  readonly text: string
+}
+
+const ownNames = (name: string, { kong, also = [] }: Setting): string[] =>
+  [name, ...also].flatMap((each) => (kong ? withKong(each) : [each]))
+
 /** Every name that a setting is read from, in order. */
-export const namesOf = (name: string, { kong, fallbacks = [] }: Setting): string[] => [
-  ...(kong ? withKong(name) : [name]),
-  ...fallbacks,
+export const namesOf = (name: string, setting: Setting): string[] => [
+  ...ownNames(name, setting),
+  ...(setting.fallbacks ?? []),
 ]
+
+/** Under its own names; the first of the others when it has none. */
+export function givenOf(env: Env, name: string, setting: Setting): Given[] {
+  const read = (names: readonly string[]) =>
+    names.flatMap((each) => (isSet(env, each) ? [{ name: each, text: env[each] ?? '' }] : []))
+  const own = read(ownNames(name, setting))
+  return own.length > 0 ? own : read(setting.fallbacks ?? []).slice(0, 1)
+}
 
 /** `undefined` = not set. */
 export const sourceOf = (env: Env, name: string, setting: Setting): string | undefined =>
-  namesOf(name, setting).find((each) => isSet(env, each))
+  givenOf(env, name, setting)[0]?.name
 
 export const isRead = ({ only }: Setting, runtime: Runtime): boolean => only?.includes(runtime) ?? true
 
@@ -36,20 +54,24 @@ export function textsOf(env: Env, runtime: Runtime): Record<string, string | und
   return Object.fromEntries(TABLE.map(([name, setting]) => [name, textOf(name, setting)]))
 }
 
-export function conflicts(env: Env, name: string, { kong }: Setting): Problem[] {
-  const alias = `KONG_${name}`
-  const differ = kong && isSet(env, name) && isSet(env, alias) && env[name] !== env[alias]
-  return differ ? [{ name, message: `differs from ${alias}: set one of the two` }] : []
-}
+/** Equal texts may stand under all names. */
+export const differing = ([first, ...others]: readonly Given[]): Problem[] =>
+  first === undefined
+    ? []
+    : others
+        .filter(({ text }) => text !== first.text)
+        .map(({ name }) => ({ name: first.name, message: `differs from ${name}: set one of the two` }))
 
 const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(name).map((each) => ({ name: each, why })))
 
 export const unusedNotices = (env: Env): string[] =>
   unusedNames.filter(({ name }) => isSet(env, name)).map(({ name, why }) => `${name} is not used here: ${why}.`)
 
+const ALL = [...TABLE, ...LOGIN, ...HCV]
+
 /** Names such as PORT are common: where they mean nothing they are left alone. */
 export const misplaced = (env: Env, runtime: Runtime): Problem[] =>
-  TABLE.filter(([, setting]) => !isRead(setting, runtime)).flatMap(([name, setting]) => {
+  ALL.filter(([, setting]) => !isRead(setting, runtime)).flatMap(([name, setting]) => {
     const instead = runtime === 'workers' ? setting.onWorkers : undefined
     return namesOf(name, setting)
       .filter((each) => (instead !== undefined || OURS.test(each)) && isSet(env, each))
@@ -59,12 +81,16 @@ export const misplaced = (env: Env, runtime: Runtime): Problem[] =>
       }))
   })
 
-const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
+const OURS = /^(?:(?:KONG_)?KEYRINGS?(?:_|$)|KONG_VAULT_HCV_)/
+/** Written by an operator, not by the platform. */
+export const isOurs = (name: string): boolean => OURS.test(name)
+
 const KNOWN = new Set([
-  ...TABLE.flatMap(([name, setting]) => namesOf(name, setting)),
+  ...ALL.flatMap(([name, setting]) => namesOf(name, setting)),
   ...unusedNames.map(({ name }) => name),
 ])
-const SUGGESTED = [...TABLE.map(([name]) => name), ...Object.keys(UNUSED)]
+const SUGGESTED = [...[...TABLE, ...LOGIN].map(([name]) => name), ...Object.keys(UNUSED)]
+const OF_HCV = HCV.map(([name]) => name)
 /** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */
 const NEAR = 4
 
@@ -74,8 +100,12 @@ export const unknownNames = (env: Env): Problem[] =>
     .sort()
     .map((name) => ({ name, message: `is not a setting${injected(name) ?? suggestion(name)}` }))
 
+const LATER = /^(?:(?:KONG_)?KEYRING_VAULT|KONG_VAULT_HCV)_(?:GCP_|AZURE_|AWS_AUTH_NONCE$)/
+
 function suggestion(name: string): string {
-  const nearest = closestMatch(name.replace('KONG_', ''), SUGGESTED, { maxDistance: NEAR })
+  if (LATER.test(name)) return ' yet: its login comes with a later release'
+  const [text, among] = name.startsWith('KONG_VAULT_') ? [name, OF_HCV] : [name.replace('KONG_', ''), SUGGESTED]
+  const nearest = closestMatch(text, among, { maxDistance: NEAR })
   return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
 }
 

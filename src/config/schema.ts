@@ -30,8 +30,6 @@ const rule = (names: readonly [SettingName, ...SettingName[]], holds: (all: Sett
 export const isPlainHttp = ({ KEYRING_VAULT_HOST: url }: Settings): boolean =>
   url !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname)
 
-const isCertLogin = ({ KEYRING_VAULT_AUTH_METHOD: method }: { KEYRING_VAULT_AUTH_METHOD: string }) => method === 'cert'
-
 const RULES = [
   rule(
     ['KEYRING_VAULT_HOST', 'KEYRING_VAULT_ALLOW_HTTP'],
@@ -47,11 +45,6 @@ const RULES = [
     ['KEYRING_VAULT_VPC', 'KEYRING_VAULT_MTLS'],
     (all) => all.KEYRING_VAULT_VPC === undefined || all.KEYRING_VAULT_MTLS === undefined,
     'cannot be used together with KEYRING_VAULT_MTLS: Workers VPC presents no client certificate',
-  ),
-  rule(
-    ['KEYRING_VAULT_VPC', 'KEYRING_VAULT_AUTH_METHOD'],
-    (all) => all.KEYRING_VAULT_VPC === undefined || !isCertLogin(all),
-    'cannot be used with the login cert: Workers VPC presents no client certificate. Use approle or jwt, or bind KEYRING_VAULT_MTLS instead',
   ),
   rule(
     ['KEYRING_API_TOKEN', 'HOST'],

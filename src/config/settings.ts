@@ -1,11 +1,10 @@
-/** Every setting, once: the schema, the names and docs/settings.md follow from this table, in this order. Its texts: tools/settings-texts.ts. */
+/** Every setting, once, but for those of the logins (`login-options.ts`): the schema, the names and docs/settings.md follow from this table, in this order. Its texts: tools/settings-texts.ts. */
 import type * as z from 'zod/mini'
 import { apiTokens } from './api-tokens.ts'
 import { keyrings } from './keyrings.ts'
 import { authorities, binding, clientCertificate, clientKey, headers, kvVersion, serverName } from './reach.ts'
 import {
   apiToken,
-  authMethod,
   file,
   functionName,
   host,
@@ -16,7 +15,6 @@ import {
   tableName,
   vaultAddress,
   vaultPath,
-  vaultToken,
   wholeNumber,
 } from './values.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
@@ -30,6 +28,8 @@ export interface Setting {
   readonly default?: string
   /** Kong's own: accepted with `KONG_` in front too. */
   readonly kong?: true
+  /** Other names of the same. */
+  readonly also?: readonly string[]
   /** Read in this order when the setting is not set. */
   readonly fallbacks?: readonly string[]
   /** Read there alone. Absent = everywhere. */
@@ -45,7 +45,7 @@ const WORKERS = ['workers'] as const
 const NODEJS = ['node', 'lambda-sync'] as const
 const LAMBDA = ['lambda-http', 'lambda-sync'] as const
 /** Whoever does not ask Vault gets no way to. */
-const ASKING = ['node', 'workers', 'lambda-sync'] as const
+export const ASKING = ['node', 'workers', 'lambda-sync'] as const
 const ANSWERING = ['node', 'workers', 'lambda-http'] as const
 
 const TRUST =
@@ -135,19 +135,6 @@ export const SETTINGS = {
     fallbacks: ['VAULT_NAMESPACE'],
     only: ASKING,
   },
-  KEYRING_VAULT_AUTH_METHOD: {
-    schema: authMethod,
-    default: 'token',
-    kong: true,
-    only: ASKING,
-  },
-  KEYRING_VAULT_TOKEN: {
-    schema: vaultToken,
-    kong: true,
-    fallbacks: ['BAO_TOKEN', 'VAULT_TOKEN'],
-    only: ASKING,
-    secret: true,
-  },
   KEYRING_VAULT_TIMEOUT_MS: {
     schema: wholeNumber(100, 60_000),
     default: '5000',
@@ -224,6 +211,4 @@ export const UNUSED: Readonly<Record<string, string>> = {
   KEYRING_RECOVERY_PUBLIC_KEY: 'Vault keeps the keys, so there is no other copy to recover from',
   KEYRING_BLOB_PATH: 'keys are stored sealed, in the record store alone',
   KEYRING_ENCRYPT_LICENSE: 'there is no license to encrypt',
-  KEYRING_VAULT_KUBE_ROLE: 'the kubernetes login comes with a later release',
-  KEYRING_VAULT_KUBE_API_TOKEN_FILE: 'the kubernetes login comes with a later release',
 }

@@ -4,7 +4,6 @@ import type { Env, Problem } from './names.ts'
 const UNVERIFIED: Readonly<Record<string, RegExp>> = {
   BAO_SKIP_VERIFY: /^(1|t|true|on|yes)$/i,
   VAULT_SKIP_VERIFY: /^(1|t|true|on|yes)$/i,
-  KONG_VAULT_HCV_SSL_VERIFY: /^(0|off|false)$/i,
   NODE_TLS_REJECT_UNAUTHORIZED: /^0$/,
 }
 

@@ -14,7 +14,7 @@ export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string
 
 const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
 
-const toSecret = z.transform((text: string) => new Secret(text))
+export const toSecret = z.transform((text: string) => new Secret(text))
 
 export const onOff = z.pipe(z.string().check(z.regex(ON_OFF, 'must be on or off')), z.transform(isOn))
 
@@ -26,25 +26,6 @@ export function wholeNumber(least: number, most: number) {
 
 export const strategy = z.literal('vault', 'must be vault: only the vault strategy exists so far')
 
-const LATER_METHODS = new Set<unknown>([
-  'kubernetes',
-  'approle',
-  'cert',
-  'jwt',
-  'oauth2',
-  'aws_iam',
-  'aws_ec2',
-  'gcp_iam',
-  'gcp_gce',
-  'azure',
-  'userpass',
-])
-
-export const authMethod = z.literal('token', {
-  error: ({ input }) =>
-    LATER_METHODS.has(input) ? 'must be token: this login comes with a later release' : 'must be token',
-})
-
 /** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
 const isAddress = (text: string): boolean => /^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) && URL.canParse(text)
 
@@ -55,13 +36,13 @@ export const vaultAddress = z.pipe(
   z.transform((text) => new URL(text)),
 )
 
-const SEGMENTS =
+export const SEGMENTS =
   'must be segments between single slashes: no empty, "." or ".." segment, backslash or control character, also not percent-encoded'
 
 /** An encoded `.`, `/`, `\` or control character: somebody means what the plain one would do. */
 const ENCODED = /%(?:2[ef]|5c|[01][\da-f]|7f)/i
 
-function hasPlainSegments(path: string): boolean {
+export function hasPlainSegments(path: string): boolean {
   const segments = path.split('/')
   return (
     !segments.some((segment) => ['', '.', '..'].includes(segment)) &&
@@ -82,15 +63,7 @@ export const namespace = z.string().check(
   follows((path) => path === '' || hasPlainSegments(path), SEGMENTS),
 )
 
-const PRINTABLE = /^[\x21-\x7e]+$/
-
-export const vaultToken = z.pipe(
-  required('a Vault token that may read the secret').check(
-    z.trim(),
-    z.regex(PRINTABLE, 'must be printable ASCII without spaces'),
-  ),
-  toSecret,
-)
+export const PRINTABLE = /^[\x21-\x7e]+$/
 
 export const apiToken = z.optional(
   z.pipe(

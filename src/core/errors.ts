@@ -80,6 +80,31 @@ export const REMEDIES = {
   ERR_VAULT_PATH_INVALID:
     'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
+  ERR_LEASE_HELD: 'Try again; another instance is logging in to Vault.',
+
+  ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file that the setting names readable, or give the credential itself.',
+  ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in the file that it names.',
+  ERR_WRAP_TOKEN_SPENT:
+    'Treat the secret id as stolen unless you know who opened it: destroy it, look into the audit log of Vault, and give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID.',
+  ERR_WRAP_PATH_MISMATCH:
+    'Treat the secret id as stolen: somebody may have wrapped another one. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
+  ERR_WRAP_RESULT_LOST:
+    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; the process that opened this one ended before it kept the secret id.',
+  ERR_OAUTH2_UNAVAILABLE: 'Check that the identity provider answers (KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT).',
+  ERR_OAUTH2_CLIENT_REFUSED:
+    'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, and KEYRING_VAULT_OAUTH2_CLIENT_AUTH, and that the client may use client credentials.',
+  ERR_OAUTH2_TARGET_REFUSED:
+    'Check KEYRING_VAULT_OAUTH2_RESOURCE, KEYRING_VAULT_OAUTH2_AUDIENCES and KEYRING_VAULT_OAUTH2_SCOPES.',
+  ERR_OAUTH2_REQUEST_REFUSED: 'Look into the log of the identity provider; check the settings KEYRING_VAULT_OAUTH2_*.',
+  ERR_OAUTH2_ANSWER_INVALID: 'Check that KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT or _ISSUER names the identity provider.',
+  ERR_OAUTH2_ISSUER_MISMATCH: 'Write KEYRING_VAULT_OAUTH2_ISSUER exactly as the identity provider does.',
+  ERR_OAUTH2_TOKEN_OPAQUE:
+    'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or KEYRING_VAULT_OAUTH2_AUDIENCES must name an API for which the identity provider issues them.',
+  ERR_AWS_CREDENTIALS_UNAVAILABLE:
+    'Give the function, task or instance a role, or set KEYRING_VAULT_AWS_ACCESS_KEY_ID and KEYRING_VAULT_AWS_SECRET_ACCESS_KEY.',
+  ERR_AWS_UNAVAILABLE: 'Check the network and KEYRING_VAULT_AWS_STS_ENDPOINT_URL.',
+  ERR_AWS_ROLE_REFUSED:
+    'Check KEYRING_VAULT_AWS_ASSUME_ROLE_ARN, that its trust policy names us, and that we may call sts:AssumeRole.',
 } as const
 
 export type KeyringErrorCode = keyof typeof REMEDIES

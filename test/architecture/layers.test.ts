@@ -23,6 +23,8 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'library-hono': { file: 'src/keyring/planted-hono.ts', text: "export { Hono } from 'hono'" },
   'library-zod': { file: 'src/keyring/planted-zod.ts', text: "export { object } from 'zod/mini'" },
   'library-leven': { file: 'src/keyring/planted-leven.ts', text: "export { closestMatch } from 'leven'" },
+  'library-jose': { file: 'src/keyring/planted-jose.ts', text: "export { SignJWT } from 'jose'" },
+  'library-aws4fetch': { file: 'src/config/planted-aws.ts', text: "export { AwsV4Signer } from 'aws4fetch'" },
   'platform-cloudflare': { file: 'functions/cloudflare/planted.ts', text: "export * from '../nodejs/clock.ts'" },
   'platform-node': { file: 'functions/node/planted.ts', text: "export * from '../cli/keys.ts'" },
   'platform-lambda': { file: 'functions/lambda/planted.ts', text: "export * from '../node/screen.ts'" },
@@ -41,6 +43,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
     text: "export const load = () => import('../dev-vault/server.ts')",
   },
   'dev-vault-only-lazily': { file: 'functions/node/planted-eager.ts', text: "export * from '../dev-vault/server.ts'" },
+  'jose-only-lazily': { file: 'src/vault/planted-eager.ts', text: "export * from './login/client-assertion.ts'" },
   'encrypt-path-without-vault': { file: 'src/keyring/keyring.ts', text: "export * from '../vault/path.ts'" },
   'undici-only-lazily': { file: 'functions/nodejs/planted-undici.ts', text: "export { Agent } from 'undici'" },
   'undici-only-for-vault': {

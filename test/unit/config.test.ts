@@ -38,6 +38,10 @@ function problems(env: Env): string[] {
   return result.ok ? [] : result.problems.map(sentence)
 }
 
+/** Of the login `token`. */
+const tokenOf = ({ vault }: Config): string | undefined =>
+  vault?.auth.method === 'token' ? vault.auth.token.reveal() : undefined
+
 const refusals = (more: Env): string[] => problems({ ...MINIMAL, ...more })
 const isAccepted = (more: Env): boolean => refusals(more).length === 0
 
@@ -58,7 +62,7 @@ describe('the settings together', () => {
       apiTokens: [{ ...TOKEN, expiresAt: null }],
       node: { host: '127.0.0.1', port: 8001, database: null, apiToken: null },
     })
-    expect(config.vault?.auth.token.reveal()).toBe('hvs.x')
+    expect(tokenOf(config)).toBe('hvs.x')
     expect(config.wrappingKeys.map(({ id, keyring, key }) => [id, keyring, key.reveal()])).toEqual([
       ['main', null, KEY],
     ])
@@ -74,9 +78,9 @@ describe('the settings together', () => {
       'KEYRING_VAULT_HOST: is required: the address of Vault, such as https://vault.example:8200',
       'KEYRING_VAULT_MOUNT: is required: the mount of the KV engine, such as secret',
       'KEYRING_VAULT_PATH: is required: the path of the secret in the mount, such as keyring',
-      'KEYRING_VAULT_TOKEN: is required: a Vault token that may read the secret',
       'KEYRING_WRAPPING_KEYS: is required: <id>:<32 bytes in base64>; "edge-keyring secrets new" makes one',
       'KEYRING_API_TOKENS: is required: a JSON list with one token or more; "edge-keyring secrets new" makes one',
+      'KEYRING_VAULT_TOKEN: is required: a Vault token that may read the secret',
     ])
   })
 
@@ -146,8 +150,8 @@ describe('names', () => {
       VAULT_NAMESPACE: 'team/',
     }
     expect(parsed(env).config.vault).toMatchObject({ address: 'https://a.example', namespace: 'team' })
-    const both = parsed({ ...env, BAO_ADDR: 'https://b.example', BAO_TOKEN: 'b' }).config.vault
-    expect([both?.address, both?.auth.token.reveal()]).toEqual(['https://b.example', 'b'])
+    const both = parsed({ ...env, BAO_ADDR: 'https://b.example', BAO_TOKEN: 'b' }).config
+    expect([both.vault?.address, tokenOf(both)]).toEqual(['https://b.example', 'b'])
     expect(parsed({ ...env, BAO_ADDR: '' }).config.vault?.address).toBe('https://a.example')
     expect(parsed({ VAULT_ADDR: 'nonsense' }).config.vault?.address).toBe('https://vault.example:8200')
   })
@@ -269,7 +273,7 @@ describe('single values', () => {
     ],
     ['KEYRING_VAULT_PATH', '..', 'a/'.repeat(2) + '/'],
     ['KEYRING_VAULT_NAMESPACE', 'a//b', 'a/../b', 'ä', 'a b', 'a%2fb'],
-    ['KEYRING_VAULT_AUTH_METHOD', 'kubernetes', 'approle', 'ldap', 'Token'],
+    ['KEYRING_VAULT_AUTH_METHOD', 'ldap', 'Token', 'gcp_iam'],
     ['KEYRING_VAULT_TOKEN', ' ', 'a b', 'ä'],
     ['KEYRING_VAULT_TIMEOUT_MS', '99', '60001', '1e3', '100.5', '-100', ' 100'],
     ['KEYRING_API_TOKEN', '1234567', 'with a space', 'ääääääääää'],
@@ -284,25 +288,26 @@ describe('single values', () => {
   })
 
   it('are normalised', () => {
-    const { vault, node } = parsed({
+    const { config } = parsed({
       KEYRING_VAULT_HOST: 'HTTPS://Vault.Example:443/',
       KEYRING_VAULT_MOUNT: '/kv/team/',
       KEYRING_VAULT_PATH: '/a/b',
       KEYRING_VAULT_NAMESPACE: '//admin/team//',
       KEYRING_VAULT_TOKEN: ' hvs.abc\n',
       HOST: '[::1]',
-    }).config
-    expect(vault).toMatchObject({
+    })
+    expect(config.vault).toMatchObject({
       address: 'https://vault.example',
       namespace: 'admin/team',
       secrets: [{ mount: 'kv/team', path: 'a/b' }],
     })
-    expect([vault?.auth.token.reveal(), node.host]).toEqual(['hvs.abc', '::1'])
+    expect([tokenOf(config), config.node.host]).toEqual(['hvs.abc', '::1'])
   })
 
-  it('say why cluster and kubernetes are refused', () => {
+  it('say why cluster and the logins to come are refused', () => {
     expect(refusals({ KEYRING_STRATEGY: 'cluster' })[0]).toMatch('only the vault strategy exists so far')
-    expect(refusals({ KEYRING_VAULT_AUTH_METHOD: 'kubernetes' })[0]).toMatch('comes with a later release')
+    for (const KEYRING_VAULT_AUTH_METHOD of ['aws_ec2', 'gcp_iam', 'gcp_gce', 'azure'])
+      expect(refusals({ KEYRING_VAULT_AUTH_METHOD })).toEqual([expect.stringMatching('comes with a later release')])
   })
 })
 

@@ -22,7 +22,7 @@ describe.each(PAGES)('%s', (page) => {
   })
 
   it('names error codes that exist', () => {
-    const codes = Array.from(text.matchAll(/\bERR_[A-Z_]+/g), ([code]) => code)
+    const codes = Array.from(text.matchAll(/\bERR_[A-Z0-9_]+/g), ([code]) => code)
     expect(codes.filter((code) => !KNOWN.has(code))).toEqual([])
   })
 })

@@ -120,11 +120,47 @@ describe('certificates', () => {
   })
 })
 
+describe('the certificate of the login cert', () => {
+  const CERT = { KEYRING_VAULT_TOKEN: '', KEYRING_VAULT_AUTH_METHOD: 'cert' }
+
+  it('is presented by the connection, whichever setting has it', () => {
+    const [cert, key] = ['/run/client.pem', '/run/client.key']
+    for (const names of ['CERT_AUTH_CERT CERT_AUTH_CERT_KEY', 'CLIENT_CERT CLIENT_KEY'].map((each) =>
+      each.split(' '),
+    )) {
+      const [certName = '', keyName = ''] = names.map((name) => `KEYRING_VAULT_${name}`)
+      const { auth, tls } = vaultOf({ ...CERT, [certName]: cert, [keyName]: key })
+      expect([auth.method, tls.client?.cert, tls.client?.key.reveal()]).toEqual(['cert', cert, key])
+    }
+  })
+
+  it('is required, and a file that is not there is named as it was set', () => {
+    expect(refusals(CERT)).toEqual([
+      expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT: is required/),
+      expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT_KEY: is required/),
+    ])
+    const none = { KEYRING_VAULT_CERT_AUTH_CERT: '/none.pem', KEYRING_VAULT_CERT_AUTH_CERT_KEY: '/none.key' }
+    expect(sentences(readSettings({ ...BASE, ...CERT, ...none }, 'node'))).toEqual([
+      expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT: names a file that cannot be read/),
+      expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT_KEY: names a file that cannot be read/),
+    ])
+  })
+
+  it('is bound on Workers, and not together with a VPC', () => {
+    const refused = (more: Record<string, string>) => {
+      const parsed = parseConfig({ ...BASE, ...CERT, KEYRING_API_TOKEN: '', ...more }, 'workers')
+      return parsed.ok ? [] : parsed.problems.map(({ name }) => name)
+    }
+    expect(refused({})).toContain('KEYRING_VAULT_MTLS')
+    expect(refused({ KEYRING_VAULT_VPC: '[binding]' })).toContain('KEYRING_VAULT_VPC')
+    expect(refused({ KEYRING_VAULT_MTLS: '[binding]' })).not.toContain('KEYRING_VAULT_MTLS')
+  })
+})
+
 describe('verification', () => {
   it.each([
     ['VAULT_SKIP_VERIFY', 'true'],
     ['BAO_SKIP_VERIFY', '1'],
-    ['KONG_VAULT_HCV_SSL_VERIFY', 'off'],
     ['NODE_TLS_REJECT_UNAUTHORIZED', '0'],
   ])('is never skipped: %s=%s is refused, with what to do', (name, value) => {
     expect(refusals({ [name]: value })).toEqual([
@@ -133,7 +169,7 @@ describe('verification', () => {
   })
 
   it('may be asked for', () => {
-    const asked = { VAULT_SKIP_VERIFY: 'false', KONG_VAULT_HCV_SSL_VERIFY: 'on', NODE_TLS_REJECT_UNAUTHORIZED: '1' }
+    const asked = { VAULT_SKIP_VERIFY: 'false', NODE_TLS_REJECT_UNAUTHORIZED: '1' }
     expect(refusals(asked)).toEqual([])
   })
 })

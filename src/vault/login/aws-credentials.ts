@@ -1,0 +1,67 @@
+/** Keys of AWS, wherever the settings say that they come from. Fetched anew for each login. */
+import * as z from 'zod/mini'
+import { KeyringError } from '../../core/errors.ts'
+import type { AwsCredentialSource } from '../../core/login-settings.ts'
+import { readCredential } from './credential.ts'
+import type { LoginParts } from './method.ts'
+import type { OutsideRequest } from './outside.ts'
+import { ask, parseJson } from './outside.ts'
+
+export interface AwsKeys {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken: string | null
+}
+
+/** Milliseconds: these services are next door, and where there are none packets get lost. */
+const TIMEOUT_MS = 1000
+/** Seconds. */
+const IMDS_TOKEN_LIFE = '60'
+
+const keysReply = z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string(), Token: z.string() })
+
+export async function awsKeys(source: AwsCredentialSource, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
+  if (source.from === 'container') return fromContainer(source, parts, signal)
+  if (source.from === 'imds') return fromInstance(source.endpoint, parts, signal)
+  const { accessKeyId, secretAccessKey, sessionToken } = source
+  return { accessKeyId, secretAccessKey: secretAccessKey.reveal(), sessionToken: sessionToken?.reveal() ?? null }
+}
+
+/** ECS and EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
+async function fromContainer(
+  { url, authorization }: AwsCredentialSource & { from: 'container' },
+  parts: LoginParts,
+  signal: AbortSignal,
+): Promise<AwsKeys> {
+  const token =
+    authorization === null ? null : await readCredential(authorization, 'AWS_CONTAINER_AUTHORIZATION_TOKEN', parts)
+  return keysIn(await fetched({ url, ...(token !== null && { headers: { authorization: token } }) }, parts, signal))
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html, version 2. */
+async function fromInstance(endpoint: string, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
+  const get = (path: string, headers: Record<string, string>, method: 'GET' | 'PUT' = 'GET') =>
+    fetched({ url: `${endpoint}/latest/${path}`, method, headers }, parts, signal)
+  const token = await get('api/token', { 'x-aws-ec2-metadata-token-ttl-seconds': IMDS_TOKEN_LIFE }, 'PUT')
+  if (!/^[\x21-\x7e]+$/.test(token)) throw unavailable('sent no session token')
+  const headers = { 'x-aws-ec2-metadata-token': token }
+  const role = (await get('meta-data/iam/security-credentials/', headers)).split('\n')[0]?.trim() ?? ''
+  if (!/^[\w+=,.@-]{1,64}$/.test(role)) throw unavailable('names no role of the instance')
+  return keysIn(await get(`meta-data/iam/security-credentials/${role}`, headers))
+}
+
+async function fetched(request: OutsideRequest, parts: LoginParts, signal: AbortSignal): Promise<string> {
+  const answer = await ask(parts, { ...request, timeoutMs: TIMEOUT_MS }, signal)
+  if (answer === null) throw unavailable('does not answer')
+  if (answer.status !== 200) throw unavailable('gives no keys', { status: answer.status })
+  return answer.text
+}
+
+function keysIn(text: string): AwsKeys {
+  const keys = z.safeParse(keysReply, parseJson(text)).data
+  if (keys === undefined) throw unavailable('gives no keys')
+  return { accessKeyId: keys.AccessKeyId, secretAccessKey: keys.SecretAccessKey, sessionToken: keys.Token }
+}
+
+const unavailable = (what: string, facts = {}): KeyringError =>
+  new KeyringError('ERR_AWS_CREDENTIALS_UNAVAILABLE', `The credential service of AWS ${what}.`, { facts })

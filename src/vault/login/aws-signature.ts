@@ -1,0 +1,26 @@
+/** Requests to STS, signed by Signature Version 4. */
+import { AwsV4Signer } from 'aws4fetch'
+import type { AwsKeys } from './aws-credentials.ts'
+
+export const FORM = 'application/x-www-form-urlencoded; charset=utf-8'
+
+export interface StsRequest {
+  readonly region: string
+  readonly url: string
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/** For a POST; the headers to send. */
+export async function signedHeaders(
+  keys: AwsKeys,
+  { now, headers, ...rest }: StsRequest,
+): Promise<Record<string, string>> {
+  const datetime = new Date(now).toISOString().replaceAll(/[:-]|\.\d{3}/g, '')
+  const { sessionToken, ...pair } = keys
+  const session = sessionToken === null ? {} : { sessionToken }
+  const signer = new AwsV4Signer({ ...rest, ...pair, ...session, method: 'POST', service: 'sts', headers, datetime })
+  return Object.fromEntries((await signer.sign()).headers)
+}

@@ -1,0 +1,16 @@
+/** `jwt`: a JWT that somebody else has issued, such as a platform's identity token. */
+import type { JwtSettings } from '../../core/login-settings.ts'
+import { readJwt, subjectOf } from './credential.ts'
+import type { LoginMethod, LoginParts } from './method.ts'
+import { inRole, loginPath } from './path.ts'
+
+export function jwtLogin({ mount, role, jwt }: JwtSettings, parts: LoginParts): LoginMethod {
+  const read = () => readJwt(jwt, 'jwt', parts)
+  return {
+    method: 'jwt',
+    mount,
+    role,
+    credential: async () => subjectOf(await read()),
+    login: async (vault, signal) => vault.login(loginPath(mount), { ...inRole(role), jwt: await read() }, signal),
+  }
+}

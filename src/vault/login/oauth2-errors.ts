@@ -1,0 +1,41 @@
+/** What a token endpoint answers instead of a token: by the codes of RFC 6749 section 5.2 and RFC 8707, never by its texts. */
+import * as z from 'zod/mini'
+import type { KeyringErrorCode } from '../../core/errors.ts'
+import { KeyringError } from '../../core/errors.ts'
+import type { OutsideAnswer } from './outside.ts'
+import { parseJson } from './outside.ts'
+
+/** @param what follows "The identity provider". */
+export function oauthError(
+  code: KeyringErrorCode,
+  endpoint: string,
+  what: string,
+  facts: Readonly<Record<string, string | number>> = {},
+): KeyringError {
+  const host = URL.canParse(endpoint) ? new URL(endpoint).host : ''
+  return new KeyringError(code, `The identity provider at ${host} ${what}.`, { facts: { host, ...facts } })
+}
+
+const REFUSALS: Readonly<Record<string, readonly [KeyringErrorCode, string]>> = {
+  invalid_client: ['ERR_OAUTH2_CLIENT_REFUSED', 'does not accept the client or how it authenticates'],
+  unauthorized_client: ['ERR_OAUTH2_CLIENT_REFUSED', 'does not let this client use client credentials'],
+  unsupported_grant_type: ['ERR_OAUTH2_CLIENT_REFUSED', 'does not offer client credentials'],
+  invalid_target: ['ERR_OAUTH2_TARGET_REFUSED', 'knows no such resource'],
+  invalid_scope: ['ERR_OAUTH2_TARGET_REFUSED', 'knows no such scope'],
+  access_denied: ['ERR_OAUTH2_TARGET_REFUSED', 'does not let this client have such a token'],
+}
+
+const errorReply = z.object({ error: z.string() })
+
+export function refusedBy(endpoint: string, answer: OutsideAnswer | null): KeyringError {
+  if (answer === null) return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'does not answer')
+  const facts = { status: answer.status }
+  if (answer.status === 429 || answer.status >= 500)
+    return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'cannot answer now', facts)
+  const error = z.safeParse(errorReply, parseJson(answer.text)).data?.error ?? ''
+  const known = Object.hasOwn(REFUSALS, error) ? REFUSALS[error] : undefined
+  if (known !== undefined) return oauthError(known[0], endpoint, known[1], { ...facts, reason: error })
+  if (answer.status === 401)
+    return oauthError('ERR_OAUTH2_CLIENT_REFUSED', endpoint, 'does not accept the client', facts)
+  return oauthError('ERR_OAUTH2_REQUEST_REFUSED', endpoint, 'refuses the request for a token', facts)
+}

@@ -1,0 +1,73 @@
+/** Requests of a login to others than Vault: bounded in time and size, no redirects, and no text of theirs is passed on. */
+import { concat, decodeUtf8 } from '../../core/bytes.ts'
+import type { LoginParts } from './method.ts'
+
+type Outside = Pick<LoginParts, 'clock' | 'fetch'>
+
+export interface OutsideAnswer {
+  readonly status: number
+  readonly text: string
+}
+
+export interface OutsideRequest {
+  readonly url: string
+  readonly method?: 'GET' | 'POST' | 'PUT'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** Milliseconds. */
+  readonly timeoutMs?: number
+}
+
+/** A token with many claims has some KiB. */
+const MOST_BYTES = 256 * 1024
+const TIMEOUT_MS = 5000
+
+/** `null` = no answer: unreachable, too slow, too long. Nothing is repeated. */
+export async function ask(
+  { clock, fetch }: Outside,
+  { url, timeoutMs = TIMEOUT_MS, ...init }: OutsideRequest,
+  signal: AbortSignal,
+): Promise<OutsideAnswer | null> {
+  const [late, settled] = [new AbortController(), new AbortController()]
+  clock.sleep(timeoutMs, settled.signal).then(
+    () => late.abort(),
+    () => {},
+  )
+  try {
+    const either = AbortSignal.any([signal, late.signal])
+    const response = await fetch(new Request(url, { ...init, redirect: 'manual', signal: either }))
+    return { status: response.status, text: await bounded(response) }
+  } catch {
+    return null
+  } finally {
+    settled.abort()
+  }
+}
+
+async function bounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > MOST_BYTES) throw new RangeError('The answer is too long.')
+    chunks.push(chunk)
+  }
+  return decodeUtf8(concat(...chunks)) ?? ''
+}
+
+/** `undefined` = not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** `https`, or plain http to loopback; nobody before an `@`. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password } = new URL(text)
+  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname)
+  return username + password === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback))
+}

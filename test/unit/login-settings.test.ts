@@ -1,0 +1,521 @@
+/** The settings of the logins: what each needs, what does not fit together, and the three spellings of Kong. */
+import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../src/config/config.ts'
+import { HCV, LOGIN } from '../../src/config/rows.ts'
+import type { Runtime } from '../../src/config/settings.ts'
+import { readEntity } from '../../src/config/vault-entity.ts'
+import type { LoginSettings } from '../../src/core/login-settings.ts'
+import { Secret } from '../../src/core/secret.ts'
+
+type Options = Readonly<Record<string, string>>
+
+const OTHERS = {
+  KEYRING_VAULT_HOST: 'https://vault.example:8200',
+  KEYRING_VAULT_MOUNT: 'secret',
+  KEYRING_VAULT_PATH: 'keyring',
+  KEYRING_WRAPPING_KEYS: `main:${Buffer.alloc(32, 7).toString('base64')}`,
+}
+const API = { KEYRING_API_TOKENS: JSON.stringify([{ name: 'ci', sha256: 'ab'.repeat(32), grants: ['read'] }]) }
+const PLACES = { node: API, workers: API, 'lambda-sync': { KEYRING_TABLE: 'edge-keyring' }, 'lambda-http': {} }
+
+/** @param options as `approle_role_id`; names in capitals stay as they are. */
+function parse(options: Options, runtime: Runtime = 'node', prefix = 'KEYRING_VAULT_') {
+  const named = Object.entries(options).map(([name, value]) => [
+    name === name.toUpperCase() ? name : prefix + name.toUpperCase(),
+    value,
+  ])
+  return parseConfig({ ...OTHERS, ...PLACES[runtime], ...Object.fromEntries(named) }, runtime)
+}
+
+function problems(options: Options, runtime: Runtime = 'node'): string[] {
+  const parsed = parse(options, runtime)
+  return parsed.ok
+    ? []
+    : parsed.problems.map(({ name, message }) => `${name.replace('KEYRING_VAULT_', '')}: ${message}`)
+}
+
+function settled(options: Options, runtime: Runtime = 'node') {
+  const parsed = parse(options, runtime)
+  if (!parsed.ok || !parsed.config?.vault) throw new Error(JSON.stringify(parsed))
+  return { vault: parsed.config.vault, auth: shown(parsed.config.vault.auth), notices: parsed.notices }
+}
+
+/** With its secrets, so that they can be compared. */
+const shown = (auth: LoginSettings): unknown => reveal(auth)
+
+function reveal(value: unknown): unknown {
+  if (value instanceof Secret) return `secret ${value.reveal()}`
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, reveal(each)]))
+}
+
+const APPROLE = { auth_method: 'approle', approle_role_id: 'r', approle_secret_id: 's' }
+const OAUTH2 = {
+  auth_method: 'oauth2',
+  oauth2_token_endpoint: 'https://idp.example/token',
+  oauth2_client_id: 'c',
+  oauth2_client_secret: 's',
+}
+const AWS = {
+  auth_method: 'aws_iam',
+  aws_auth_region: 'eu-west-1',
+  aws_access_key_id: 'AKIATESTTESTTESTTEST',
+  aws_secret_access_key: 's/e+c',
+}
+const PEM = '-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----'
+
+describe('a login', () => {
+  it('that is complete gives what its file takes, with defaults', () => {
+    expect(settled({ auth_method: 'kubernetes' }).auth).toEqual({
+      method: 'kubernetes',
+      mount: 'kubernetes',
+      role: 'default',
+      jwt: { file: '/run/secrets/kubernetes.io/serviceaccount/token' },
+    })
+    expect(settled(APPROLE).auth).toEqual({
+      method: 'approle',
+      mount: 'approle',
+      roleId: 'secret r',
+      secretId: 'secret s',
+      wrapping: false,
+      roleName: '',
+    })
+    expect(settled({ auth_method: 'cert', cert_auth_cert: '/c.pem', cert_auth_cert_key: PEM }).auth).toEqual({
+      method: 'cert',
+      mount: 'cert',
+      role: '',
+      certificate: { cert: { file: '/c.pem' }, key: `secret ${PEM}` },
+    })
+    expect(settled({ auth_method: 'jwt', jwt: 'a.b.c' }).auth).toEqual({
+      method: 'jwt',
+      mount: 'jwt',
+      role: '',
+      jwt: 'secret a.b.c',
+    })
+    expect(settled({ auth_method: 'userpass', userpass_username: 'ann', userpass_password: 'p w' }).auth).toEqual({
+      method: 'userpass',
+      mount: 'userpass',
+      username: 'ann',
+      password: 'secret p w',
+    })
+    expect(settled(OAUTH2).auth).toEqual({
+      method: 'oauth2',
+      mount: 'jwt',
+      role: '',
+      issuer: null,
+      tokenEndpoint: 'https://idp.example/token',
+      clientId: 'c',
+      client: { auth: 'client_secret_basic', secret: 'secret s' },
+      scopes: [],
+      audiences: [],
+      resources: [],
+      parameters: {},
+    })
+    expect(settled(AWS).auth).toEqual({
+      method: 'aws_iam',
+      mount: 'aws',
+      role: '',
+      region: 'eu-west-1',
+      stsEndpoint: 'https://sts.eu-west-1.amazonaws.com/',
+      serverId: '',
+      credentials: {
+        from: 'keys',
+        accessKeyId: 'AKIATESTTESTTESTTEST',
+        secretAccessKey: 'secret s/e+c',
+        sessionToken: null,
+      },
+      assume: null,
+    })
+  })
+
+  it.each([
+    ['token', ['TOKEN: is required: a Vault token that may read the secret']],
+    [
+      'approle',
+      [
+        'APPROLE_ROLE_ID: is required: the role id',
+        'APPROLE_SECRET_ID: is required, or KEYRING_VAULT_APPROLE_SECRET_ID_FILE: the secret id',
+      ],
+    ],
+    [
+      'cert',
+      [
+        'CERT_AUTH_CERT: is required: the text in PEM, or the path of its file',
+        'CERT_AUTH_CERT_KEY: is required: the text in PEM, or the path of its file',
+      ],
+    ],
+    ['jwt', ['JWT: is required, or KEYRING_VAULT_JWT_FILE: a JWT, or the options oauth2_* to get one']],
+    [
+      'oauth2',
+      [
+        'OAUTH2_CLIENT_ID: is required: the id of the client',
+        'OAUTH2_TOKEN_ENDPOINT: is required, or KEYRING_VAULT_OAUTH2_ISSUER: where tokens are issued',
+        'OAUTH2_CLIENT_SECRET: is required, or KEYRING_VAULT_OAUTH2_PRIVATE_KEY: the secret of the client',
+      ],
+    ],
+    ['aws_iam', ['AWS_AUTH_REGION: is required: the region of STS, such as eu-west-1']],
+    [
+      'userpass',
+      ['USERPASS_USERNAME: is required: the name of the user', 'USERPASS_PASSWORD: is required: the password'],
+    ],
+  ])('says everything that is missing at once: %s', (auth_method, expected) => {
+    expect(problems({ auth_method })).toEqual(expected)
+  })
+
+  it('says what is missing beside what is wrong', () => {
+    expect(problems({ auth_method: 'approle', approle_role_id: 'a b', approle_response_wrapping: 'maybe' })).toEqual([
+      'APPROLE_ROLE_ID: must be printable ASCII without spaces',
+      'APPROLE_RESPONSE_WRAPPING: must be on or off',
+      'APPROLE_SECRET_ID: is required, or KEYRING_VAULT_APPROLE_SECRET_ID_FILE: the secret id',
+    ])
+  })
+
+  it('takes a value or a file, never both', () => {
+    expect(problems({ ...APPROLE, approle_secret_id_file: '/s' })).toEqual([
+      'APPROLE_SECRET_ID: is set beside KEYRING_VAULT_APPROLE_SECRET_ID_FILE: set one of the two',
+    ])
+    expect(problems({ auth_method: 'jwt', jwt: 'a.b.c', jwt_file: '/j' })).toHaveLength(1)
+    expect(problems({ auth_method: 'kubernetes', kube_api_token: 'x', kube_api_token_file: '/t' })).toHaveLength(1)
+  })
+
+  it('trims what is given and the slashes around its mount', () => {
+    const auth = settled({ ...APPROLE, approle_role_id: ' r\n', approle_auth_path: '/team/approle/' }).auth
+    expect(auth).toMatchObject({ mount: 'team/approle', roleId: 'secret r' })
+    for (const aws_login_path of ['/v1/auth/team/aws/login', 'auth/team/aws', 'team/aws', '/team/aws/'])
+      expect(settled({ ...AWS, aws_login_path }).auth).toMatchObject({ mount: 'team/aws' })
+  })
+
+  it('has a namespace of its own only when it is set', () => {
+    const namespaces = (options: Options) => {
+      const { namespace, loginNamespace } = settled({ token: 't', namespace: 'team', ...options }).vault
+      return [namespace, loginNamespace]
+    }
+    expect(namespaces({})).toEqual(['team', 'team'])
+    expect(namespaces({ login_namespace: '/admin/' })).toEqual(['team', 'admin'])
+    expect(namespaces({ login_namespace: '/' })).toEqual(['team', ''])
+  })
+
+  it('does not use the options of another one, and says so; what others read is left alone', () => {
+    expect(settled({ ...APPROLE, token: 't', kube_role: 'k' }).notices).toEqual([
+      'KEYRING_VAULT_TOKEN is not used here: the login is approle.',
+      'KEYRING_VAULT_KUBE_ROLE is not used here: the login is approle.',
+    ])
+    expect(settled({ ...APPROLE, VAULT_TOKEN: 't' }).notices).toEqual([])
+  })
+
+  it('with a wrapping token of any role gives a warning', () => {
+    const wrapping = { ...APPROLE, approle_response_wrapping: 'on' }
+    expect(settled(wrapping).notices).toEqual([
+      expect.stringMatching(/^WARNING: KEYRING_VAULT_APPROLE_ROLE_NAME is not/),
+    ])
+    expect(settled({ ...wrapping, approle_role_name: 'app' }).notices).toEqual([])
+  })
+
+  it.each(['aws_ec2', 'gcp_iam', 'gcp_gce', 'azure'])('by %s comes later, and so do its options', (auth_method) => {
+    expect(problems({ auth_method })).toEqual([expect.stringMatching(/^AUTH_METHOD: .*comes with a later release$/)])
+    expect(problems({ token: 't', gcp_auth_role: 'r', azure_login_path: 'p', aws_auth_nonce: 'n' })).toEqual([
+      'AWS_AUTH_NONCE: is not a setting yet: its login comes with a later release',
+      'AZURE_LOGIN_PATH: is not a setting yet: its login comes with a later release',
+      'GCP_AUTH_ROLE: is not a setting yet: its login comes with a later release',
+    ])
+  })
+
+  it('is not read where Vault is never asked', () => {
+    const parsed = parseConfig(
+      {
+        KEYRING_WRAPPING_KEYS: OTHERS.KEYRING_WRAPPING_KEYS,
+        ...API,
+        KEYRING_TABLE: 'edge-keyring',
+        KEYRING_SYNC_FUNCTION: 'f',
+        KEYRING_VAULT_APPROLE_ROLE_ID: 'r',
+        KONG_VAULT_HCV_TOKEN: 't',
+      },
+      'lambda-http',
+    )
+    expect(parsed).toMatchObject({
+      problems: ['KEYRING_VAULT_APPROLE_ROLE_ID', 'KONG_VAULT_HCV_TOKEN'].map((name) => ({ name })),
+    })
+  })
+})
+
+describe('jwt and oauth2', () => {
+  it('mean the same with a client, and share role and mount', () => {
+    const more = { jwt_auth_path: 'idp', jwt_role: 'demo' }
+    const { auth } = settled({ ...OAUTH2, ...more })
+    expect(auth).toMatchObject({ method: 'oauth2', mount: 'idp', role: 'demo' })
+    expect(settled({ ...OAUTH2, ...more, auth_method: 'jwt' }).auth).toEqual(auth)
+    expect(settled({ ...OAUTH2, jwt_auth_path: 'idp', oauth2_role_name: 'demo' }).auth).toEqual(auth)
+    expect(problems({ ...OAUTH2, jwt_role: 'demo', oauth2_role_name: 'other' })).toEqual([
+      'JWT_ROLE: differs from KEYRING_VAULT_OAUTH2_ROLE_NAME: set one of the two',
+    ])
+  })
+
+  it('do not guess between a JWT and a client', () => {
+    expect(problems({ ...OAUTH2, auth_method: 'jwt', jwt: 'a.b.c' })).toEqual([
+      'JWT: is set beside KEYRING_VAULT_OAUTH2_CLIENT_ID: set one of the two',
+    ])
+  })
+
+  it('take lists, and parameters that are none of the protocol', () => {
+    const more = {
+      oauth2_scopes: 'a b, c',
+      oauth2_audiences: 'https://idp.example/api/v2/',
+      oauth2_resource: 'urn:a,urn:b',
+      oauth2_parameters: '{"tenant":"t"}',
+    }
+    expect(settled({ ...OAUTH2, ...more }).auth).toMatchObject({
+      scopes: ['a', 'b', 'c'],
+      audiences: ['https://idp.example/api/v2/'],
+      resources: ['urn:a', 'urn:b'],
+      parameters: { tenant: 't' },
+    })
+    for (const oauth2_parameters of ['x', '[]', '{"a":1}', '{"client_secret":"x"}', '{"grant_type":"x"}'])
+      expect(problems({ ...OAUTH2, oauth2_parameters })).toHaveLength(1)
+  })
+
+  it('know how a client authenticates by what it has', () => {
+    const { oauth2_client_secret: _secret, ...open } = OAUTH2
+    const client = (options: Options) => settled({ ...open, ...options }).auth
+    expect(client({ oauth2_private_key: PEM })).toMatchObject({ client: { auth: 'private_key_jwt' } })
+    expect(client({ oauth2_private_key: '{"kty":"EC"}' })).toMatchObject({ client: { key: 'secret {"kty":"EC"}' } })
+    expect(client({ oauth2_private_key: '/key.pem' })).toMatchObject({ client: { key: { file: '/key.pem' } } })
+    const post = { oauth2_client_secret: 's', oauth2_client_auth: 'client_secret_post' }
+    expect(client(post)).toMatchObject({ client: { auth: 'client_secret_post' } })
+    expect(problems({ ...OAUTH2, oauth2_private_key: PEM })).toHaveLength(1)
+    expect(problems({ ...OAUTH2, oauth2_client_auth: 'private_key_jwt' })).toHaveLength(1)
+    expect(problems({ ...open, oauth2_private_key: PEM, oauth2_client_auth: 'client_secret_post' })).toHaveLength(1)
+    expect(problems({ ...open, oauth2_private_key: '-----BEGIN RSA PRIVATE KEY-----' })).toEqual([
+      'OAUTH2_PRIVATE_KEY: must be PKCS #8: openssl pkcs8 -topk8 -nocrypt',
+    ])
+  })
+
+  it.each([
+    'idp.example',
+    'http://idp.example/token',
+    'https://u:p@idp.example/',
+    'https://idp.example/?a',
+    'ftp://idp',
+  ])('refuse %s as a token endpoint or issuer', (url) => {
+    expect(problems({ ...OAUTH2, oauth2_token_endpoint: url })).toHaveLength(1)
+    expect(problems({ ...OAUTH2, oauth2_issuer: url })).toHaveLength(1)
+  })
+
+  it('take plain http on loopback', () => {
+    expect(problems({ ...OAUTH2, oauth2_token_endpoint: 'http://127.0.0.1:3000/token' })).toEqual([])
+  })
+})
+
+describe('aws_iam', () => {
+  const { aws_access_key_id: _id, aws_secret_access_key: _secret, ...bare } = AWS
+  const credentials = (env: Options, runtime: Runtime = 'node') =>
+    (settled({ ...bare, ...env }, runtime).auth as { credentials: unknown }).credentials
+
+  it('takes the keys that the platform has put into the environment', () => {
+    const pair = { AWS_ACCESS_KEY_ID: 'ASIA', AWS_SECRET_ACCESS_KEY: 'k' }
+    expect(credentials({ ...pair, AWS_SESSION_TOKEN: 't' }, 'lambda-sync')).toEqual({
+      from: 'keys',
+      accessKeyId: 'ASIA',
+      secretAccessKey: 'secret k',
+      sessionToken: 'secret t',
+    })
+    expect(credentials(pair, 'workers')).toMatchObject({ sessionToken: null })
+  })
+
+  it('asks the container, then the instance', () => {
+    const relative = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/v2/credentials/x' }
+    expect(credentials(relative)).toEqual({
+      from: 'container',
+      url: 'http://169.254.170.2/v2/credentials/x',
+      authorization: null,
+    })
+    const full = { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://169.254.170.23/v1/credentials' }
+    expect(credentials({ ...full, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: '/t' })).toMatchObject({
+      url: 'http://169.254.170.23/v1/credentials',
+      authorization: { file: '/t' },
+    })
+    expect(credentials({ ...full, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'x' })).toMatchObject({
+      authorization: 'secret x',
+    })
+    expect(credentials({})).toEqual({ from: 'imds', endpoint: 'http://169.254.169.254' })
+    expect(credentials({ AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://evil.example/' })).toMatchObject({ from: 'imds' })
+  })
+
+  it('is refused where there is no identity, and with half a pair', () => {
+    const none = [expect.stringMatching(/^AWS_ACCESS_KEY_ID: is required, with KEYRING_VAULT_AWS_SECRET_ACCESS_KEY: /)]
+    expect(problems(bare, 'workers')).toEqual(none)
+    expect(problems({ ...bare, AWS_EC2_METADATA_DISABLED: 'true' })).toEqual(none)
+    expect(problems({ ...bare, aws_access_key_id: AWS.aws_access_key_id })).toEqual([
+      'AWS_SECRET_ACCESS_KEY: is required beside KEYRING_VAULT_AWS_ACCESS_KEY_ID',
+    ])
+  })
+
+  it('takes the region of the platform, an endpoint, a role to assume and an id of the server', () => {
+    const { aws_auth_region: _region, ...open } = AWS
+    expect(settled({ ...open, AWS_REGION: 'cn-north-1' }, 'lambda-sync').auth).toMatchObject({
+      region: 'cn-north-1',
+      stsEndpoint: 'https://sts.cn-north-1.amazonaws.com.cn/',
+    })
+    const more = {
+      aws_sts_endpoint_url: 'http://127.0.0.1:5000',
+      aws_assume_role_arn: 'arn:aws:iam::123456789012:role/edge/login',
+      aws_role_session_name: 'session',
+      aws_iam_server_id: 'vault.example',
+    }
+    expect(settled({ ...AWS, ...more }).auth).toMatchObject({
+      stsEndpoint: 'http://127.0.0.1:5000/',
+      assume: { arn: more.aws_assume_role_arn, session: 'session' },
+      serverId: 'vault.example',
+    })
+    expect(problems({ ...AWS, aws_auth_region: 'evil.example/' })).toHaveLength(1)
+    expect(problems({ ...AWS, aws_assume_role_arn: 'role/x' })).toHaveLength(1)
+    expect(problems({ ...AWS, aws_access_key_id: 'x' })).toHaveLength(1)
+  })
+})
+
+describe('on Workers', () => {
+  it('there are no files: each is refused with the way out', () => {
+    expect(problems({ auth_method: 'kubernetes' }, 'workers')).toEqual([
+      'KUBE_API_TOKEN: is required: the JWT of the service account',
+    ])
+    expect(problems({ auth_method: 'kubernetes', kube_api_token_file: '/t' }, 'workers')).toEqual([
+      'KUBE_API_TOKEN_FILE: cannot be used on Workers, which have no files: set KEYRING_VAULT_KUBE_API_TOKEN',
+    ])
+    const { approle_secret_id: _secret, ...approle } = APPROLE
+    expect(problems({ ...approle, approle_secret_id_file: '/s' }, 'workers')).toHaveLength(1)
+    expect(problems({ auth_method: 'jwt', jwt_file: '/j' }, 'workers')).toHaveLength(1)
+    const { oauth2_client_secret: _client, ...oauth2 } = OAUTH2
+    expect(problems({ ...oauth2, oauth2_private_key: '/k' }, 'workers')).toEqual([
+      'OAUTH2_PRIVATE_KEY: must be the text itself on Workers, which have no files',
+    ])
+  })
+
+  it('a certificate is bound, not given', () => {
+    const given = problems({ auth_method: 'cert', cert_auth_cert: PEM, cert_auth_cert_key: PEM }, 'workers')
+    expect(given).toEqual(
+      expect.arrayContaining(
+        ['CERT_AUTH_CERT', 'CERT_AUTH_CERT_KEY'].map(
+          (name) => `${name}: cannot be used on Workers: upload the certificate and bind it as an mTLS certificate`,
+        ),
+      ),
+    )
+  })
+})
+
+describe("Kong's Vault entity", () => {
+  const where = { env: {}, runtime: 'node', allowHttp: false } as const
+
+  it('is read from KONG_VAULT_HCV_*, and is absent when none of them is set', () => {
+    const parsed = parse({ token: 'own', ...hcv({ protocol: 'https', host: 'kv.example', kv: 'v2', ...APPROLE }) })
+    expect(parsed).toMatchObject({
+      config: {
+        hcv: { address: 'https://kv.example:8200', mount: 'secret', kv: 2, auth: { method: 'approle' } },
+        vault: { auth: { method: 'token' } },
+      },
+    })
+    expect(parse({ token: 'own' })).toMatchObject({ config: { hcv: null } })
+  })
+
+  it('has the defaults of Kong', () => {
+    const inTeam = readEntity({ token: 't', namespace: 'team', login_namespace: 'admin' }, where).connection
+    expect([inTeam?.namespace, inTeam?.loginNamespace]).toEqual(['team', 'admin'])
+    expect(readEntity({ token: 't' }, where).connection).toMatchObject({
+      address: 'http://127.0.0.1:8200',
+      namespace: '',
+      loginNamespace: '',
+      mount: 'secret',
+      kv: 1,
+      auth: { method: 'token' },
+    })
+  })
+
+  it('as an object and as variables is the same', () => {
+    for (const options of [APPROLE, OAUTH2, AWS, { auth_method: 'kubernetes', kube_role: 'r' }]) {
+      const config = { ...options, host: '::1', port: '8201', namespace: 'team', login_namespace: 'admin' }
+      const parsed = parse({ token: 'own', ...hcv(config) })
+      const { connection } = readEntity({ ...config, port: 8201 }, where)
+      expect(parsed).toMatchObject({ config: { hcv: { address: 'http://[::1]:8201' } } })
+      expect(reveal(connection)).toEqual(reveal(parsed.ok ? parsed.config?.hcv : null))
+    }
+  })
+
+  it('of the OAuth2 how-to is taken as it is, in the form of decK', () => {
+    const config = {
+      host: 'vault.example',
+      port: 8200,
+      protocol: 'https',
+      mount: 'secret',
+      kv: 'v2',
+      token: 'root',
+      auth_method: 'oauth2',
+      oauth2_role_name: 'demo',
+      oauth2_token_endpoint: 'https://idp.example/oauth/token',
+      oauth2_client_id: '${{ env "DECK_CLIENT_ID" }}',
+      oauth2_client_secret: '${{ env "DECK_CLIENT_SECRET" }}',
+      oauth2_audiences: 'https://idp.example/api/v2/',
+      approle_response_wrapping: null,
+      gcp_auth_role: null,
+    }
+    const env = { DECK_CLIENT_ID: 'client', DECK_CLIENT_SECRET: 'hush' }
+    const read = readEntity(config, { ...where, env })
+    expect([read.problems, read.notices]).toEqual([[], ['config.token is not used here: the login is oauth2.']])
+    expect(reveal(read.connection)).toMatchObject({
+      address: 'https://vault.example:8200',
+      kv: 2,
+      auth: {
+        method: 'oauth2',
+        role: 'demo',
+        clientId: 'client',
+        client: { secret: 'secret hush' },
+        audiences: ['https://idp.example/api/v2/'],
+      },
+    })
+  })
+
+  it.each([
+    ['a field that nobody knows', { hots: 'x' }, 'config: has a field that is not known'],
+    ['a field of a later login', { azure_auth_role: 'x' }, 'config: has a field of a login that comes with a later'],
+    ['an object', { host: { a: 1 } }, 'config.host: must be a text, a number, true or false'],
+    ['a variable that is not set', { mount: '${{ env "DECK_X" }}' }, 'config.mount: names a variable that is not set'],
+    ['a variable of others', { mount: '${{ env "HOME" }}' }, 'config.mount: may name variables that begin with DECK_'],
+    ['plain http', { host: 'kv.example' }, 'config.protocol: must be https, unless the host is loopback'],
+    ['no verification', { ssl_verify: false }, 'config.ssl_verify: must be on'],
+    ['another version', { kv: 'v3' }, 'config.kv: must be v1 or v2'],
+    ['two names that differ', { jwt_role: 'a', oauth2_role_name: 'b' }, 'config.jwt_role: differs from config.oauth2'],
+    ['a login without what it needs', { auth_method: 'approle' }, 'config.approle_role_id: is required'],
+  ])('is refused with %s', (_name, config, expected) => {
+    const { connection, problems } = readEntity({ token: 't', ...config }, where)
+    expect(connection).toBeNull()
+    expect(problems.map(({ name, message }) => `${name}: ${message}`)).toContainEqual(expect.stringContaining(expected))
+  })
+
+  it('has what belongs to references noted, and plain http warned of where it is allowed', () => {
+    const { notices, problems } = readEntity(
+      { token: 't', host: 'kv.example', ttl: 60, decode_base64: true },
+      { ...where, allowHttp: true },
+    )
+    expect(problems).toEqual([])
+    expect(notices).toEqual([
+      expect.stringMatching(/^WARNING: config.protocol is http/),
+      expect.stringMatching(/^config.ttl is not used yet/),
+      expect.stringMatching(/^config.decode_base64 is not used yet/),
+    ])
+  })
+
+  it('has names of its own, which are refused when misspelt', () => {
+    const parsed = parse({ token: 'own', KONG_VAULT_HCV_KUBE_ROL: 'x', KONG_VAULT_HCV_GCP_JWT_EXP: '1' })
+    expect(parsed).toMatchObject({
+      problems: [
+        { message: 'is not a setting yet: its login comes with a later release' },
+        { message: 'is not a setting. Did you mean KONG_VAULT_HCV_KUBE_ROLE?' },
+      ],
+    })
+  })
+
+  it('has every option of the logins', () => {
+    const options = LOGIN.map(([name]) => name.replace('KEYRING_VAULT_', 'KONG_VAULT_HCV_'))
+    expect(HCV.map(([name]) => name)).toEqual(expect.arrayContaining(options))
+  })
+})
+
+const hcv = (options: Options): Options =>
+  Object.fromEntries(Object.entries(options).map(([name, value]) => [`KONG_VAULT_HCV_${name.toUpperCase()}`, value]))

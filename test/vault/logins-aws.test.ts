@@ -1,0 +1,176 @@
+/** aws_iam: signed questions that moto verifies, and keys from wherever a platform has them. */
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Clock } from '../../src/core/ports.ts'
+import { awsVault } from '../support/aws-vault.ts'
+import { NEVER, loginMethod, refusal } from '../support/logins.ts'
+import { startMoto } from '../support/moto.ts'
+
+const moto = await startMoto()
+const address = moto?.address ?? ''
+
+const options = (more = {}) => ({
+  auth_method: 'aws_iam',
+  aws_login_path: 'cloud',
+  aws_auth_role: 'edge',
+  aws_auth_region: 'eu-west-1',
+  aws_sts_endpoint_url: address,
+  aws_access_key_id: moto?.account.id ?? '',
+  aws_secret_access_key: moto?.account.secret ?? '',
+  ...more,
+})
+
+describe.skipIf(moto === null)('aws_iam', () => {
+  afterAll(() => moto?.close())
+
+  it('is verified by STS, as who the keys are', async () => {
+    const vault = awsVault('')
+    const { token } = await loginMethod(options()).login(vault, NEVER)
+    expect(token.reveal()).toBe(moto?.account.arn)
+    expect(vault.seen).toMatchObject([{ role: 'edge', url: `${address}/` }])
+    expect(vault.seen[0]?.headers['authorization']).toMatch(/\/eu-west-1\/sts\/aws4_request/)
+  })
+
+  it('sends no role when none is named', async () => {
+    const { aws_auth_role: _role, ...rest } = options()
+    const vault = awsVault('')
+    await loginMethod(rest).login(vault, NEVER)
+    expect(vault.seen).toMatchObject([{ role: undefined }])
+  })
+
+  it('signs the id of the server', async () => {
+    const named = loginMethod(options({ aws_iam_server_id: 'vault.example' }))
+    expect(await named.login(awsVault('vault.example'), NEVER)).toBeDefined()
+    expect(await refusal(named.login(awsVault('other.example'), NEVER))).toBe('ERR_VAULT_REQUEST_REFUSED server id')
+    expect(await refusal(loginMethod(options()).login(awsVault('vault.example'), NEVER))).toMatch(/server id$/)
+  })
+
+  it('is refused by STS with another secret or unknown keys', async () => {
+    const wrong = options({ aws_secret_access_key: 'wrong' })
+    expect(await refusal(loginMethod(wrong).login(awsVault(''), NEVER))).toBe('ERR_VAULT_REQUEST_REFUSED sts')
+    const unknown = options({ aws_access_key_id: 'AKIAUNKNOWNUNKNOWN00' })
+    expect(await refusal(loginMethod(unknown).login(awsVault(''), NEVER))).toBe('ERR_VAULT_REQUEST_REFUSED sts')
+  })
+
+  it('takes another role before, with the name of the session', async () => {
+    const more = { aws_assume_role_arn: moto?.role ?? '', aws_role_session_name: 'from-the-edge' }
+    const { token } = await loginMethod(options(more)).login(awsVault(''), NEVER)
+    expect(token.reveal()).toMatch(/:assumed-role\/login\/from-the-edge$/)
+  })
+
+  it('is refused before Vault is asked when the role may not be taken, or STS is away', async () => {
+    const vault = awsVault('')
+    const closed = options({ aws_assume_role_arn: moto?.closedRole ?? '' })
+    expect(await refusal(loginMethod(closed).login(vault, NEVER))).toBe('ERR_AWS_ROLE_REFUSED')
+    const away = options({ aws_assume_role_arn: moto?.role ?? '', aws_sts_endpoint_url: 'http://127.0.0.1:9' })
+    expect(await refusal(loginMethod(away).login(vault, NEVER))).toBe('ERR_AWS_UNAVAILABLE')
+    expect(vault.seen).toEqual([])
+  })
+
+  describe('with the keys of the platform', () => {
+    let services: Server
+    let base = ''
+    let answer: (request: IncomingMessage) => { status?: number; body: string }
+    beforeAll(async () => {
+      services = createServer((request, response) => {
+        const { status = 200, body } = answer(request)
+        response.writeHead(status).end(body)
+      })
+      await new Promise<void>((resolve) => services.listen(0, '127.0.0.1', resolve))
+      base = `http://127.0.0.1:${(services.address() as AddressInfo).port}`
+    })
+    afterAll(() => services.close())
+
+    const { aws_access_key_id: _id, aws_secret_access_key: _secret, ...bare } = options()
+    const keys = () =>
+      JSON.stringify({
+        AccessKeyId: moto?.session.id,
+        SecretAccessKey: moto?.session.secret,
+        Token: moto?.session.token,
+        Code: 'Success',
+      })
+    const login = (env: Record<string, string>, parts = {}) => {
+      const vault = awsVault('')
+      return { vault, ended: loginMethod(bare, parts, env).login(vault, NEVER) }
+    }
+
+    it('of the environment signs the session too', async () => {
+      const { vault, ended } = login({
+        AWS_ACCESS_KEY_ID: moto?.session.id ?? '',
+        AWS_SECRET_ACCESS_KEY: moto?.session.secret ?? '',
+        AWS_SESSION_TOKEN: moto?.session.token ?? '',
+      })
+      await ended
+      expect(vault.seen[0]?.headers).toMatchObject({
+        'x-amz-security-token': moto?.session.token,
+        authorization: expect.stringContaining('x-amz-security-token'),
+      })
+    })
+
+    it('of the container come with its authorization', async () => {
+      answer = ({ headers, url }) =>
+        headers.authorization === 'key-of-the-task' && url === '/keys'
+          ? { body: keys() }
+          : { status: 403, body: keys() }
+      const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${base}/keys` }
+      const authorized = { ...env, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'key-of-the-task' }
+      expect((await login(authorized).ended).token.reveal()).toBe(moto?.session.arn)
+      expect(await refusal(login(env).ended)).toBe('ERR_AWS_CREDENTIALS_UNAVAILABLE')
+    })
+
+    it('of the instance come by version 2 of its metadata alone', async () => {
+      const asked: string[] = []
+      answer = ({ method, url, headers }) => {
+        asked.push(`${method} ${url}`)
+        if (method === 'PUT') return { body: 'imds-session' }
+        if (headers['x-aws-ec2-metadata-token'] !== 'imds-session') return { status: 401, body: '' }
+        return { body: url?.endsWith('/edge-role') ? keys() : 'edge-role\n' }
+      }
+      const { ended } = login({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `${base}/` })
+      expect((await ended).token.reveal()).toBe(moto?.session.arn)
+      const roles = '/latest/meta-data/iam/security-credentials/'
+      expect(asked).toEqual(['PUT /latest/api/token', `GET ${roles}`, `GET ${roles}edge-role`])
+    })
+
+    it.each([
+      ['no role', () => ({ body: '' })],
+      [
+        'a role that would be another path',
+        ({ method, url }: IncomingMessage) => ({ body: method === 'PUT' ? 't' : url?.endsWith('/') ? '../x' : keys() }),
+      ],
+      ['no JSON', ({ url }: IncomingMessage) => ({ body: url?.endsWith('/r') ? '<xml/>' : 'r' })],
+      ['too much', () => ({ body: 'x'.repeat(300_000) })],
+      ['a redirect', () => ({ status: 302, body: '' })],
+    ])('of the instance are not believed with %s', async (_name, odd) => {
+      answer = odd
+      const vault = { AWS_EC2_METADATA_SERVICE_ENDPOINT: base }
+      expect(await refusal(login(vault).ended)).toBe('ERR_AWS_CREDENTIALS_UNAVAILABLE')
+    })
+
+    it('of a service that does not answer are waited for one second', async () => {
+      const waits: number[] = []
+      const clock: Clock = { now: () => Date.now(), sleep: async (ms) => void waits.push(ms) }
+      const silent = {
+        clock,
+        fetch: ({ signal }: Request) =>
+          new Promise<never>((_resolve, reject) =>
+            signal.addEventListener('abort', () => reject(new Error('aborted'))),
+          ),
+      }
+      const { ended } = login({ AWS_EC2_METADATA_SERVICE_ENDPOINT: base }, silent)
+      expect([await refusal(ended), waits]).toEqual(['ERR_AWS_CREDENTIALS_UNAVAILABLE', [1000]])
+    })
+
+    it('are one credential as long as they come from there; own keys are what they are', async () => {
+      const credential = (env: Record<string, string>, more = {}) =>
+        loginMethod({ ...bare, ...more }, {}, env).credential(NEVER)
+      const lambda = (id: string) => ({ AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: 'k', AWS_SESSION_TOKEN: id })
+      expect(await credential(lambda('A'))).toBe(await credential(lambda('B')))
+      expect(await credential({}, { aws_assume_role_arn: moto?.role ?? '' })).not.toBe(await credential({}))
+      const own = (secret: string) => loginMethod(options({ aws_secret_access_key: secret })).credential(NEVER)
+      expect(await own('a')).not.toBe(await own('b'))
+    })
+  })
+})
