@@ -22,7 +22,8 @@ export function sqliteStore(path: string): SqliteStore {
 function openStore(path: string): SqliteStore {
   closeSync(openSync(path, 'a', 0o600))
   const database = new DatabaseSync(path, { timeout: BUSY_MS })
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  patiently(() => database.exec('PRAGMA journal_mode = WAL'))
+  database.exec('PRAGMA synchronous = FULL')
   const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
   if (layout > LAYOUT) throw unavailable(path, `was written by a newer release (layout ${layout})`)
   database.exec(
@@ -64,6 +65,22 @@ function openStore(path: string): SqliteStore {
       return stored
     },
     close: () => database.close(),
+  }
+}
+
+const SQLITE_BUSY = 5
+const PAUSE_MS = 10
+
+/** The first switch to WAL needs the file alone, and does not wait for others by itself as statements do. */
+function patiently(work: () => void): void {
+  const deadline = Date.now() + BUSY_MS
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if ((error as { errcode?: unknown }).errcode !== SQLITE_BUSY || Date.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS)
+    }
   }
 }
 

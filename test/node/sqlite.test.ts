@@ -1,10 +1,12 @@
 import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { once } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
@@ -22,6 +24,13 @@ describe('one SQLite file', () => {
     path = join(folder, 'db')
   })
   afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('is opened by three threads at the same moment, a hundred times', async () => {
+    const task = { folder, files: 100, threads: 3, gate: new SharedArrayBuffer(4) }
+    const threads = [1, 2, 3].map(() => new Worker(child('open'), { workerData: task }))
+    const refused = await Promise.all(threads.map(async (thread) => (await once(thread, 'message')) as string[][]))
+    expect(refused.flat(2)).toEqual([])
+  })
 
   it('counts to 4,000 when four processes raise a counter 1,000 times each', async () => {
     sqliteStore(path).close()

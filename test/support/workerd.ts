@@ -36,7 +36,7 @@ const { default: BINARY } = createRequire(createRequire(import.meta.url).resolve
 }
 
 /** Bundles as `wrangler deploy` does. */
-export async function bundle(entry: string): Promise<string> {
+async function bundle(entry: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
