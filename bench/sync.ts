@@ -100,6 +100,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     store: memoryStore(),
     replica: null,
     fetch: (request) => fetch(request),
+    readFile: null,
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

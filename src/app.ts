@@ -2,7 +2,7 @@
 import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
 import type { ApiToken } from './auth/tokens.ts'
-import type { Config, VaultSettings } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
 import type {
@@ -17,18 +17,15 @@ import type {
   RecordStore,
   Replica,
 } from './core/ports.ts'
-import { Secret } from './core/secret.ts'
 import { createHttp } from './http/app.ts'
 import { createAuthority as createKeyringAuthority } from './keyring/authority.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
-import { withHeaders } from './vault/headers.ts'
 import { kv1Source } from './vault/kv1.ts'
 import { kv2Source } from './vault/kv2.ts'
-import { tokenLogin } from './vault/login/token.ts'
-import type { VaultTransport } from './vault/transport.ts'
-import { vaultTransport } from './vault/transport.ts'
+import type { LoginParts } from './vault/login/method.ts'
+import { openReaders } from './vault/open.ts'
 
 interface Primitives {
   readonly cipher: Cipher
@@ -36,7 +33,7 @@ interface Primitives {
   readonly clock: Clock
 }
 
-export interface AuthorityPorts extends Primitives {
+export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'> {
   readonly store: RecordStore
   /** Written after each put of the record. `null` = there is none. */
   readonly replica: Replica | null
@@ -66,23 +63,14 @@ export interface AppPorts extends Primitives {
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const fetch = withHeaders(ports.fetch, vault.address, vault.headers)
-  const transport = vaultTransport({ ...ports, ...vault, fetch })
-  const sources = new Map(vault.secrets.map((each) => [each.keyring, vaultSource(vault, ports, transport, each)]))
+  const readers = openReaders(vault, { ...ports, wrappingKeys })
+  const sources = new Map(
+    vault.secrets.map(({ keyring, kv, ...secret }): [string, OpenKeySource] => {
+      const open = kv === 'v1' ? kv1Source : kv2Source
+      return [keyring, (token) => open({ ...ports, ...vault, ...secret, reader: readers(token) })]
+    }),
+  )
   return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
-}
-
-function vaultSource(
-  vault: VaultSettings,
-  { cipher, hash }: Primitives,
-  transport: VaultTransport,
-  { kv, mount, path }: VaultSettings['secrets'][number],
-): OpenKeySource {
-  const own = vault.auth.method === 'token' ? vault.auth.token : null
-  if (own === null) throw new TypeError('This login is not connected yet.')
-  const login = (token: string | null) => tokenLogin(token === null ? own : new Secret(token))
-  const open = kv === 'v1' ? kv1Source : kv2Source
-  return (token) => open({ ...vault, mount, path, transport, login: login(token), cipher, hash })
 }
 
 /** What `createApp` needs of the settings. */

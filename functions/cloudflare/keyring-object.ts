@@ -72,6 +72,7 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
     replica: replicaOf(bindings),
     fetch: vaultFetch(bindings, parsed.config.vault?.address),
+    readFile: null,
     encryptBoundMs: encryptBoundMs(FRESHNESS, parsed.config.syncPeriodMs),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

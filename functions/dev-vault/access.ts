@@ -10,18 +10,36 @@ interface Rule {
   readonly capabilities: ReadonlySet<string>
 }
 
-export interface Token {
-  readonly id: string
-  readonly accessor: string
+export interface TokenOptions {
   readonly policies: readonly string[]
-  readonly created: string
   /** 0 = for ever. */
   readonly ttlSeconds: number
+  readonly type?: 'service' | 'batch'
+  readonly renewable?: boolean
+  /** Each renewal begins this anew; 0 = none. */
+  readonly periodSeconds?: number
+  /** Since its creation; 0 = none. */
+  readonly maxSeconds?: number
+  /** 0 = without limit. */
+  readonly uses?: number
+  /** Where it was made. */
+  readonly path?: string
+  readonly meta?: Readonly<Record<string, string>> | null
 }
 
-/** What every token may do, as Vault's `default` policy says. */
-const OWN_TOKEN: readonly Rule[] = [
+export interface Token extends Required<TokenOptions> {
+  readonly id: string
+  readonly accessor: string
+  readonly created: string
+  /** Milliseconds since 1970; Infinity = never. */
+  expires: number
+  usesLeft: number
+}
+
+/** Vault's `default` policy, as far as it is needed. */
+const DEFAULT: readonly Rule[] = [
   { path: 'auth/token/lookup-self', capabilities: new Set(['read']) },
+  { path: 'auth/token/renew-self', capabilities: new Set(['update']) },
   { path: 'auth/token/revoke-self', capabilities: new Set(['update']) },
 ]
 
@@ -30,13 +48,27 @@ export class Access {
   readonly #policies = new Map<string, readonly Rule[]>()
 
   constructor(rootToken: string) {
-    this.issue(['root'], 0, rootToken)
+    this.issue({ policies: ['root'], ttlSeconds: 0, id: rootToken })
   }
 
-  issue(policies: readonly string[], ttlSeconds: number, id = `s.${randomBytes(18).toString('base64url')}`): Token {
-    const accessor = randomBytes(18).toString('base64url')
-    const token = { id, accessor, policies, ttlSeconds, created: timeNow() }
-    this.#tokens.set(id, token)
+  issue({ id, ...options }: TokenOptions & { id?: string }): Token {
+    const type = options.type ?? 'service'
+    const token: Token = {
+      type,
+      renewable: false,
+      periodSeconds: 0,
+      maxSeconds: 0,
+      uses: 0,
+      path: 'auth/token/create',
+      meta: null,
+      ...options,
+      id: id ?? `${type === 'batch' ? 'b' : 's'}.${randomBytes(18).toString('base64url')}`,
+      accessor: type === 'batch' ? '' : randomBytes(18).toString('base64url'),
+      created: timeNow(),
+      expires: options.ttlSeconds === 0 ? Infinity : Date.now() + options.ttlSeconds * 1000,
+      usesLeft: options.uses ?? 0,
+    }
+    this.#tokens.set(token.id, token)
     return token
   }
 
@@ -47,7 +79,14 @@ export class Access {
   /** `null` = unknown or expired. */
   token(id: string): Token | null {
     const token = this.#tokens.get(id)
-    return token === undefined || secondsLeft(token) < 0 ? null : token
+    return token === undefined || token.expires <= Date.now() ? null : token
+  }
+
+  /** Every request counts; the last one is still answered. */
+  count(token: Token): void {
+    if (token.uses === 0) return
+    token.usesLeft -= 1
+    if (token.usesLeft === 0) this.#tokens.delete(token.id)
   }
 
   /** @param policy HCL: `path "secret/data/x" { capabilities = ["read"] }`, any number of times. */
@@ -70,7 +109,8 @@ export class Access {
   }
 
   #rules({ policies }: Token): readonly Rule[] {
-    return [...OWN_TOKEN, ...policies.flatMap((name) => this.#policies.get(name) ?? [])]
+    const own = policies.includes('default') ? DEFAULT : []
+    return [...own, ...policies.flatMap((name) => this.#policies.get(name) ?? [])]
   }
 }
 
@@ -83,9 +123,9 @@ const fits = ({ path }: Rule, asked: string): boolean =>
 const grants = ({ capabilities }: Rule, capability: Capability): boolean =>
   capability === 'write' ? capabilities.has('create') || capabilities.has('update') : capabilities.has(capability)
 
-/** Negative = expired; 0 for a token that never does. */
-export const secondsLeft = ({ created, ttlSeconds }: Token): number =>
-  ttlSeconds === 0 ? 0 : Math.floor((Date.parse(created) + ttlSeconds * 1000 - Date.now()) / 1000)
+/** 0 for a token that never ends. */
+export const secondsLeft = ({ expires }: Token): number =>
+  expires === Infinity ? 0 : Math.floor((expires - Date.now()) / 1000)
 
 export const capabilityOf = (method: string, query: URLSearchParams): Capability =>
   method === 'DELETE'

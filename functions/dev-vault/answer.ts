@@ -1,4 +1,6 @@
 /** What every part of the dev Vault is asked, and how it answers: the frame of Vault's API, without HTTP. */
+import type { Token } from './access.ts'
+
 export interface VaultRequest {
   readonly method: string
   /** Behind /v1/, decoded. */
@@ -6,7 +8,8 @@ export interface VaultRequest {
   readonly query: URLSearchParams
   /** {} when there is none. */
   readonly body: Readonly<Record<string, unknown>>
-  readonly token: string
+  /** `null` = a login, or what needs no token. */
+  readonly caller: Token | null
 }
 
 export interface Answer {

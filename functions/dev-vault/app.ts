@@ -2,12 +2,15 @@
 import { Hono } from 'hono'
 import type { Context, Next } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Token } from './access.ts'
 import { capabilityOf } from './access.ts'
 import type { Answer, VaultRequest } from './answer.ts'
 import { DENIED, DONE, NOTHING, SEALED, UNKNOWN_TOKEN, refused } from './answer.ts'
 import { answerKv } from './kv.ts'
+import { addLogin, answerAuth, isLogin } from './logins.ts'
 import type { State } from './state.ts'
 import * as system from './system.ts'
+import * as tokens from './tokens.ts'
 
 type Handler = (state: State, request: VaultRequest) => Answer
 
@@ -36,9 +39,12 @@ export function devVaultApp(state: State): Hono {
   on(['DELETE'], 'sys/mounts/*', saved(system.removeMount))
   on(['GET'], 'sys/internal/ui/mounts/*', system.showMount)
   on(WRITE, 'sys/policies/acl/*', system.setPolicy)
-  on(WRITE, 'auth/token/create', system.createToken)
-  on(['GET'], 'auth/token/lookup-self', system.lookupSelf)
-  on(WRITE, 'auth/token/revoke-self', system.revokeSelf)
+  on(WRITE, 'sys/auth/*', addLogin)
+  on(WRITE, 'auth/token/create', tokens.createToken)
+  on(['GET'], 'auth/token/lookup-self', tokens.lookupSelf)
+  on(WRITE, 'auth/token/renew-self', tokens.renewSelf)
+  on(WRITE, 'auth/token/revoke-self', tokens.revokeSelf)
+  on(['GET', ...WRITE], 'auth/*', answerAuth)
   on(['GET', 'DELETE', ...WRITE], 'sys/*', () => UNSUPPORTED)
   on(
     ['GET', 'DELETE', ...WRITE],
@@ -63,11 +69,14 @@ async function refuseOddTargets(context: Context, next: Next): Promise<Response 
 }
 
 /** What a token may see of a mount is decided by the mount's own path. */
-async function guard({ sealed, access }: State, context: Context, next: Next): Promise<Response | void> {
+async function guard({ sealed, access, logins }: State, context: Context, next: Next): Promise<Response | void> {
   if (sealed) return reply(context, context.req.path === '/v1/sys/seal' ? DONE : SEALED)
+  const path = vaultPath(context)
+  if (isLogin(logins, path)) return next()
   const token = access.token(tokenOf(context))
   if (token === null) return reply(context, UNKNOWN_TOKEN)
-  const path = vaultPath(context)
+  context.set('caller', token)
+  access.count(token)
   const capability = capabilityOf(context.req.method, new URL(context.req.url).searchParams)
   if (!path.startsWith('sys/internal/ui/mounts/') && !access.allows(token, capability, path))
     return reply(context, DENIED)
@@ -85,7 +94,7 @@ async function readRequest(context: Context): Promise<VaultRequest> {
     path: vaultPath(context),
     query: new URL(url).searchParams,
     body: body as VaultRequest['body'],
-    token: tokenOf(context),
+    caller: (context.get('caller') as Token | undefined) ?? null,
   }
 }
 

@@ -1,6 +1,7 @@
 /** The dev Vault's data and the file that it is kept in. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Access } from './access.ts'
+import type { LoginMounts } from './roles.ts'
 import type { Mount, Mounts } from './secrets.ts'
 import { append, newMount } from './secrets.ts'
 
@@ -18,6 +19,7 @@ export interface DevVaultOptions {
 export class State {
   readonly mounts: Mounts
   readonly access: Access
+  readonly logins: LoginMounts = new Map()
   /** Not kept: a restart begins unsealed. */
   sealed = false
   readonly #file: string | null

@@ -1,18 +1,13 @@
-/** Vault's own paths: seal, mounts, policies, tokens. */
-import type { Token } from './access.ts'
-import { secondsLeft } from './access.ts'
+/** Vault's own paths: seal, mounts, policies. */
 import type { Answer, VaultRequest } from './answer.ts'
-import { DONE, UNKNOWN_TOKEN, found, refused } from './answer.ts'
+import { DONE, found, refused } from './answer.ts'
 import { mountOf } from './kv.ts'
 import { newMount } from './secrets.ts'
 import type { State } from './state.ts'
-import { seconds } from './time.ts'
 
 /** The one key that unseals any dev Vault. */
 export const UNSEAL_KEY = 'dev-unseal-key'
 const VERSION = 'dev-vault'
-/** As Vault: 32 days. */
-const DEFAULT_TTL_SECONDS = 2_764_800
 
 export const health = ({ sealed }: State): Answer => ({
   status: sealed ? 503 : 200,
@@ -60,10 +55,9 @@ export function removeMount(state: State, { path }: VaultRequest): Answer {
 }
 
 /** Also of a path below the mount. An unknown mount and one that the token may not see get the same answer. */
-export function showMount(state: State, { path, token: id }: VaultRequest): Answer {
+export function showMount(state: State, { path, caller: token }: VaultRequest): Answer {
   const asked = behind('sys/internal/ui/mounts/', path)
   const target = mountOf(state.mounts, asked)
-  const token = state.access.token(id)
   if (target === null || token === null || !state.access.sees(token, target.name))
     return {
       status: 403,
@@ -80,50 +74,4 @@ export function setPolicy({ access }: State, { path, body: { policy } }: VaultRe
   return DONE
 }
 
-export function createToken({ access }: State, { body: { policies = ['root'], ttl } }: VaultRequest): Answer {
-  const names = [policies].flat().map(String)
-  const isRoot = names.includes('root')
-  const token = access.issue(
-    isRoot ? ['root'] : ['default', ...names],
-    seconds(ttl) || (isRoot ? 0 : DEFAULT_TTL_SECONDS),
-  )
-  const { id, accessor, ttlSeconds } = token
-  const auth = { client_token: id, accessor, policies: token.policies, token_policies: token.policies }
-  return {
-    status: 200,
-    data: null,
-    auth: { ...auth, lease_duration: ttlSeconds, renewable: false, token_type: 'service' },
-  }
-}
-
-export function lookupSelf({ access }: State, { token: id }: VaultRequest): Answer {
-  const token = access.token(id)
-  return token === null ? UNKNOWN_TOKEN : found(tokenView(token))
-}
-
-export function revokeSelf({ access }: State, { token }: VaultRequest): Answer {
-  access.revoke(token)
-  return DONE
-}
-
-function tokenView(token: Token) {
-  const { id, accessor, policies, created, ttlSeconds } = token
-  const createdMs = Date.parse(created)
-  const life = { ttl: secondsLeft(token), creation_ttl: ttlSeconds, explicit_max_ttl: 0, renewable: false }
-  const times = {
-    creation_time: Math.floor(createdMs / 1000),
-    issue_time: created,
-    expire_time: ttlSeconds === 0 ? null : new Date(createdMs + ttlSeconds * 1000).toISOString(),
-  }
-  const rest = {
-    display_name: 'token',
-    entity_id: '',
-    meta: null,
-    num_uses: 0,
-    orphan: true,
-    path: 'auth/token/create',
-  }
-  return { id, accessor, policies, type: 'service', ...life, ...times, ...rest }
-}
-
-const behind = (prefix: string, path: string): string => path.slice(prefix.length).replace(/\/+$/, '')
+export const behind = (prefix: string, path: string): string => path.slice(prefix.length).replace(/\/+$/, '')

@@ -1,4 +1,5 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
+import { readFile } from 'node:fs/promises'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/names.ts'
@@ -49,6 +50,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     store,
     replica: null,
     fetch: vaultFetch(config.vault).fetch,
+    readFile: (path) => readFile(path, 'utf8'),
     encryptBoundMs: ENCRYPT_BOUND_MS,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),

@@ -1,6 +1,6 @@
 /** The Node composition: settings to ports to app, in one process. */
 import { hash as digest } from 'node:crypto'
-import { appendFile } from 'node:fs/promises'
+import { appendFile, readFile } from 'node:fs/promises'
 import { createApp, createAuthority, keyrings } from '../../src/app.ts'
 import type { ApiToken } from '../../src/auth/tokens.ts'
 import type { Config } from '../../src/config/config.ts'
@@ -41,6 +41,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     store,
     replica: null,
     fetch: vault.fetch,
+    readFile: (path) => readFile(path, 'utf8'),
     encryptBoundMs: FRESHNESS.freshMs,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -69,7 +69,22 @@ export const REMEDIES = {
   ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
   ERR_VAULT_RATE_LIMITED: 'Wait as long as Retry-After says, or raise the quota in Vault.',
   ERR_VAULT_DENIED:
-    'Check that KEYRING_VAULT_TOKEN is live and may read <mount>/metadata/<path> and <mount>/data/<path> (KV version 1: list <mount>/<path>, read <mount>/<path>/*).',
+    'Check that the token is live (KEYRING_VAULT_TOKEN), or what the role of the login grants: it must read <mount>/metadata/<path> and <mount>/data/<path> (KV version 1: list <mount>/<path>, read <mount>/<path>/*).',
+  ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a changed one is tried at once.',
+  ERR_VAULT_LOGIN_DENIED:
+    'Check the mount of the login (a missing one is answered like this), whether Vault has locked the role out after five failures (sys/locked-users; ends by itself after 15 minutes), and for kubernetes whether Vault reaches the cluster.',
+  ERR_VAULT_LOGIN_FAILED:
+    'Check role and credential: many login methods answer 500 to what they do not like. Else look in the log of Vault.',
+  ERR_VAULT_LOGIN_ROOT_POLICY: 'Take the policy "root" from the role or identity; name one that may read the keyring.',
+  ERR_VAULT_LOGIN_ADDRESS_REFUSED: 'Add the address that requests come from to the bound CIDRs, or remove those.',
+  ERR_VAULT_LOGIN_CERTIFICATE_REFUSED:
+    'Send a client certificate that the role of the login allows (authority, common name, alternative names).',
+  ERR_VAULT_LOGIN_ROLE_UNKNOWN: 'Check the name of the role and the mount of the login.',
+  ERR_VAULT_LOGIN_CLAIMS_REFUSED:
+    'Compare the bound claims, audience and accounts of the role with the token that is sent, and its times with the clock.',
+  ERR_VAULT_LOGIN_MFA: 'Take the role of the login out of MFA enforcement: nobody is there to confirm.',
+  ERR_VAULT_NAMESPACE_IGNORED:
+    'Use Vault Enterprise or OpenBao, or remove the namespace: this server ignores namespaces and answers from the root.',
   ERR_VAULT_MOUNT_NOT_FOUND: 'Check KEYRING_VAULT_MOUNT.',
   ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
   ERR_VAULT_KV_VERSION: 'Name a KV mount in KEYRING_VAULT_MOUNT, and its version in KEYRING_VAULT_KV.',

@@ -4,7 +4,7 @@ import { decodeUtf8, utf8 } from './bytes.ts'
 import type { Clock, RecordStore } from './ports.ts'
 
 /** A dead holder's lease runs out after this, in milliseconds. */
-const LEASE_MS = 30_000
+export const LEASE_MS = 30_000
 /** What is done under a lease ends before it does, in milliseconds. */
 export const LEASED_WORK_MS = 20_000
 

@@ -30,11 +30,14 @@ export function troubleError({ code, step, what, remedy }: Trouble, { host, path
 export const vaultError = (code: KeyringErrorCode, target: Target, what: string, facts: Facts = {}): KeyringError =>
   troubleError({ code, step: 'read', what }, target, facts)
 
-interface Answer {
+export interface Answer {
   readonly status: number
   /** `errors[]`; `null` = the body is not Vault's JSON. */
   readonly texts: readonly string[] | null
 }
+
+/** What an answer that is no success, and no plain 404, means. */
+export type ErrorOf = (target: Target, answer: Answer, retryAfterSeconds: number | null) => KeyringError
 
 const has = ({ texts }: Answer, ...parts: readonly string[]): boolean =>
   texts?.some((text) => parts.some((part) => text.includes(part))) ?? false
@@ -81,14 +84,18 @@ const KNOWN: readonly {
   { code: 'ERR_VAULT_REQUEST_REFUSED', what: 'refused the request', fits: () => true },
 ]
 
-/** An answer that is no success and no plain 404. */
-export function fromStatus(target: Target, answer: Answer, retryAfterSeconds: number | null): KeyringError {
+export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
   const { code, what } = KNOWN.find(({ fits }) => fits(answer)) ?? {
     code: 'ERR_VAULT_REQUEST_REFUSED',
     what: 'refused the request',
   }
   return vaultError(code, target, what, {
     vaultStatus: answer.status,
+    ...(code === 'ERR_VAULT_DENIED' && { denied: deniedBy(answer) }),
     ...(retryAfterSeconds !== null && { retryAfterSeconds }),
   })
 }
+
+/** A token that is not known (any more) is told from one that may not: OpenBao says less then, Vault more. */
+const deniedBy = (answer: Answer): 'token' | 'policy' =>
+  has(answer, 'invalid token') || answer.texts?.join() === 'permission denied' ? 'token' : 'policy'

@@ -4,26 +4,23 @@ import { KeyringError } from '../core/errors.ts'
 import { KEY_ID } from '../core/limits.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../core/ports.ts'
 import { materialFromString } from '../crypto/material.ts'
-import type { Login } from './login/token.ts'
 import { splitPath } from './path.ts'
+import type { VaultReader } from './reader.ts'
 import { mountReply } from './schema.ts'
-import type { VaultReply, VaultTransport } from './transport.ts'
+import type { VaultReply } from './transport.ts'
 
 export interface KvParts extends Omit<SourceId, 'kind'> {
-  readonly transport: VaultTransport
-  readonly login: Login
+  readonly reader: VaultReader
   readonly cipher: Cipher
   readonly hash: Hash
 }
 
-export async function ask(
-  { transport, login }: KvParts,
+export const ask = (
+  { reader }: KvParts,
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
-): Promise<VaultReply> {
-  return transport.get({ segments, query, token: await login.token(signal), signal })
-}
+): Promise<VaultReply> => reader.get({ segments, query, signal })
 
 export async function readPair(
   { cipher, hash }: KvParts,
@@ -48,7 +45,7 @@ function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malfo
 
 /** "Nothing there" is also what the other version of the engine says; who may see the mount learns the difference. */
 export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: AbortSignal): Promise<void> {
-  const reply = await orNull(ask(parts, ['sys', 'internal', 'ui', 'mounts', ...splitPath(parts.mount)], {}, signal))
+  const reply = await lookAgain(parts, ['sys', 'internal', 'ui', 'mounts', ...splitPath(parts.mount)], signal)
   const mount = z.safeParse(mountReply, reply?.body)
   if (!mount.success) return
   const { type, options } = mount.data.data
@@ -60,9 +57,13 @@ export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: Abort
   })
 }
 
-/** For a second look at what has failed already: it must not hide the first error. */
-export const orNull = (asking: Promise<VaultReply>): Promise<VaultReply | null> =>
-  asking.catch((error: unknown) => {
+/** At what a policy may well hide, after something has failed already: `null` = not to be seen. It must not hide the first error. */
+export const lookAgain = (
+  { reader }: KvParts,
+  segments: readonly string[],
+  signal: AbortSignal,
+): Promise<VaultReply | null> =>
+  reader.probe({ segments, signal }).catch((error: unknown) => {
     if (error instanceof KeyringError) return null
     throw error
   })

@@ -5,7 +5,7 @@
 import { KeyringError } from '../core/errors.ts'
 import type { KeySource, Observation, VersionRead } from '../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { ask, expectBody, orNull, readPair, refuseOtherKv } from './kv.ts'
+import { ask, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
 import { splitPath } from './path.ts'
 import { listReply, plainReply } from './schema.ts'
 
@@ -47,7 +47,7 @@ function versionOf(parts: KvParts, name: string): number {
 
 async function refuseOtherLayout(parts: KvParts, signal: AbortSignal): Promise<null> {
   await refuseOtherKv(parts, 1, signal)
-  const reply = await orNull(ask(parts, segmentsOf(parts), {}, signal))
+  const reply = await lookAgain(parts, segmentsOf(parts), signal)
   if (reply?.status === 200) throw layout(parts, 'is one secret, without versions')
   return null
 }

@@ -29,6 +29,21 @@ export const mountReply = z.object({
   data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }),
 })
 
+/** Of a login, and of a renewal. */
+export const authReply = z.object({
+  auth: z.object({
+    client_token: z.string(),
+    lease_duration: z.number().check(z.nonnegative()),
+    renewable: z.boolean(),
+    token_type: z.optional(z.string()),
+    num_uses: z.optional(z.number()),
+    mfa_requirement: z.nullish(z.unknown()),
+  }),
+})
+
+/** Of lookup-self. Absent = the root namespace, or a server without namespaces. */
+export const lookupReply = z.object({ data: z.object({ namespace_path: z.optional(z.string()) }) })
+
 const errors = z.object({ errors: z.array(z.string()) })
 
 /** The texts of `errors[]`; [] for JSON without any; `null` = not an object. */

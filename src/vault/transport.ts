@@ -1,33 +1,40 @@
 /** The one transport to Vault: headers, timeout, retry rule, size limit, error mapping. */
-import { concat, decodeUtf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
-import { MAX_VAULT_BODY_BYTES } from '../core/limits.ts'
 import type { Clock, Fetch } from '../core/ports.ts'
-import type { Target } from './errors.ts'
+import type { Attempt, Repeat, VaultReply } from './answer.ts'
+import { final, mayPass, settleResponse } from './answer.ts'
+import type { ErrorOf, Target } from './errors.ts'
 import { fromStatus, vaultError } from './errors.ts'
 import { vaultUrl } from './path.ts'
-import { errorTexts } from './schema.ts'
-import { fromPlaintextToTls, fromProxy, fromThrown } from './unreached.ts'
+import { fromThrown } from './unreached.ts'
 
-interface VaultRequest {
+export type { VaultReply } from './answer.ts'
+
+export interface VaultRead {
   /** Decoded, behind /v1. */
   readonly segments: readonly string[]
   readonly query?: Readonly<Record<string, string | number>>
-  readonly token: string
   readonly signal: AbortSignal
 }
 
-/** 200, or a 404 that says "nothing there" or "deleted". */
-export interface VaultReply {
-  readonly status: 200 | 404
-  readonly body: unknown
-  /** The server's time, in milliseconds since 1970. */
-  readonly serverTime: number
+interface VaultGet extends VaultRead {
+  readonly token: string
+}
+
+interface VaultPost extends Omit<VaultRead, 'query'> {
+  /** `null` = none is sent. */
+  readonly token: string | null
+  readonly body: object
+  readonly repeat: 'login' | 'once'
+  /** What a refusal means here; as for a read unless given. */
+  readonly errorOf?: ErrorOf
 }
 
 export interface VaultTransport {
-  /** Every read may be repeated: the project writes nothing through it. */
-  get(request: VaultRequest): Promise<VaultReply>
+  /** Repeated where that helps. */
+  get(request: VaultGet): Promise<VaultReply>
+  /** Repeated as it says, at most. */
+  post(request: VaultPost): Promise<VaultReply>
 }
 
 export interface TransportParts {
@@ -41,146 +48,87 @@ export interface TransportParts {
 }
 
 const ATTEMPTS = 3
+/** An election takes 1 to 5 s, until which a standby may name the dead leader: 6 s and more are waited through. */
+const REDIRECT_ATTEMPTS = 7
 /** As Vault's own client: 1 to 1.5 s. */
 const BACKOFF_MS = 1000
 const JITTER_MS = 500
 /** A longer Retry-After is for the caller. */
 const MOST_WAIT_MS = 10_000
 
-/** One answer, and whether another attempt could go better. */
-interface Attempt {
-  readonly reply?: VaultReply
-  readonly error?: KeyringError
-  readonly retry: boolean
-  readonly waitMs: number
-  /** The connection was dead already: the next attempt needs no pause, once. */
-  readonly isStale?: boolean
+interface Sent {
+  readonly url: URL
+  readonly init: RequestInit
+  readonly signal: AbortSignal
+  readonly repeat: Repeat
+  readonly errorOf: ErrorOf
 }
 
 export function vaultTransport(parts: TransportParts): VaultTransport {
   return {
-    async get(request) {
-      const url = vaultUrl(parts.address, request.segments, request.query)
-      const headers = headersOf(parts, request.token)
-      for (let left = ATTEMPTS - 1; ; left -= 1) {
-        const { reply, error, retry, waitMs, isStale } = await attempt(parts, url, headers, request.signal)
-        if (reply !== undefined) return reply
-        if (!retry || left === 0 || waitMs > MOST_WAIT_MS) throw error
-        if (isStale && left === ATTEMPTS - 1) continue
-        await parts.clock.sleep(Math.max(waitMs, BACKOFF_MS) + Math.random() * JITTER_MS, request.signal).catch(() => {
-          throw error
-        })
-      }
+    async get({ segments, query, token, signal }) {
+      const url = vaultUrl(parts.address, segments, query)
+      return ask(parts, {
+        url,
+        init: { headers: headersOf(parts, token) },
+        signal,
+        repeat: 'read',
+        errorOf: fromStatus,
+      })
+    },
+    async post({ segments, token, body, signal, repeat, errorOf = fromStatus }) {
+      const headers = { ...headersOf(parts, token), 'Content-Type': 'application/json' }
+      const init = { method: 'POST', headers, body: JSON.stringify(body) }
+      return ask(parts, { url: vaultUrl(parts.address, segments), init, signal, repeat, errorOf })
     },
   }
 }
 
-function headersOf({ namespace }: TransportParts, token: string): Record<string, string> {
-  if (!/^[\x21-\x7e]+$/.test(token))
+async function ask(parts: TransportParts, sent: Sent): Promise<VaultReply> {
+  for (let made = 1; ; made += 1) {
+    const { reply, error, retry, waitMs, isStale } = await attempt(parts, sent)
+    if (reply !== undefined) return reply
+    const most = error?.code === 'ERR_VAULT_REDIRECTED' ? REDIRECT_ATTEMPTS : ATTEMPTS
+    if (!retry || made >= most || waitMs > MOST_WAIT_MS) throw error
+    if (isStale && made === 1) continue
+    await parts.clock.sleep(Math.max(waitMs, BACKOFF_MS) + Math.random() * JITTER_MS, sent.signal).catch(() => {
+      throw error
+    })
+  }
+}
+
+function headersOf({ namespace }: TransportParts, token: string | null): Record<string, string> {
+  if (token !== null && !/^[\x21-\x7e]+$/.test(token))
     throw new KeyringError('ERR_CREDENTIAL_MALFORMED', 'The Vault token has characters that no token has.')
   return {
     'X-Vault-Request': 'true',
-    'X-Vault-Token': token,
+    ...(token !== null && { 'X-Vault-Token': token }),
     Accept: 'application/json',
     ...(namespace !== '' && { 'X-Vault-Namespace': namespace }),
   }
 }
 
 /** A timed-out attempt is not repeated: the next one would most likely keep the caller waiting as long. */
-async function attempt(
-  parts: TransportParts,
-  url: URL,
-  headers: Record<string, string>,
-  caller: AbortSignal,
-): Promise<Attempt> {
+async function attempt(parts: TransportParts, { url, init, signal, repeat, errorOf }: Sent): Promise<Attempt> {
   const target = { host: url.host, path: url.pathname, isTls: url.protocol === 'https:' }
   const abort = new AbortController()
   const stop = () => abort.abort()
   const timer = setTimeout(stop, parts.timeoutMs)
-  caller.addEventListener('abort', stop)
+  signal.addEventListener('abort', stop)
   try {
-    caller.throwIfAborted()
-    const response = await parts.fetch(new Request(url, { headers, redirect: 'manual', signal: abort.signal }))
-    return await settleResponse(target, response, parts.clock)
+    signal.throwIfAborted()
+    const response = await parts.fetch(new Request(url, { ...init, redirect: 'manual', signal: abort.signal }))
+    return await settleResponse(target, response, { clock: parts.clock, repeat, errorOf })
   } catch (error) {
-    if (error instanceof KeyringError) return { error, retry: false, waitMs: 0 }
-    if (abort.signal.aborted || caller.aborted)
-      return { error: timedOut(target, parts.timeoutMs), retry: false, waitMs: 0 }
+    if (error instanceof KeyringError) return final(error)
+    if (abort.signal.aborted || signal.aborted) return final(timedOut(target, parts.timeoutMs))
     const unreached = fromThrown(target, error)
-    return { ...unreached, retry: mayPass(unreached.error), waitMs: 0 }
+    return { ...unreached, retry: repeat !== 'once' && mayPass(unreached.error), waitMs: 0 }
   } finally {
     clearTimeout(timer)
-    caller.removeEventListener('abort', stop)
+    signal.removeEventListener('abort', stop)
   }
 }
-
-/** Certificates and answers do not mend themselves within seconds; names and connections may. */
-const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'
 
 const timedOut = (target: Target, timeoutMs: number): KeyringError =>
   vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
-
-async function settleResponse(target: Target, response: Response, clock: Clock): Promise<Attempt> {
-  const { status } = response
-  if (status >= 300 && status < 400) {
-    await response.body?.cancel()
-    throw vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', {
-      vaultStatus: status,
-    })
-  }
-  const text = await readText(target, response)
-  const body = parseJson(text)
-  const texts = errorTexts(body)
-  const proxied = fromProxy(target, status, texts !== null)
-  if (proxied !== null) return { error: proxied, retry: mayPass(proxied), waitMs: 0 }
-  const misdirected = fromPlaintextToTls(target, status, text)
-  if (misdirected !== null) throw misdirected
-  if (texts !== null && (status === 200 || (status === 404 && texts.length === 0))) {
-    return { reply: { status, body, serverTime: serverTime(response, clock) }, retry: false, waitMs: 0 }
-  }
-  const seconds = retryAfter(response)
-  return {
-    error: fromStatus(target, { status, texts }, seconds),
-    retry: mayRetry(status, texts ?? []),
-    waitMs: (seconds ?? 0) * 1000,
-  }
-}
-
-/** As Vault's own client, and the two 400s that pass by themselves. Unsealing takes people: a sealed Vault is not asked again. */
-function mayRetry(status: number, texts: readonly string[]): boolean {
-  if (texts.some((text) => text.includes('is sealed'))) return false
-  if (status === 400)
-    return texts.some((text) => /Upgrading from non-versioned|Waiting for the primary to upgrade/.test(text))
-  return status === 412 || status === 429 || (status >= 500 && status !== 501)
-}
-
-function retryAfter(response: Response): number | null {
-  const header = response.headers.get('retry-after') ?? ''
-  return /^\d{1,6}$/.test(header) ? Number(header) : null
-}
-
-/** The header has whole seconds, cut off: at its end a version that was deleted within this second counts as deleted. */
-function serverTime(response: Response, clock: Clock): number {
-  const date = Date.parse(response.headers.get('date') ?? '')
-  return Number.isNaN(date) ? clock.now() : date + 999
-}
-
-async function readText(target: Target, response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > MAX_VAULT_BODY_BYTES)
-      throw vaultError('ERR_VAULT_ANSWER_INVALID', target, `sent more than ${MAX_VAULT_BODY_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return decodeUtf8(concat(...chunks)) ?? ''
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}

@@ -1,4 +1,5 @@
 /** A keyring in memory that syncs from a Vault, real or not: the settings as an operator would set them. */
+import { readFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
 import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
 import { readSettings } from '../../functions/nodejs/settings.ts'
@@ -55,6 +56,7 @@ export async function syncing(
     store,
     replica: null,
     fetch: vault.fetch,
+    readFile: (path) => readFile(path, 'utf8'),
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -417,6 +417,173 @@ export function vaultServerContract(name: string, open: () => Promise<VaultServe
       })
     })
 
+    describe('logins', () => {
+      const loginOf = (mount: string, body: object, path = 'login') =>
+        root.request('POST', `auth/${mount}/${path}`, { token: null, body })
+      const refused = (text: string, status = 400) => ({ status, body: { errors: [expect.stringContaining(text)] } })
+      const denied = { status: 403, body: { errors: ['permission denied'] } }
+      let role: (settings?: object) => Promise<{ role_id: string; secret_id: string }>
+
+      beforeAll(async () => {
+        await root.request('POST', 'sys/auth/contract-approle', { body: { type: 'approle' } })
+        await root.request('POST', 'sys/auth/contract-userpass', { body: { type: 'userpass' } })
+        let count = 0
+        role = async (settings = {}) => {
+          count += 1
+          const at = `auth/contract-approle/role/r${count}`
+          await root.request('POST', at, { body: { token_policies: ['kr'], ...settings } })
+          const { body: shown } = await root.request('GET', `${at}/role-id`)
+          const { body: made } = await root.request('POST', `${at}/secret-id`)
+          const { role_id } = (shown as { data: { role_id: string } }).data
+          const { secret_id } = (made as { data: { secret_id: string } }).data
+          return { role_id, secret_id }
+        }
+      })
+
+      it('of approle give a token that the role describes, whatever token is sent along', async () => {
+        const credentials = await role({ token_ttl: '1h' })
+        for (const token of [null, 'garbage']) {
+          const answer = await root.request('POST', 'auth/contract-approle/login', { token, body: credentials })
+          expect(answer).toMatchObject({
+            status: 200,
+            body: {
+              data: null,
+              auth: {
+                client_token: expect.any(String),
+                policies: ['default', 'kr'],
+                token_policies: ['default', 'kr'],
+                metadata: { role_name: 'r1' },
+                lease_duration: 3600,
+                renewable: true,
+                token_type: 'service',
+                orphan: true,
+                mfa_requirement: null,
+                num_uses: 0,
+              },
+            },
+          })
+        }
+      })
+
+      it('of userpass take the name from the path', async () => {
+        await root.request('POST', 'auth/contract-userpass/users/anna', {
+          body: { password: 'p', token_policies: 'kr' },
+        })
+        const login = (password: string, name = 'anna') => loginOf('contract-userpass', { password }, `login/${name}`)
+        expect(await login('p')).toMatchObject({ status: 200, body: { auth: { metadata: { username: 'anna' } } } })
+        expect(await login('wrong')).toMatchObject(refused('invalid username or password'))
+        expect(await login('p', 'nobody')).toMatchObject(refused('invalid username or password'))
+      })
+
+      it('of approle are refused with what is wrong', async () => {
+        const { role_id, secret_id } = await role()
+        const login = (body: object) => loginOf('contract-approle', body)
+        expect(await login({ role_id, secret_id: 'wrong' })).toMatchObject(refused('invalid role or secret ID'))
+        expect(await login({ role_id: 'wrong', secret_id })).toMatchObject(refused('invalid role or secret ID'))
+        expect(await login({ role_id })).toMatchObject(refused('missing secret_id'))
+        expect(await login({})).toMatchObject(refused('missing role_id', 500))
+      })
+
+      it('at a mount that is not there look like any other 403', async () => {
+        expect(await loginOf('contract-nowhere', {})).toMatchObject(denied)
+      })
+
+      it('create no root tokens', async () => {
+        const credentials = await role({ token_policies: ['root'] })
+        expect(await loginOf('contract-approle', credentials)).toMatchObject(
+          refused('auth methods cannot create root tokens'),
+        )
+      })
+
+      it('lock a role out after five failures, with the right secret id too', async () => {
+        const { role_id, secret_id } = await role()
+        const login = (secret: string) => loginOf('contract-approle', { role_id, secret_id: secret })
+        for (let tries = 0; tries < 5; tries += 1) expect((await login('wrong')).status).toBe(400)
+        expect(await login(secret_id)).toMatchObject(denied)
+        expect((await loginOf('contract-approle', await role())).status).toBe(200)
+      })
+
+      it('use a secret id up', async () => {
+        const credentials = await role({ secret_id_num_uses: 1 })
+        expect((await loginOf('contract-approle', credentials)).status).toBe(200)
+        expect(await loginOf('contract-approle', credentials)).toMatchObject(refused('invalid role or secret ID'))
+      })
+
+      describe('and the tokens that they give', () => {
+        const tokenOf = async (settings: object) => {
+          const { body } = await loginOf('contract-approle', await role(settings))
+          return (body as { auth: { client_token: string } }).auth.client_token
+        }
+        const renew = (token: string, body: object = {}) =>
+          root.request('POST', 'auth/token/renew-self', { token, body })
+        const lookup = (token: string) => root.request('GET', 'auth/token/lookup-self', { token })
+
+        it('are renewed for as long as the role says, periodic ones for their period', async () => {
+          const granted = (seconds: number) => ({
+            status: 200,
+            body: { auth: { lease_duration: seconds, renewable: true } },
+          })
+          expect(await renew(await tokenOf({ token_ttl: '1h' }))).toMatchObject(granted(3600))
+          expect(await renew(await tokenOf({ token_period: '30m' }), { increment: '5h' })).toMatchObject(granted(1800))
+          expect(await renew(await tokenOf({}))).toMatchObject(granted(2_764_800))
+        })
+
+        it('are renewed up to their explicit maximum', async () => {
+          const token = await tokenOf({ token_ttl: '1h', token_explicit_max_ttl: '90m' })
+          const { body } = await renew(token, { increment: '5h' })
+          const { lease_duration: granted } = (body as { auth: { lease_duration: number } }).auth
+          expect(granted).toBeGreaterThan(5390)
+          expect(granted).toBeLessThanOrEqual(5400)
+        })
+
+        it('are not renewed or revoked when they are batch tokens', async () => {
+          const token = await tokenOf({ token_type: 'batch', token_ttl: '1h' })
+          expect(await renew(token)).toMatchObject(refused('batch tokens cannot be renewed'))
+          expect(await root.request('POST', 'auth/token/revoke-self', { token })).toMatchObject(
+            refused('batch tokens cannot be revoked'),
+          )
+          expect(await lookup(token)).toMatchObject({ body: { data: { type: 'batch', renewable: false } } })
+        })
+
+        it('may not look at themselves without the default policy', async () => {
+          const token = await tokenOf({ token_no_default_policy: true })
+          for (const answer of [await lookup(token), await renew(token)])
+            expect(answer).toMatchObject(refused('1 error occurred:\n\t* permission denied', 403))
+        })
+
+        it('count every request when they have a number of uses, and die with the last', async () => {
+          const token = await tokenOf({ token_num_uses: 2 })
+          expect(await lookup(token)).toMatchObject({ status: 200, body: { data: { num_uses: 1 } } })
+          expect((await lookup(token)).status).toBe(200)
+          expect(await lookup(token)).toMatchObject(denied)
+          expect(await renew(await tokenOf({ token_num_uses: 1 }))).toMatchObject(refused('token not found'))
+        })
+
+        it('die when they are revoked', async () => {
+          const token = await tokenOf({})
+          expect((await root.request('POST', 'auth/token/revoke-self', { token })).status).toBe(204)
+          for (const answer of [await lookup(token), await renew(token)]) expect(answer).toMatchObject(denied)
+        })
+      })
+
+      it('did not give the root token, which is not renewed', async () => {
+        expect((await root.request('POST', 'auth/token/renew-self', { body: {} })).status).toBe(400)
+      })
+
+      it('are not needed for a token that somebody makes, renewable or not', async () => {
+        const make = async (body: object) => {
+          const answer = await root.request('POST', 'auth/token/create', { body: { policies: ['kr'], ...body } })
+          return (answer.body as { auth: { client_token: string; lease_duration: number } }).auth
+        }
+        const { client_token: token, lease_duration: ttl } = await make({ ttl: '10m', renewable: false })
+        expect(ttl).toBe(600)
+        expect(await root.request('POST', 'auth/token/renew-self', { token, body: {} })).toMatchObject(
+          refused('lease is not renewable'),
+        )
+        expect((await make({ ttl: '1h', explicit_max_ttl: '10m' })).lease_duration).toBe(600)
+      })
+    })
+
     describe('paths', () => {
       it('sends a path with an empty segment to the clean one', async () => {
         const answer = await kv.request('GET', 'contract//data/x')

@@ -55,6 +55,7 @@ async function setup(
     store,
     replica: null,
     fetch: (request) => fetch(request),
+    readFile: null,
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

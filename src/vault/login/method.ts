@@ -19,15 +19,18 @@ export interface IssuedToken {
  * Vault locks a user out after five failures.
  */
 export interface LoginVault {
-  /** `POST /v1/auth/<mount>/…`; the answer's `auth`. @throws `KeyringError`. */
+  /** `POST /v1/auth/<mount>/…`; `segments` are those behind /v1, the answer is `auth`. @throws `KeyringError`, with the fact `step: 'login'`. */
   login(segments: readonly string[], body: object, signal: AbortSignal): Promise<IssuedToken>
-  /** Any other POST, such as `sys/wrapping/unwrap`; the answer's body. `token` null = none is sent. */
+  /**
+   * Any other POST, such as `sys/wrapping/unwrap`; the answer's body (`{"errors":[]}` of a 404, null of a 204). Never sent
+   * twice. `token` null = none is sent.
+   */
   post(segments: readonly string[], body: object, token: string | null, signal: AbortSignal): Promise<unknown>
 }
 
 /** Small secrets in the record store, sealed under the label `vault-login`, with compare-and-set. */
 export interface SealedItems {
-  /** `null` = never written. */
+  /** `null` = never written. @throws `ERR_RECORD_INVALID`, `ERR_WRAPPING_KEY_MISSING`, `ERR_STORE_UNAVAILABLE`. */
   read(name: string): Promise<{ readonly value: unknown; readonly version: number } | null>
   /** `expected` 0 = must not exist. 'conflict' = somebody else wrote first. */
   write(name: string, value: unknown, expected: number): Promise<number | 'conflict'>

@@ -1,0 +1,91 @@
+/** Vault as logins see it, and the two things that are done to a token that it issued. */
+import * as z from 'zod/mini'
+import { KeyringError } from '../core/errors.ts'
+import { Secret } from '../core/secret.ts'
+import type { Target } from './errors.ts'
+import { vaultError } from './errors.ts'
+import { fromLogin } from './login-errors.ts'
+import type { IssuedToken, LoginVault } from './login/method.ts'
+import { authReply, lookupReply } from './schema.ts'
+import type { VaultTransport } from './transport.ts'
+
+const STEP = { step: 'login' }
+
+export interface TokenVault extends LoginVault {
+  /** @throws `ERR_VAULT_DENIED` or `ERR_VAULT_REQUEST_REFUSED` when it cannot be renewed; else an outage. */
+  renew(token: Secret, signal: AbortSignal): Promise<IssuedToken>
+  /** Best effort. */
+  revoke(token: Secret, signal: AbortSignal): Promise<void>
+  /** Costs one request where a namespace is configured, none elsewhere. @throws `ERR_VAULT_NAMESPACE_IGNORED`. */
+  checkNamespace(token: Secret, signal: AbortSignal): Promise<'checked' | 'nothing to check'>
+}
+
+/** @param transport in the namespace of logins, which is given again as `namespace`. */
+export function tokenVault(transport: VaultTransport, address: string, namespace: string): TokenVault {
+  const { host, protocol } = new URL(address)
+  const target = (segments: readonly string[]): Target => ({
+    host,
+    path: `/v1/${segments.join('/')}`,
+    isTls: protocol === 'https:',
+  })
+  const expected = pathOf(namespace)
+  return {
+    async login(segments, body, signal) {
+      const request = { segments, body, token: null, signal, repeat: 'login', errorOf: fromLogin } as const
+      const reply = await transport.post(request)
+      return issuedToken(target(segments), reply.body)
+    },
+
+    async post(segments, body, token, signal) {
+      return (await transport.post({ segments, body, token, signal, repeat: 'once' })).body
+    },
+
+    async renew(token, signal) {
+      const segments = ['auth', 'token', 'renew-self']
+      const request = { segments, body: {}, token: token.reveal(), signal, repeat: 'login' } as const
+      return issuedToken(target(segments), (await transport.post(request)).body)
+    },
+
+    async revoke(token, signal) {
+      const segments = ['auth', 'token', 'revoke-self']
+      const request = { segments, body: {}, token: token.reveal(), signal, repeat: 'once' } as const
+      await transport.post(request).catch(onlyOurs)
+    },
+
+    async checkNamespace(token, signal) {
+      if (expected === null) return 'nothing to check'
+      const segments = ['auth', 'token', 'lookup-self']
+      const reply = await transport.get({ segments, token: token.reveal(), signal }).catch(onlyOurs)
+      const parsed = z.safeParse(lookupReply, reply?.body)
+      if (parsed.success && parsed.data.data.namespace_path !== expected)
+        throw vaultError(
+          'ERR_VAULT_NAMESPACE_IGNORED',
+          target(segments),
+          'issued a token of another namespace than the one asked for',
+          STEP,
+        )
+      return 'checked'
+    },
+  }
+}
+
+/** In Vault's form, `team/keys/`; `null` = the root namespace. */
+function pathOf(namespace: string): string | null {
+  const name = namespace.replace(/^\/+|\/+$/g, '')
+  return name === '' || name === 'root' ? null : `${name}/`
+}
+
+function onlyOurs(error: unknown): void {
+  if (!(error instanceof KeyringError)) throw error
+}
+
+function issuedToken(target: Target, body: unknown): IssuedToken {
+  const parsed = z.safeParse(authReply, body)
+  if (!parsed.success)
+    throw vaultError('ERR_VAULT_ANSWER_INVALID', target, 'answered a login in a form that is not of its API', STEP)
+  const { client_token: text, mfa_requirement: mfa, lease_duration: ttlSeconds, renewable, ...auth } = parsed.data.auth
+  if (mfa !== null && mfa !== undefined)
+    throw vaultError('ERR_VAULT_LOGIN_MFA', target, 'asks for a second factor at this login', STEP)
+  const type = auth.token_type === 'batch' ? 'batch' : 'service'
+  return { token: new Secret(text), ttlSeconds, renewable, type, uses: auth.num_uses ?? 0 }
+}

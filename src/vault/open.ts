@@ -1,0 +1,67 @@
+/** From the settings of a Vault to readers of it. */
+import type { LoginSettings } from '../core/login-settings.ts'
+import type { Cipher, Clock, Fetch, Hash, RecordStore } from '../core/ports.ts'
+import { Secret } from '../core/secret.ts'
+import { itemSealer } from '../crypto/seal-item.ts'
+import type { WrappingKey } from '../crypto/seal.ts'
+import { withHeaders } from './headers.ts'
+import { tokenVault } from './login-vault.ts'
+import type { LoginParts } from './login/method.ts'
+import type { LoginBySettings } from './login/open.ts'
+import { openLogin } from './login/open.ts'
+import type { VaultReader } from './reader.ts'
+import { givenTokenReader, sharedTokenReader } from './reader.ts'
+import { sealedItems } from './sealed-items.ts'
+import { TokenLife } from './token-life.ts'
+import { vaultTransport } from './transport.ts'
+
+export interface VaultAccess {
+  /** Scheme, host and port. */
+  readonly address: string
+  /** Of what is read; '' = none. */
+  readonly namespace: string
+  /** Of logins; '' = none. */
+  readonly loginNamespace: string
+  /** Beside ours, to this address alone. */
+  readonly headers: Readonly<Record<string, Secret>>
+  readonly timeoutMs: number
+  readonly auth: LoginSettings
+}
+
+export interface VaultPorts extends Pick<LoginParts, 'readFile'> {
+  readonly store: RecordStore
+  readonly cipher: Cipher
+  readonly hash: Hash
+  readonly clock: Clock
+  readonly fetch: Fetch
+  readonly wrappingKeys: readonly WrappingKey[]
+}
+
+/** `null` = with the deployment's own login, else with the token given. */
+export function openReaders(access: VaultAccess, ports: VaultPorts): (token: string | null) => VaultReader {
+  const { auth, address, headers } = access
+  const fetch = withHeaders(ports.fetch, address, headers)
+  const transport = vaultTransport({ ...ports, ...access, fetch })
+  const own =
+    auth.method === 'token'
+      ? givenTokenReader(transport, auth.token)
+      : sharedTokenReader(transport, tokenLife(access, auth, fetch, ports))
+  return (token) => (token === null ? own : givenTokenReader(transport, new Secret(token)))
+}
+
+/** @param fetch for Vault; others do not get its headers. */
+function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, ports: VaultPorts): TokenLife {
+  const { address, loginNamespace: namespace } = access
+  const { store, cipher, hash, wrappingKeys } = ports
+  const items = sealedItems(store, () => itemSealer(cipher, hash, wrappingKeys))
+  const transport = vaultTransport({ ...ports, ...access, fetch, namespace })
+  return new TokenLife({
+    method: openLogin(auth, { ...ports, items }),
+    vault: tokenVault(transport, address, namespace),
+    items,
+    clock: ports.clock,
+    address,
+    namespace,
+    random: Math.random,
+  })
+}

@@ -1,0 +1,48 @@
+/** Reads of Vault with the token handled inside: whoever reads knows neither tokens nor logins. */
+import { KeyringError } from '../core/errors.ts'
+import type { Secret } from '../core/secret.ts'
+import type { TokenInUse, TokenLife } from './token-life.ts'
+import type { Refusal } from './token-state.ts'
+import type { VaultRead, VaultReply, VaultTransport } from './transport.ts'
+
+export interface VaultReader {
+  /** A 403 leads to one new login at most, and to one retry. */
+  get(request: VaultRead): Promise<VaultReply>
+  /** For what a policy may well deny: a 403 leads to nothing. */
+  probe(request: VaultRead): Promise<VaultReply>
+}
+
+/** With a token that the operator, or the caller of one sync, has given: never stored, renewed, shared or revoked. */
+export function givenTokenReader(transport: VaultTransport, token: Secret): VaultReader {
+  const get = (request: VaultRead) => transport.get({ ...request, token: token.reveal() })
+  return { get, probe: get }
+}
+
+export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife): VaultReader {
+  const ask = (request: VaultRead, { text: token }: TokenInUse) => transport.get({ ...request, token })
+
+  async function again(request: VaultRead, refused: unknown, generation: number): Promise<VaultReply> {
+    const refusal = refusalOf(refused, generation)
+    const next = refusal && (await tokens.after(refusal, request.signal))
+    if (next === null) throw refused
+    return ask(request, next).catch(async (error: unknown) => {
+      const second = refusalOf(error, next.generation)
+      if (second !== null) await tokens.giveUp(second)
+      throw error
+    })
+  }
+
+  return {
+    async get(request) {
+      const token = await tokens.token(request.signal)
+      return ask(request, token).catch((error: unknown) => again(request, error, token.generation))
+    },
+    probe: async (request) => ask(request, await tokens.token(request.signal)),
+  }
+}
+
+/** `null` = no 403. */
+function refusalOf(error: unknown, generation: number): Refusal | null {
+  if (!(error instanceof KeyringError) || error.code !== 'ERR_VAULT_DENIED') return null
+  return { generation, by: error.facts['denied'] === 'policy' ? 'policy' : 'token' }
+}

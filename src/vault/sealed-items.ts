@@ -1,0 +1,33 @@
+/** Small secrets of the login in the record store (`ekt1`, docs/formats.md): never in a replica, never in the open. */
+import type { RecordStore } from '../core/ports.ts'
+import type { ItemSealer } from '../crypto/seal-item.ts'
+import type { SealedItems } from './login/method.ts'
+
+export interface LoginItems extends SealedItems {
+  /** 0 = never written. Also of an item that does not open. */
+  version(name: string): Promise<number>
+  /** Tells texts apart and nothing else about them. */
+  fingerprint(text: string): Promise<string>
+}
+
+/** @param open is called once, at the first use. */
+export function sealedItems(store: RecordStore, open: () => Promise<ItemSealer>): LoginItems {
+  let opened: Promise<ItemSealer> | null = null
+  const sealer = (): Promise<ItemSealer> => (opened ??= open())
+  return {
+    async read(name) {
+      const stored = await store.get(name)
+      if (stored === null) return null
+      const value: unknown = JSON.parse(await (await sealer()).open(name, stored.bytes))
+      return { value, version: stored.version }
+    },
+
+    async write(name, value, expected) {
+      const put = await store.put(name, await (await sealer()).seal(name, JSON.stringify(value)), expected)
+      return put === 'conflict' ? put : put.version
+    },
+
+    version: async (name) => (await store.get(name))?.version ?? 0,
+    fingerprint: async (text) => (await sealer()).fingerprint(text),
+  }
+}

@@ -1,0 +1,143 @@
+/** The token that a deployment shares: read from the store, and renewed or replaced by one instance at a time. */
+import { withDeadline } from '../core/deadline.ts'
+import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import type { Failure, KeyringErrorCode } from '../core/errors.ts'
+import { LEASED_WORK_MS } from '../core/lease.ts'
+import type { Secret } from '../core/secret.ts'
+import type { LoginItems } from './sealed-items.ts'
+import { denied, failed } from './token-backoff.ts'
+import { decodeState, encodeState } from './token-record.ts'
+import type { Refusal, SharedToken, TokenState, Work } from './token-state.ts'
+import { NO_TOKEN, isLeased, leased, nextStep, released } from './token-state.ts'
+import type { Done, WorkParts } from './token-work.ts'
+import { workAtVault } from './token-work.ts'
+
+export interface TokenParts extends WorkParts {
+  readonly items: LoginItems
+  readonly address: string
+  /** Of logins; '' = none. */
+  readonly namespace: string
+}
+
+/** A token as one instance holds it. */
+export interface HeldToken {
+  readonly secret: Secret
+  readonly generation: number
+  /** Used without a look at the store until then. */
+  readonly until: number
+  readonly expires: number
+  /** How often this instance may use it. */
+  readonly uses: number
+}
+
+/** 'wait' = somebody else is at it; 'again' = the state has changed; 'denied' = a new login does not help. */
+export type Outcome = HeldToken | 'wait' | 'again' | 'denied'
+
+interface Loaded {
+  readonly name: string
+  readonly state: TokenState
+  readonly version: number
+}
+
+/** One look, and the work if there is some and nobody is at it. @throws the failure of the last try, until the next one. */
+export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<Outcome> {
+  return withDeadline(LEASED_WORK_MS, async (signal) => {
+    const loaded = await load(parts, signal)
+    const { state } = loaded
+    const now = parts.clock.now()
+    const step = nextStep(state, now, refusal)
+    if (step.kind === 'use') return held(state.generation, step.token, step.until, Infinity)
+    if (step.kind === 'failed') throw untilNextTry(step.error, step.nextTry - now)
+    if (step.kind === 'wait' || step.kind === 'denied') return step.kind
+    return underLease(parts, loaded, step, refusal, signal)
+  })
+}
+
+/** The token of that generation was new, and was refused as well. Best effort, and never while somebody has the lease. */
+export async function giveUp(parts: TokenParts, refusal: Refusal): Promise<void> {
+  await settle(() =>
+    withDeadline(LEASED_WORK_MS, async (signal) => {
+      const { name, state, version } = await load(parts, signal)
+      const now = parts.clock.now()
+      const next = denied(state, refusal, now)
+      if (next !== state && !isLeased(state.lease, now)) await write(parts, name, next, version)
+    }),
+  )
+}
+
+/** A token can be had again: what was altered, or sealed under a wrapping key that is gone, counts as nothing. */
+const UNREADABLE: ReadonlySet<KeyringErrorCode> = new Set(['ERR_RECORD_INVALID', 'ERR_WRAPPING_KEY_MISSING'])
+
+async function load({ method, items, address, namespace }: TokenParts, signal: AbortSignal): Promise<Loaded> {
+  const credential = await method.credential(signal)
+  const identity = [address, namespace, method.method, method.mount, method.role, credential]
+  const name = `token/${await items.fingerprint(JSON.stringify(identity))}`
+  const stored = await settle(() => items.read(name))
+  if (stored.ok) return { name, state: decodeState(stored.value?.value), version: stored.value?.version ?? 0 }
+  if (!UNREADABLE.has(stored.error.code)) unwrap(stored)
+  return { name, state: NO_TOKEN, version: await items.version(name) }
+}
+
+async function underLease(
+  parts: TokenParts,
+  { name, state, version }: Loaded,
+  work: Work,
+  refusal: Refusal | null,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { clock, random } = parts
+  const taken = await write(parts, name, leased(state, clock.now()), version)
+  if (taken === 'conflict') return 'again'
+  const result = await settle(() => workAtVault(parts, state, work, refusal?.generation ?? 0, signal)).catch(
+    async (defect: unknown) => {
+      await write(parts, name, released(state), taken)
+      throw defect
+    },
+  )
+  if (result.ok) return publish(parts, name, taken, result.value, replacedBy(result.value, state, refusal), signal)
+  await write(parts, name, failed(state, result.error, clock.now(), random()), taken)
+  return 'again'
+}
+
+/** Whoever comes too late undoes what it did. */
+async function publish(
+  parts: TokenParts,
+  name: string,
+  version: number,
+  { state, token, uses, isNew }: Done,
+  replaced: Secret | null,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const written = await settle(() => write(parts, name, state, version))
+  const isWritten = written.ok && written.value !== 'conflict'
+  const left = isWritten ? replaced : isNew ? token.secret : null
+  if (left !== null) await parts.vault.revoke(left, signal)
+  const until = Math.max(token.due ?? Infinity, parts.clock.now() + LEAST_HOLD_MS)
+  if (isWritten) return held(state.generation, token, until, uses)
+  unwrap(written)
+  return 'again'
+}
+
+/** However short a token's life is, whoever got it uses it once. */
+const LEAST_HOLD_MS = 1000
+
+/** A batch token cannot be revoked, and a dead one need not be. */
+function replacedBy({ isNew }: Done, { generation, token }: TokenState, refusal: Refusal | null): Secret | null {
+  const isDead = refusal?.by === 'token' && refusal.generation >= generation
+  return isNew && !isDead && token?.type === 'service' ? token.secret : null
+}
+
+const write = ({ items }: TokenParts, name: string, state: TokenState, version: number): Promise<number | 'conflict'> =>
+  items.write(name, encodeState(state), version)
+
+const held = (generation: number, { secret, expires }: SharedToken, until: number, uses: number): HeldToken => ({
+  secret,
+  generation,
+  until,
+  expires: expires ?? Infinity,
+  uses,
+})
+
+function untilNextTry({ code, message, remedy, facts }: Failure, ms: number): KeyringError {
+  return new KeyringError(code, message, { remedy, facts: { ...facts, retryAfterSeconds: Math.ceil(ms / 1000) } })
+}

@@ -1,0 +1,115 @@
+/** One instance's hold on the shared token: a steady request costs neither store nor Vault anything for it. */
+import { KeyringError } from '../core/errors.ts'
+import type { HeldToken, Outcome, TokenParts } from './shared-token.ts'
+import { giveUp, stepOn } from './shared-token.ts'
+import type { Refusal } from './token-state.ts'
+
+export interface TokenInUse {
+  readonly text: string
+  readonly generation: number
+}
+
+/** Between two looks at the store while somebody else logs in, in milliseconds: twice as long each time. */
+const LOOK_MS = { first: 50, most: 1000 }
+/** The store cannot be read: a held token is used for so long before the next look, in milliseconds. */
+const STORE_PAUSE_MS = 10_000
+
+export class TokenLife {
+  readonly #parts: TokenParts
+  /** By the refused generation, 0 = none: who asks at the same time shares one look and one login. */
+  readonly #looking = new Map<number, Promise<Outcome>>()
+  #held: HeldToken | null = null
+  /** Looks in a row at which somebody else was logging in. */
+  #waits = 0
+
+  constructor(parts: TokenParts) {
+    this.#parts = parts
+  }
+
+  /** For one request. @throws `ERR_LEASE_HELD` at the signal, and what the last login or renewal threw until its next try. */
+  async token(signal: AbortSignal): Promise<TokenInUse> {
+    const token = await this.#above(null, signal)
+    if (token === null) throw new TypeError('Nothing was refused.')
+    return token
+  }
+
+  /** Of a later generation than the refused one, after a login if need be. `null` = a new login did not help lately. */
+  after(refusal: Refusal, signal: AbortSignal): Promise<TokenInUse | null> {
+    return this.#above(refusal, signal)
+  }
+
+  /** The later one was refused as well. */
+  giveUp(refusal: Refusal): Promise<void> {
+    return giveUp(this.#parts, refusal)
+  }
+
+  async #above(refusal: Refusal | null, signal: AbortSignal): Promise<TokenInUse | null> {
+    for (;;) {
+      const token = this.#take(refusal)
+      if (token !== null) return token
+      if ((await orLate(this.#look(refusal), signal)) === 'denied') return null
+    }
+  }
+
+  #take(refusal: Refusal | null): TokenInUse | null {
+    const held = this.#held
+    if (held === null || !this.#isUsable(held) || held.generation <= (refusal?.generation ?? 0)) return null
+    this.#held = { ...held, uses: held.uses - 1 }
+    return { text: held.secret.reveal(), generation: held.generation }
+  }
+
+  #isUsable({ until, uses }: HeldToken): boolean {
+    return until > this.#parts.clock.now() && uses > 0
+  }
+
+  #look(refusal: Refusal | null): Promise<Outcome> {
+    const key = refusal?.generation ?? 0
+    const running = this.#looking.get(key)
+    if (running !== undefined) return running
+    const started = this.#lookOnce(refusal).finally(() => this.#looking.delete(key))
+    this.#looking.set(key, started)
+    return started
+  }
+
+  async #lookOnce(refusal: Refusal | null): Promise<Outcome> {
+    const outcome = await stepOn(this.#parts, refusal).catch((error: unknown) => this.#withoutStore(error, refusal))
+    this.#waits = outcome === 'wait' ? this.#waits + 1 : 0
+    if (outcome === 'wait') await this.#pause()
+    if (typeof outcome === 'object' && !this.#hasLater(outcome)) this.#held = outcome
+    return outcome
+  }
+
+  #pause(): Promise<void> {
+    const { clock, random } = this.#parts
+    const ms = Math.min(LOOK_MS.most, LOOK_MS.first * 2 ** this.#waits) * (1 + random())
+    return clock.sleep(ms, new AbortController().signal)
+  }
+
+  /** Two looks at a time need not end in their order. */
+  #hasLater({ generation }: HeldToken): boolean {
+    const held = this.#held
+    return held !== null && held.generation > generation && this.#isUsable(held)
+  }
+
+  /** During an outage of the store a token is used until its own end. */
+  #withoutStore(error: unknown, refusal: Refusal | null): Outcome {
+    const now = this.#parts.clock.now()
+    const held = this.#held
+    const isOutage = error instanceof KeyringError && error.code === 'ERR_STORE_UNAVAILABLE'
+    if (!isOutage || refusal !== null || held === null || held.expires <= now || held.uses < 1) throw error
+    return { ...held, until: Math.min(held.expires, now + STORE_PAUSE_MS) }
+  }
+}
+
+const late = (): KeyringError =>
+  new KeyringError('ERR_LEASE_HELD', 'A login to Vault is still under way.', { facts: { retryAfterSeconds: 5 } })
+
+/** The work goes on, for others and for the next request. */
+function orLate<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(late())
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+}

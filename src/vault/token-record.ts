@@ -1,0 +1,39 @@
+/** The stored form of a token's state; it is sealed whole. What cannot be read counts as nothing: a token can be had again. */
+import * as z from 'zod/mini'
+import type { Failure } from '../core/errors.ts'
+import { Secret } from '../core/secret.ts'
+import type { TokenState } from './token-state.ts'
+import { NO_TOKEN } from './token-state.ts'
+
+const failure = z.custom<Failure>((value) => typeof (value as Failure | null)?.code === 'string')
+
+const schema = z.object({
+  generation: z.number(),
+  token: z.nullable(
+    z.object({
+      secret: z.pipe(
+        z.string(),
+        z.transform((text) => new Secret(text)),
+      ),
+      ttlMs: z.number(),
+      expires: z.nullable(z.number()),
+      due: z.nullable(z.number()),
+      renewable: z.boolean(),
+      type: z.enum(['service', 'batch']),
+    }),
+  ),
+  lease: z.number(),
+  failing: z.nullable(z.object({ error: failure, count: z.number(), nextTry: z.number() })),
+  denied: z.nullable(
+    z.object({ generation: z.number(), by: z.enum(['token', 'policy']), count: z.number(), until: z.number() }),
+  ),
+})
+
+export function encodeState({ token, ...state }: TokenState): unknown {
+  return { ...state, token: token && { ...token, secret: token.secret.reveal() } }
+}
+
+export function decodeState(value: unknown): TokenState {
+  const parsed = z.safeParse(schema, value)
+  return parsed.success ? parsed.data : NO_TOKEN
+}

@@ -1,0 +1,127 @@
+/** What is stored of a token that the whole deployment shares, and what follows from it: pure decisions. Times are milliseconds since 1970. */
+import type { Failure } from '../core/errors.ts'
+import { LEASE_MS } from '../core/lease.ts'
+import type { Secret } from '../core/secret.ts'
+import type { IssuedToken } from './login/method.ts'
+
+export interface SharedToken {
+  readonly secret: Secret
+  /** As granted at the login; a shorter one at a renewal says that the token nears its maximum. 0 = it does not end. */
+  readonly ttlMs: number
+  /** `null` = never. */
+  readonly expires: number | null
+  /** When it is renewed or replaced; `null` = never. */
+  readonly due: number | null
+  readonly renewable: boolean
+  readonly type: 'service' | 'batch'
+}
+
+export interface TokenState {
+  /** Raised by every login. 0 = there was none. */
+  readonly generation: number
+  readonly token: SharedToken | null
+  /** Until then somebody is logging in or renewing. 0 = nobody. */
+  readonly lease: number
+  /** The failure of the last login or renewal, if that was one. */
+  readonly failing: { readonly error: Failure; readonly count: number; readonly nextTry: number } | null
+  /** A new login, of that generation, did not help against a 403: until then there is none for that reason. */
+  readonly denied: {
+    readonly generation: number
+    readonly by: DeniedBy
+    readonly count: number
+    readonly until: number
+  } | null
+}
+
+type DeniedBy = 'token' | 'policy'
+/** A 403, and the generation of the token that met it. */
+export interface Refusal {
+  readonly generation: number
+  readonly by: DeniedBy
+}
+
+/** What is done under the lease. */
+export type Work = { readonly kind: 'renew'; readonly token: SharedToken } | { readonly kind: 'login' }
+
+export type Step =
+  /** `until` = when to look again. */
+  | { readonly kind: 'use'; readonly token: SharedToken; readonly until: number }
+  | Work
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'denied' }
+  | { readonly kind: 'failed'; readonly error: Failure; readonly nextTry: number }
+
+export const NO_TOKEN: TokenState = { generation: 0, token: null, lease: 0, failing: null, denied: null }
+
+/** A token in use is given up for a refusal of its own or an earlier generation alone: an outage ends none. */
+export function nextStep(state: TokenState, now: number, refusal: Refusal | null): Step {
+  const token = state.generation > (refusal?.generation ?? 0) ? liveToken(state, now) : null
+  if (token !== null) return stepWith(token, state, now)
+  if (refusal !== null && isDenied(state, refusal, now)) return { kind: 'denied' }
+  if (isLeased(state.lease, now)) return { kind: 'wait' }
+  const failing = waiting(state, now)
+  return failing ? { kind: 'failed', error: failing.error, nextTry: failing.nextTry } : { kind: 'login' }
+}
+
+/** Due, it stays in use while somebody is at it, and until the next try after a failure. */
+function stepWith(token: SharedToken, state: TokenState, now: number): Step {
+  const ends = token.expires ?? Infinity
+  const due = token.due ?? ends
+  if (due > now) return { kind: 'use', token, until: due }
+  const pause = isLeased(state.lease, now) ? state.lease : waiting(state, now)?.nextTry
+  if (pause !== undefined) return { kind: 'use', token, until: Math.min(ends, pause) }
+  return token.renewable ? { kind: 'renew', token } : { kind: 'login' }
+}
+
+const waiting = ({ failing }: TokenState, now: number): TokenState['failing'] =>
+  failing !== null && failing.nextTry > now ? failing : null
+
+/** A lease that lasts longer than two was written by a wrong clock. */
+export const isLeased = (lease: number, now: number): boolean => lease > now && lease <= now + 2 * LEASE_MS
+
+const liveToken = ({ token }: TokenState, now: number): SharedToken | null =>
+  token !== null && (token.expires === null || token.expires > now) ? token : null
+
+/** A token that died is told from one that may not, unless it was a new one that looked dead. */
+const isDenied = ({ denied }: TokenState, { by }: Refusal, now: number): boolean =>
+  denied !== null && denied.until > now && (denied.by === 'token' || by === 'policy')
+
+export const leased = (state: TokenState, now: number): TokenState => ({ ...state, lease: now + LEASE_MS })
+export const released = (state: TokenState): TokenState => ({ ...state, lease: 0 })
+
+/** Renewed or replaced when two thirds of its life are over, or up to a tenth later, so that not all come at once. */
+const dueAt = (at: number, ttlMs: number, random: number): number => at + ttlMs * (2 / 3 + random / 10)
+
+/** After a success. */
+export const holding = (state: TokenState, generation: number, token: SharedToken | null): TokenState => ({
+  ...state,
+  generation,
+  token,
+  lease: 0,
+  failing: null,
+})
+
+/** @param at before the request was sent. */
+export function sharedToken({ token: secret, ...issued }: IssuedToken, at: number, random: number): SharedToken {
+  const { type, ttlSeconds } = issued
+  const ttlMs = ttlSeconds * 1000
+  const renewable = issued.renewable && type === 'service' && issued.uses === 0
+  const ends = ttlMs > 0
+  return {
+    secret,
+    ttlMs,
+    expires: ends ? at + ttlMs : null,
+    due: ends ? dueAt(at, ttlMs, random) : null,
+    renewable,
+    type,
+  }
+}
+
+/** A renewal that grants clearly less than the login did is the last one. */
+const SHRUNK = 0.95
+
+export function renewed(held: SharedToken, issued: IssuedToken, at: number, random: number): SharedToken {
+  const next = sharedToken({ ...issued, token: held.secret, type: held.type }, at, random)
+  const shrunk = next.ttlMs > 0 && next.ttlMs < held.ttlMs * SHRUNK
+  return { ...next, ttlMs: held.ttlMs, renewable: next.renewable && !shrunk }
+}
