@@ -45,13 +45,10 @@ export async function settleResponse(
   if (status === 204) return { reply: { status, body: null, serverTime: clock.now() }, retry: false, waitMs: 0 }
   const body = parseJson(text)
   const texts = errorTexts(body)
-  const proxied = fromProxy(target, status, texts !== null)
-  if (proxied !== null) return { error: proxied, retry: repeat !== 'once' && mayPass(proxied), waitMs: 0 }
-  const misdirected = fromPlaintextToTls(target, status, text)
-  if (misdirected !== null) return final(misdirected)
-  if (texts !== null && (status === 200 || (status === 404 && texts.length === 0))) {
+  const stray = fromProxy(target, status, texts !== null) ?? fromPlaintextToTls(target, status, text)
+  if (stray !== null) return { error: stray, retry: repeat !== 'once' && mayPass(stray), waitMs: 0 }
+  if (isReply(status, texts))
     return { reply: { status, body, serverTime: serverTime(response, clock) }, retry: false, waitMs: 0 }
-  }
   const seconds = retryAfter(response)
   return {
     error: errorOf(target, { status, texts }, seconds),
@@ -59,6 +56,9 @@ export async function settleResponse(
     waitMs: (seconds ?? 0) * 1000,
   }
 }
+
+const isReply = (status: number, texts: readonly string[] | null): status is 200 | 404 =>
+  texts !== null && (status === 200 || (status === 404 && texts.length === 0))
 
 /** Certificates and answers do not mend themselves within seconds; names and connections may. */
 export const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'

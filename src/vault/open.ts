@@ -11,7 +11,7 @@ import type { LoginBySettings } from './login/open.ts'
 import { openLogin } from './login/open.ts'
 import type { VaultReader } from './reader.ts'
 import { givenTokenReader, sharedTokenReader } from './reader.ts'
-import { sealedItems } from './sealed-items.ts'
+import { loginItems, sealedItems } from './sealed-items.ts'
 import { TokenLife } from './token-life.ts'
 import { vaultTransport } from './transport.ts'
 
@@ -56,7 +56,7 @@ function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, por
   const items = sealedItems(store, () => itemSealer(cipher, hash, wrappingKeys))
   const transport = vaultTransport({ ...ports, ...access, fetch, namespace })
   return new TokenLife({
-    method: openLogin(auth, { ...ports, items }),
+    method: openLogin(auth, { ...ports, items: loginItems(items) }),
     vault: tokenVault(transport, address, namespace),
     items,
     clock: ports.clock,

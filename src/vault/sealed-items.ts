@@ -3,15 +3,21 @@ import type { RecordStore } from '../core/ports.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { SealedItems } from './login/method.ts'
 
-export interface LoginItems extends SealedItems {
+export interface TokenItems extends SealedItems {
   /** 0 = never written. Also of an item that does not open. */
   version(name: string): Promise<number>
   /** Tells texts apart and nothing else about them. */
   fingerprint(text: string): Promise<string>
 }
 
+/** Those of the login methods, apart from the token: `login/<name>`. */
+export const loginItems = (items: SealedItems): SealedItems => ({
+  read: (name) => items.read(`login/${name}`),
+  write: (name, value, expected) => items.write(`login/${name}`, value, expected),
+})
+
 /** @param open is called once, at the first use. */
-export function sealedItems(store: RecordStore, open: () => Promise<ItemSealer>): LoginItems {
+export function sealedItems(store: RecordStore, open: () => Promise<ItemSealer>): TokenItems {
   let opened: Promise<ItemSealer> | null = null
   const sealer = (): Promise<ItemSealer> => (opened ??= open())
   return {

@@ -4,7 +4,7 @@ import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Failure, KeyringErrorCode } from '../core/errors.ts'
 import { LEASED_WORK_MS } from '../core/lease.ts'
 import type { Secret } from '../core/secret.ts'
-import type { LoginItems } from './sealed-items.ts'
+import type { TokenItems } from './sealed-items.ts'
 import { denied, failed } from './token-backoff.ts'
 import { decodeState, encodeState } from './token-record.ts'
 import type { Refusal, SharedToken, TokenState, Work } from './token-state.ts'
@@ -13,7 +13,7 @@ import type { Done, WorkParts } from './token-work.ts'
 import { workAtVault } from './token-work.ts'
 
 export interface TokenParts extends WorkParts {
-  readonly items: LoginItems
+  readonly items: TokenItems
   readonly address: string
   /** Of logins; '' = none. */
   readonly namespace: string

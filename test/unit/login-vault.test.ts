@@ -36,7 +36,7 @@ function vault(answers: readonly (Given | typeof CUT)[], namespace = '') {
   const clock = { now: () => 0, sleep: async (ms: number) => void waits.push(ms) }
   const address = 'https://vault.example'
   const transport = vaultTransport({ fetch, clock, address, namespace, timeoutMs: 1000 })
-  return { ...tokenVault(transport, address, namespace), transport, sent, waits }
+  return { of: tokenVault(transport, address, namespace), transport, sent, waits }
 }
 
 const codeOf = (work: Promise<unknown>): Promise<unknown> =>
@@ -47,8 +47,8 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
 
 describe('a login', () => {
   it('is a POST without a token, in the namespace of logins', async () => {
-    const { login, sent } = vault([{ status: 200, body: auth() }], 'team')
-    const { token, ...rest } = await login(LOGIN, { role_id: 'r' }, signal)
+    const { of, sent } = vault([{ status: 200, body: auth() }], 'team')
+    const { token, ...rest } = await of.login(LOGIN, { role_id: 'r' }, signal)
     expect([token.reveal(), rest]).toEqual(['s.token', { ttlSeconds: 3600, renewable: true, type: 'service', uses: 0 }])
     expect(sent).toMatchObject([{ method: 'POST', path: '/v1/auth/approle/login', body: '{"role_id":"r"}' }])
     const { headers } = sent[0] ?? {}
@@ -100,8 +100,8 @@ describe('a login', () => {
     ['namespace not found', 404, 'ERR_VAULT_NAMESPACE_NOT_FOUND'],
     ['Vault is sealed', 503, 'ERR_VAULT_SEALED'],
   ])('answered %j with %i means a code, with a step and a remedy, after one request', async (text, status, code) => {
-    const { login, sent } = vault([{ status, errors: [text.replace(/^V /, '')] }])
-    const error: unknown = await login(LOGIN, {}, signal).catch((thrown: unknown) => thrown)
+    const { of, sent } = vault([{ status, errors: [text.replace(/^V /, '')] }])
+    const error: unknown = await of.login(LOGIN, {}, signal).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code, facts: { step: 'login', vaultStatus: status, host: 'vault.example' } })
     expect(String(error)).not.toContain(text)
     expect(sent).toHaveLength(1)
@@ -115,12 +115,14 @@ describe('a login', () => {
       token_type: 'default',
       mfa_requirement: { mfa_request_id: '92c7e601', mfa_constraints: { e: { any: [{ type: 'totp' }] } } },
     })
-    expect(await codeOf(vault([{ status: 200, body: recorded }]).login(LOGIN, {}, signal))).toBe('ERR_VAULT_LOGIN_MFA')
+    expect(await codeOf(vault([{ status: 200, body: recorded }]).of.login(LOGIN, {}, signal))).toBe(
+      'ERR_VAULT_LOGIN_MFA',
+    )
   })
 
   it('answered with something else is no login', async () => {
     for (const answer of [{ status: 200, body: { data: {} } }, { status: 404, errors: [] }, { status: 204 }])
-      expect(await codeOf(vault([answer]).login(LOGIN, {}, signal))).toBe('ERR_VAULT_ANSWER_INVALID')
+      expect(await codeOf(vault([answer]).of.login(LOGIN, {}, signal))).toBe('ERR_VAULT_ANSWER_INVALID')
   })
 
   it.each<[string, Given | typeof CUT, number]>([
@@ -137,8 +139,8 @@ describe('a login', () => {
     ['500', { status: 500, errors: ['internal error'] }, 1],
     ['400', { status: 400, errors: ['Upgrading from non-versioned to versioned data'] }, 1],
   ])('answered with %s is sent as often as that may help', async (_name, answer, times) => {
-    const { login, sent, waits } = vault([answer])
-    expect(await codeOf(login(LOGIN, {}, signal))).toMatch(/^ERR_VAULT_/)
+    const { of, sent, waits } = vault([answer])
+    expect(await codeOf(of.login(LOGIN, {}, signal))).toMatch(/^ERR_VAULT_/)
     expect(sent).toHaveLength(times)
     expect(waits.every((ms) => ms >= 1000 && ms <= 1500)).toBe(true)
   })
@@ -152,8 +154,8 @@ describe('a POST that may work only once', () => {
     ['a cut connection', CUT],
     ['a redirect', { status: 307, headers: { location: 'https://leader.example/v1/sys/wrapping/unwrap' } }],
   ])('is never sent twice, not after %s', async (_name, answer) => {
-    const { post, sent } = vault([answer])
-    expect(await codeOf(post(['sys', 'wrapping', 'unwrap'], {}, 'wrapping', signal))).toMatch(/^ERR_VAULT_/)
+    const { of, sent } = vault([answer])
+    expect(await codeOf(of.post(['sys', 'wrapping', 'unwrap'], {}, 'wrapping', signal))).toMatch(/^ERR_VAULT_/)
     expect(sent).toHaveLength(1)
     expect(sent[0]?.headers.get('x-vault-token')).toBe('wrapping')
   })
@@ -164,14 +166,14 @@ describe('a redirect of a standby', () => {
   const leader = to('https://leader.example/v1/auth/approle/login')
 
   it('is not followed: the configured address is asked again until there is a leader', async () => {
-    const { login, sent, waits } = vault([leader, leader, leader, { status: 200, body: auth() }])
-    expect(await codeOf(login(LOGIN, {}, signal))).toBe('ok')
+    const { of, sent, waits } = vault([leader, leader, leader, { status: 200, body: auth() }])
+    expect(await codeOf(of.login(LOGIN, {}, signal))).toBe('ok')
     expect([sent.length, waits.length]).toEqual([4, 3])
   })
 
   it('is waited through for 6 s and more, and then is an error', async () => {
-    const { login, waits } = vault([leader])
-    expect(await codeOf(login(LOGIN, {}, signal))).toBe('ERR_VAULT_REDIRECTED')
+    const { of, waits } = vault([leader])
+    expect(await codeOf(of.login(LOGIN, {}, signal))).toBe('ERR_VAULT_REDIRECTED')
     expect(waits.reduce((sum, ms) => sum + ms)).toBeGreaterThanOrEqual(6000)
   })
 
@@ -181,8 +183,8 @@ describe('a redirect of a standby', () => {
     '/v1/auth/approle/login/',
     'no url',
   ])('is not what leads to %j: that is an error at once', async (location) => {
-    const { login, sent } = vault([to(location)])
-    expect(await codeOf(login(LOGIN, {}, signal))).toBe('ERR_VAULT_REDIRECTED')
+    const { of, sent } = vault([to(location)])
+    expect(await codeOf(of.login(LOGIN, {}, signal))).toBe('ERR_VAULT_REDIRECTED')
     expect(sent).toHaveLength(1)
   })
 })
@@ -191,10 +193,10 @@ describe('a token', () => {
   const token = new Secret('s.token')
 
   it('is revoked as well as can be', async () => {
-    const { revoke, sent } = vault([{ status: 503, errors: [] }])
-    await revoke(token, signal)
+    const { of, sent } = vault([{ status: 503, errors: [] }])
+    await of.revoke(token, signal)
     expect(sent).toMatchObject([{ path: '/v1/auth/token/revoke-self' }])
-    await vault([{ status: 204 }]).revoke(token, signal)
+    await vault([{ status: 204 }]).of.revoke(token, signal)
   })
 
   it.each([
@@ -203,7 +205,7 @@ describe('a token', () => {
     ['1 error occurred:\n\t* permission denied\n\n', 403, 'ERR_VAULT_DENIED'],
     ['Vault is sealed', 503, 'ERR_VAULT_SEALED'],
   ])('that cannot be renewed says why: %j', async (text, status, code) => {
-    expect(await codeOf(vault([{ status, errors: [text] }]).renew(token, signal))).toBe(code)
+    expect(await codeOf(vault([{ status, errors: [text] }]).of.renew(token, signal))).toBe(code)
   })
 
   it.each([
@@ -223,16 +225,16 @@ describe('a token', () => {
     ['the root, as in Vault Community', 'team', {}, 'ERR_VAULT_NAMESPACE_IGNORED'],
     ['another one', 'team', { namespace_path: 'other/' }, 'ERR_VAULT_NAMESPACE_IGNORED'],
   ])('of a namespace is looked at: %s', async (_name, namespace, data, expected) => {
-    const { checkNamespace } = vault([{ status: 200, body: { data } }], namespace)
-    expect(await codeOf(checkNamespace(token, signal))).toBe(expected)
+    const { of } = vault([{ status: 200, body: { data } }], namespace)
+    expect(await codeOf(of.checkNamespace(token, signal))).toBe(expected)
   })
 
   it('that may not be looked at passes, and without a namespace nothing is asked', async () => {
     const blind = vault([{ status: 403, errors: ['permission denied'] }], 'team')
-    expect(await codeOf(blind.checkNamespace(token, signal))).toBe('ok')
+    expect(await codeOf(blind.of.checkNamespace(token, signal))).toBe('ok')
     for (const namespace of ['', 'root', '/']) {
-      const { checkNamespace, sent } = vault([{ status: 500 }], namespace)
-      await checkNamespace(token, signal)
+      const { of, sent } = vault([{ status: 500 }], namespace)
+      await of.checkNamespace(token, signal)
       expect(sent).toEqual([])
     }
   })
