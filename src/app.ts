@@ -17,15 +17,18 @@ import type {
   RecordStore,
   Replica,
 } from './core/ports.ts'
+import type { Probe } from './core/findings.ts'
 import { createHttp } from './http/app.ts'
+import type { Source } from './keyring/authority.ts'
 import { createAuthority as createKeyringAuthority } from './keyring/authority.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
+import { examine } from './vault/doctor/doctor.ts'
 import { kv1Source } from './vault/kv1.ts'
 import { kv2Source } from './vault/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
-import { openReaders } from './vault/open.ts'
+import { openVault } from './vault/open.ts'
 
 interface Primitives {
   readonly cipher: Cipher
@@ -38,6 +41,8 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
   /** Written after each put of the record. `null` = there is none. */
   readonly replica: Replica | null
   readonly fetch: Fetch
+  /** The way to Vault's port. `null` = the platform does not show it. */
+  readonly probe: Probe | null
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
   readonly encryptBoundMs: number
   /** New versions that one sync reads at most. */
@@ -63,11 +68,14 @@ export interface AppPorts extends Primitives {
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const readers = openReaders(vault, { ...ports, wrappingKeys })
+  const { reader, open, login } = openVault(vault, { ...ports, wrappingKeys })
+  const { clock, probe } = ports
   const sources = new Map(
-    vault.secrets.map(({ keyring, kv, ...secret }): [string, OpenKeySource] => {
-      const open = kv === 'v1' ? kv1Source : kv2Source
-      return [keyring, (token) => open({ ...ports, ...vault, ...secret, reader: readers(token) })]
+    vault.secrets.map(({ keyring, kv, ...secret }): [string, Source] => {
+      const source = kv === 'v1' ? kv1Source : kv2Source
+      const openSource: OpenKeySource = (token) => source({ ...ports, ...vault, ...secret, reader: reader(token) })
+      const way = { transport: open, reader: reader(null), probe, clock, address: vault.address, login }
+      return [keyring, { open: openSource, examine: (signal) => examine({ ...way, source: openSource(null) }, signal) }]
     }),
   )
   return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })

@@ -4,8 +4,8 @@ import type { Bytes } from '../../src/core/bytes.ts'
 import type { KeyringChange } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
 import { ask, unknown } from './answer.ts'
-import type { Decrypted, Encrypted, Note, Status } from './schema.ts'
-import { decrypted, encrypted, notesOf, parseAnswer, remainingBody, status, syncOf } from './schema.ts'
+import type { Decrypted, Diagnosis, Encrypted, Note, Status } from './schema.ts'
+import { decrypted, diagnosis, encrypted, notesOf, parseAnswer, remainingBody, status, syncOf } from './schema.ts'
 import type { Target } from './target.ts'
 
 export interface Synced {
@@ -29,6 +29,10 @@ export class KeyringClient {
 
   async status(): Promise<Status> {
     return parseAnswer(this.#target, status, await ask(this.#target, 'GET', this.#path))
+  }
+
+  async doctor(): Promise<Diagnosis> {
+    return parseAnswer(this.#target, diagnosis, await ask(this.#target, 'GET', `${this.#path}/doctor`))
   }
 
   /** One batch. */

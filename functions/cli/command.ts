@@ -18,6 +18,8 @@ export interface Outcome {
   readonly document: object
   /** For people; bytes go out as they are. */
   readonly screen: string | Uint8Array
+  /** 0 unless set. */
+  readonly exit?: 0 | 1
 }
 
 /** Like `defineCommand`, but a flag or a word too many is an error. */
@@ -55,7 +57,8 @@ export function refuseBadName(keyring: string): void {
 
 export async function reporting(json: boolean, work: () => Promise<Outcome>): Promise<void> {
   try {
-    const { document, screen } = await work()
+    const { document, screen, exit = 0 } = await work()
+    process.exitCode = exit
     if (json) console.log(JSON.stringify(document))
     else process.stdout.write(screen)
   } catch (error) {

@@ -11,6 +11,8 @@ const main = defineCommand({
     start: () => import('./start.ts').then(({ start }) => start),
     sync: () => import('./sync.ts').then(({ sync }) => sync),
     status: () => import('./status.ts').then(({ status }) => status),
+    doctor: () => import('./doctor.ts').then(({ doctor }) => doctor),
+    login: () => import('./doctor.ts').then(({ login }) => login),
     keys: () => import('./keys.ts').then(({ keys }) => keys),
     encrypt: () => import('./encrypt.ts').then(({ encrypt }) => encrypt),
     decrypt: () => import('./decrypt.ts').then(({ decrypt }) => decrypt),

@@ -35,6 +35,23 @@ export const status = z.looseObject({
 })
 export type Status = z.output<typeof status>
 
+export const diagnosis = z.looseObject({
+  keyring: z.string(),
+  time: z.string(),
+  healthy: z.boolean(),
+  checks: z.array(
+    z.looseObject({
+      check: z.string(),
+      outcome: z.string(),
+      detail: z.string(),
+      code: z.optional(z.string()),
+      remedy: z.optional(z.string()),
+    }),
+  ),
+})
+export type Diagnosis = z.output<typeof diagnosis>
+export type Checks = Diagnosis['checks']
+
 export const remainingBody = z.looseObject({ remaining: z.number() })
 export const encrypted = z.looseObject({ ciphertext: z.string(), key_id: z.string() })
 export type Encrypted = z.output<typeof encrypted>

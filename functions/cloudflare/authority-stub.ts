@@ -36,5 +36,6 @@ export function objectAuthority(
     sync: (keyring, options) => call(WORK_MS, (stub) => stub.sync(keyring, options)),
     syncIfDue: (keyring) => call(WORK_MS, (stub) => stub.syncIfDue(keyring)),
     change: (keyring, change) => call(WORK_MS, (stub) => stub.change(keyring, change)),
+    diagnose: (keyring) => call(WORK_MS, (stub) => stub.diagnose(keyring)),
   }
 }

@@ -39,6 +39,10 @@ export class KeyringObject extends DurableObject<ReplicaBinding> implements Keyr
     return this.#do((authority) => authority.syncIfDue(keyring))
   }
 
+  diagnose(keyring: string) {
+    return this.#do((authority) => authority.diagnose(keyring))
+  }
+
   change(keyring: string, change: KeyringChange) {
     return this.#do((authority) => authority.change(keyring, change))
   }
@@ -74,6 +78,7 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     fetch: vaultFetch(bindings, parsed.config.vault?.address),
     readFile: null,
     encryptBoundMs: encryptBoundMs(FRESHNESS, parsed.config.syncPeriodMs),
+    probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
   })

@@ -22,6 +22,7 @@ export function invokingAuthority(
     ...reading,
     sync: async (keyring, options) => receiveReport(await invoke(parts, { call: 'sync', keyring, options })),
     syncIfDue: (keyring) => invoke(parts, { call: 'syncIfDue', keyring }),
+    diagnose: (keyring) => invoke(parts, { call: 'diagnose', keyring }),
     change: async (keyring, change) => receiveSealed(await invoke(parts, { call: 'change', keyring, change })),
   }
 }

@@ -12,7 +12,7 @@ const change = z.strictObject({ op: z.enum(['remove', 'compromise']), id: z.stri
 
 const invokeEvent: z.ZodMiniType<InvokeEvent> = z.union([
   z.strictObject({ ...call, call: z.literal('sync'), options }),
-  z.strictObject({ ...call, call: z.literal('syncIfDue') }),
+  z.strictObject({ ...call, call: z.enum(['syncIfDue', 'diagnose']) }),
   z.strictObject({ ...call, call: z.literal('change'), change }),
 ])
 const scheduleEvent = z.object({ source: z.literal('aws.events'), 'detail-type': z.literal('Scheduled Event') })

@@ -5,7 +5,7 @@ import type { KeyringChange, SyncOptions, SyncReport } from '../../src/core/port
 
 export type AuthorityCall =
   | { readonly call: 'sync'; readonly keyring: string; readonly options: SyncOptions }
-  | { readonly call: 'syncIfDue'; readonly keyring: string }
+  | { readonly call: 'syncIfDue' | 'diagnose'; readonly keyring: string }
   | { readonly call: 'change'; readonly keyring: string; readonly change: KeyringChange }
 
 /** `withinMs` = how long the caller waits. */

@@ -12,6 +12,7 @@ import { runSchedule } from '../../src/keyring/schedule.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
 import { readSettings } from '../nodejs/settings.ts'
+import { probeOf } from '../nodejs/probe.ts'
 import { vaultFetch } from '../nodejs/vault-fetch.ts'
 import { signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
@@ -52,6 +53,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     fetch: vaultFetch(config.vault).fetch,
     readFile: (path) => readFile(path, 'utf8'),
     encryptBoundMs: ENCRYPT_BOUND_MS,
+    probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
   })
@@ -81,7 +83,7 @@ const refusal = (code: KeyringErrorCode, message: string) =>
 async function carryOut({ authority }: Deployment, event: InvokeEvent) {
   if (event.call === 'sync') return sendReport(await authority.sync(event.keyring, event.options))
   if (event.call === 'change') return sendSealed(await authority.change(event.keyring, event.change))
-  return authority.syncIfDue(event.keyring)
+  return event.call === 'diagnose' ? authority.diagnose(event.keyring) : authority.syncIfDue(event.keyring)
 }
 
 /** What there is no time left for is due again in a minute. */

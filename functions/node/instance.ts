@@ -7,6 +7,7 @@ import type { Config } from '../../src/config/config.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
 import { systemClock } from '../nodejs/clock.ts'
+import { probeOf } from '../nodejs/probe.ts'
 import { vaultFetch } from '../nodejs/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { auditLog } from './audit-log.ts'
@@ -43,6 +44,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     fetch: vault.fetch,
     readFile: (path) => readFile(path, 'utf8'),
     encryptBoundMs: FRESHNESS.freshMs,
+    probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
   })

@@ -10,6 +10,7 @@ export type Action =
   | 'decrypt'
   | 'rewrap'
   | 'export'
+  | 'diagnose'
   | 'admin'
 
 /** `keyring` null = the action concerns no keyring. */

@@ -14,6 +14,7 @@ export const ACTIONS = [
   'decrypt',
   'rewrap',
   'export',
+  'diagnose',
   'admin',
 ] as const
 

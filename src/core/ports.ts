@@ -5,6 +5,7 @@
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
+import type { Finding } from './findings.ts'
 
 export interface StoredRecord {
   readonly bytes: Bytes
@@ -209,6 +210,14 @@ export interface Replicated {
 /** A schedule's look: 'held' = somebody else is at it. */
 export type DueSync = 'synced' | 'not-due' | 'held'
 
+/** What `edge-keyring doctor` shows. */
+export interface Diagnosis {
+  /** Milliseconds since 1970. */
+  readonly time: number
+  /** In the order of the way; every check is there once. */
+  readonly findings: readonly Finding[]
+}
+
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
 export interface KeyringAuthority {
   /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
@@ -219,4 +228,6 @@ export interface KeyringAuthority {
   syncIfDue(keyring: string): Promise<Result<DueSync>>
   /** The answer is the sealed record as it is now. */
   change(keyring: string, change: KeyringChange): Promise<Result<Bytes>>
+  /** The way to Vault, step by step; an answer may be some seconds old. */
+  diagnose(keyring: string): Promise<Result<Diagnosis>>
 }

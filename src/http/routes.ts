@@ -24,6 +24,7 @@ export const ROUTES: readonly Route[] = [
     action: 'read',
     handle: async ({ keyring }) => ({ body: await keyring.status() }),
   },
+  { method: 'GET', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctor },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
@@ -51,6 +52,13 @@ async function active({ keyring }: Call): Promise<Reply> {
       facts: { keyring: keyring.name },
     })
   return { body: { id } }
+}
+
+/** 200 whatever was found: that is the answer. */
+async function doctor({ keyring }: Call): Promise<Reply> {
+  const { time, findings } = await keyring.diagnose()
+  const healthy = findings.every(({ outcome }) => outcome !== 'failed')
+  return { body: { keyring: keyring.name, time: new Date(time).toISOString(), healthy, checks: findings } }
 }
 
 async function sync(call: Call): Promise<Reply> {

@@ -7,6 +7,8 @@ import type { DueSync, KeyringAuthority, KeyringChange, OpenKeySource, SyncOptio
 import type { SealerSet } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import { applyChange } from './change.ts'
+import type { Examine } from './diagnoses.ts'
+import { Diagnoses } from './diagnoses.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { nextTry } from './status.ts'
@@ -14,9 +16,15 @@ import { syncKeyring } from './sync.ts'
 import type { UpkeepParts } from './upkeep.ts'
 import { Upkeep } from './upkeep.ts'
 
+/** Where a keyring comes from, and how the way there is looked at. */
+export interface Source {
+  readonly open: OpenKeySource
+  readonly examine: Examine
+}
+
 export interface AuthorityParts extends ReaderParts, UpkeepParts {
   /** By keyring name. */
-  readonly sources: ReadonlyMap<string, OpenKeySource>
+  readonly sources: ReadonlyMap<string, Source>
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
@@ -40,6 +48,7 @@ export function createAuthority(parts: AuthorityParts): KeyringAuthority {
     sync: (name, options) => settle(async () => (await keyring(name)).sync(options)),
     syncIfDue: (name) => settle(async () => (await keyring(name)).syncIfDue()),
     change: (name, change) => settle(async () => (await keyring(name)).change(change)),
+    diagnose: (name) => settle(async () => (await keyring(name)).diagnose()),
   }
 }
 
@@ -50,12 +59,14 @@ class Keyring {
   readonly #upkeep: Upkeep
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
+  readonly #diagnoses: Diagnoses
   #running: Promise<SyncReport> | null = null
 
-  private constructor(parts: AuthorityParts, name: string, source: OpenKeySource, set: SealerSet) {
+  private constructor(parts: AuthorityParts, name: string, { open, examine }: Source, set: SealerSet) {
     this.#parts = parts
     this.#name = name
-    this.#source = source
+    this.#source = open
+    this.#diagnoses = new Diagnoses(examine, parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name, (...saved) => this.#upkeep.push(...saved))
     this.#upkeep = new Upkeep(parts, name, this.#reader.log)
@@ -77,6 +88,10 @@ class Keyring {
     if (!isPlain) return this.#sync(options)
     this.#running ??= this.#sync(options).finally(() => (this.#running = null))
     return this.#running
+  }
+
+  diagnose() {
+    return this.#diagnoses.diagnose()
   }
 
   async status() {

@@ -4,7 +4,15 @@ import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import type { Cipher, Hash, KeyringAuthority, KeyringChange, SyncOptions, SyncReport } from '../core/ports.ts'
+import type {
+  Cipher,
+  Diagnosis,
+  Hash,
+  KeyringAuthority,
+  KeyringChange,
+  SyncOptions,
+  SyncReport,
+} from '../core/ports.ts'
 import type { Ek1Key } from '../crypto/ek1.ts'
 import { decryptEk1, encryptEk1, parseEk1 } from '../crypto/ek1.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
@@ -98,6 +106,10 @@ export class Keyring {
   async change(change: KeyringChange): Promise<void> {
     const known = this.#snapshot.revision
     await this.#snapshot.adopt(unwrap(await this.#parts.authority.change(this.name, change)), known)
+  }
+
+  async diagnose(): Promise<Diagnosis> {
+    return unwrap(await this.#parts.authority.diagnose(this.name))
   }
 
   async status(): Promise<StatusView> {

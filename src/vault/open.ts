@@ -13,6 +13,7 @@ import type { VaultReader } from './reader.ts'
 import { givenTokenReader, sharedTokenReader } from './reader.ts'
 import { loginItems, sealedItems } from './sealed-items.ts'
 import { TokenLife } from './token-life.ts'
+import type { VaultTransport } from './transport.ts'
 import { vaultTransport } from './transport.ts'
 
 export interface VaultAccess {
@@ -37,8 +38,16 @@ export interface VaultPorts extends Pick<LoginParts, 'readFile'> {
   readonly wrappingKeys: readonly WrappingKey[]
 }
 
-/** `null` = with the deployment's own login, else with the token given. */
-export function openReaders(access: VaultAccess, ports: VaultPorts): (token: string | null) => VaultReader {
+export interface Vault {
+  /** `null` = with the deployment's own login, else with the token given. */
+  readonly reader: (token: string | null) => VaultReader
+  /** Without namespace and token: for what the server says to everybody. */
+  readonly open: VaultTransport
+  /** The deployment's own login, for people. */
+  readonly login: string
+}
+
+export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
   const { auth, address, headers } = access
   const fetch = withHeaders(ports.fetch, address, headers)
   const transport = vaultTransport({ ...ports, ...access, fetch })
@@ -46,7 +55,17 @@ export function openReaders(access: VaultAccess, ports: VaultPorts): (token: str
     auth.method === 'token'
       ? givenTokenReader(transport, auth.token)
       : sharedTokenReader(transport, tokenLife(access, auth, fetch, ports))
-  return (token) => (token === null ? own : givenTokenReader(transport, new Secret(token)))
+  return {
+    reader: (token) => (token === null ? own : givenTokenReader(transport, new Secret(token))),
+    open: vaultTransport({ ...ports, ...access, fetch, namespace: '' }),
+    login: describeLogin(auth),
+  }
+}
+
+function describeLogin(auth: LoginSettings): string {
+  if (auth.method === 'token') return 'with the token of the settings'
+  const role = 'role' in auth && auth.role !== '' ? `, role "${auth.role}"` : ''
+  return `${auth.method} at auth/${auth.mount}${role}`
 }
 
 /** @param fetch for Vault; others do not get its headers. */

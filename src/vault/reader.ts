@@ -5,17 +5,24 @@ import type { TokenInUse, TokenLife } from './token-life.ts'
 import type { Refusal } from './token-state.ts'
 import type { VaultRead, VaultReply, VaultTransport } from './transport.ts'
 
+interface VaultQuestion extends Omit<VaultRead, 'query'> {
+  readonly body: object
+}
+
 export interface VaultReader {
   /** A 403 leads to one new login at most, and to one retry. */
   get(request: VaultRead): Promise<VaultReply>
   /** For what a policy may well deny: a 403 leads to nothing. */
   probe(request: VaultRead): Promise<VaultReply>
+  /** A question that is a POST, as `probe`. */
+  post(request: VaultQuestion): Promise<VaultReply>
 }
 
 /** With a token that the operator, or the caller of one sync, has given: never stored, renewed, shared or revoked. */
 export function givenTokenReader(transport: VaultTransport, token: Secret): VaultReader {
   const get = (request: VaultRead) => transport.get({ ...request, token: token.reveal() })
-  return { get, probe: get }
+  const post = (request: VaultQuestion) => transport.post({ ...request, token: token.reveal(), repeat: 'once' })
+  return { get, probe: get, post }
 }
 
 export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife): VaultReader {
@@ -38,6 +45,10 @@ export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife):
       return ask(request, token).catch((error: unknown) => again(request, error, token.generation))
     },
     probe: async (request) => ask(request, await tokens.token(request.signal)),
+    async post(request) {
+      const { text: token } = await tokens.token(request.signal)
+      return transport.post({ ...request, token, repeat: 'once' })
+    },
   }
 }
 

@@ -18,7 +18,8 @@ export interface VaultRead {
 }
 
 interface VaultGet extends VaultRead {
-  readonly token: string
+  /** `null` = none is sent. */
+  readonly token: string | null
 }
 
 interface VaultPost extends Omit<VaultRead, 'query'> {

@@ -47,7 +47,7 @@ describe('the time of an invocation', () => {
       cipher: nodeCipher,
       hash: nodeHash,
       wrappingKeys: [wrappingKey('w1', 1)],
-      sources: new Map([['default', () => waiting]]),
+      sources: new Map([['default', { open: () => waiting, examine: async () => [] }]]),
       syncBatch: 900,
       syncPeriodMs: null,
       maxRecordAgeMs: 604_800_000,

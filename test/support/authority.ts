@@ -76,7 +76,7 @@ export const authorityOn = (
     cipher: nodeCipher,
     hash: nodeHash,
     wrappingKeys,
-    sources: new Map(names.map((name) => [name, () => fakeSource(on)])),
+    sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
     replica: on.replica ?? null,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -75,7 +75,8 @@ export class FakeVault {
   }
 
   readonly asTransport: VaultTransport = {
-    get: async ({ token, segments, signal }) => {
+    get: async ({ token: given, segments, signal }) => {
+      const token = given ?? ''
       this.reads.push(token)
       await this.clock.sleep(this.latencyMs, signal)
       if (this.down !== null) throw this.down

@@ -57,6 +57,7 @@ export async function syncing(
     replica: null,
     fetch: vault.fetch,
     readFile: (path) => readFile(path, 'utf8'),
+    probe: null,
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -484,6 +484,7 @@ describe('API tokens', () => {
       'decrypt:orders',
       'rewrap',
       'export',
+      'diagnose',
       'admin:a_b-c',
       'resolve:hcv/app/*',
     ]

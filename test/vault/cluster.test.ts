@@ -5,7 +5,7 @@ import { systemClock } from '../../functions/nodejs/clock.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { openReaders } from '../../src/vault/open.ts'
+import { openVault } from '../../src/vault/open.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { vaultClient } from '../support/vault.ts'
 import type { Cluster } from './cluster.ts'
@@ -44,7 +44,7 @@ describe.skipIf(openbao === null)('a three-node OpenBao whose leader is killed',
     const clock = { ...systemClock, ahead: 0, now: () => Date.now() + clock.ahead }
     /** An instance with nothing in its memory and a store of its own: it has to log in. */
     const cold = () =>
-      openReaders(
+      openVault(
         { address: standby, namespace: '', loginNamespace: '', headers: {}, timeoutMs: 5000, auth },
         {
           store: memoryStore(),
@@ -58,7 +58,7 @@ describe.skipIf(openbao === null)('a three-node OpenBao whose leader is killed',
             return fetch(request)
           },
         },
-      )(null)
+      ).reader(null)
     const codes: string[] = []
     const read = (reader: ReturnType<typeof cold>) =>
       reader.get({ ...READ, signal: AbortSignal.timeout(20_000) }).then(

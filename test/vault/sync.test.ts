@@ -56,6 +56,7 @@ async function setup(
     replica: null,
     fetch: (request) => fetch(request),
     readFile: null,
+    probe: null,
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -97,6 +97,7 @@ for (const target of vaultTargets())
         leftMs: () => Number.POSITIVE_INFINITY,
         fetch: (request) => fetch(request),
         readFile: null,
+        probe: null,
         encryptBoundMs: 1000,
         syncBatch: 900,
       })

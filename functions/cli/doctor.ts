@@ -1,0 +1,39 @@
+import type { Outcome } from './command.ts'
+import { command, keyringArgs, withKeyring } from './command.ts'
+import type { Checks, Diagnosis } from './schema.ts'
+
+export const doctor = command({
+  meta: { name: 'doctor', description: 'Look at the way to Vault, step by step, and say what to do.' },
+  args: keyringArgs,
+  run: ({ args }) => withKeyring(args, async (keyring) => outcomeOf(await keyring.doctor())),
+})
+
+/** What a login needs, and who one is then. */
+const OF_LOGIN = new Set(['dns', 'tcp', 'tls', 'server', 'login', 'token'])
+
+export const login = command({
+  meta: {
+    name: 'login',
+    description: 'Log in to Vault, or use the login there is, and say who you are. Never the token.',
+  },
+  args: keyringArgs,
+  run: ({ args }) =>
+    withKeyring(args, async (keyring) => {
+      const all = await keyring.doctor()
+      const checks = all.checks.filter(({ check }) => OF_LOGIN.has(check))
+      return outcomeOf({ ...all, checks, healthy: checks.every(({ outcome }) => outcome !== 'failed') })
+    }),
+})
+
+function outcomeOf(document: Diagnosis): Outcome {
+  return { document, screen: document.checks.map(lines).join(''), exit: document.healthy ? 0 : 1 }
+}
+
+const TICKS: Readonly<Record<string, string>> = { ok: '✔', warning: '!', failed: '✘', skipped: '-' }
+const INDENT = ' '.repeat(18)
+
+function lines({ check, outcome, code, detail, remedy }: Checks[number]): string {
+  const what = code === undefined ? detail : `${code}: ${detail}`
+  const first = `  ${TICKS[outcome] ?? '?'}  ${check.padEnd(12)}  ${what}\n`
+  return remedy === undefined ? first : `${first}${INDENT} ${remedy}\n`
+}

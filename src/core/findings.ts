@@ -1,0 +1,35 @@
+/** What an examination of the way to Vault has found: for people, step by step, and for machines. */
+import type { Facts, KeyringErrorCode } from './errors.ts'
+
+/** In the order in which they depend on each other. */
+export const CHECKS = [
+  'dns',
+  'tcp',
+  'tls',
+  'server',
+  'clock',
+  'login',
+  'token',
+  'mount',
+  'capabilities',
+  'secret',
+  'versions',
+  'rate-limit',
+] as const
+export type Check = (typeof CHECKS)[number]
+
+export interface Finding {
+  readonly check: Check
+  /** 'skipped' = an earlier failure makes it pointless, or it cannot be looked at from here. */
+  readonly outcome: 'ok' | 'warning' | 'failed' | 'skipped'
+  /** A sentence; it never holds a secret. */
+  readonly detail: string
+  /** Absent when all is well. */
+  readonly code?: KeyringErrorCode
+  /** What to do. Absent when there is nothing to do. */
+  readonly remedy?: string
+  readonly facts?: Facts
+}
+
+/** The way to Vault's port, where the platform can look at it. Never throws; nothing of ours is sent. */
+export type Probe = (signal: AbortSignal) => Promise<readonly Finding[]>

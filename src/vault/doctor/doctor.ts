@@ -1,0 +1,62 @@
+/** The way to one keyring's secret, step by step; what an earlier failure makes pointless is skipped. */
+import type { Check, Finding } from '../../core/findings.ts'
+import { CHECKS } from '../../core/findings.ts'
+import type { DoctorParts } from './parts.ts'
+import { lookAtMount, lookAtRateLimit, lookAtRights } from './mount.ts'
+import { lookAtSecret, lookAtVersions } from './secret.ts'
+import { lookAtClock, lookAtServer } from './server.ts'
+import { lookAtToken } from './token.ts'
+
+type Step = (parts: DoctorParts, signal: AbortSignal) => Promise<readonly Finding[]>
+
+const STEPS: readonly {
+  readonly step: Step
+  /** A failure makes all further steps pointless. */ readonly stops: boolean
+}[] = [
+  { step: lookAtNetwork, stops: true },
+  { step: lookAtServer, stops: true },
+  { step: lookAtClock, stops: false },
+  { step: lookAtToken, stops: true },
+  { step: lookAtMount, stops: true },
+  { step: lookAtRights, stops: false },
+  { step: lookAtSecret, stops: false },
+  { step: lookAtVersions, stops: false },
+  { step: lookAtRateLimit, stops: false },
+]
+
+/** @throws what is no `KeyringError`: a defect. */
+export async function examine(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const { step, stops } of STEPS) {
+    const found = await step(parts, signal)
+    findings.push(...found)
+    if (stops && found.some(({ outcome }) => outcome === 'failed')) break
+  }
+  const seen = new Set(findings.map(({ check }) => check))
+  return [...findings, ...CHECKS.filter((check) => !seen.has(check)).map(skipped)]
+}
+
+const skipped = (check: Check): Finding => ({
+  check,
+  outcome: 'skipped',
+  detail: 'Not looked at: an earlier step failed.',
+})
+
+const UNSEEN = 'This platform does not show it; the next steps tell whether Vault can be reached.'
+
+async function lookAtNetwork({ probe, address }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const checks: readonly Check[] = address.startsWith('https:') ? ['dns', 'tcp', 'tls'] : ['dns', 'tcp']
+  const found =
+    probe === null
+      ? checks.map((check): Finding => ({ check, outcome: 'skipped', detail: UNSEEN }))
+      : await probe(signal)
+  if (address.startsWith('https:') || found.some(({ outcome }) => outcome === 'failed')) return found
+  return [...found, PLAIN]
+}
+
+const PLAIN: Finding = {
+  check: 'tls',
+  outcome: 'warning',
+  detail: 'The address is plain http: nothing on the way is encrypted.',
+  remedy: 'Use https:// in KEYRING_VAULT_HOST, unless Vault is on loopback.',
+}

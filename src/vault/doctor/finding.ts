@@ -1,0 +1,41 @@
+/** How a step says what it found. */
+import { KeyringError } from '../../core/errors.ts'
+import type { Facts } from '../../core/errors.ts'
+import type { Check, Finding } from '../../core/findings.ts'
+
+export const ok = (check: Check, detail: string, facts?: Facts): Finding => ({
+  check,
+  outcome: 'ok',
+  detail,
+  ...(facts && { facts }),
+})
+
+export const warning = (check: Check, detail: string, remedy: string, facts?: Facts): Finding => ({
+  check,
+  outcome: 'warning',
+  detail,
+  remedy,
+  ...(facts && { facts }),
+})
+
+export const unseen = (check: Check, detail: string): Finding => ({ check, outcome: 'skipped', detail })
+
+export const failed = (check: Check, { code, message, remedy, facts }: KeyringError): Finding => ({
+  check,
+  outcome: 'failed',
+  detail: message,
+  code,
+  remedy,
+  facts,
+})
+
+/** @throws what is no `KeyringError`. */
+export function asFailed(check: Check): (error: unknown) => Finding {
+  return (error) => {
+    if (error instanceof KeyringError) return failed(check, error)
+    throw error
+  }
+}
+
+export const isFinding = (value: unknown): value is Finding =>
+  typeof value === 'object' && value !== null && 'outcome' in value

@@ -1,0 +1,88 @@
+/** The mount, what the token may do there, and how the server says that there was too much. */
+import * as z from 'zod/mini'
+import { KeyringError } from '../../core/errors.ts'
+import type { Finding } from '../../core/findings.ts'
+import type { SourceId } from '../../core/ports.ts'
+import { splitPath } from '../path.ts'
+import { mountReply } from '../schema.ts'
+import type { DoctorParts } from './parts.ts'
+import { asFailed, failed, isFinding, ok, unseen, warning } from './finding.ts'
+
+export async function lookAtMount({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const { mount, kind } = source.id
+  const segments = ['sys', 'internal', 'ui', 'mounts', ...splitPath(mount)]
+  const reply = await reader.probe({ segments, signal }).catch(asFailed('mount'))
+  if (isFinding(reply))
+    return reply.code === 'ERR_VAULT_DENIED' || reply.code === 'ERR_VAULT_MOUNT_NOT_FOUND'
+      ? [unseen('mount', `"${mount}" is not there, or the token may do nothing in it.`)]
+      : [reply]
+  const parsed = z.safeParse(mountReply, reply.body)
+  if (!parsed.success) return [unseen('mount', 'The server does not say what it is.')]
+  const { type, options } = parsed.data.data
+  const found = type === 'kv' ? `kv${options?.version ?? '1'}` : type
+  if (found === kind) return [ok('mount', `"${mount}" is KV version ${kind.slice(2)}.`)]
+  const message = `The mount "${mount}" is ${found.startsWith('kv') ? `KV version ${found.slice(2)}` : 'no KV mount'}.`
+  return [failed('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))]
+}
+
+const ENOUGH: ReadonlySet<string> = new Set(['read', 'list', 'deny'])
+
+/** What the keyring needs, and nothing else. */
+const NEEDED: Readonly<Record<SourceId['kind'], (mount: string, path: string) => Readonly<Record<string, string>>>> = {
+  kv2: (mount, path) => ({ [`${mount}/metadata/${path}`]: 'read', [`${mount}/data/${path}`]: 'read' }),
+  kv1: (mount, path) => ({ [`${mount}/${path}`]: 'list', [`${mount}/${path}/1`]: 'read' }),
+}
+
+export async function lookAtRights({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const needed = NEEDED[source.id.kind](source.id.mount, source.id.path)
+  const body = { paths: Object.keys(needed) }
+  const reply = await reader
+    .post({ segments: ['sys', 'capabilities-self'], body, signal })
+    .catch(asFailed('capabilities'))
+  if (isFinding(reply))
+    return [reply.code === 'ERR_VAULT_DENIED' ? unseen('capabilities', 'The token may not ask what it may do.') : reply]
+  const { body: answer } = reply
+  const granted = Object.keys(needed).map((path) => ({ path, can: capabilitiesOf(answer, path) }))
+  const lacking = granted.filter(({ path, can }) => !can.has(needed[path] ?? '') && !can.has('root'))
+  if (lacking.length > 0) {
+    const list = lacking.map(({ path }) => `${needed[path]} ${path}`).join(' and ')
+    const remedy = `Add to the policy: ${lacking.map(({ path }) => `path "${path}" { capabilities = ["${needed[path]}"] }`).join(' ')}`
+    return [failed('capabilities', new KeyringError('ERR_VAULT_DENIED', `The token may not ${list}.`, { remedy }))]
+  }
+  const more = granted.flatMap(({ can }) => [...can].filter((capability) => !ENOUGH.has(capability)))
+  const may = Object.entries(needed)
+    .map(([path, capability]) => `${capability} ${path}`)
+    .join(', ')
+  if (more.length === 0) return [ok('capabilities', `The token may ${may}.`)]
+  return [
+    warning(
+      'capabilities',
+      `The token may ${may}, and also ${[...new Set(more)].join(', ')}.`,
+      'Give it a policy that allows to read, and nothing else.',
+    ),
+  ]
+}
+
+function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
+  const reply = z.safeParse(z.object({ data: z.object({ [path]: z.array(z.string()) }) }), body)
+  return new Set(reply.data?.data[path] ?? [])
+}
+
+const quotaReply = z.object({ data: z.object({ enable_rate_limit_response_headers: z.boolean() }) })
+
+/** Only operators may see it; without the header a client can only guess how long to wait. */
+export async function lookAtRateLimit({ reader }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const reply = await reader.probe({ segments: ['sys', 'quotas', 'config'], signal }).catch(asFailed('rate-limit'))
+  const parsed = isFinding(reply) ? null : z.safeParse(quotaReply, reply.body)
+  if (!parsed?.success)
+    return [unseen('rate-limit', 'Whether the server sends Retry-After with 429 is for its operators to see.')]
+  if (parsed.data.data.enable_rate_limit_response_headers)
+    return [ok('rate-limit', 'The server sends Retry-After with 429.')]
+  return [
+    warning(
+      'rate-limit',
+      'The server sends no Retry-After with 429.',
+      'Set enable_rate_limit_response_headers at sys/quotas/config.',
+    ),
+  ]
+}

@@ -1,0 +1,64 @@
+/** The server itself: is it Vault, is it open, and what time does it think it is? */
+import * as z from 'zod/mini'
+import { KeyringError } from '../../core/errors.ts'
+import type { Finding } from '../../core/findings.ts'
+import type { DoctorParts } from './parts.ts'
+import { asFailed, failed, isFinding, ok, unseen, warning } from './finding.ts'
+
+const healthReply = z.object({
+  initialized: z.boolean(),
+  sealed: z.boolean(),
+  standby: z.boolean(),
+  server_time_utc: z.number(),
+  version: z.string().check(z.regex(/^[\w.+-]{1,40}$/)),
+})
+type Health = z.output<typeof healthReply>
+
+/** Every state is answered with 200, so that the body tells. */
+const QUERY = { standbyok: 'true', perfstandbyok: 'true', sealedcode: '200', uninitcode: '200', drsecondarycode: '200' }
+
+export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const health = await ask(parts, signal)
+  if (isFinding(health)) return [health]
+  const { host } = new URL(parts.address)
+  if (!health.initialized)
+    return [failed('server', new KeyringError('ERR_VAULT_UNAVAILABLE', `Vault at ${host} is not initialised.`))]
+  if (health.sealed) return [failed('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))]
+  const role = health.standby ? 'a standby' : 'active'
+  return [ok('server', `Version ${health.version}, unsealed, ${role}.`, { version: health.version })]
+}
+
+/** Seconds of difference that a signed request or a JWT may still survive. */
+const MUCH = 30
+
+export async function lookAtClock(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const before = parts.clock.now()
+  const health = await ask(parts, signal)
+  if (isFinding(health)) return [unseen('clock', 'The server did not say what time it has.')]
+  const here = (before + parts.clock.now()) / 2000
+  const skew = Math.round(health.server_time_utc - here)
+  const facts = { skewSeconds: skew }
+  if (Math.abs(skew) <= MUCH) return [ok('clock', `The clocks differ by ${Math.abs(skew)} s.`, facts)]
+  const way = skew > 0 ? 'ahead of' : 'behind'
+  return [
+    warning(
+      'clock',
+      `Vault's clock is ${Math.abs(skew)} s ${way} this one.`,
+      'Set both clocks by NTP: logins with JWTs or signed requests are refused when clocks differ.',
+      facts,
+    ),
+  ]
+}
+
+async function ask({ transport, address }: DoctorParts, signal: AbortSignal): Promise<Health | Finding> {
+  const request = { segments: ['sys', 'health'], query: QUERY, token: null, signal }
+  const reply = await transport.get(request).catch(asFailed('server'))
+  if (isFinding(reply)) return reply
+  const health = z.safeParse(healthReply, reply.body)
+  if (health.success) return health.data
+  const { host } = new URL(address)
+  return failed(
+    'server',
+    new KeyringError('ERR_VAULT_ANSWER_INVALID', `What answers at ${host} is not a Vault or OpenBao server.`),
+  )
+}

@@ -1,0 +1,71 @@
+/** The login, and what the token that it gives is good for. */
+import * as z from 'zod/mini'
+import { KeyringError } from '../../core/errors.ts'
+import type { Finding } from '../../core/findings.ts'
+import type { DoctorParts } from './parts.ts'
+import { failed, ok, unseen, warning } from './finding.ts'
+
+const lookupReply = z.object({
+  data: z.object({
+    display_name: z._default(z.string(), ''),
+    policies: z._default(z.nullable(z.array(z.string())), []),
+    identity_policies: z.optional(z.nullable(z.array(z.string()))),
+    ttl: z.number(),
+    creation_ttl: z._default(z.number(), 0),
+    explicit_max_ttl: z._default(z.number(), 0),
+    num_uses: z._default(z.number(), 0),
+    renewable: z._default(z.boolean(), false),
+    type: z._default(z.string(), 'service'),
+    entity_id: z._default(z.string(), ''),
+  }),
+})
+type Lookup = z.output<typeof lookupReply>['data']
+
+const LOOKUP = ['auth', 'token', 'lookup-self']
+
+/** Logs in when there is no token, never while the last failure keeps logins off. */
+export async function lookAtToken({ reader, login }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const loggedIn = ok('login', `Logged in: ${login}.`)
+  try {
+    const reply = await reader.probe({ segments: LOOKUP, signal })
+    const parsed = z.safeParse(lookupReply, reply.body)
+    return [loggedIn, parsed.success ? describe(parsed.data.data) : unseen('token', 'It says nothing of itself.')]
+  } catch (error) {
+    if (!(error instanceof KeyringError)) throw error
+    if (error.code !== 'ERR_VAULT_DENIED') return [failed('login', error)]
+    if (error.facts['denied'] === 'token') return [failed('login', error)]
+    return [loggedIn, unseen('token', 'It may not look itself up (no policy "default"), which reads do not need.')]
+  }
+}
+
+/** Below this life, in seconds, a token that cannot be renewed needs a person soon. */
+const SHORT = 86_400
+
+function describe(token: Lookup): Finding {
+  const policies = [...new Set([...(token.policies ?? []), ...(token.identity_policies ?? [])])]
+  const facts = {
+    displayName: token.display_name,
+    policies: policies.join(', '),
+    type: token.type,
+    ttlSeconds: token.ttl,
+    renewable: String(token.renewable),
+    entityId: token.entity_id,
+  }
+  const detail = `${token.display_name || 'A token'}, policies ${policies.join(', ') || 'none'}, ${lifeOf(token)}.`
+  const remedy = remedyFor(token, policies)
+  return remedy === null ? ok('token', detail, facts) : warning('token', detail, remedy, facts)
+}
+
+function lifeOf({ ttl, renewable, type, num_uses: uses }: Lookup): string {
+  const ends = ttl === 0 ? 'without an end' : `${ttl} s left`
+  return `${type}, ${ends}, ${renewable ? 'renewable' : 'not renewable'}${uses > 0 ? `, ${uses} uses left` : ''}`
+}
+
+function remedyFor({ ttl, renewable, num_uses: uses }: Lookup, policies: readonly string[]): string | null {
+  if (policies.includes('root'))
+    return 'Use a token or role whose policy allows only to read <mount>/metadata/<path> and <mount>/data/<path>.'
+  if (uses > 0) return 'Use a role without token_num_uses: each read spends one.'
+  if (ttl > 0 && ttl < SHORT && !renewable)
+    return 'If nothing makes a new token by itself, replace it before it ends, or use a login method.'
+  return null
+}
