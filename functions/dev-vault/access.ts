@@ -41,6 +41,7 @@ const DEFAULT: readonly Rule[] = [
   { path: 'auth/token/lookup-self', capabilities: new Set(['read']) },
   { path: 'auth/token/renew-self', capabilities: new Set(['update']) },
   { path: 'auth/token/revoke-self', capabilities: new Set(['update']) },
+  { path: 'sys/capabilities-self', capabilities: new Set(['update']) },
 ]
 
 export class Access {
@@ -101,6 +102,13 @@ export class Access {
   allows(token: Token, capability: Capability, path: string): boolean {
     if (isRoot(token)) return true
     return this.#rules(token).some((rule) => fits(rule, path) && grants(rule, capability))
+  }
+
+  capabilities(token: Token, path: string): readonly string[] {
+    if (isRoot(token)) return ['root']
+    const rules = this.#rules(token).filter((rule) => fits(rule, path))
+    const all = new Set(rules.flatMap(({ capabilities }) => [...capabilities]))
+    return all.size === 0 ? ['deny'] : [...all].sort()
   }
 
   /** Whether the token has anything below a mount. */

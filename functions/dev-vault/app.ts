@@ -39,6 +39,7 @@ export function devVaultApp(state: State): Hono {
   on(['DELETE'], 'sys/mounts/*', saved(system.removeMount))
   on(['GET'], 'sys/internal/ui/mounts/*', system.showMount)
   on(WRITE, 'sys/policies/acl/*', system.setPolicy)
+  on(WRITE, 'sys/capabilities-self', system.capabilitiesSelf)
   on(WRITE, 'sys/auth/*', addLogin)
   on(WRITE, 'auth/token/create', tokens.createToken)
   on(['GET'], 'auth/token/lookup-self', tokens.lookupSelf)

@@ -9,8 +9,8 @@ import type { State } from './state.ts'
 export const UNSEAL_KEY = 'dev-unseal-key'
 const VERSION = 'dev-vault'
 
-export const health = ({ sealed }: State): Answer => ({
-  status: sealed ? 503 : 200,
+export const health = ({ sealed }: State, { query }: VaultRequest): Answer => ({
+  status: sealed ? Number(query.get('sealedcode') ?? 503) : 200,
   bare: {
     initialized: true,
     sealed,
@@ -66,6 +66,11 @@ export function showMount(state: State, { path, caller: token }: VaultRequest): 
       ],
     }
   return found({ path: `${target.name}/`, type: 'kv', options: { version: target.mount.version }, description: '' })
+}
+
+export function capabilitiesSelf({ access }: State, { body: { paths }, caller }: VaultRequest): Answer {
+  if (!Array.isArray(paths) || caller === null) return refused('paths not supplied')
+  return found(Object.fromEntries(paths.map((path) => [path, access.capabilities(caller, String(path))])))
 }
 
 export function setPolicy({ access }: State, { path, body: { policy } }: VaultRequest): Answer {

@@ -228,6 +228,7 @@ export function conformance(name: string, start: Start): void {
         'POST /keyring/remove',
         'POST /keyring/compromise',
         'GET /keyrings/default',
+        'GET /keyrings/default/doctor',
         'POST /keyrings/default/encrypt',
         'POST /keyrings/default/decrypt',
         'GET /nowhere',
@@ -423,6 +424,20 @@ export function conformance(name: string, start: Start): void {
         created: expect.stringMatching(/Z$/),
         synced: expect.stringMatching(/Z$/),
       })
+    })
+
+    it('looks at the way to Vault, for whoever may', async () => {
+      await problem('ERR_FORBIDDEN', 403, call('syncer', 'GET', '/keyrings/default/doctor'))
+      const { status, body } = await call('admin', 'GET', '/keyrings/default/doctor')
+      expect(status).toBe(200)
+      expect(body).toMatchObject({ keyring: 'default', time: expect.stringMatching(/Z$/), healthy: false })
+      expect(body['checks']).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ check: 'server', outcome: 'ok' }),
+          expect.objectContaining({ check: 'login', outcome: 'ok' }),
+          expect.objectContaining({ check: 'secret', outcome: 'failed', code: 'ERR_ACTIVE_UNUSABLE' }),
+        ]),
+      )
     })
 
     it('goes on while Vault is sealed, stays ready, and says what is needed', async () => {

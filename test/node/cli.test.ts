@@ -30,7 +30,7 @@ const settings = (address: string) => ({
   KEYRING_VAULT_MOUNT: 'secret',
   KEYRING_VAULT_PATH: 'keyring',
   KEYRING_VAULT_TOKEN: 'root',
-  KEYRINGS: '[{"name":"orders","path":"orders"}]',
+  KEYRINGS: '[{"name":"orders","path":"orders"},{"name":"invoices","path":"none"}]',
   KEYRING_WRAPPING_KEYS: WRAPPING_KEYS,
   KEYRING_API_TOKENS: JSON.stringify([
     { name: 'admin', sha256: sha256(ADMIN), grants: ['admin'] },
@@ -122,6 +122,20 @@ describe.each([
       /^keyring {7}default: 3 keys, active third003\nsource {8}http\S+ secret\/keyring\n[^]*\nneeded {8}nothing\n$/,
     )
     expect((await json('status')).document).toMatchObject({ keyring: 'default', active: 'third003', needed: [] })
+  })
+
+  it('looks at the way to Vault, and says who one is there; the exit status tells machines', async () => {
+    const { code, stdout } = await cli(['doctor'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^ {2}✔ {2}dns {11}127\.0\.0\.1 is 127\.0\.0\.1\.\n {2}✔ {2}tcp /)
+    expect(stdout).toMatch(/\n {2}! {2}tls .*plain http.*\n {19}Use https/)
+    expect(stdout).toMatch(/\n {2}✔ {2}secret {8}Version 5, the current one, is the key "third003"\.\n/)
+    expect(await json('doctor')).toMatchObject({ code: 0, document: { keyring: 'default', healthy: true } })
+    const me = await cli(['login'])
+    expect([me.code, me.stdout]).toEqual([0, expect.stringMatching(/\n {2}! {2}token {9}\S+, policies root, /)])
+    expect(me.stdout).not.toMatch(/ {2}(mount|secret) {7}/)
+    const absent = await json('doctor', '--keyring', 'invoices')
+    expect(absent).toMatchObject({ code: 1, document: { healthy: false } })
   })
 
   it('acts on the keyring named, and on no other', async () => {

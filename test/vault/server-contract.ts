@@ -584,6 +584,18 @@ export function vaultServerContract(name: string, open: () => Promise<VaultServe
       })
     })
 
+    it('says what a token may do at a path, and "deny" where it may nothing', async () => {
+      const token = await root.tokenFor('path "contract/data/seen" { capabilities = ["read"] }')
+      const ask = async (who: string) => {
+        const body = { paths: ['contract/data/seen', 'contract/data/unseen'] }
+        return (await root.request('POST', 'sys/capabilities-self', { token: who, body })).body
+      }
+      expect(await ask(token)).toMatchObject({
+        data: { 'contract/data/seen': ['read'], 'contract/data/unseen': ['deny'] },
+      })
+      expect(await ask(server.token)).toMatchObject({ data: { 'contract/data/unseen': ['root'] } })
+    })
+
     describe('paths', () => {
       it('sends a path with an empty segment to the clean one', async () => {
         const answer = await kv.request('GET', 'contract//data/x')
@@ -632,6 +644,7 @@ export function vaultServerContract(name: string, open: () => Promise<VaultServe
 
         expect((await root.request('PUT', 'sys/unseal', { token: null, body: { key: '?' } })).status).toBe(400)
         expect((await health()).status).toBe(503)
+        expect((await root.request('GET', 'sys/health?sealedcode=200', { token: null })).status).toBe(200)
         const opened = await root.request('PUT', 'sys/unseal', { token: null, body: { key: server.unsealKey } })
         expect(opened).toMatchObject({ status: 200, body: { sealed: false } })
         expect((await read('sealed')).body).toMatchObject({ data: { data: KEY } })

@@ -41,6 +41,7 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
     .catch(asFailed('capabilities'))
   if (isFinding(reply))
     return [reply.code === 'ERR_VAULT_DENIED' ? unseen('capabilities', 'The token may not ask what it may do.') : reply]
+  if (reply.status === 404) return [unseen('capabilities', 'The server does not say what a token may do.')]
   const { body: answer } = reply
   const granted = Object.keys(needed).map((path) => ({ path, can: capabilitiesOf(answer, path) }))
   const lacking = granted.filter(({ path, can }) => !can.has(needed[path] ?? '') && !can.has('root'))

@@ -1,0 +1,278 @@
+/** The doctor before a dev Vault and a real OpenBao: each check, well and unwell. */
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { probeOf } from '../../functions/nodejs/probe.ts'
+import { vaultFetch } from '../../functions/nodejs/vault-fetch.ts'
+import { createAuthority } from '../../src/app.ts'
+import type { Check, Finding } from '../../src/core/findings.ts'
+import { CHECKS } from '../../src/core/findings.ts'
+import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { configOf, keyString } from '../support/syncing.ts'
+import type { TlsVault } from '../support/tls-vault.ts'
+import { startTlsVault } from '../support/tls-vault.ts'
+import type { FaultyProxy, VaultClient, VaultServer } from '../support/vault.ts'
+import { FAULTS, faultyProxy, vaultClient, vaultTargets } from '../support/vault.ts'
+
+type Env = Readonly<Record<string, string>>
+
+/** A deployment of its own at each call; its clock may be wrong. */
+function doctorOf(settings: Env, aheadMs = 0) {
+  const config = configOf(settings)
+  const clock = { now: () => Date.now() + aheadMs, sleep: async () => {} }
+  const vault = vaultFetch(config.vault)
+  const authority = createAuthority(config, {
+    cipher: nodeCipher,
+    hash: nodeHash,
+    clock,
+    store: memoryStore(),
+    replica: null,
+    fetch: vault.fetch,
+    readFile: null,
+    probe: probeOf(config.vault, clock),
+    encryptBoundMs: 1000,
+    syncBatch: 900,
+    leftMs: () => Number.POSITIVE_INFINITY,
+  })
+  return async (): Promise<Record<Check, Finding>> => {
+    const result = await authority.diagnose('default')
+    await vault.close()
+    if (!result.ok) throw new Error(inspect(result.error))
+    const { findings } = result.value
+    expect(findings.map(({ check }) => check).toSorted()).toEqual([...CHECKS].toSorted())
+    for (const { detail, outcome, remedy } of findings) {
+      expect(detail).toMatch(/^\S.*\.\)?$/)
+      if (outcome === 'failed' || outcome === 'warning') expect(remedy).toMatch(/^[A-Z].{15,}/)
+    }
+    return Object.fromEntries(findings.map((finding) => [finding.check, finding])) as Record<Check, Finding>
+  }
+}
+const examined = (settings: Env, aheadMs?: number) => doctorOf(settings, aheadMs)()
+const outcomes = (found: Record<Check, Finding>) =>
+  Object.fromEntries(Object.values(found).map(({ check, outcome }) => [check, outcome]))
+const SKIPPED = (...checks: Check[]) => Object.fromEntries(checks.map((check) => [check, 'skipped']))
+
+for (const target of vaultTargets())
+  describe.skipIf(!target.isAvailable)(`the doctor before ${target.name}`, () => {
+    let server: VaultServer
+    let root: VaultClient
+    let kv: VaultClient
+    let proxy: FaultyProxy
+    let reader: string
+    beforeAll(async () => {
+      server = await target.open()
+      root = vaultClient(server.address, server.token)
+      kv = await root.mount('kv')
+      await root.mount('old', 1)
+      for (const id of ['a', 'b']) await kv.write('keyring', { id, key: keyString(id) })
+      const paths = ['metadata', 'data'].map((each) => `path "kv/${each}/*" { capabilities = ["read"] }`)
+      reader = await root.tokenFor([...paths, 'path "old/*" { capabilities = ["read", "list"] }'].join('\n'))
+      proxy = await faultyProxy(server.address)
+    })
+    afterAll(async () => {
+      await proxy.close()
+      await server.close()
+    })
+    const settings = (more: Env = {}) => ({
+      KEYRING_VAULT_HOST: server.address,
+      KEYRING_VAULT_MOUNT: 'kv',
+      KEYRING_VAULT_TOKEN: reader,
+      ...more,
+    })
+
+    it('finds all well, and says who one is', async () => {
+      const found = await examined(settings())
+      const { token, versions, secret } = found
+      expect(outcomes(found)).toMatchObject({
+        dns: 'ok',
+        tcp: 'ok',
+        server: 'ok',
+        clock: 'ok',
+        login: 'ok',
+        mount: 'ok',
+      })
+      expect(outcomes(found)).toMatchObject({ token: expect.stringMatching(/ok|warning/), capabilities: 'ok' })
+      expect(found.tls).toMatchObject({ outcome: 'warning', detail: expect.stringMatching(/plain http/) })
+      expect(token.facts).toMatchObject({ policies: expect.stringMatching(/default, policy-/), type: 'service' })
+      expect(secret).toMatchObject({ outcome: 'ok', detail: 'Version 2, the current one, is the key "b".' })
+      expect(versions).toMatchObject({ outcome: 'ok', facts: { versions: 2, limit: 10, left: 8 } })
+      expect(JSON.stringify(found)).not.toContain(reader)
+      expect(JSON.stringify(found)).not.toContain(keyString('b'))
+    })
+
+    it('answers from what it has just found, whoever asks how often', async () => {
+      const doctor = doctorOf(settings({ KEYRING_VAULT_HOST: proxy.address }))
+      proxy.seen.length = 0
+      const [one, two] = await Promise.all([doctor(), doctor()])
+      const asked = proxy.seen.length
+      expect([two, await doctor(), proxy.seen.length]).toEqual([one, one, asked])
+    })
+
+    it('names a token that is too much: root, writing, of few uses', async () => {
+      const found = await examined(settings({ KEYRING_VAULT_TOKEN: server.token }))
+      expect(found.token).toMatchObject({ outcome: 'warning', detail: expect.stringMatching(/root/) })
+      const writer = await root.tokenFor('path "kv/*" { capabilities = ["read", "update", "delete"] }')
+      expect((await examined(settings({ KEYRING_VAULT_TOKEN: writer }))).capabilities).toMatchObject({
+        outcome: 'warning',
+        detail: expect.stringMatching(/and also delete, update|and also update, delete/),
+      })
+      const { body } = await root.request('POST', 'auth/token/create', { body: { policies: ['root'], num_uses: 50 } })
+      const few = (body as { auth: { client_token: string } }).auth.client_token
+      expect((await examined(settings({ KEYRING_VAULT_TOKEN: few }))).token.outcome).toBe('warning')
+    })
+
+    it('says what to add to the policy', async () => {
+      const half = await root.tokenFor('path "kv/metadata/keyring" { capabilities = ["read"] }')
+      const { capabilities, secret } = await examined(settings({ KEYRING_VAULT_TOKEN: half }))
+      expect(capabilities).toMatchObject({
+        outcome: 'failed',
+        code: 'ERR_VAULT_DENIED',
+        remedy: 'Add to the policy: path "kv/data/keyring" { capabilities = ["read"] }',
+      })
+      expect(secret).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_DENIED' })
+    })
+
+    it('stops at a token that is not known', async () => {
+      const found = await examined(settings({ KEYRING_VAULT_TOKEN: 'hvs.not-known' }))
+      expect(found.login).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_DENIED' })
+      expect(outcomes(found)).toMatchObject(
+        SKIPPED('token', 'mount', 'capabilities', 'secret', 'versions', 'rate-limit'),
+      )
+    })
+
+    it('tells a mount of the other version, and one that is not there', async () => {
+      const other = await examined(settings({ KEYRING_VAULT_MOUNT: 'old' }))
+      expect(other.mount).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_KV_VERSION' })
+      const none = await examined(settings({ KEYRING_VAULT_MOUNT: 'none' }))
+      expect(none.mount).toMatchObject({ outcome: 'skipped', detail: expect.stringMatching(/"none" is not there/) })
+      expect(none.capabilities.outcome).toBe('failed')
+    })
+
+    it('looks at KV version 1 in its layout', async () => {
+      await root.request('POST', 'old/ring/1', { body: { id: 'a', key: keyString('a') } })
+      const more = { KEYRING_VAULT_MOUNT: 'old', KEYRING_VAULT_PATH: 'ring', KEYRING_VAULT_KV: 'v1' }
+      const found = await examined(settings(more))
+      expect(outcomes(found)).toMatchObject({ mount: 'ok', capabilities: 'ok', secret: 'ok', versions: 'ok' })
+    })
+
+    it.each<[string, Record<string, unknown>, string, RegExp]>([
+      ['no key', { id: 'x' }, 'failed', /has no "key"/],
+      ['a key that is no string', { id: 'x', key: 7 }, 'failed', /has a "key" that is no string/],
+      ['a bad id', { id: 'a b', key: 'x' }, 'failed', /"id" that is not/],
+      ['a weak key', { id: 'x', key: 'password' }, 'warning', /weak or published/],
+    ])('tells of a current version with %s', async (name, data, outcome, text) => {
+      const path = `shape-${name.replaceAll(' ', '-')}`
+      await kv.write(path, data)
+      const { secret } = await examined(settings({ KEYRING_VAULT_PATH: path }))
+      expect(secret).toMatchObject({ outcome, detail: expect.stringMatching(text) })
+    })
+
+    it('tells of a secret that is not there, and of a deleted version', async () => {
+      const absent = await examined(settings({ KEYRING_VAULT_PATH: 'absent' }))
+      expect(absent.secret).toMatchObject({ outcome: 'failed', code: 'ERR_SOURCE_NOT_FOUND' })
+      await kv.write('deleted', { id: 'x', key: keyString('x') })
+      await kv.remove('deleted')
+      const deleted = await examined(settings({ KEYRING_VAULT_PATH: 'deleted' }))
+      expect(deleted.secret).toMatchObject({ outcome: 'failed', detail: expect.stringMatching(/is deleted/) })
+    })
+
+    it('warns before the oldest version is destroyed', async () => {
+      await kv.configure('full', { max_versions: 3 })
+      for (const id of ['a', 'b', 'c']) await kv.write('full', { id, key: keyString(id) })
+      const { versions } = await examined(settings({ KEYRING_VAULT_PATH: 'full' }))
+      expect(versions).toMatchObject({ outcome: 'warning', facts: { versions: 3, limit: 3, left: 0 } })
+    })
+
+    it('tells how far the clocks are apart', async () => {
+      expect((await examined(settings(), 300_000)).clock).toMatchObject({
+        outcome: 'warning',
+        detail: expect.stringMatching(/Vault's clock is (299|300|301) s behind/),
+      })
+    })
+
+    it('stops at a page of a proxy, and where nobody listens', async () => {
+      proxy.spoil('sys/health', FAULTS.html)
+      const page = await examined(settings({ KEYRING_VAULT_HOST: proxy.address }))
+      proxy.heal()
+      expect(page.server).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_ANSWER_INVALID' })
+      const closed = await freePort()
+      const found = await examined(settings({ KEYRING_VAULT_HOST: `http://127.0.0.1:${closed}` }))
+      expect(found.tcp).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_UNREACHABLE' })
+      expect(outcomes(found)).toMatchObject(SKIPPED('tls', 'server', 'clock', 'login', 'secret'))
+    })
+
+    it('logs in by itself, shares what it got, and keeps off while the last login was refused', async () => {
+      await root.request('POST', 'sys/auth/userpass', { body: { type: 'userpass' } })
+      const user = { password: 'right', token_policies: 'reads' }
+      const policy = ['metadata', 'data'].map((each) => `path "kv/${each}/*" { capabilities = ["read"] }`).join('\n')
+      await root.request('POST', 'sys/policies/acl/reads', { body: { policy } })
+      await root.request('POST', 'auth/userpass/users/doctor', { body: user })
+      const more = (password: string) => ({
+        KEYRING_VAULT_HOST: proxy.address,
+        KEYRING_VAULT_TOKEN: '',
+        KEYRING_VAULT_AUTH_METHOD: 'userpass',
+        KEYRING_VAULT_USERPASS_USERNAME: 'doctor',
+        KEYRING_VAULT_USERPASS_PASSWORD: password,
+      })
+      const logins = () => proxy.seen.filter(({ path }) => path.includes('/login')).length
+      proxy.seen.length = 0
+      const found = await examined(settings(more('right')))
+      expect(found.login).toMatchObject({ outcome: 'ok', detail: expect.stringMatching(/userpass at auth\/userpass/) })
+      expect([logins(), outcomes(found)]).toMatchObject([1, { token: 'ok', secret: 'ok' }])
+      proxy.seen.length = 0
+      const refused = doctorOf(settings(more('wrong')))
+      expect((await refused()).login).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_LOGIN_REFUSED' })
+      expect(logins()).toBe(1)
+    })
+
+    it('says that Vault is sealed', async () => {
+      await root.seal()
+      const found = await examined(settings())
+      await root.unseal(server.unsealKey)
+      expect(found.server).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_SEALED' })
+    })
+  })
+
+const openbao = inject('openbao') ?? null
+describe.skipIf(openbao === null)('the doctor over TLS', () => {
+  let vault: TlsVault
+  beforeAll(async () => {
+    vault = await startTlsVault(openbao?.binary ?? '')
+  }, 60_000)
+  afterAll(() => vault.close())
+  const over = (listener: keyof TlsVault['address'], aheadMs = 0) => {
+    const KEYRING_VAULT_CACERT = `${vault.folder}/ca.pem`
+    const settings = { KEYRING_VAULT_HOST: vault.address[listener], KEYRING_VAULT_TOKEN: vault.token }
+    return examined({ ...settings, KEYRING_VAULT_CACERT }, aheadMs)
+  }
+
+  it('counts the days that a certificate is still good for', async () => {
+    const shown = { detail: expect.stringMatching(/^TLSv1\.3; the chain and the name hold/) }
+    expect((await over('good')).tls).toMatchObject({ outcome: 'warning', ...shown })
+    const MONTH_MS = 30 * 86_400_000
+    expect((await over('good', -MONTH_MS)).tls).toMatchObject({ outcome: 'ok', ...shown })
+  })
+
+  it.each([
+    ['selfSigned', 'ERR_VAULT_TLS_UNTRUSTED', /KEYRING_VAULT_CACERT/],
+    ['wrongHost', 'ERR_VAULT_TLS_HOST_MISMATCH', /KEYRING_VAULT_HOST/],
+    ['incomplete', 'ERR_VAULT_TLS_UNTRUSTED', /tls_cert_file/],
+    ['expired', 'ERR_VAULT_TLS_EXPIRED', /./],
+  ] as const)('stops at the certificate of %s', async (listener, code, remedy) => {
+    const found = await over(listener)
+    expect(found.tls).toMatchObject({ outcome: 'failed', code, remedy: expect.stringMatching(remedy) })
+    expect(outcomes(found)).toMatchObject({ dns: 'ok', tcp: 'ok', ...SKIPPED('server', 'login', 'secret') })
+  })
+})
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
