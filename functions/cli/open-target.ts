@@ -1,5 +1,5 @@
 /** The deployment that EDGE_KEYRING_URL names, or the local store. */
-import { isLoopback } from '../../src/config/loopback.ts'
+import { isLoopback } from '../../src/core/loopback.ts'
 import type { Env } from '../../src/config/names.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { wrongSettings } from './failure.ts'

@@ -1,6 +1,6 @@
 /** Signed calls to AWS with what the Lambda environment gives. No SDK: that alone adds 100 ms to a cold start. */
 import { AwsV4Signer } from 'aws4fetch'
-import { isLoopback } from '../../src/config/loopback.ts'
+import { isLoopback } from '../../src/core/loopback.ts'
 import type { Env, Problem } from '../../src/config/names.ts'
 
 interface AwsRequest {

@@ -1,7 +1,7 @@
 /** The local default: what is missing in the settings is made and kept in `.edge-keyring/`. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isLoopback } from '../../src/config/loopback.ts'
+import { isLoopback } from '../../src/core/loopback.ts'
 import { newToken } from '../../src/auth/tokens.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 import { nodeHash } from '../nodejs/cipher.ts'

@@ -1,7 +1,7 @@
 /** Where the keys of AWS come from when none are set: the order of AWS's own clients, by what the platform has put into the environment. */
 import type { AwsCredentialSource, CredentialSource } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
-import { isLoopback } from './loopback.ts'
+import { isLoopback } from '../core/loopback.ts'
 import type { Env } from './names.ts'
 
 const ECS = 'http://169.254.170.2'

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import type { CredentialSource } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
-import { isLoopback } from './loopback.ts'
+import { isLoopback } from '../core/loopback.ts'
 import { hasPlainSegments, jsonText, PRINTABLE, SEGMENTS, toSecret } from './values.ts'
 
 export const METHOD_NAMES = ['token', 'kubernetes', 'approle', 'cert', 'jwt', 'oauth2', 'aws_iam', 'userpass'] as const

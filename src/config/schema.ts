@@ -1,6 +1,6 @@
 /** The one schema: the table's settings, and the rules that concern two of them. */
 import * as z from 'zod/mini'
-import { isLoopback } from './loopback.ts'
+import { isLoopback } from '../core/loopback.ts'
 import { isRead } from './names.ts'
 import type { Runtime, SETTINGS, Setting, SettingName } from './settings.ts'
 import { TABLE } from './settings.ts'

@@ -128,7 +128,7 @@ describe.each([
     const { code, stdout } = await cli(['doctor'])
     expect(code).toBe(0)
     expect(stdout).toMatch(/^ {2}✔ {2}dns {11}127\.0\.0\.1 is 127\.0\.0\.1\.\n {2}✔ {2}tcp /)
-    expect(stdout).toMatch(/\n {2}! {2}tls .*plain http.*\n {19}Use https/)
+    expect(stdout).toMatch(/\n {2}! {2}capabilities {2}The token may do everything\.\n {19}Give it a policy/)
     expect(stdout).toMatch(/\n {2}✔ {2}secret {8}Version 5, the current one, is the key "third003"\.\n/)
     expect(await json('doctor')).toMatchObject({ code: 0, document: { keyring: 'default', healthy: true } })
     const me = await cli(['login'])

@@ -5,7 +5,7 @@ import type { ACTIONS } from '../../src/config/read-api-tokens.ts'
 import type { ApiTokenSetting, Config, Problem, WrappingKeySetting } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Runtime } from '../../src/config/settings.ts'
-import { isLoopback } from '../../src/config/loopback.ts'
+import { isLoopback } from '../../src/core/loopback.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 import { settingsDoc } from '../../tools/settings-doc.ts'
 

@@ -94,7 +94,7 @@ for (const target of vaultTargets())
         mount: 'ok',
       })
       expect(outcomes(found)).toMatchObject({ token: expect.stringMatching(/ok|warning/), capabilities: 'ok' })
-      expect(found.tls).toMatchObject({ outcome: 'warning', detail: expect.stringMatching(/plain http/) })
+      expect(found.tls).toMatchObject({ outcome: 'ok', detail: expect.stringMatching(/Plain http/) })
       expect(token.facts).toMatchObject({ policies: expect.stringMatching(/default, policy-/), type: 'service' })
       expect(secret).toMatchObject({ outcome: 'ok', detail: 'Version 2, the current one, is the key "b".' })
       expect(versions).toMatchObject({ outcome: 'ok', facts: { versions: 2, limit: 10, left: 8 } })

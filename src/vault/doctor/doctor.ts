@@ -1,6 +1,7 @@
 /** The way to one keyring's secret, step by step; what an earlier failure makes pointless is skipped. */
 import type { Check, Finding } from '../../core/findings.ts'
 import { CHECKS } from '../../core/findings.ts'
+import { isLoopback } from '../../core/loopback.ts'
 import type { DoctorParts } from './parts.ts'
 import { lookAtMount, lookAtRateLimit, lookAtRights } from './mount.ts'
 import { lookAtSecret, lookAtVersions } from './secret.ts'
@@ -51,12 +52,13 @@ async function lookAtNetwork({ probe, address }: DoctorParts, signal: AbortSigna
       ? checks.map((check): Finding => ({ check, outcome: 'skipped', detail: UNSEEN }))
       : await probe(signal)
   if (address.startsWith('https:') || found.some(({ outcome }) => outcome === 'failed')) return found
-  return [...found, PLAIN]
+  return [...found, isLoopback(new URL(address).hostname) ? LOCAL : PLAIN]
 }
 
+const LOCAL: Finding = { check: 'tls', outcome: 'ok', detail: 'Plain http, which does not leave this machine.' }
 const PLAIN: Finding = {
   check: 'tls',
   outcome: 'warning',
   detail: 'The address is plain http: nothing on the way is encrypted.',
-  remedy: 'Use https:// in KEYRING_VAULT_HOST, unless Vault is on loopback.',
+  remedy: 'Use https:// in KEYRING_VAULT_HOST.',
 }

@@ -33,6 +33,8 @@ const NEEDED: Readonly<Record<SourceId['kind'], (mount: string, path: string) =>
   kv1: (mount, path) => ({ [`${mount}/${path}`]: 'list', [`${mount}/${path}/1`]: 'read' }),
 }
 
+const LESS = 'Give it a policy that allows to read, and nothing else.'
+
 export async function lookAtRights({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const needed = NEEDED[source.id.kind](source.id.mount, source.id.path)
   const body = { paths: Object.keys(needed) }
@@ -50,18 +52,13 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
     const remedy = `Add to the policy: ${lacking.map(({ path }) => `path "${path}" { capabilities = ["${needed[path]}"] }`).join(' ')}`
     return [failed('capabilities', new KeyringError('ERR_VAULT_DENIED', `The token may not ${list}.`, { remedy }))]
   }
+  if (granted.some(({ can }) => can.has('root'))) return [warning('capabilities', 'The token may do everything.', LESS)]
   const more = granted.flatMap(({ can }) => [...can].filter((capability) => !ENOUGH.has(capability)))
   const may = Object.entries(needed)
     .map(([path, capability]) => `${capability} ${path}`)
     .join(', ')
   if (more.length === 0) return [ok('capabilities', `The token may ${may}.`)]
-  return [
-    warning(
-      'capabilities',
-      `The token may ${may}, and also ${[...new Set(more)].join(', ')}.`,
-      'Give it a policy that allows to read, and nothing else.',
-    ),
-  ]
+  return [warning('capabilities', `The token may ${may}, and also ${[...new Set(more)].join(', ')}.`, LESS)]
 }
 
 function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
