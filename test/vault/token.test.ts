@@ -129,6 +129,25 @@ for (const target of vaultTargets())
       expect(counts()).toEqual({ logins: 0, renewals: 0, all: 5 })
     })
 
+    // The dev Vault wraps nothing.
+    if (target.name === 'OpenBao')
+      it('costs five when the secret id is wrapped, and is opened once', async () => {
+        const { role_id } = await role()
+        const headers = { 'x-vault-wrap-ttl': '60s' }
+        const { body } = await root.request('POST', `auth/approle/role/role-${roles}/secret-id`, { headers })
+        const { token: secret_id } = (body as { wrap_info: { token: string } }).wrap_info
+        proxy.seen.length = 0
+        const wrapping = {
+          KEYRING_VAULT_APPROLE_RESPONSE_WRAPPING: 'on',
+          KEYRING_VAULT_APPROLE_ROLE_NAME: `role-${roles}`,
+        }
+        expect(await sync(open({ role_id, secret_id }, wrapping))).toMatchObject({ ok: true })
+        expect(counts()).toMatchObject({ logins: 1, all: 5 })
+        clock.ahead = 70 * MINUTE
+        expect(await sync(open({ role_id, secret_id }, wrapping))).toMatchObject({ ok: true })
+        expect([counts().logins, seen('unwrap')]).toEqual([2, 1])
+      })
+
     it('shares its token with the next instance, and what is stored shows none of it', async () => {
       const kept: string[] = []
       const watched: RecordStore = {
