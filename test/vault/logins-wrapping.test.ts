@@ -1,7 +1,7 @@
 /** AppRole with a wrapped secret id, against a real OpenBao: what was opened by us, by somebody else, or by nobody. */
 import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { systemClock } from '../../functions/nodejs/clock.ts'
-import type { LoginParts } from '../../src/vault/login/method.ts'
+import type { LoginParts, LoginVault } from '../../src/vault/login/method.ts'
 import type { MemoryItems } from '../support/logins.ts'
 import { NEVER, loginMethod, loginVault, memoryItems, refusal } from '../support/logins.ts'
 import { vaultClient } from '../support/vault.ts'
@@ -197,6 +197,19 @@ describe.skipIf(shared === null)('a wrapped secret id', () => {
     expect(ended.filter((end) => end !== 'ok' && end !== 'ERR_LEASE_HELD')).toEqual([])
     expect(vault.asked.filter((path) => path.endsWith('unwrap'))).toHaveLength(1)
     await expect(method(token, { items }).login(vault, NEVER)).resolves.toBeDefined()
+  })
+
+  it('that another instance has opened between our read and our look is used from what it kept', async () => {
+    const [items, token, vault] = [memoryItems(), await wrap(SECRET_ID), loginVault(address)]
+    const late: LoginVault = {
+      ...vault,
+      async post(segments, ...rest) {
+        if (segments.at(-1) === 'lookup') await method(token, { items }).login(vault, NEVER)
+        return vault.post(segments, ...rest)
+      },
+    }
+    await expect(method(token, { items }).login(late, NEVER)).resolves.toBeDefined()
+    expect(vault.asked.filter((path) => path.endsWith('unwrap'))).toHaveLength(1)
   })
 
   it('in a namespace has a path without it', async () => {

@@ -34,7 +34,14 @@ export async function unwrapSecretId(wrapped: Wrapped, signal: AbortSignal): Pro
   const seen = await items.read(item)
   if (seen !== null) return secretIdOf(seen.value, clock.now())
   // Looking does not consume the token: an outage up to here leaves no claim, and the next login begins anew.
-  await refuseForeign(wrapped, signal)
+  try {
+    await refuseForeign(wrapped, signal)
+  } catch (error) {
+    // One that is spent now may have been opened by another instance of ours since we read.
+    const meanwhile = isSpent(error) ? await items.read(item) : null
+    if (meanwhile === null) throw error
+    return secretIdOf(meanwhile.value, clock.now())
+  }
   const claimed = await items.write(item, { claimed: clock.now() }, 0)
   if (claimed === 'conflict') return secretIdOf((await items.read(item))?.value, clock.now())
   const secretId = await open(wrapped, signal).catch(async (error: unknown) => {
