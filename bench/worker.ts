@@ -38,6 +38,8 @@ export function benchWorker({ seconds }: Options): Promise<Row[]> {
     const rows: Row[] = []
     for (const { request, goals } of GOALS)
       for (const connections of [1, 32] as const) {
+        // A fresh snapshot: no refresh falls into the measurement.
+        await answerOf(ours, SYNC)
         await objectCalls(ours)
         const row = await compare({ request, connections, seconds, goal: goals[connections] }, ours, bare)
         const calls = await objectCalls(ours)

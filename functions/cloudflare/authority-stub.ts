@@ -20,10 +20,11 @@ export function objectAuthority(
   locationHint: DurableObjectLocationHint | null,
 ): KeyringAuthority {
   const where = locationHint === null ? {} : { locationHint }
+  const id = objects.idFromName(OBJECT)
   /** A stub belongs to the request that made it: a new one for each call. */
   const call = async <T>(ms: number, ask: (stub: Stub) => Promise<unknown>): Promise<Result<T>> => {
     try {
-      return (await within(ms, ask(objects.getByName(OBJECT, where)))) as Result<T>
+      return (await within(ms, ask(objects.get(id, where)))) as Result<T>
     } catch {
       return settle(() => {
         throw new KeyringError('ERR_AUTHORITY_UNAVAILABLE', 'The Durable Object of this deployment cannot be reached.')

@@ -2,11 +2,12 @@
 import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import { auditLine, defectLine, settingLine } from '../../src/core/lines.ts'
-import type { Audit, Background } from '../../src/core/ports.ts'
+import { defectLine, settingLine } from '../../src/core/lines.ts'
+import type { Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
+import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
@@ -20,14 +21,9 @@ interface Bindings extends ReplicaBinding {
   readonly KEYRING_OBJECT: DurableObjectNamespace<KeyringObject>
 }
 
-/** The platform collects what is printed; there is nothing to wait for. */
-const audit: Audit = {
-  note: (event) => console.log(auditLine(event)),
-  commit: async (event) => console.log(auditLine(event)),
-}
-
 const onDefect = (error: unknown, request: string): void => console.error(defectLine(error, request))
 const background: Background = (work) => waitUntil(work.catch((error: unknown) => onDefect(error, 'background')))
+const audit = workerAudit(background)
 
 function build(bindings: Bindings) {
   const parsed = parseConfig(settingsOf(bindings), 'workers')

@@ -2,12 +2,10 @@
 import { auditLine } from '../../src/core/lines.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Audit, AuditEvent } from '../../src/core/ports.ts'
+import { ADD_UP_MS, Uses } from '../../src/core/uses.ts'
 
-/** Milliseconds for which uses of a key are added up into one line. */
-const AGGREGATE_MS = 1000
 /** Milliseconds for which lines wait to be written together. */
 const JOIN_MS = 10
-const AGGREGATED = new Set(['encrypt', 'decrypt'])
 
 export interface AuditLog extends Audit {
   /** Writes what is buffered, if that can be written: what must not be lost was committed. */
@@ -17,7 +15,7 @@ export interface AuditLog extends Audit {
 const asLine = (event: AuditEvent): string => `${auditLine(event)}\n`
 
 export function auditLog(write: (text: string) => Promise<void>): AuditLog {
-  const uses = new Map<string, AuditEvent>()
+  const uses = new Uses()
   let events: AuditEvent[] = []
   let timer: NodeJS.Timeout | null = null
 
@@ -32,18 +30,14 @@ export function auditLog(write: (text: string) => Promise<void>): AuditLog {
   }
   const flushUses = (): void => {
     timer = null
-    for (const event of uses.values()) push(event)
-    uses.clear()
-  }
-  const addUp = (event: AuditEvent): void => {
-    const key = `${event.action} ${event.keyring} ${event.keyId} ${event.caller}`
-    const earlier = uses.get(key)
-    uses.set(key, earlier === undefined ? event : { ...earlier, count: earlier.count + event.count })
-    timer ??= setTimeout(flushUses, AGGREGATE_MS).unref()
+    for (const event of uses.take()) push(event)
   }
 
   return {
-    note: (event) => (AGGREGATED.has(event.action) && event.outcome === 'ok' ? addUp(event) : push(event)),
+    note(event) {
+      if (uses.add(event)) timer ??= setTimeout(flushUses, ADD_UP_MS).unref()
+      else push(event)
+    },
     async commit(event) {
       await write(asLine(event)).catch(() => {
         throw new KeyringError('ERR_AUDIT_UNAVAILABLE', 'The audit log cannot be written.')

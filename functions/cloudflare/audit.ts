@@ -1,0 +1,27 @@
+/** The audit log is what the Worker prints: the platform collects it, and there is nothing to wait for. */
+import { auditLine } from '../../src/core/lines.ts'
+import type { Audit, AuditEvent, Background } from '../../src/core/ports.ts'
+import { ADD_UP_MS, Uses } from '../../src/core/uses.ts'
+
+const print = (event: AuditEvent): void => console.log(auditLine(event))
+
+/** Uses are added up in the isolate; the request that began the sum prints it, after its answer. */
+export function workerAudit(background: Background): Audit {
+  const uses = new Uses()
+  /** A request that was cut off prints nothing: after twice the time another one begins anew. */
+  let begun = Number.NEGATIVE_INFINITY
+  const later = async (): Promise<void> => {
+    await scheduler.wait(ADD_UP_MS)
+    begun = Number.NEGATIVE_INFINITY
+    for (const event of uses.take()) print(event)
+  }
+  return {
+    note(event) {
+      if (!uses.add(event)) return print(event)
+      if (event.time - begun < 2 * ADD_UP_MS) return
+      begun = event.time
+      background(later())
+    },
+    commit: async (event) => print(event),
+  }
+}

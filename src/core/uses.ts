@@ -1,0 +1,26 @@
+/** Successful uses of a key, added up: one line of the audit log for many. */
+import type { AuditEvent } from './ports.ts'
+
+/** For how long uses are added up into one line, in milliseconds. */
+export const ADD_UP_MS = 1000
+const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt'])
+
+export class Uses {
+  readonly #uses = new Map<string, AuditEvent>()
+
+  /** False = the event needs a line of its own. */
+  add(event: AuditEvent): boolean {
+    if (event.outcome !== 'ok' || !ADDED_UP.has(event.action)) return false
+    const key = `${event.action} ${event.keyring} ${event.keyId} ${event.caller}`
+    const earlier = this.#uses.get(key)
+    this.#uses.set(key, earlier === undefined ? event : { ...earlier, count: earlier.count + event.count })
+    return true
+  }
+
+  /** What there is, once. */
+  take(): AuditEvent[] {
+    const events = [...this.#uses.values()]
+    this.#uses.clear()
+    return events
+  }
+}
