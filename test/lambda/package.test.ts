@@ -49,6 +49,18 @@ describe('the package for Lambda', () => {
     Resource: { 'Fn::GetAtt': [resource, 'Arn'] },
   })
 
+  it('has no secret for a login that needs none, and that of a login that does', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
+    const login = { KEYRING_VAULT_AUTH_METHOD: 'aws_iam', KEYRING_VAULT_AWS_AUTH_ROLE: 'edge' }
+    const env = { PATH: process.env['PATH'], HOME: folder, KEYRING_VAULT_HOST: 'https://vault.example', ...login }
+    await run('npx', ['osls', 'package', '--package', other], { cwd: ROOT, env })
+    const template = readFileSync(join(other, 'cloudformation-template-update-stack.json'), 'utf8')
+    rmSync(other, { recursive: true })
+    expect(template).toContain('"KEYRING_VAULT_AUTH_METHOD":"aws_iam"'.replace(':', ': '))
+    expect(template).not.toMatch(/:vault_token}}|:secret_id}}/)
+    expect(JSON.stringify(resources)).toMatch(/:vault_token}}/)
+  }, 60_000)
+
   it('has one bundle in each zip, and nothing else', async () => {
     for (const name of ['http', 'sync']) {
       const { stdout } = await run('python3', ['-m', 'zipfile', '-l', join(folder, `${name}.zip`)])
