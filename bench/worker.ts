@@ -35,6 +35,13 @@ export function benchWorker({ seconds }: Options): Promise<Row[]> {
       entry: join(import.meta.dirname, 'bare-worker.ts'),
       texts: { LISTED: listed, ENCRYPTED: encrypted },
     })
+    const hop = await run({
+      name: 'hop',
+      entry: join(import.meta.dirname, 'hop-worker.ts'),
+      texts: { LISTED: listed },
+      objectClass: 'HopObject',
+      objects: { HOP_OBJECT: ['HopObject', 'hop'] },
+    })
     const rows: Row[] = []
     for (const { request, goals } of GOALS)
       for (const connections of [1, 32] as const) {
@@ -49,6 +56,10 @@ export function benchWorker({ seconds }: Options): Promise<Row[]> {
           ...(request === ENCRYPT && calls > 0 && wanted('no object call', false)),
         })
       }
+    for (const connections of [1, 32] as const) {
+      const row = await compare({ request: LIST, connections, seconds, goal: null }, hop, bare)
+      rows.push({ ...row, request: 'one bare hop' })
+    }
     return rows
   })
 }
