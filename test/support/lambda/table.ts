@@ -42,11 +42,18 @@ export async function createTable(endpoint: string): Promise<string> {
     AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
     KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
   })
-  return table
+  for (let tries = 0; tries < 500; tries += 1) if (await isActive(endpoint, table)) return table
+  throw new Error('The table did not come up.')
+}
+
+/** A new table answers "not found" for some milliseconds. */
+async function isActive(endpoint: string, table: string): Promise<boolean> {
+  const { Table } = (await raw(endpoint, 'DescribeTable', { TableName: table })) as { Table: { TableStatus: string } }
+  return Table.TableStatus === 'ACTIVE'
 }
 
 /** Whatever the store itself never does. */
-export async function raw(endpoint: string, operation: string, input: object): Promise<void> {
+export async function raw(endpoint: string, operation: string, input: object): Promise<unknown> {
   const answer = await signedAws(awsEnvironment(endpoint))({
     service: 'dynamodb',
     path: '/',
@@ -55,6 +62,7 @@ export async function raw(endpoint: string, operation: string, input: object): P
     timeoutMs: 20_000,
   })
   if (answer.status !== 200) throw new Error(`${operation}: ${JSON.stringify(answer.body)}`)
+  return answer.body
 }
 
 export const storeOn = (endpoint: string, table: string): RecordStore =>
