@@ -227,6 +227,17 @@ for (const target of vaultTargets())
       expect(logins()).toBe(1)
     })
 
+    it('warns of a token that is not of the namespace', async () => {
+      const { token } = await examined(settings({ KEYRING_VAULT_TOKEN: server.token, KEYRING_VAULT_NAMESPACE: 'team' }))
+      if (target.name === 'OpenBao') expect(token.outcome).toBe('skipped')
+      await root.request('POST', 'sys/namespaces/team', {})
+      const found = await examined(settings({ KEYRING_VAULT_TOKEN: server.token, KEYRING_VAULT_NAMESPACE: 'team' }))
+      expect(found.token).toMatchObject({
+        outcome: 'warning',
+        remedy: expect.stringMatching(/^The token is not of the/),
+      })
+    })
+
     it('says that Vault is sealed', async () => {
       await root.seal()
       const found = await examined(settings())

@@ -17,6 +17,8 @@ const lookupReply = z.object({
     renewable: z._default(z.boolean(), false),
     type: z._default(z.string(), 'service'),
     entity_id: z._default(z.string(), ''),
+    /** Absent = the root namespace, or a server without namespaces. */
+    namespace_path: z._default(z.string(), ''),
   }),
 })
 type Lookup = z.output<typeof lookupReply>['data']
@@ -24,12 +26,18 @@ type Lookup = z.output<typeof lookupReply>['data']
 const LOOKUP = ['auth', 'token', 'lookup-self']
 
 /** Logs in when there is no token, never while the last failure keeps logins off. */
-export async function lookAtToken({ reader, login }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+export async function lookAtToken(
+  { reader, source, login }: DoctorParts,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
   const loggedIn = ok('login', `Logged in: ${login}.`)
   try {
     const reply = await reader.probe({ segments: LOOKUP, signal })
     const parsed = z.safeParse(lookupReply, reply.body)
-    return [loggedIn, parsed.success ? describe(parsed.data.data) : unseen('token', 'It says nothing of itself.')]
+    return [
+      loggedIn,
+      parsed.success ? describe(parsed.data.data, source.id.namespace) : unseen('token', 'It says nothing of itself.'),
+    ]
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
     if (error.code !== 'ERR_VAULT_DENIED') return [failed('login', error)]
@@ -41,7 +49,7 @@ export async function lookAtToken({ reader, login }: DoctorParts, signal: AbortS
 /** Below this life, in seconds, a token that cannot be renewed needs a person soon. */
 const SHORT = 86_400
 
-function describe(token: Lookup): Finding {
+function describe(token: Lookup, namespace: string): Finding {
   const policies = [...new Set([...(token.policies ?? []), ...(token.identity_policies ?? [])])]
   const facts = {
     displayName: token.display_name,
@@ -52,13 +60,19 @@ function describe(token: Lookup): Finding {
     entityId: token.entity_id,
   }
   const detail = `${token.display_name || 'A token'}, policies ${policies.join(', ') || 'none'}, ${lifeOf(token)}.`
-  const remedy = remedyFor(token, policies)
+  const remedy = remedyForNamespace(token, namespace) ?? remedyFor(token, policies)
   return remedy === null ? ok('token', detail, facts) : warning('token', detail, remedy, facts)
 }
 
 function lifeOf({ ttl, renewable, type, num_uses: uses }: Lookup): string {
   const ends = ttl === 0 ? 'without an end' : `${ttl} s left`
   return `${type}, ${ends}, ${renewable ? 'renewable' : 'not renewable'}${uses > 0 ? `, ${uses} uses left` : ''}`
+}
+
+/** A token of the root namespace may be meant; the community edition of Vault gives no other, whatever is asked for. */
+function remedyForNamespace({ namespace_path: path }: Lookup, namespace: string): string | null {
+  if (namespace === '' || path === `${namespace}/`) return null
+  return `The token is not of the namespace "${namespace}". Use one of it; the community edition of Vault has no namespaces, and reads the root namespace in silence.`
 }
 
 function remedyFor({ ttl, renewable, num_uses: uses }: Lookup, policies: readonly string[]): string | null {
