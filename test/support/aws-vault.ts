@@ -1,47 +1,69 @@
-/** What Vault's login `aws` does with a signed question (its plugin's rules, as recorded), up to sending it to STS. */
-import { KeyringError } from '../../src/core/errors.ts'
-import { Secret } from '../../src/core/secret.ts'
-import type { LoginVault } from '../../src/vault/login/method.ts'
+/** What Vault's login `aws` does with a signed question: its plugin's rules and texts, as recorded, up to asking STS. */
+import type { Fetch } from '../../src/core/ports.ts'
 
-export interface AwsVault extends LoginVault {
+interface AwsVault {
   /** Bodies of the logins, with the fields of the signed request decoded. */
   readonly seen: { readonly role: unknown; readonly url: string; readonly headers: Record<string, string> }[]
+  /** Texts of the refusals. */
+  readonly refusals: string[]
+  /** Answers logins. */
+  readonly answer: Fetch
 }
 
 const X_AMZ = /^x-amz-(?:algorithm|content-sha256|credential|date|security-token|signature|signedheaders)$/
 
-/** The token is the ARN that STS answers. Refusals carry the status of Vault, and the rule in `reason`. */
-export function awsVault(serverId: string): AwsVault {
-  const seen: AwsVault['seen'] = []
+/** @param tokenFor what is issued to whom STS names; the ARN itself unless given. */
+export function awsVault(serverId: string, tokenFor: (arn: string) => string = (arn) => arn): AwsVault {
+  const [seen, refusals]: [AwsVault['seen'], string[]] = [[], []]
+
+  async function arnOf(fields: Record<string, string>): Promise<string> {
+    const decoded = (name: string) => Buffer.from(fields[`iam_request_${name}`] ?? '', 'base64').toString()
+    const headers = JSON.parse(decoded('headers')) as Record<string, string>
+    const [url, body] = [decoded('url'), decoded('body')]
+    seen.push({ role: fields['role'], url, headers })
+    check(fields['iam_http_request_method'] === 'POST', 'invalid iam_http_request_method')
+    check(new URL(url).search === '', 'invalid request')
+    check(body === 'Action=GetCallerIdentity&Version=2011-06-15', 'iam request body is invalid')
+    const odd = Object.keys(headers).find((name) => /^x-amz-/i.test(name) && !X_AMZ.test(name.toLowerCase()))
+    check(odd === undefined, `invalid request header: ${odd}`)
+    checkServerId(serverId, headers)
+    const response = await fetch(url, { method: 'POST', headers, body })
+    const arn = /<Arn>([^<]+)<\/Arn>/.exec(await response.text())?.[1] ?? ''
+    check(response.status === 200 && arn !== '', 'error making upstream request: body of GetCallerIdentity is invalid')
+    return arn
+  }
+
   return {
     seen,
-    post: () => Promise.reject(new Error('A login with aws sends nothing else.')),
-    async login(_segments, body) {
-      const { role, ...request } = body as Record<string, string>
-      const decoded = (name: string) => Buffer.from(request[`iam_request_${name}`] ?? '', 'base64').toString()
-      const headers = JSON.parse(decoded('headers')) as Record<string, string>
-      const url = decoded('url')
-      seen.push({ role, url, headers })
-      check(request['iam_http_request_method'] === 'POST', 'method')
-      check(new URL(url).search === '', 'query')
-      check(decoded('body') === 'Action=GetCallerIdentity&Version=2011-06-15', 'body')
-      const names = Object.keys(headers).map((name) => name.toLowerCase())
-      check(
-        names.every((name) => !name.startsWith('x-amz-') || X_AMZ.test(name)),
-        'header',
-      )
-      if (serverId !== '') {
-        check(headers['x-vault-aws-iam-server-id'] === serverId, 'server id')
-        check(/SignedHeaders=[^,]*x-vault-aws-iam-server-id/.test(headers['authorization'] ?? ''), 'unsigned')
+    refusals,
+    async answer(request) {
+      try {
+        const client_token = tokenFor(await arnOf((await request.json()) as Record<string, string>))
+        const auth = { client_token, lease_duration: 60, renewable: true, token_type: 'service', num_uses: 0 }
+        return Response.json({ auth })
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error
+        refusals.push(error.message)
+        return Response.json({ errors: [error.message] }, { status: 400 })
       }
-      const response = await fetch(url, { method: 'POST', headers, body: decoded('body') })
-      const arn = /<Arn>([^<]+)<\/Arn>/.exec(await response.text())?.[1] ?? ''
-      check(response.status === 200 && arn !== '', 'sts')
-      return { token: new Secret(arn), ttlSeconds: 60, renewable: true, type: 'service', uses: 0 }
     },
   }
 }
 
-function check(holds: boolean, reason: string): void {
-  if (!holds) throw new KeyringError('ERR_VAULT_REQUEST_REFUSED', 'Vault refused the request.', { facts: { reason } })
+class Refusal extends Error {}
+
+function check(holds: boolean, text: string): void {
+  if (!holds) throw new Refusal(text)
+}
+
+const SERVER_ID = 'x-vault-aws-iam-server-id'
+
+function checkServerId(expected: string, headers: Record<string, string>): void {
+  if (expected === '') return
+  const start = 'error validating X-Vault-AWS-IAM-Server-ID header:'
+  const given = headers[SERVER_ID]
+  check(given !== undefined, `${start} missing header "X-Vault-AWS-IAM-Server-ID"`)
+  check(given === expected, `${start} expected "${expected}" but got "${given}"`)
+  const signed = /SignedHeaders=([^,]*)/.exec(headers['authorization'] ?? '')?.[1]?.split(';')
+  check(signed?.includes(SERVER_ID) === true, `${start} vault header wasn't signed`)
 }

@@ -6,34 +6,36 @@ import { parseConfig } from '../../src/config/config.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { LoginSettings } from '../../src/core/login-settings.ts'
-import { Secret } from '../../src/core/secret.ts'
-import { fromStatus } from '../../src/vault/errors.ts'
-import type { IssuedToken, LoginMethod, LoginParts, LoginVault, SealedItems } from '../../src/vault/login/method.ts'
+import { tokenVault } from '../../src/vault/login-vault.ts'
+import type { LoginMethod, LoginParts, LoginVault, SealedItems } from '../../src/vault/login/method.ts'
 import { openLogin } from '../../src/vault/login/open.ts'
-import { errorTexts } from '../../src/vault/schema.ts'
+import { vaultTransport } from '../../src/vault/transport.ts'
+
+/** Of a login, in small letters: `{auth_method: 'userpass', …}`. */
+export type LoginOptions = Readonly<Record<string, string>>
 
 /** What the tests of a login need of the other settings. */
 const OTHERS = {
+  KEYRING_VAULT_HOST: 'http://127.0.0.1:8200',
   KEYRING_VAULT_MOUNT: 'secret',
   KEYRING_VAULT_PATH: 'keyring',
   KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-  KEYRING_API_TOKEN: 'of-no-importance',
+  KEYRING_API_TOKENS: JSON.stringify([{ name: 'nobody', sha256: '0'.repeat(64), grants: ['admin'] }]),
 }
 
-/** @param options of the login, in small letters: `{auth_method: 'userpass', …}`. */
-export function loginSettings(options: Readonly<Record<string, string>>, env = {}): LoginSettings {
+/** @param env settings beside those of the login. */
+export function loginEnv(options: LoginOptions, env = {}): Readonly<Record<string, string>> {
   const login = Object.entries(options).map(([name, value]) => [`KEYRING_VAULT_${name.toUpperCase()}`, value])
-  const settings = { KEYRING_VAULT_HOST: 'http://127.0.0.1:8200', ...OTHERS, ...env, ...Object.fromEntries(login) }
-  const parsed = parseConfig(settings, 'node')
+  return { ...OTHERS, ...env, ...Object.fromEntries(login) }
+}
+
+export function loginSettings(options: LoginOptions, env = {}): LoginSettings {
+  const parsed = parseConfig(loginEnv(options, env), 'node')
   if (!parsed.ok || !parsed.config?.vault) throw new Error(inspect(parsed, { depth: 9 }))
   return parsed.config.vault.auth
 }
 
-export function loginMethod(
-  options: Readonly<Record<string, string>>,
-  parts: Partial<LoginParts> = {},
-  env = {},
-): LoginMethod {
+export function loginMethod(options: LoginOptions, parts: Partial<LoginParts> = {}, env = {}): LoginMethod {
   const settings = loginSettings(options, env)
   if (settings.method === 'token') throw new Error('A token is no login.')
   return openLogin(settings, loginParts(parts))
@@ -47,7 +49,7 @@ export const loginParts = (parts: Partial<LoginParts> = {}): LoginParts => ({
   ...parts,
 })
 
-export interface MemoryItems extends SealedItems {
+interface MemoryItems extends SealedItems {
   readonly stored: Map<string, { value: unknown; version: number }>
 }
 
@@ -65,55 +67,24 @@ export function memoryItems(): MemoryItems {
 }
 
 export interface SpiedVault extends LoginVault {
-  /** `<path>` of every request, in order. */
+  readonly address: string
+  readonly namespace: string
+  /** `<path>` behind /v1/ of every request, in order. */
   readonly asked: string[]
+  /** The way of a request to it. */
+  readonly send: Fetch
 }
 
-interface Auth {
-  readonly client_token: string
-  readonly lease_duration: number
-  readonly renewable: boolean
-  readonly token_type: 'service' | 'batch'
-  readonly num_uses: number
-}
-
-/** Sends everything once, and fails with the codes of the transport. */
+/** Waits between attempts take no time. @param send the way to it, which a test may spoil. */
 export function loginVault(address: string, namespace = '', send: Fetch = (request) => fetch(request)): SpiedVault {
   const asked: string[] = []
-  const post: LoginVault['post'] = async (segments, body, token, signal) => {
-    asked.push(segments.join('/'))
-    const path = `/v1/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`
-    const headers = {
-      ...(token !== null && { 'x-vault-token': token }),
-      ...(namespace !== '' && { 'x-vault-namespace': namespace }),
-    }
-    const response = await send(
-      new Request(address + path, { method: 'POST', headers, body: JSON.stringify(body), signal }),
-    ).catch(() => {
-      throw new KeyringError('ERR_VAULT_UNREACHABLE', 'Vault cannot be reached.')
-    })
-    const answer: unknown = await response.json().catch(() => undefined)
-    if (response.status === 200) return answer
-    const target = { host: new URL(address).host, path, isTls: address.startsWith('https:') }
-    throw fromStatus(target, { status: response.status, texts: errorTexts(answer) }, null)
+  const spied: Fetch = (request) => {
+    asked.push(decodeURIComponent(new URL(request.url).pathname.slice('/v1/'.length)))
+    return send(request)
   }
-  return {
-    asked,
-    post,
-    login: async (segments, body, signal) => issued(await post(segments, body, null, signal)),
-  }
-}
-
-function issued(answer: unknown): IssuedToken {
-  const { auth } = (answer ?? {}) as { auth?: Auth }
-  if (auth?.client_token === undefined) throw new KeyringError('ERR_VAULT_ANSWER_INVALID', 'There is no token.')
-  return {
-    token: new Secret(auth.client_token),
-    ttlSeconds: auth.lease_duration,
-    renewable: auth.renewable,
-    type: auth.token_type,
-    uses: auth.num_uses,
-  }
+  const clock = { now: () => Date.now(), sleep: async () => {} }
+  const transport = vaultTransport({ fetch: spied, clock, address, namespace, timeoutMs: 5000 })
+  return { ...tokenVault(transport, address, namespace), address, namespace, asked, send: spied }
 }
 
 export const NEVER = new AbortController().signal

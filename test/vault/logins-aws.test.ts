@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Clock } from '../../src/core/ports.ts'
 import { awsVault } from '../support/aws-vault.ts'
-import { NEVER, loginMethod, refusal } from '../support/logins.ts'
+import { loginRunners } from '../support/login-runners.ts'
+import { NEVER, loginMethod, loginVault, refusal } from '../support/logins.ts'
 import { startMoto } from '../support/moto.ts'
 
 const moto = await startMoto()
@@ -22,51 +23,82 @@ const options = (more = {}) => ({
   ...more,
 })
 
+const { aws_access_key_id: _id, aws_secret_access_key: _secret, ...bare } = options()
+const matching = (pattern: RegExp) => expect.stringMatching(pattern) as string
+
+/** A Vault that asks moto. */
+function vaultAt(serverId = '') {
+  const { answer, ...aws } = awsVault(serverId)
+  return { ...aws, vault: loginVault('http://vault.test', '', answer) }
+}
+
+const LOGIN_REFUSED = 'ERR_VAULT_LOGIN_REFUSED 400'
+
 describe.skipIf(moto === null)('aws_iam', () => {
+  const runners = loginRunners()
   afterAll(() => moto?.close())
 
-  it('is verified by STS, as who the keys are', async () => {
-    const vault = awsVault('')
-    const { token } = await loginMethod(options()).login(vault, NEVER)
-    expect(token.reveal()).toBe(moto?.account.arn)
-    expect(vault.seen).toMatchObject([{ role: 'edge', url: `${address}/` }])
-    expect(vault.seen[0]?.headers['authorization']).toMatch(/\/eu-west-1\/sts\/aws4_request/)
-  })
+  describe.each(runners)('on $name', (on) => {
+    it('is verified by STS, as who the keys are', async () => {
+      const { vault, seen } = vaultAt()
+      const { token } = await on.login(options(), vault)
+      expect(token.reveal()).toBe(moto?.account.arn)
+      expect(vault.asked).toEqual(['auth/cloud/login'])
+      expect(seen).toMatchObject([{ role: 'edge', url: `${address}/` }])
+      expect(seen[0]?.headers['authorization']).toMatch(/\/eu-west-1\/sts\/aws4_request/)
+    })
 
-  it('sends no role when none is named', async () => {
-    const { aws_auth_role: _role, ...rest } = options()
-    const vault = awsVault('')
-    await loginMethod(rest).login(vault, NEVER)
-    expect(vault.seen).toMatchObject([{ role: undefined }])
-  })
+    it('sends no role when none is named', async () => {
+      const { aws_auth_role: _role, ...rest } = options()
+      const { vault, seen } = vaultAt()
+      await on.login(rest, vault)
+      expect(seen).toMatchObject([{ role: undefined }])
+    })
 
-  it('signs the id of the server', async () => {
-    const named = loginMethod(options({ aws_iam_server_id: 'vault.example' }))
-    expect(await named.login(awsVault('vault.example'), NEVER)).toBeDefined()
-    expect(await refusal(named.login(awsVault('other.example'), NEVER))).toBe('ERR_VAULT_REQUEST_REFUSED server id')
-    expect(await refusal(loginMethod(options()).login(awsVault('vault.example'), NEVER))).toMatch(/server id$/)
-  })
+    it('signs the id of the server', async () => {
+      const named = options({ aws_iam_server_id: 'vault.example' })
+      expect(await on.login(named, vaultAt('vault.example').vault)).toBeDefined()
+      const other = vaultAt('other.example')
+      expect(await refusal(on.login(named, other.vault))).toBe(LOGIN_REFUSED)
+      expect(await refusal(on.login(options(), other.vault))).toBe(LOGIN_REFUSED)
+      expect(other.refusals).toEqual([/expected "other.example"/, /missing header/].map(matching))
+    })
 
-  it('is refused by STS with another secret or unknown keys', async () => {
-    const wrong = options({ aws_secret_access_key: 'wrong' })
-    expect(await refusal(loginMethod(wrong).login(awsVault(''), NEVER))).toBe('ERR_VAULT_REQUEST_REFUSED sts')
-    const unknown = options({ aws_access_key_id: 'AKIAUNKNOWNUNKNOWN00' })
-    expect(await refusal(loginMethod(unknown).login(awsVault(''), NEVER))).toBe('ERR_VAULT_REQUEST_REFUSED sts')
-  })
+    it('is refused by STS with another secret or unknown keys', async () => {
+      const { vault, refusals } = vaultAt()
+      const wrong = [{ aws_secret_access_key: 'wrong' }, { aws_access_key_id: 'AKIAUNKNOWNUNKNOWN00' }]
+      for (const more of wrong) expect(await refusal(on.login(options(more), vault))).toBe(LOGIN_REFUSED)
+      expect(refusals).toEqual([/GetCallerIdentity/, /GetCallerIdentity/].map(matching))
+    })
 
-  it('takes another role before, with the name of the session', async () => {
-    const more = { aws_assume_role_arn: moto?.role ?? '', aws_role_session_name: 'from-the-edge' }
-    const { token } = await loginMethod(options(more)).login(awsVault(''), NEVER)
-    expect(token.reveal()).toMatch(/:assumed-role\/login\/from-the-edge$/)
-  })
+    it('takes another role before, with the name of the session', async () => {
+      const more = { aws_assume_role_arn: moto?.role ?? '', aws_role_session_name: 'from-the-edge' }
+      const { token } = await on.login(options(more), vaultAt().vault)
+      expect(token.reveal()).toMatch(/:assumed-role\/login\/from-the-edge$/)
+    })
 
-  it('is refused before Vault is asked when the role may not be taken, or STS is away', async () => {
-    const vault = awsVault('')
-    const closed = options({ aws_assume_role_arn: moto?.closedRole ?? '' })
-    expect(await refusal(loginMethod(closed).login(vault, NEVER))).toBe('ERR_AWS_ROLE_REFUSED')
-    const away = options({ aws_assume_role_arn: moto?.role ?? '', aws_sts_endpoint_url: 'http://127.0.0.1:9' })
-    expect(await refusal(loginMethod(away).login(vault, NEVER))).toBe('ERR_AWS_UNAVAILABLE')
-    expect(vault.seen).toEqual([])
+    it('is refused before Vault is asked when the role may not be taken, or STS is away', async () => {
+      const { vault } = vaultAt()
+      const closed = options({ aws_assume_role_arn: moto?.closedRole ?? '' })
+      expect(await refusal(on.login(closed, vault))).toBe('ERR_AWS_ROLE_REFUSED')
+      const away = options({ aws_assume_role_arn: moto?.role ?? '', aws_sts_endpoint_url: 'http://127.0.0.1:9' })
+      expect(await refusal(on.login(away, vault))).toBe('ERR_AWS_UNAVAILABLE')
+      expect(vault.asked).toEqual([])
+    })
+
+    it('with temporary keys of the environment signs the session too', async () => {
+      const { vault, seen } = vaultAt()
+      const env = {
+        AWS_ACCESS_KEY_ID: moto?.session.id ?? '',
+        AWS_SECRET_ACCESS_KEY: moto?.session.secret ?? '',
+        AWS_SESSION_TOKEN: moto?.session.token ?? '',
+      }
+      expect((await on.login(bare, vault, { env })).token.reveal()).toBe(moto?.session.arn)
+      expect(seen[0]?.headers).toMatchObject({
+        'x-amz-security-token': moto?.session.token,
+        authorization: expect.stringContaining('x-amz-security-token'),
+      })
+    })
   })
 
   describe('with the keys of the platform', () => {
@@ -83,7 +115,6 @@ describe.skipIf(moto === null)('aws_iam', () => {
     })
     afterAll(() => services.close())
 
-    const { aws_access_key_id: _id, aws_secret_access_key: _secret, ...bare } = options()
     const keys = () =>
       JSON.stringify({
         AccessKeyId: moto?.session.id,
@@ -91,23 +122,8 @@ describe.skipIf(moto === null)('aws_iam', () => {
         Token: moto?.session.token,
         Code: 'Success',
       })
-    const login = (env: Record<string, string>, parts = {}) => {
-      const vault = awsVault('')
-      return { vault, ended: loginMethod(bare, parts, env).login(vault, NEVER) }
-    }
-
-    it('of the environment signs the session too', async () => {
-      const { vault, ended } = login({
-        AWS_ACCESS_KEY_ID: moto?.session.id ?? '',
-        AWS_SECRET_ACCESS_KEY: moto?.session.secret ?? '',
-        AWS_SESSION_TOKEN: moto?.session.token ?? '',
-      })
-      await ended
-      expect(vault.seen[0]?.headers).toMatchObject({
-        'x-amz-security-token': moto?.session.token,
-        authorization: expect.stringContaining('x-amz-security-token'),
-      })
-    })
+    const login = (env: Record<string, string>, parts = {}) =>
+      loginMethod(bare, parts, env).login(vaultAt().vault, NEVER)
 
     it('of the container come with its authorization', async () => {
       answer = ({ headers, url }) =>
@@ -116,8 +132,8 @@ describe.skipIf(moto === null)('aws_iam', () => {
           : { status: 403, body: keys() }
       const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${base}/keys` }
       const authorized = { ...env, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'key-of-the-task' }
-      expect((await login(authorized).ended).token.reveal()).toBe(moto?.session.arn)
-      expect(await refusal(login(env).ended)).toBe('ERR_AWS_CREDENTIALS_UNAVAILABLE')
+      expect((await login(authorized)).token.reveal()).toBe(moto?.session.arn)
+      expect(await refusal(login(env))).toBe('ERR_AWS_CREDENTIALS_UNAVAILABLE')
     })
 
     it('of the instance come by version 2 of its metadata alone', async () => {
@@ -128,8 +144,8 @@ describe.skipIf(moto === null)('aws_iam', () => {
         if (headers['x-aws-ec2-metadata-token'] !== 'imds-session') return { status: 401, body: '' }
         return { body: url?.endsWith('/edge-role') ? keys() : 'edge-role\n' }
       }
-      const { ended } = login({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `${base}/` })
-      expect((await ended).token.reveal()).toBe(moto?.session.arn)
+      const issued = await login({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `${base}/` })
+      expect(issued.token.reveal()).toBe(moto?.session.arn)
       const roles = '/latest/meta-data/iam/security-credentials/'
       expect(asked).toEqual(['PUT /latest/api/token', `GET ${roles}`, `GET ${roles}edge-role`])
     })
@@ -146,7 +162,7 @@ describe.skipIf(moto === null)('aws_iam', () => {
     ])('of the instance are not believed with %s', async (_name, odd) => {
       answer = odd
       const vault = { AWS_EC2_METADATA_SERVICE_ENDPOINT: base }
-      expect(await refusal(login(vault).ended)).toBe('ERR_AWS_CREDENTIALS_UNAVAILABLE')
+      expect(await refusal(login(vault))).toBe('ERR_AWS_CREDENTIALS_UNAVAILABLE')
     })
 
     it('of a service that does not answer are waited for one second', async () => {
@@ -159,8 +175,8 @@ describe.skipIf(moto === null)('aws_iam', () => {
             signal.addEventListener('abort', () => reject(new Error('aborted'))),
           ),
       }
-      const { ended } = login({ AWS_EC2_METADATA_SERVICE_ENDPOINT: base }, silent)
-      expect([await refusal(ended), waits]).toEqual(['ERR_AWS_CREDENTIALS_UNAVAILABLE', [1000]])
+      const late = login({ AWS_EC2_METADATA_SERVICE_ENDPOINT: base }, silent)
+      expect([await refusal(late), waits]).toEqual(['ERR_AWS_CREDENTIALS_UNAVAILABLE', [1000]])
     })
 
     it('are one credential as long as they come from there; own keys are what they are', async () => {
