@@ -1,6 +1,6 @@
 /** A real OpenBao with a listener for each TLS case, in one process and in memory. Its certificates are test material. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -23,6 +23,8 @@ export interface TlsVault {
   readonly root: Authority
   /** For files of tests; `ca.pem` is in it. */
   readonly folder: string
+  /** Paths of all requests so far, by its audit log. */
+  audited(): string[]
   /** Writes a file into the folder. @returns its path. */
   write(name: string, text: string): string
   close(): Promise<void>
@@ -45,10 +47,19 @@ export async function startTlsVault(binary: string): Promise<TlsVault> {
   const address = Object.fromEntries(
     LISTENERS.map((name) => [name, `${name === 'plain' ? 'http' : 'https'}://localhost:${port[name]}`]),
   ) as TlsVault['address']
-  const config = write('config.hcl', await configOf(root, port, write))
+  const config = write('config.hcl', `${await configOf(root, port, write)}${audit(folder)}`)
   const close = await run(binary, config, folder)
   try {
-    return { ...(await initialise(address.plain)), port, address, root, folder, write, close }
+    return {
+      ...(await initialise(address.plain)),
+      port,
+      address,
+      root,
+      folder,
+      audited: () => audited(folder),
+      write,
+      close,
+    }
   } catch (error) {
     await close()
     throw error
@@ -77,6 +88,16 @@ async function configOf(root: Authority, port: TlsVault['port'], write: TlsVault
     ]),
   )
   return ['storage "inmem" {}', ...blocks, listener(port.plain, ['tls_disable = true']), ''].join('\n')
+}
+
+const AUDIT = 'audit.log'
+const audit = (folder: string): string =>
+  `audit "file" "requests" {\n  options {\n    file_path = "${join(folder, AUDIT)}"\n  }\n}\n`
+
+function audited(folder: string): string[] {
+  const lines = readFileSync(join(folder, AUDIT), 'utf8').trim().split('\n')
+  const entries = lines.map((line) => JSON.parse(line) as { type: string; request: { path: string } })
+  return entries.filter(({ type }) => type === 'request').map(({ request }) => request.path)
 }
 
 const listener = (port: number, lines: readonly string[]): string =>

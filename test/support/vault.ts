@@ -73,10 +73,11 @@ export interface VaultClient {
   unseal(key: string): Promise<void>
 }
 
-/** @param mount of KV version 2; of version 1 only `request` is of use. */
-export function vaultClient(address: string, token: string, mount = 'secret'): VaultClient {
-  const request: VaultClient['request'] = (method, path, options = {}) =>
-    ask(`${address}/v1/${path}`, method, { token, ...options })
+/** @param mount of KV version 2; of version 1 only `request` is of use. @param namespace '' = none. */
+export function vaultClient(address: string, token: string, mount = 'secret', namespace = ''): VaultClient {
+  const inNamespace = namespace === '' ? {} : { 'x-vault-namespace': namespace }
+  const request: VaultClient['request'] = (method, path, { headers = {}, ...options } = {}) =>
+    ask(`${address}/v1/${path}`, method, { token, headers: { ...inNamespace, ...headers }, ...options })
   const must = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const answer = await request(method, path, { body })
     if (answer.status < 300) return answer.body as T
@@ -100,7 +101,7 @@ export function vaultClient(address: string, token: string, mount = 'secret'): V
     async mount(path, version = 2) {
       await must('POST', `sys/mounts/${path}`, { type: 'kv', options: { version: String(version) } })
       if (version === 2) await untilUpgraded(() => request('GET', `${path}/metadata/none`))
-      return vaultClient(address, token, path)
+      return vaultClient(address, token, path, namespace)
     },
     async tokenFor(policy) {
       const name = `policy-${crypto.randomUUID()}`
