@@ -55,7 +55,7 @@ export async function startMoto(): Promise<Moto | null> {
   }
 }
 
-/** Renamed into place when whole. What is in there names the place where it is made, so it is run by its Python alone. */
+/** Renamed into place when whole, by whichever suite is first. What is in there names the place where it is made, so it is run by its Python alone. */
 async function install(): Promise<void> {
   if (existsSync(HOME)) return
   const making = `${HOME}-${process.pid}`
@@ -63,7 +63,9 @@ async function install(): Promise<void> {
   try {
     await run('python3', ['-m', 'venv', making])
     await run(join(making, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...VERSIONS])
-    await rename(making, HOME)
+    await rename(making, HOME).catch((error: unknown) => {
+      if (!existsSync(HOME)) throw error
+    })
   } finally {
     await rm(making, { recursive: true, force: true })
   }
