@@ -22,7 +22,7 @@ let running: Workerd
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'edge-keyring-workerd-'))
   running = await startWorkerd(folder, SERVICES)
-})
+}, 60_000)
 afterAll(async () => {
   await running.kill()
   rmSync(folder, { recursive: true })
