@@ -12,7 +12,7 @@ const MINIMUM = {
   conformance: 170,
   workerd: 30,
   lambda: 75,
-  vault: 400,
+  vault: 480,
 }
 
 const [path = '', testStatus = '1', otherFailures = '0'] = process.argv.slice(2)
