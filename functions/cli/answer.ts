@@ -17,7 +17,7 @@ export async function ask(target: Target, method: 'GET' | 'POST', path: string, 
   if (status < 200 || status > 299 || (status !== 204 && answer.body === null))
     throw unknown(target, `${status} ${type}`)
   const warning = headers.get('keyring-warning') ?? ''
-  if (/^ERR_[A-Z_]+$/.test(warning)) console.error(`warning: ${warning}: an older state of the keyring serves`)
+  if (/^ERR_\w+$/.test(warning)) console.error(`warning: ${warning}: an older state of the keyring serves`)
   return answer
 }
 

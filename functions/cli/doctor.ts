@@ -1,3 +1,4 @@
+import { POINTLESS } from '../../src/core/findings.ts'
 import type { Outcome } from './command.ts'
 import { command, keyringArgs, withKeyring } from './command.ts'
 import type { Checks, Diagnosis } from './schema.ts'
@@ -26,7 +27,21 @@ export const login = command({
 })
 
 function outcomeOf(document: Diagnosis): Outcome {
-  return { document, screen: document.checks.map(lines).join(''), exit: document.healthy ? 0 : 1 }
+  return { document, screen: screen(document.checks), exit: document.healthy ? 0 : 1 }
+}
+
+/** Steps that an earlier failure made pointless are one line: the failure is what to look at. */
+function screen(checks: Checks): string {
+  const isPointless = ({ outcome, detail }: Checks[number]) => outcome === 'skipped' && detail === POINTLESS
+  const pointless = checks.filter(isPointless).map(({ check }) => check)
+  const last =
+    pointless.length === 0 ? '' : `  -  ${pointless.join(', ')}: not looked at, because of what failed above\n`
+  return (
+    checks
+      .filter((check) => !isPointless(check))
+      .map(lines)
+      .join('') + last
+  )
 }
 
 const TICKS: Readonly<Record<string, string>> = { ok: '✔', warning: '!', failed: '✘', skipped: '-' }

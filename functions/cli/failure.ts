@@ -44,7 +44,10 @@ export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure
 
 /** By name and rule, never by value. */
 export function wrongSettings(problems: readonly { readonly name: string; readonly message: string }[]): Failure {
-  const lines = problems.map(({ name, message }) => `${name}: ${message}`)
+  const lines = [
+    'ERR_CONFIG_INVALID: These settings are missing or wrong (docs/settings.md):',
+    ...problems.map(({ name, message }) => `  ${name}: ${message}`),
+  ]
   return new Failure(2, { code: 'ERR_CONFIG_INVALID', problems }, lines)
 }
 

@@ -26,7 +26,7 @@ export async function localStore(env: Env): Promise<Target> {
     callers: [caller],
   })
   return {
-    where: `local store ${database}`,
+    where: `local store ${database} (EDGE_KEYRING_URL is not set)`,
     base: 'http://localhost',
     token: new Secret(token),
     fetch: async (request) => instance.app.fetch(request),

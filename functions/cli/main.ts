@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line. Each command is loaded when it is called. */
+import { stripVTControlCharacters } from 'node:util'
 import { defineCommand, runCommand, runMain } from 'citty'
 import { VERSION } from '../node/screen.ts'
 import { report } from './command.ts'
@@ -26,9 +27,12 @@ const words = process.argv.slice(2)
 const flags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
 const asksHelp = words.length === 0 || flags.some((flag) => ['--help', '-h', '--version', '-v'].includes(flag))
 
+/** Without the colours of citty, which come in pipes too. */
+const sentence = (text: string): string => `${stripVTControlCharacters(text).replace(/\.$/, '')}.`
+
 if (asksHelp) await runMain(main, { rawArgs: words.length === 0 ? ['--help'] : words })
 else
   await runCommand(main, { rawArgs: words }).catch((error: unknown) => {
     const isUsage = error instanceof Error && error.name === 'CLIError'
-    report(flags.includes('--json'), isUsage ? failed('ERR_USAGE', `${error.message}.`) : error)
+    report(flags.includes('--json'), isUsage ? failed('ERR_USAGE', sentence(error.message)) : error)
   })

@@ -21,7 +21,7 @@ function screen(view: Status): [label: string, text: string][] {
     ['last success', view.last_success ?? 'never'],
     ...rows(
       'failing',
-      failing && `since ${failing.since}, ${failing.failures} times: ${failing.code}: ${failing.message}`,
+      failing && `since ${failing.since}, ${times(failing.failures)}: ${failing.code}: ${failing.message}`,
     ),
     ...rows('next try', view.next_try),
     ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
@@ -30,6 +30,8 @@ function screen(view: Status): [label: string, text: string][] {
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
   ]
 }
+
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`)
 
 const rows = (label: string, ...texts: (string | null)[]): [string, string][] =>
   texts.flatMap((text) => (text === null ? [] : [[label, text]]))

@@ -18,6 +18,9 @@ export const CHECKS = [
 ] as const
 export type Check = (typeof CHECKS)[number]
 
+/** The detail of a step that was skipped for that reason. */
+export const POINTLESS = 'Not looked at: an earlier step failed.'
+
 export interface Finding {
   readonly check: Check
   /** 'skipped' = an earlier failure makes it pointless, or it cannot be looked at from here. */

@@ -66,7 +66,7 @@ async function onLocalStore(address: string): Promise<Place> {
   return {
     env: settings(address),
     cwd,
-    where: 'local store .edge-keyring/keyring.sqlite\n',
+    where: 'local store .edge-keyring/keyring.sqlite (EDGE_KEYRING_URL is not set)\n',
     close: async () => rmSync(cwd, { recursive: true }),
   }
 }
@@ -132,7 +132,10 @@ describe.each([
     expect(stdout).toMatch(/\n {2}✔ {2}secret {8}Version 5, the current one, is the key "third003"\.\n/)
     expect(await json('doctor')).toMatchObject({ code: 0, document: { keyring: 'default', healthy: true } })
     const me = await cli(['login'])
-    expect([me.code, me.stdout]).toEqual([0, expect.stringMatching(/\n {2}! {2}token {9}\S+, policies root, /)])
+    expect([me.code, me.stdout]).toEqual([
+      0,
+      expect.stringMatching(/\n {2}! {2}token {9}You are "\S+"; policies root; /),
+    ])
     expect(me.stdout).not.toMatch(/ {2}(mount|secret) {7}/)
     const absent = await json('doctor', '--keyring', 'invoices')
     expect(absent).toMatchObject({ code: 1, document: { healthy: false } })
@@ -208,7 +211,7 @@ describe.each([
     await secrets.seal()
     const { code, stderr } = await cli(['sync'])
     expect([code, stderr]).toEqual([1, expect.stringMatching(/\nERR_VAULT_SEALED: .*\nUnseal/)])
-    expect((await cli(['status'])).stdout).toMatch(/\nfailing {7}since \S+Z, 1 times: ERR_VAULT_SEALED: /)
+    expect((await cli(['status'])).stdout).toMatch(/\nfailing {7}since \S+Z, once: ERR_VAULT_SEALED: /)
   })
 })
 
@@ -264,7 +267,7 @@ describe('the words', () => {
   ])('are wrong: %s, with exit status 2', async (_name, words) => {
     const cwd = folder()
     const ran = await runCli(words, { cwd, env: {} })
-    expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERR_USAGE: .*\.\nSee/) })
+    expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERR_USAGE: [\w\s"'-]+\.\nSee/) })
     rmSync(cwd, { recursive: true })
   })
 

@@ -1,6 +1,6 @@
 /** The way to one keyring's secret, step by step; what an earlier failure makes pointless is skipped. */
 import type { Check, Finding } from '../../core/findings.ts'
-import { CHECKS } from '../../core/findings.ts'
+import { CHECKS, POINTLESS } from '../../core/findings.ts'
 import { isLoopback } from '../../core/loopback.ts'
 import type { DoctorParts } from './parts.ts'
 import { lookAtMount, lookAtRateLimit, lookAtRights } from './mount.ts'
@@ -40,7 +40,7 @@ export async function examine(parts: DoctorParts, signal: AbortSignal): Promise<
 const skipped = (check: Check): Finding => ({
   check,
   outcome: 'skipped',
-  detail: 'Not looked at: an earlier step failed.',
+  detail: POINTLESS,
 })
 
 const UNSEEN = 'This platform does not show it; the next steps tell whether Vault can be reached.'

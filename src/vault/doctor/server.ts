@@ -22,7 +22,7 @@ export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Pro
   if (isFinding(health)) return [health]
   const { host } = new URL(parts.address)
   if (!health.initialized)
-    return [failed('server', new KeyringError('ERR_VAULT_UNAVAILABLE', `Vault at ${host} is not initialised.`))]
+    return [failed('server', new KeyringError('ERR_VAULT_NOT_INITIALIZED', `Vault at ${host} is not initialised.`))]
   if (health.sealed) return [failed('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))]
   const role = health.standby ? 'a standby' : 'active'
   return [ok('server', `Version ${health.version}, unsealed, ${role}.`, { version: health.version })]

@@ -59,14 +59,14 @@ function describe(token: Lookup, namespace: string): Finding {
     renewable: String(token.renewable),
     entityId: token.entity_id,
   }
-  const detail = `${token.display_name || 'A token'}, policies ${policies.join(', ') || 'none'}, ${lifeOf(token)}.`
+  const detail = `You are "${token.display_name || 'unnamed'}"; policies ${policies.join(', ') || 'none'}; ${lifeOf(token)}.`
   const remedy = remedyForNamespace(token, namespace) ?? remedyFor(token, policies)
   return remedy === null ? ok('token', detail, facts) : warning('token', detail, remedy, facts)
 }
 
 function lifeOf({ ttl, renewable, type, num_uses: uses }: Lookup): string {
-  const ends = ttl === 0 ? 'without an end' : `${ttl} s left`
-  return `${type}, ${ends}, ${renewable ? 'renewable' : 'not renewable'}${uses > 0 ? `, ${uses} uses left` : ''}`
+  const ends = ttl === 0 ? 'it does not end' : `${ttl} s left`
+  return `a ${type} token, ${ends}, ${renewable ? 'renewable' : 'not renewable'}${uses > 0 ? `, ${uses} uses left` : ''}`
 }
 
 /** A token of the root namespace may be meant; the community edition of Vault gives no other, whatever is asked for. */
