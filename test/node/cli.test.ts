@@ -267,7 +267,7 @@ describe('the words', () => {
   ])('are wrong: %s, with exit status 2', async (_name, words) => {
     const cwd = folder()
     const ran = await runCli(words, { cwd, env: {} })
-    expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERR_USAGE: [\w\s"'-]+\.\nSee/) })
+    expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERR_USAGE: [\w\s"':-]+\.\nSee/) })
     rmSync(cwd, { recursive: true })
   })
 
