@@ -1,6 +1,7 @@
 /** The one transport to Vault: headers, timeout, retry rule, size limit, error mapping. */
 import { KeyringError } from '../core/errors.ts'
 import type { Clock, Fetch } from '../core/ports.ts'
+import { Sending } from '../core/sending.ts'
 import type { Attempt, Repeat, VaultReply } from './answer.ts'
 import { final, mayPass, settleResponse } from './answer.ts'
 import type { ErrorOf, Target } from './errors.ts'
@@ -112,17 +113,17 @@ function headersOf({ namespace }: TransportParts, token: string | null): Record<
 /** A timed-out attempt is not repeated: the next one would most likely keep the caller waiting as long. */
 async function attempt(parts: TransportParts, { url, init, signal, repeat, errorOf }: Sent): Promise<Attempt> {
   const target = { host: url.host, path: url.pathname, isTls: url.protocol === 'https:' }
-  const abort = new AbortController()
-  const stop = () => abort.abort()
+  const sending = new Sending(url, init)
+  const stop = () => sending.stop()
   const timer = setTimeout(stop, parts.timeoutMs)
   signal.addEventListener('abort', stop)
   try {
     signal.throwIfAborted()
-    const response = await parts.fetch(new Request(url, { ...init, redirect: 'manual', signal: abort.signal }))
+    const response = await parts.fetch(sending.request)
     return await settleResponse(target, response, { clock: parts.clock, repeat, errorOf })
   } catch (error) {
     if (error instanceof KeyringError) return final(error)
-    if (abort.signal.aborted || signal.aborted) return final(timedOut(target, parts.timeoutMs))
+    if (sending.isStopped || signal.aborted) return final(timedOut(target, parts.timeoutMs))
     const unreached = fromThrown(target, error)
     return { ...unreached, retry: repeat !== 'once' && mayPass(unreached.error), waitMs: 0 }
   } finally {

@@ -1,5 +1,6 @@
 /** Requests of a login to others than Vault: bounded in time and size, no redirects, and no text of theirs is passed on. */
 import { concat, decodeUtf8 } from '../../core/bytes.ts'
+import { Sending } from '../../core/sending.ts'
 import type { LoginParts } from './method.ts'
 
 type Outside = Pick<LoginParts, 'clock' | 'fetch'>
@@ -28,19 +29,20 @@ export async function ask(
   { url, timeoutMs = TIMEOUT_MS, ...init }: OutsideRequest,
   signal: AbortSignal,
 ): Promise<OutsideAnswer | null> {
-  const [late, settled] = [new AbortController(), new AbortController()]
-  clock.sleep(timeoutMs, settled.signal).then(
-    () => late.abort(),
-    () => {},
-  )
+  if (signal.aborted) return null
+  const sending = new Sending(url, init)
+  const stop = () => sending.stop()
+  const settled = new AbortController()
+  clock.sleep(timeoutMs, settled.signal).then(stop, () => {})
+  signal.addEventListener('abort', stop)
   try {
-    const either = AbortSignal.any([signal, late.signal])
-    const response = await fetch(new Request(url, { ...init, redirect: 'manual', signal: either }))
+    const response = await fetch(sending.request)
     return { status: response.status, text: await bounded(response) }
   } catch {
     return null
   } finally {
     settled.abort()
+    signal.removeEventListener('abort', stop)
   }
 }
 
