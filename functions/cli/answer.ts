@@ -1,4 +1,5 @@
 /** One request and its answer. The token goes to the address that was named, and nowhere else. */
+import { Sending } from '../../src/core/sending.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
 
@@ -27,19 +28,16 @@ interface Typed extends Answer {
 
 async function exchange(target: Target, method: string, path: string, body?: object): Promise<Typed> {
   const { base, token, answerMs } = target
-  const abort = new AbortController()
-  const timer = setTimeout(() => abort.abort(), answerMs)
+  const sending = new Sending(base + path, {
+    method,
+    headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const timer = setTimeout(() => sending.stop(), answerMs)
   try {
-    const request = new Request(base + path, {
-      method,
-      redirect: 'manual',
-      signal: abort.signal,
-      headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    return await read(await target.fetch(request))
+    return await read(await target.fetch(sending.request))
   } catch (error) {
-    throw abort.signal.aborted
+    throw sending.isStopped
       ? failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
       : failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
   } finally {
