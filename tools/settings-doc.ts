@@ -38,7 +38,8 @@ and against recorded exchanges with OpenBao's plugin; AWS itself has not been as
 
 const ENTITY = `## Kong's Vault entity
 
-A connection of its own, in Kong's words: each option of the logins as \`${HCV_PREFIX}<NAME>\`, such as
+A connection of its own, in Kong's words. It is checked at the start and used by nothing yet: it is for references to secrets, which come
+with a later release. Each option of the logins as \`${HCV_PREFIX}<NAME>\`, such as
 \`${HCV_PREFIX}KUBE_ROLE\` for \`${LOGIN_PREFIX}KUBE_ROLE\`, and these. In the \`config\` of an entity the same options have
 their names in small letters, such as \`kube_role\`; a text may hold decK's \`\${{ env "DECK_NAME" }}\`.
 `
