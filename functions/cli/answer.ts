@@ -1,4 +1,5 @@
 /** One request and its answer. The token goes to the address that was named, and nowhere else. */
+import { parseJson } from '../../src/core/body.ts'
 import { Sending } from '../../src/core/sending.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
@@ -51,7 +52,7 @@ async function read(response: Response): Promise<Typed> {
   const type = headers.get('content-type')?.split(';')[0]?.trim() ?? ''
   const isJson = type === 'application/json' || type === 'application/problem+json'
   if (!isJson) await response.body?.cancel()
-  return { status, headers, type, body: isJson ? parse(await response.text()) : null }
+  return { status, headers, type, body: isJson ? (parseJson(await response.text()) ?? null) : null }
 }
 
 /** What answers there is not a keyring. @param what of it, in a few words of ours. */
@@ -78,14 +79,6 @@ function problemFailure(problem: Problem): Failure {
 
 /** Nothing that a terminal would obey. */
 const printable = (text: string): string => text.replace(/\p{Cc}/gu, '')
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
 
 /** The platform's code alone: its messages may quote what they were given. */
 function reasonOf(error: unknown): string {

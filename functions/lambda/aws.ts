@@ -1,5 +1,6 @@
 /** Signed calls to AWS with what the Lambda environment gives. No SDK: that alone adds 100 ms to a cold start. */
 import { AwsV4Signer } from 'aws4fetch'
+import { parseJson } from '../../src/core/body.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import type { Env, Problem } from '../../src/config/names.ts'
 
@@ -61,7 +62,7 @@ export function signedAws(env: Env): Aws {
         redirect: 'error',
         signal: abort.signal,
       })
-      return { status: response.status, headers: response.headers, body: parseJson(await response.text()) }
+      return { status: response.status, headers: response.headers, body: parseJson(await response.text()) ?? null }
     } finally {
       clearTimeout(timer)
     }
@@ -72,14 +73,6 @@ function endpoint(env: Env, service: AwsRequest['service'], region: string): str
   const given = env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] || env['AWS_ENDPOINT_URL']
   const partition = region.startsWith('cn-') ? '.cn' : ''
   return given ? given.replace(/\/+$/, '') : `https://${service}.${region}.amazonaws.com${partition}`
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 /** The exception's name, which is all of a refusal that goes on: its text is foreign. */

@@ -1,5 +1,7 @@
 /** Settings that are read without zod, because Lambda's HTTP function carries none. */
 
+import { parseJson } from '../core/body.ts'
+
 /** Says what is wrong; `path` = list positions and field names, never what the operator wrote. */
 export type Say = (message: string, ...path: readonly (string | number)[]) => void
 
@@ -20,14 +22,6 @@ export function jsonList(text: string, say: Say, message: string): readonly unkn
   if (Array.isArray(value)) return value
   say(message)
   return null
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

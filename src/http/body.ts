@@ -1,5 +1,6 @@
 /** Request bodies, from bytes to a plain value. */
 import type { Context } from 'hono'
+import { parseJson } from '../core/body.ts'
 import { decodeUtf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 
@@ -10,17 +11,15 @@ export async function readBody(context: Context): Promise<unknown> {
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   const text = decodeUtf8(bytes)
   if (text === null) throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not UTF-8.')
-  if (type === 'application/json') return parseJson(text)
+  if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not JSON.')
-  }
+function jsonOf(text: string): unknown {
+  const value = parseJson(text)
+  if (value === undefined) throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not JSON.')
+  return value
 }
 
 function parseForm(text: string): Record<string, string> {

@@ -1,4 +1,5 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
+import { withDeadline } from '../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
@@ -153,25 +154,11 @@ class Keyring {
   }
 
   async #attempt(options: SyncOptions, mostMs: number): Promise<SyncReport> {
-    const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), Math.min(mostMs, this.#parts.leftMs()))
-    try {
-      const { clock, syncBatch: batch } = this.#parts
+    const { clock, syncBatch: batch, leftMs } = this.#parts
+    const { ledger } = this.#reader
+    return withDeadline(Math.min(mostMs, leftMs()), (signal) => {
       const source = this.#source(options.token)
-      return await syncKeyring(
-        {
-          keyring: this.#name,
-          ledger: this.#reader.ledger,
-          sealers: this.#sealers,
-          clock,
-          source,
-          batch,
-          signal: abort.signal,
-        },
-        options,
-      )
-    } finally {
-      clearTimeout(timer)
-    }
+      return syncKeyring({ keyring: this.#name, ledger, sealers: this.#sealers, clock, source, batch, signal }, options)
+    })
   }
 }

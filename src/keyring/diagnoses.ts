@@ -1,4 +1,5 @@
 /** Examinations of the way to Vault: one at a time, and an answer that is just some seconds old is given again. */
+import { withDeadline } from '../core/deadline.ts'
 import type { Finding } from '../core/findings.ts'
 import type { Clock, Diagnosis } from '../core/ports.ts'
 
@@ -30,13 +31,7 @@ export class Diagnoses {
   }
 
   async #now(): Promise<Diagnosis> {
-    const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), Math.min(DEADLINE_MS, this.#leftMs()))
-    try {
-      const findings = await this.#examine(abort.signal)
-      return (this.#last = { time: this.#clock.now(), findings })
-    } finally {
-      clearTimeout(timer)
-    }
+    const findings = await withDeadline(Math.min(DEADLINE_MS, this.#leftMs()), this.#examine)
+    return (this.#last = { time: this.#clock.now(), findings })
   }
 }

@@ -1,5 +1,5 @@
 /** One answer of Vault: read up to a limit, told apart, and whether asking again could go better. */
-import { concat, decodeUtf8 } from '../core/bytes.ts'
+import { parseJson, readText } from '../core/body.ts'
 import type { KeyringError } from '../core/errors.ts'
 import { MAX_VAULT_BODY_BYTES } from '../core/limits.ts'
 import type { Clock } from '../core/ports.ts'
@@ -41,7 +41,9 @@ export async function settleResponse(
 ): Promise<Attempt> {
   const { status } = response
   if (status >= 300 && status < 400) return redirected(target, response, repeat)
-  const text = await readText(target, response)
+  const text = await readText(response, MAX_VAULT_BODY_BYTES)
+  if (text === null)
+    throw vaultError('ERR_VAULT_ANSWER_INVALID', target, `sent more than ${MAX_VAULT_BODY_BYTES} bytes`)
   if (status === 204) return { reply: { status, body: null, serverTime: clock.now() }, retry: false, waitMs: 0 }
   const body = parseJson(text)
   const texts = errorTexts(body)
@@ -96,24 +98,4 @@ function retryAfter(response: Response): number | null {
 function serverTime(response: Response, clock: Clock): number {
   const date = Date.parse(response.headers.get('date') ?? '')
   return Number.isNaN(date) ? clock.now() : date + 999
-}
-
-async function readText(target: Target, response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > MAX_VAULT_BODY_BYTES)
-      throw vaultError('ERR_VAULT_ANSWER_INVALID', target, `sent more than ${MAX_VAULT_BODY_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return decodeUtf8(concat(...chunks)) ?? ''
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -194,6 +194,18 @@ describe('the object', () => {
     expect(await object.calls()).toEqual([])
   })
 
+  it('has uses of a key in the audit log, added up', async () => {
+    const { sync, encrypt, name } = await ring()
+    await sync('second')
+    harness.clearLogs()
+    for (let times = 0; times < 3; times += 1) await encrypt('second')
+    const counts = () =>
+      logged('"action":"encrypt"')
+        .map((line) => line as { keyring: string; count: number })
+        .filter(({ keyring }) => keyring === name)
+    await expect.poll(() => counts().reduce((sum, { count }) => sum + count, 0), { timeout: 10_000 }).toBe(3)
+  })
+
   it('is called once for a list of the keys', async () => {
     await secrets.write('keyring', { id: 'listed01', key: 'a key that is listed: 0123456789abcdefghij' })
     await call('second', 'POST', '/keyring/vault/sync')

@@ -5,7 +5,7 @@ import { isLoopback } from '../../core/loopback.ts'
 import type { DoctorParts } from './parts.ts'
 import { lookAtMount, lookAtRateLimit, lookAtRights } from './mount.ts'
 import { lookAtSecret, lookAtVersions } from './secret.ts'
-import { lookAtClock, lookAtServer } from './server.ts'
+import { lookAtServer } from './server.ts'
 import { lookAtToken } from './token.ts'
 
 type Step = (parts: DoctorParts, signal: AbortSignal) => Promise<readonly Finding[]>
@@ -16,7 +16,6 @@ const STEPS: readonly {
 }[] = [
   { step: lookAtNetwork, stops: true },
   { step: lookAtServer, stops: true },
-  { step: lookAtClock, stops: false },
   { step: lookAtToken, stops: true },
   { step: lookAtMount, stops: true },
   { step: lookAtRights, stops: false },

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import type { DoctorParts } from './parts.ts'
-import { asFailed, failed, isFinding, ok, unseen, warning } from './finding.ts'
+import { asFailed, failed, isFinding, ok, warning } from './finding.ts'
 
 const healthReply = z.object({
   initialized: z.boolean(),
@@ -18,36 +18,35 @@ type Health = z.output<typeof healthReply>
 const QUERY = { standbyok: 'true', perfstandbyok: 'true', sealedcode: '200', uninitcode: '200', drsecondarycode: '200' }
 
 export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const before = parts.clock.now()
   const health = await ask(parts, signal)
   if (isFinding(health)) return [health]
-  const { host } = new URL(parts.address)
-  if (!health.initialized)
-    return [failed('server', new KeyringError('ERR_VAULT_NOT_INITIALIZED', `Vault at ${host} is not initialised.`))]
-  if (health.sealed) return [failed('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))]
-  const role = health.standby ? 'a standby' : 'active'
-  return [ok('server', `Version ${health.version}, unsealed, ${role}.`, { version: health.version })]
+  const state = stateOf(health, new URL(parts.address).host)
+  return state.outcome === 'failed' ? [state] : [state, clockOf(health, (before + parts.clock.now()) / 2000)]
+}
+
+function stateOf({ initialized, sealed, standby, version }: Health, host: string): Finding {
+  if (!initialized)
+    return failed('server', new KeyringError('ERR_VAULT_NOT_INITIALIZED', `Vault at ${host} is not initialised.`))
+  if (sealed) return failed('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))
+  return ok('server', `Version ${version}, unsealed, ${standby ? 'a standby' : 'active'}.`, { version })
 }
 
 /** Seconds of difference that a signed request or a JWT may still survive. */
 const MUCH = 30
 
-export async function lookAtClock(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
-  const before = parts.clock.now()
-  const health = await ask(parts, signal)
-  if (isFinding(health)) return [unseen('clock', 'The server did not say what time it has.')]
-  const here = (before + parts.clock.now()) / 2000
-  const skew = Math.round(health.server_time_utc - here)
+/** @param here seconds since 1970. */
+function clockOf({ server_time_utc: there }: Health, here: number): Finding {
+  const skew = Math.round(there - here)
   const facts = { skewSeconds: skew }
-  if (Math.abs(skew) <= MUCH) return [ok('clock', `The clocks differ by ${Math.abs(skew)} s.`, facts)]
+  if (Math.abs(skew) <= MUCH) return ok('clock', `The clocks differ by ${Math.abs(skew)} s.`, facts)
   const way = skew > 0 ? 'ahead of' : 'behind'
-  return [
-    warning(
-      'clock',
-      `Vault's clock is ${Math.abs(skew)} s ${way} this one.`,
-      'Set both clocks by NTP: logins with JWTs or signed requests are refused when clocks differ.',
-      facts,
-    ),
-  ]
+  return warning(
+    'clock',
+    `Vault's clock is ${Math.abs(skew)} s ${way} this one.`,
+    'Set both clocks by NTP: logins with JWTs or signed requests are refused when clocks differ.',
+    facts,
+  )
 }
 
 async function ask({ transport, address }: DoctorParts, signal: AbortSignal): Promise<Health | Finding> {

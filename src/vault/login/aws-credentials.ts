@@ -1,11 +1,12 @@
 /** Keys of AWS, wherever the settings say that they come from. Fetched anew for each login. */
 import * as z from 'zod/mini'
+import { parseJson } from '../../core/body.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { AwsCredentialSource } from '../../core/login-settings.ts'
 import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
 import type { OutsideRequest } from './outside.ts'
-import { ask, parseJson } from './outside.ts'
+import { ask } from './outside.ts'
 
 export interface AwsKeys {
   readonly accessKeyId: string

@@ -1,8 +1,9 @@
 /** The token endpoint of an issuer: OpenID Connect Discovery, or RFC 8414. */
 import * as z from 'zod/mini'
+import { parseJson } from '../../core/body.ts'
 import type { LoginParts } from './method.ts'
 import { oauthError, refusedBy } from './oauth2-errors.ts'
-import { ask, isSafeUrl, parseJson } from './outside.ts'
+import { ask, isSafeUrl } from './outside.ts'
 
 const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
 

@@ -1,9 +1,9 @@
 /** What a token endpoint answers instead of a token: by the codes of RFC 6749 section 5.2 and RFC 8707, never by its texts. */
 import * as z from 'zod/mini'
+import { parseJson } from '../../core/body.ts'
 import type { KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { OutsideAnswer } from './outside.ts'
-import { parseJson } from './outside.ts'
 
 /** @param what follows "The identity provider". */
 export function oauthError(

@@ -1,5 +1,6 @@
 /** `oauth2`: an access token for this client from an identity provider (RFC 6749 section 4.4), then a login with it as JWT. */
 import * as z from 'zod/mini'
+import { parseJson } from '../../core/body.ts'
 import type { OAuth2Settings } from '../../core/login-settings.ts'
 import { Secret } from '../../core/secret.ts'
 import { hasJwtForm, readText } from './credential.ts'
@@ -7,7 +8,7 @@ import type { LoginMethod, LoginParts } from './method.ts'
 import { clientAuthentication } from './oauth2-client.ts'
 import { discoverTokenEndpoint } from './oauth2-discovery.ts'
 import { oauthError, refusedBy } from './oauth2-errors.ts'
-import { ask, parseJson } from './outside.ts'
+import { ask } from './outside.ts'
 import { inRole, loginPath } from './path.ts'
 
 const tokenReply = z.object({ access_token: z.string().check(z.minLength(1)) })

@@ -1,5 +1,6 @@
 /** Requests of a login to others than Vault: bounded in time and size, no redirects, and no text of theirs is passed on. */
-import { concat, decodeUtf8 } from '../../core/bytes.ts'
+import { readText } from '../../core/body.ts'
+import { isLoopback } from '../../core/loopback.ts'
 import { Sending } from '../../core/sending.ts'
 import type { LoginParts } from './method.ts'
 
@@ -37,7 +38,8 @@ export async function ask(
   signal.addEventListener('abort', stop)
   try {
     const response = await fetch(sending.request)
-    return { status: response.status, text: await bounded(response) }
+    const text = await readText(response, MOST_BYTES)
+    return text === null ? null : { status: response.status, text }
   } catch {
     return null
   } finally {
@@ -46,30 +48,9 @@ export async function ask(
   }
 }
 
-async function bounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > MOST_BYTES) throw new RangeError('The answer is too long.')
-    chunks.push(chunk)
-  }
-  return decodeUtf8(concat(...chunks)) ?? ''
-}
-
-/** `undefined` = not JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** `https`, or plain http to loopback; nobody before an `@`. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)
-  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname)
-  return username + password === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback))
+  return username + password === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)))
 }
