@@ -89,6 +89,9 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
   jwt_role: "Role of the login in Vault; without it the mount's `default_role`.",
   jwt: 'JWT to log in with.',
   jwt_file: IN_FILE,
+  jwt_source:
+    'Platform whose identity the JWT is, fetched at each login: `google` (service account), `azure` (managed identity; `AZURE_CLIENT_ID` chooses one) or `github` (a job of Actions). Not on Workers and Lambda.',
+  jwt_audience: 'For whom the platform makes the JWT; on Azure the resource. Required with it.',
   oauth2_token_endpoint: 'Token endpoint of the identity provider, https. This or the issuer is required.',
   oauth2_issuer:
     'Issuer, as the identity provider writes it: the token endpoint is discovered from it (OpenID Connect, RFC 8414), and it is the audience of client assertions.',

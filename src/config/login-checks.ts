@@ -1,13 +1,16 @@
 /** What must fit together within one login, beyond what it requires. */
 import { platformKeys } from './aws-source.ts'
+import { SOURCES } from './identity-source.ts'
 import type { LOGIN_OPTIONS, LoginOption } from './login-options.ts'
 import type { Env } from './names.ts'
 import type { Values } from './options.ts'
+import type { Runtime } from './settings.ts'
 
 export type LoginValues = Values<typeof LOGIN_OPTIONS>
 
 export interface Checks {
   readonly env: Env
+  readonly runtime: Runtime
   /** False on Workers. */
   readonly hasFiles: boolean
   readonly nameOf: (option: LoginOption) => string
@@ -16,11 +19,36 @@ export interface Checks {
 }
 
 /** With a client as well it would be a guess which of the two is meant. */
-export function checkJwt({ isGiven, nameOf, complain }: Checks): void {
-  const given = (['jwt', 'jwt_file'] as const).find(isGiven)
+export function checkJwt(checks: Checks, all: LoginValues): void {
+  const { isGiven, nameOf, complain } = checks
+  const given = JWT_SOURCES.find(isGiven)
   if (given !== undefined && isGiven('oauth2_client_id'))
     complain(given, `is set beside ${nameOf('oauth2_client_id')}: set one of the two`)
+  if (isGiven('jwt_source')) checkJwtSource(checks, all)
+  else if (isGiven('jwt_audience'))
+    complain('jwt_audience', `is for a JWT of the platform: set ${nameOf('jwt_source')}`)
 }
+
+export const JWT_SOURCES = ['jwt', 'jwt_file', 'jwt_source'] as const
+
+function checkJwtSource({ env, runtime, isGiven, nameOf, complain }: Checks, all: LoginValues): void {
+  const { jwt_source: source, jwt_audience: audience } = all
+  for (const other of (['jwt', 'jwt_file'] as const).filter(isGiven))
+    complain('jwt_source', `is set beside ${nameOf(other)}: set one of the two`)
+  if (!isGiven('jwt_audience'))
+    complain('jwt_audience', `is required beside ${nameOf('jwt_source')}: for whom the JWT is`)
+  if (runtime === 'workers')
+    complain(
+      'jwt_source',
+      `cannot be used on Workers, which have no identity: set ${nameOf('jwt')}, or an OAuth2 client`,
+    )
+  else if (runtime !== 'node')
+    complain('jwt_source', `cannot be used on Lambda: its identity is one of AWS, for ${nameOf('auth_method')} aws_iam`)
+  else if (source !== undefined && audience !== undefined && SOURCES[source](audience, env) === null)
+    complain('jwt_source', `names ${source}, which gives no identity here${HINTS[source] ?? ''}`)
+}
+
+const HINTS: Readonly<Record<string, string>> = { github: ': the job needs the permission id-token: write' }
 
 export function checkCertificate({ hasFiles, complain, isGiven }: Checks): void {
   for (const option of ['cert_auth_cert', 'cert_auth_cert_key'] as const) {

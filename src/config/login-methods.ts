@@ -2,6 +2,7 @@
 import type { CredentialSource, LoginSettings, OAuth2Client } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
 import { platformKeys } from './aws-source.ts'
+import { SOURCES } from './identity-source.ts'
 import type { Checks, LoginValues } from './login-checks.ts'
 import { checkAws, checkCertificate, checkJwt, checkOAuth2 } from './login-checks.ts'
 import type { LoginOption } from './login-options.ts'
@@ -21,6 +22,8 @@ interface Source {
   readonly what: string
   /** Where platforms put it. */
   readonly usual?: string
+  /** With it neither of them is required. */
+  readonly instead?: LoginOption
 }
 
 type Present<Name extends LoginOption> = LoginValues & { readonly [Key in Name]: NonNullable<LoginValues[Key]> }
@@ -88,14 +91,21 @@ export const METHODS: Readonly<Record<LoginSettings['method'], Method>> = {
 
   jwt: method(
     {},
-    (all) => ({
+    (all, { env }) => ({
       method: 'jwt',
       mount: all.jwt_auth_path,
       role: all.jwt_role ?? '',
-      jwt: sourceOf(all.jwt, all.jwt_file),
+      jwt: platformJwt(all, env) ?? sourceOf(all.jwt, all.jwt_file),
     }),
     {
-      sources: [{ value: 'jwt', file: 'jwt_file', what: 'a JWT, or the options oauth2_* to get one' }],
+      sources: [
+        {
+          value: 'jwt',
+          file: 'jwt_file',
+          what: 'a JWT, or the options oauth2_* to get one',
+          instead: 'jwt_source',
+        },
+      ],
       check: checkJwt,
     },
   ),
@@ -159,6 +169,9 @@ function oauth2Client(all: LoginValues): OAuth2Client {
     secret: secret ?? new Secret(''),
   }
 }
+
+const platformJwt = ({ jwt_source: source, jwt_audience: audience }: LoginValues, env: Env) =>
+  source === undefined || audience === undefined ? null : SOURCES[source](audience, env)
 
 function awsKeys(all: LoginValues, env: Env, hasFiles: boolean) {
   const { aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey } = all

@@ -15,6 +15,7 @@ import {
   mount,
   parameters,
   path,
+  platform,
   region,
   roleArn,
   safeUrl,
@@ -73,6 +74,8 @@ export const LOGIN_OPTIONS = {
   jwt_role: { schema: line, also: ['oauth2_role_name'], ...EITHER_JWT },
   jwt: { schema: credential, ...JWT, secret: true },
   jwt_file: { schema: path, ...JWT },
+  jwt_source: { schema: platform, ...JWT },
+  jwt_audience: { schema: line, ...JWT },
 
   oauth2_token_endpoint: { schema: safeUrl, ...OAUTH2 },
   oauth2_issuer: { schema: safeUrl, ...OAUTH2 },

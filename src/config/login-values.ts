@@ -64,6 +64,9 @@ export const words = z.pipe(
   z.transform((text) => text.split(/[\s,]+/).filter((word) => word !== '')),
 )
 
+export const PLATFORMS = ['azure', 'github', 'google'] as const
+export const platform = z.enum(PLATFORMS, { error: `must be one of ${PLATFORMS.join(', ')}` })
+
 export const clientAuth = z.enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'], {
   error: 'must be client_secret_basic, client_secret_post or private_key_jwt',
 })

@@ -1,7 +1,7 @@
 /** The login of one Vault, in whatever spelling: what is missing, what does not fit together, what is not used. */
 import type { LoginSettings } from '../core/login-settings.ts'
 import type { Checks, LoginValues } from './login-checks.ts'
-import { checkOneOf } from './login-checks.ts'
+import { JWT_SOURCES, checkOneOf } from './login-checks.ts'
 import { METHODS } from './login-methods.ts'
 import type { LoginOption } from './login-options.ts'
 import { LOGIN_OPTIONS } from './login-options.ts'
@@ -40,7 +40,7 @@ const isGiven = (spelling: Spelling, option: LoginOption): boolean => spelling.g
 
 /** `jwt` with a client of an identity provider is `oauth2`: Kong's settings have the one word, its how-to the other. */
 function methodOf({ auth_method: method }: LoginValues, spelling: Spelling): LoginSettings['method'] {
-  const hasJwt = isGiven(spelling, 'jwt') || isGiven(spelling, 'jwt_file')
+  const hasJwt = JWT_SOURCES.some((option) => isGiven(spelling, option))
   const hasClient = isGiven(spelling, 'oauth2_client_id') || isGiven(spelling, 'oauth2_token_endpoint')
   return method === 'jwt' && hasClient && !hasJwt ? 'oauth2' : method
 }
@@ -49,6 +49,7 @@ function checksOf(spelling: Spelling, env: Env, runtime: Runtime, found: Problem
   const written = (option: LoginOption) => spelling.given(option)[0]?.name ?? spelling.nameOf(option)
   return {
     env,
+    runtime,
     hasFiles: runtime !== 'workers',
     nameOf: (option) => spelling.nameOf(option),
     isGiven: (option) => isGiven(spelling, option),
@@ -61,7 +62,9 @@ function check(method: LoginSettings['method'], values: LoginValues, checks: Che
   for (const [option, what] of Object.entries(required) as [LoginOption, string][]) {
     if (!checks.isGiven(option)) checks.complain(option, `is required: ${what}`)
   }
-  for (const source of sources) checkSource(source, checks)
+  for (const source of sources) {
+    if (source.instead === undefined || !checks.isGiven(source.instead)) checkSource(source, checks)
+  }
   check(checks, values)
 }
 

@@ -115,6 +115,8 @@ export const REMEDIES = {
   ERR_OAUTH2_ISSUER_MISMATCH: 'Write KEYRING_VAULT_OAUTH2_ISSUER exactly as the identity provider does.',
   ERR_OAUTH2_TOKEN_OPAQUE:
     'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or KEYRING_VAULT_OAUTH2_AUDIENCES must name an API for which the identity provider issues them.',
+  ERR_IDENTITY_TOKEN_UNAVAILABLE:
+    'Check that this is the platform of KEYRING_VAULT_JWT_SOURCE, and that it gives the workload an identity: a service account, a managed identity, or the permission id-token: write.',
   ERR_AWS_CREDENTIALS_UNAVAILABLE:
     'Give the function, task or instance a role, or set KEYRING_VAULT_AWS_ACCESS_KEY_ID and KEYRING_VAULT_AWS_SECRET_ACCESS_KEY.',
   ERR_AWS_UNAVAILABLE: 'Check the network and KEYRING_VAULT_AWS_STS_ENDPOINT_URL.',

@@ -40,9 +40,17 @@ export interface CertSettings extends InRole {
   readonly certificate: { readonly cert: CredentialSource; readonly key: CredentialSource } | null
 }
 
+/** A GET with this header gives a JWT for what runs on the platform. */
+export interface IdentityEndpoint {
+  readonly url: string
+  readonly header: { readonly name: string; readonly value: Secret }
+  /** Of a JSON answer; `null` = the answer is the JWT. */
+  readonly field: string | null
+}
+
 export interface JwtSettings extends InRole {
   readonly method: 'jwt'
-  readonly jwt: CredentialSource
+  readonly jwt: CredentialSource | IdentityEndpoint
 }
 
 /** How a client shows a token endpoint who it is: RFC 6749 section 2.3.1, RFC 7523 section 2.2. */

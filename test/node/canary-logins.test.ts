@@ -56,6 +56,7 @@ const LOGINS: Readonly<Record<string, (at: string) => Env>> = {
   }),
   kubernetes: () => ({ KUBE_API_TOKEN: jwt('canary-service-account-0006') }),
   jwt: () => ({ JWT: jwt('canary-jwt-0007') }),
+  'jwt, of the platform': () => ({ JWT_SOURCE: 'github', JWT_AUDIENCE: 'vault' }),
   'oauth2, basic': (at) => ({ ...oauth2(at), OAUTH2_CLIENT_SECRET: 'canary:client secret-0008' }),
   'oauth2, post': (at) => ({
     ...oauth2(at),
@@ -85,6 +86,10 @@ const settingsOf = (name: string, at: string): Env => ({
     { name: 'admin', sha256: createHash('sha256').update(API_TOKEN).digest('hex'), grants: ['admin'] },
   ]),
   ...(name === 'aws_iam, session' && SESSION),
+  ...(name === 'jwt, of the platform' && {
+    ACTIONS_ID_TOKEN_REQUEST_URL: `${at}/identity?v=2`,
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'canary-job-token-0012',
+  }),
   ...Object.fromEntries(Object.entries(LOGINS[name]?.(at) ?? {}).map(([key, text]) => [`KEYRING_VAULT_${key}`, text])),
 })
 

@@ -1,4 +1,4 @@
-/** Vault, identity provider and STS in one: it echoes all that it ever got, from one step on, or lets everybody in. */
+/** Vault, identity provider, platform and STS in one: it echoes all that it ever got, from one step on, or lets everybody in. */
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -24,6 +24,7 @@ export const ISSUED = {
   accessor: 'canary-issued-accessor-1002',
   secretId: 'canary-wrapped-secret-id-1003',
   accessToken: `${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.canary-access-token-1004`,
+  identityToken: `${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.canary-identity-token-1008`,
   awsSecret: 'canary-assumed-secret-1005',
   awsSession: 'canary-assumed-session-1006',
   key: 'canary-key-string-1007-0123456789abcdef',
@@ -36,6 +37,7 @@ const HEALTH = { initialized: true, sealed: false, standby: false, server_time_u
 
 const ANSWERS: readonly (readonly [RegExp, object | string])[] = [
   [/^\/token$/, { access_token: ISSUED.accessToken, token_type: 'Bearer', expires_in: 300 }],
+  [/^\/identity$/, { value: ISSUED.identityToken }],
   [/^\/sts$/, STS],
   [/^\/v1\/sys\/health/, HEALTH],
   [/\/wrapping\/lookup$/, { data: { creation_path: 'auth/approle/role/edge/secret-id' } }],

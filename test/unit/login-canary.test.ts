@@ -52,6 +52,7 @@ const METHODS: Readonly<Record<string, () => Record<string, string>>> = {
   kubernetes: () => ({ auth_method: 'kubernetes', kube_api_token_file: file('jwt') }),
   'kubernetes, opaque': () => ({ auth_method: 'kubernetes', kube_api_token: `${CANARY}-opaque` }),
   jwt: () => ({ auth_method: 'jwt', jwt: jwt('value') }),
+  'jwt, of the platform': () => ({ auth_method: 'jwt', jwt_source: 'github', jwt_audience: 'vault' }),
   cert: () => ({ auth_method: 'cert', cert_auth_cert: file('jwt'), cert_auth_cert_key: `-----BEGIN ${CANARY}-key` }),
   'oauth2, basic': () => ({ ...oauth2, oauth2_client_secret: `${CANARY}-client-secret` }),
   'oauth2, post': () => ({
@@ -66,6 +67,11 @@ const METHODS: Readonly<Record<string, () => Record<string, string>>> = {
   'aws_iam, other role': () => ({ ...aws, aws_assume_role_arn: 'arn:aws:iam::123456789012:role/login' }),
 }
 
+const PLATFORM = {
+  ACTIONS_ID_TOKEN_REQUEST_URL: 'https://actions.example/token',
+  ACTIONS_ID_TOKEN_REQUEST_TOKEN: `${CANARY}-job`,
+}
+
 /** Whoever is asked says back what it was sent, as an error or as an answer. */
 const ECHOES: Readonly<Record<string, (sent: string) => Response>> = {
   refusal: (sent) => Response.json({ error: sent, error_description: sent, errors: [sent] }, { status: 400 }),
@@ -73,7 +79,8 @@ const ECHOES: Readonly<Record<string, (sent: string) => Response>> = {
     Response.json({ error: 'invalid_client', error_description: sent, errors: [sent] }, { status: 403 }),
   failure: (sent) => new Response(sent, { status: 500 }),
   answer: (sent) => Response.json({ access_token: sent, data: { creation_path: sent, secret_id: sent }, auth: {} }),
-  token: () => Response.json({ access_token: jwt('access'), auth: { client_token: `${CANARY}-token` } }),
+  token: () =>
+    Response.json({ access_token: jwt('access'), value: jwt('identity'), auth: { client_token: `${CANARY}-token` } }),
   xml: () => new Response(`<AccessKeyId>${CANARY}</AccessKeyId>`),
   wrapped: () =>
     Response.json({ data: { creation_path: 'auth/approle/role/app/secret-id', secret_id: `${CANARY}-sid` } }),
@@ -97,7 +104,7 @@ it.each(Object.keys(METHODS).flatMap((name) => Object.keys(ECHOES).map((echo) =>
       return ECHOES[echo]?.(sent) ?? new Response()
     }
     const before = secrets.size
-    const settings = loginSettings(METHODS[name]?.() ?? {})
+    const settings = loginSettings(METHODS[name]?.() ?? {}, PLATFORM)
     if (settings.method === 'token') throw new Error('A token is no login.')
     const [parts, vault] = [
       loginParts({ fetch: send, items: memoryItems() }),

@@ -238,6 +238,90 @@ describe('a login', () => {
   })
 })
 
+describe('a JWT of the platform', () => {
+  const from = (jwt_source: string, more: Options = {}) => ({
+    auth_method: 'jwt',
+    jwt_source,
+    jwt_audience: 'https://vault.example/a b',
+    ...more,
+  })
+  const place = (options: Options) => (settled(options).auth as { jwt: object }).jwt
+  const GITHUB = {
+    ACTIONS_ID_TOKEN_REQUEST_URL: 'https://actions.example/idtoken?api-version=2.0',
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'job',
+  }
+  const AUDIENCE = 'https%3A%2F%2Fvault.example%2Fa+b'
+
+  it('comes from where the platform has it, with the audience asked for', () => {
+    expect(place(from('google'))).toEqual({
+      url: `http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity?audience=${AUDIENCE}&format=full`,
+      header: { name: 'metadata-flavor', value: 'secret Google' },
+      field: null,
+    })
+    expect(place(from('azure'))).toEqual({
+      url: `http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${AUDIENCE}`,
+      header: { name: 'metadata', value: 'secret true' },
+      field: 'access_token',
+    })
+    expect(place(from('github', GITHUB))).toEqual({
+      url: `https://actions.example/idtoken?api-version=2.0&audience=${AUDIENCE}`,
+      header: { name: 'authorization', value: 'secret bearer job' },
+      field: 'value',
+    })
+  })
+
+  it('comes on Azure from the endpoint that is announced, and of the identity that is chosen', () => {
+    const announced = { IDENTITY_ENDPOINT: 'http://169.254.130.2:8081/msi/token', IDENTITY_HEADER: 'h' }
+    expect(place(from('azure', { ...announced, AZURE_CLIENT_ID: 'c' }))).toEqual({
+      url: `http://169.254.130.2:8081/msi/token?api-version=2019-08-01&resource=${AUDIENCE}&client_id=c`,
+      header: { name: 'x-identity-header', value: 'secret h' },
+      field: 'access_token',
+    })
+    expect(place(from('azure', { IDENTITY_ENDPOINT: announced.IDENTITY_ENDPOINT }))).toMatchObject({
+      header: { name: 'metadata' },
+    })
+  })
+
+  it.each([
+    ['an endpoint that is not announced', 'github', {}],
+    ['half of one', 'github', { ACTIONS_ID_TOKEN_REQUEST_URL: 'https://actions.example' }],
+    ['no URL', 'github', { ...GITHUB, ACTIONS_ID_TOKEN_REQUEST_URL: 'actions' }],
+    ['plain http to somewhere else', 'github', { ...GITHUB, ACTIONS_ID_TOKEN_REQUEST_URL: 'http://actions.example' }],
+    ['a token that no header can have', 'github', { ...GITHUB, ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'a\nb' }],
+    ['plain http to another host of metadata', 'google', { GCE_METADATA_HOST: 'metadata.example' }],
+    ['another protocol', 'azure', { IDENTITY_ENDPOINT: 'ftp://127.0.0.1', IDENTITY_HEADER: 'h' }],
+  ])('is refused with %s', (_name, source, env: Options) => {
+    const hint = source === 'github' ? ': the job needs the permission id-token: write' : ''
+    expect(problems(from(source, env))).toEqual([`JWT_SOURCE: names ${source}, which gives no identity here${hint}`])
+  })
+
+  it('needs an audience, and the platform a name that is known; an audience alone is for nothing', () => {
+    expect(problems({ auth_method: 'jwt', jwt_source: 'google' })).toEqual([
+      'JWT_AUDIENCE: is required beside KEYRING_VAULT_JWT_SOURCE: for whom the JWT is',
+    ])
+    expect(problems(from('aws'))).toEqual(['JWT_SOURCE: must be one of azure, github, google'])
+    expect(problems({ auth_method: 'jwt', jwt: 'a.b.c', jwt_audience: 'vault' })).toEqual([
+      'JWT_AUDIENCE: is for a JWT of the platform: set KEYRING_VAULT_JWT_SOURCE',
+    ])
+  })
+
+  it('is never a guess beside another JWT or a client', () => {
+    for (const [name, text] of Object.entries({ jwt: 'a.b.c', jwt_file: '/j', oauth2_client_id: 'c' }))
+      expect(problems(from('google', { [name]: text }))).toEqual([
+        `JWT_SOURCE: is set beside KEYRING_VAULT_${name.toUpperCase()}: set one of the two`,
+      ])
+  })
+
+  it('is refused with the way out where the platform has no such identity', () => {
+    expect(problems(from('google'), 'workers')).toEqual([
+      'JWT_SOURCE: cannot be used on Workers, which have no identity: set KEYRING_VAULT_JWT, or an OAuth2 client',
+    ])
+    expect(problems(from('google'), 'lambda-sync')).toEqual([
+      'JWT_SOURCE: cannot be used on Lambda: its identity is one of AWS, for KEYRING_VAULT_AUTH_METHOD aws_iam',
+    ])
+  })
+})
+
 describe('jwt and oauth2', () => {
   it('mean the same with a client, and share role and mount', () => {
     const more = { jwt_auth_path: 'idp', jwt_role: 'demo' }
