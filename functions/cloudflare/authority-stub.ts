@@ -5,6 +5,7 @@ import { SYNC_DEADLINE_MS } from '../../src/core/limits.ts'
 import type { KeyringAuthority } from '../../src/core/ports.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { LOOK_MS } from './limits.ts'
+import { readAnswer, readUrl } from './read-call.ts'
 import { within } from './within.ts'
 
 /** One object for each deployment, under this name. */
@@ -32,7 +33,7 @@ export function objectAuthority(
     }
   }
   return {
-    read: (keyring, known) => call(LOOK_MS, (stub) => stub.read(keyring, known)),
+    read: (keyring, known) => call(LOOK_MS, async (stub) => readAnswer(await stub.fetch(readUrl(keyring, known)))),
     status: (keyring) => call(LOOK_MS, (stub) => stub.status(keyring)),
     sync: (keyring, options) => call(WORK_MS, (stub) => stub.sync(keyring, options)),
     syncIfDue: (keyring) => call(WORK_MS, (stub) => stub.syncIfDue(keyring)),

@@ -13,6 +13,7 @@ import { replicaOf, settingsOf } from './bindings.ts'
 import { workersClock } from './clock.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
+import { answerRead } from './read-call.ts'
 import { vaultFetch } from './vault-fetch.ts'
 
 export class KeyringObject extends DurableObject<ReplicaBinding> implements KeyringAuthority {
@@ -21,6 +22,10 @@ export class KeyringObject extends DurableObject<ReplicaBinding> implements Keyr
   constructor(state: DurableObjectState, bindings: ReplicaBinding) {
     super(state, bindings)
     this.#authority = authorityOf(state, bindings)
+  }
+
+  override fetch({ url }: Request) {
+    return answerRead(url, (keyring, known) => this.read(keyring, known))
   }
 
   read(keyring: string, known: number) {

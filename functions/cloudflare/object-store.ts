@@ -1,12 +1,24 @@
 /** The record store in a Durable Object: one row for each record, in its own SQLite. */
+import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { RecordStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 
-type Row = { version: number; bytes: ArrayBuffer }
+/** What is used of a `SqlStorage`. */
+interface Sql {
+  exec(query: string, ...bindings: (string | number | Bytes)[]): { toArray(): object[]; readonly rowsWritten: number }
+}
 
-/** Each statement is atomic; `sync` makes the answer of a put wait for the disk. */
-export function objectStore({ sql, sync }: { sql: SqlStorage; sync: () => Promise<void> }): RecordStore {
+interface Row {
+  readonly version: number
+  readonly bytes: ArrayBuffer
+}
+
+/**
+ * Each statement is atomic; `sync` makes the answer of a put wait for the disk. What was read once is not read again:
+ * an object's storage has no other writer, and one that was superseded loses its next put and reads anew.
+ */
+export function objectStore({ sql, sync }: { sql: Sql; sync: () => Promise<void> }): RecordStore {
   guarded(() =>
     sql.exec(
       'CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT',
@@ -14,14 +26,11 @@ export function objectStore({ sql, sync }: { sql: SqlStorage; sync: () => Promis
   )
   const known = new Map<string, StoredRecord>()
 
-  const versionOf = (name: string): number | null =>
-    guarded(() => sql.exec<{ version: number }>('SELECT version FROM record WHERE name = ?', name).toArray())[0]
-      ?.version ?? null
   const load = (name: string): StoredRecord | null => {
-    const [row] = guarded(() => sql.exec<Row>('SELECT version, bytes FROM record WHERE name = ?', name).toArray())
+    const [row] = guarded(() => sql.exec('SELECT version, bytes FROM record WHERE name = ?', name).toArray() as Row[])
     return row === undefined ? null : { version: row.version, bytes: new Uint8Array(row.bytes) }
   }
-  const write = (name: string, bytes: Uint8Array<ArrayBuffer>, expected: number): number =>
+  const write = (name: string, bytes: Bytes, expected: number): number =>
     guarded(() =>
       expected === 0
         ? sql.exec('INSERT INTO record (name, version, bytes) VALUES (?, 1, ?) ON CONFLICT DO NOTHING', name, bytes)
@@ -36,20 +45,20 @@ export function objectStore({ sql, sync }: { sql: SqlStorage; sync: () => Promis
   return {
     async get(name) {
       const held = known.get(name)
-      if (held !== undefined && held.version === versionOf(name)) return held
+      if (held !== undefined) return held
       const stored = load(name)
       if (stored !== null) known.set(name, stored)
       return stored
     },
     async put(name, bytes, expected) {
       refuseLargeRecord(name, bytes)
-      const written = write(name, bytes, expected)
-      known.delete(name)
-      if (written === 0) return 'conflict'
-      await sync()
-      const stored = { bytes: bytes.slice(), version: expected + 1 }
-      known.set(name, stored)
-      return stored
+      try {
+        if (write(name, bytes, expected) === 0) return 'conflict'
+        await sync()
+        return { bytes: bytes.slice(), version: expected + 1 }
+      } finally {
+        known.delete(name)
+      }
     },
   }
 }

@@ -1,4 +1,4 @@
-/** The audit log as JSON lines: those of 10 ms in one write, successful encrypts and decrypts added up. */
+/** The audit log as JSON lines: those of 10 ms in one write, successful uses added up. */
 import { auditLine } from '../../src/core/lines.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Audit, AuditEvent } from '../../src/core/ports.ts'

@@ -1,9 +1,9 @@
-/** Successful uses of a key, added up: one line of the audit log for many. */
+/** Successful uses of a keyring that change nothing, added up: one line of the audit log for many. */
 import type { AuditEvent } from './ports.ts'
 
 /** For how long uses are added up into one line, in milliseconds. */
 export const ADD_UP_MS = 1000
-const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt'])
+const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt', 'read'])
 
 export class Uses {
   readonly #uses = new Map<string, AuditEvent>()

@@ -17,13 +17,13 @@ const use = (more: Partial<AuditEvent> = {}): AuditEvent => ({
 
 it('successful uses of one key by one caller are added up, others apart', () => {
   const uses = new Uses()
-  const all = [use(), use({ time: 2 }), use({ caller: 'other' }), use({ action: 'decrypt' }), use({ keyId: 'k2' })]
-  expect(all.map((event) => uses.add(event))).toEqual([true, true, true, true, true])
-  expect(uses.take().map(({ count }) => count)).toEqual([2, 1, 1, 1])
+  const others = [{ caller: 'other' }, { action: 'decrypt' }, { action: 'read' }, { keyId: 'k2' }, { keyring: 'b' }]
+  for (const more of [{}, { time: 2 }, ...others]) expect(uses.add(use(more))).toBe(true)
+  expect(uses.take().map(({ count }) => count)).toEqual([2, 1, 1, 1, 1, 1])
   expect(uses.take()).toEqual([])
 })
 
-it.each([{ outcome: 'refused' }, { outcome: 'failed' }, { action: 'remove' }, { action: 'read' }] as const)(
+it.each([{ outcome: 'refused' }, { outcome: 'failed' }, { action: 'remove' }, { action: 'sync' }] as const)(
   '%o has a line of its own',
   (more) => {
     const uses = new Uses()

@@ -1,4 +1,4 @@
-/** A Worker for the tests alone: two record stores on one Durable Object's storage, offered to the outside. */
+/** A Worker for the tests alone: two record stores, as of two instances, on one Durable Object's storage, offered to the outside. */
 import { DurableObject } from 'cloudflare:workers'
 import { objectStore } from '../../functions/cloudflare/object-store.ts'
 import type { Bytes } from '../../src/core/bytes.ts'

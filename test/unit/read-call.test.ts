@@ -1,0 +1,30 @@
+/** `read` between Worker and object: each answer arrives as it was given. */
+import { expect, it } from 'vitest'
+import { answerRead, readAnswer, readUrl } from '../../functions/cloudflare/read-call.ts'
+import type { KeyringAuthority } from '../../src/core/ports.ts'
+
+type Answer = Awaited<ReturnType<KeyringAuthority['read']>>
+
+const error = {
+  code: 'ERR_RECORD_INVALID',
+  message: 'It is not ours.',
+  remedy: 'Sync.',
+  facts: { revision: 7 },
+} as const
+const ANSWERS: Readonly<Record<string, Answer>> = {
+  unchanged: { ok: true, value: 'unchanged' },
+  'never synced': { ok: true, value: null },
+  'a record': { ok: true, value: new Uint8Array([0, 1, 255]) },
+  'an empty record': { ok: true, value: new Uint8Array() },
+  'a failure': { ok: false, error },
+}
+
+it.each(Object.entries(ANSWERS))('%s', async (_name, answer) => {
+  const asked: unknown[] = []
+  const response = await answerRead(readUrl('orders-2', 1_790_000_000_123), async (...given) => {
+    asked.push(...given)
+    return answer
+  })
+  expect(await readAnswer(response)).toEqual(answer)
+  expect(asked).toEqual(['orders-2', 1_790_000_000_123])
+})
