@@ -1,8 +1,11 @@
 /** What the authority does for a record beside syncs: the replica, the daily seal, and what they mean for a removal. */
 import { describe, expect, it } from 'vitest'
+import { objectStore } from '../../functions/cloudflare/object-store.ts'
 import { KeyringError, unwrap } from '../../src/core/errors.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+import { sqlStorage } from '../support/sql-storage.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 const SEALED = new KeyringError('ERR_VAULT_SEALED', 'Vault is sealed.')
@@ -124,27 +127,45 @@ describe('the daily seal', () => {
   })
 })
 
-describe('two authorities on one store, as when a stale object still runs', () => {
+describe.each([
+  ['that read it anew each time', sharedStore],
+  ['of two objects, where one is superseded and still runs', storesOfObjects],
+])('two authorities on one store, %s,', (_name, stores) => {
+  const two = (...versions: string[]) => {
+    const [store, other] = stores()
+    const on = world(versions, store)
+    return { on, one: authorityOn(on), two: authorityOn({ ...on, store: other }) }
+  }
+
   it('lose nothing: compare-and-set decides, and both syncs succeed', async () => {
-    const on = world(['a:1', 'b:2', 'c:3'])
-    const two = [authorityOn(on), authorityOn(on)]
-    const results = await Promise.all(two.map((authority) => authority.sync('default', PLAIN_SYNC)))
+    const { on, one, two: other } = two('a:1', 'b:2', 'c:3')
+    const results = await Promise.all([one, other].map((authority) => authority.sync('default', PLAIN_SYNC)))
     expect(results).toMatchObject([{ ok: true }, { ok: true }])
     expect((await on.store.get('keyring/default'))?.version).toBe(1)
   })
 
   it('decide each change once, whoever comes first', async () => {
-    const on = world(['a:1', 'b:2', 'c:3'])
-    const [one, two] = [authorityOn(on), authorityOn(on)]
+    const { on, one, two: other } = two('a:1', 'b:2', 'c:3')
     await one.sync('default', PLAIN_SYNC)
-    await two.sync('default', PLAIN_SYNC)
+    await other.sync('default', PLAIN_SYNC)
     const changes = await Promise.all([
       one.change('default', { op: 'remove', id: 'a', force: false }),
-      two.change('default', { op: 'remove', id: 'b', force: false }),
-      two.change('default', { op: 'remove', id: 'a', force: false }),
+      other.change('default', { op: 'remove', id: 'b', force: false }),
+      other.change('default', { op: 'remove', id: 'a', force: false }),
       one.sync('default', PLAIN_SYNC),
     ])
     expect(changes.filter(({ ok }) => ok)).toHaveLength(3)
     expect((await (await keyringOn(on)).record())?.keys.map(({ id }) => id)).toEqual(['c'])
   })
 })
+
+function sharedStore() {
+  const store = memoryStore()
+  return [store, store] as const
+}
+
+function storesOfObjects() {
+  const { sql } = sqlStorage()
+  const open = () => objectStore({ sql, sync: async () => {} })
+  return [open(), open()] as const
+}

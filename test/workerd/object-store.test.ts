@@ -1,8 +1,7 @@
 /** The record store contract on a Durable Object in workerd; the test calls the object from outside. */
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import type { SQLInputValue } from 'node:sqlite'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestHarness } from 'wrangler'
 import { objectStore } from '../../functions/cloudflare/object-store.ts'
 import type { Result } from '../../src/core/errors.ts'
@@ -10,6 +9,7 @@ import { unwrap } from '../../src/core/errors.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import type { RecordStore, StoredRecord } from '../../src/core/ports.ts'
 import { recordStoreContract } from '../contract/record-store.ts'
+import { sqlStorage } from '../support/sql-storage.ts'
 
 interface Stub {
   get(handle: 0 | 1, name: string): Promise<Result<StoredRecord | null>>
@@ -81,14 +81,8 @@ describe('an instance that was superseded', () => {
 
 describe('what the store holds', () => {
   function storeWith(sync: (disk: DatabaseSync) => Promise<void>): RecordStore {
-    const database = new DatabaseSync(':memory:')
-    onTestFinished(() => database.close())
-    const exec = (query: string, ...bindings: SQLInputValue[]) => {
-      const statement = database.prepare(query)
-      const rows = query.startsWith('SELECT') ? statement.all(...bindings) : []
-      return { toArray: () => rows, rowsWritten: rows.length > 0 ? 0 : Number(statement.run(...bindings).changes) }
-    }
-    return objectStore({ sql: { exec }, sync: () => sync(database) })
+    const { database, sql } = sqlStorage()
+    return objectStore({ sql, sync: () => sync(database) })
   }
 
   it('is the latest put, also when the disk took an earlier one later', async () => {
