@@ -6,20 +6,21 @@ export const ADD_UP_MS = 1000
 const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt', 'read'])
 
 export class Uses {
-  readonly #uses = new Map<string, AuditEvent>()
+  readonly #uses = new Map<string, { readonly first: AuditEvent; count: number }>()
 
   /** False = the event needs a line of its own. */
   add(event: AuditEvent): boolean {
     if (event.outcome !== 'ok' || !ADDED_UP.has(event.action)) return false
     const key = `${event.action} ${event.keyring} ${event.keyId} ${event.caller}`
     const earlier = this.#uses.get(key)
-    this.#uses.set(key, earlier === undefined ? event : { ...earlier, count: earlier.count + event.count })
+    if (earlier === undefined) this.#uses.set(key, { first: event, count: event.count })
+    else earlier.count += event.count
     return true
   }
 
   /** What there is, once. */
   take(): AuditEvent[] {
-    const events = [...this.#uses.values()]
+    const events = [...this.#uses.values()].map(({ first, count }) => ({ ...first, count }))
     this.#uses.clear()
     return events
   }
