@@ -1,6 +1,6 @@
 /** A canary in every credential of every login, before servers that echo all they got, at each step of it, and ones that let in. */
 import { createHash, generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -27,6 +27,7 @@ let root: Authority
 let server: Pair
 let client: Pair
 beforeAll(async () => {
+  for (const [name, text] of Object.entries(FILED)) writeFileSync(join(folder, name), text)
   root = await authority('Vault authority')
   server = await root.issue('vault', { hosts: ['localhost'] })
   client = await root.issue('edge')
@@ -38,10 +39,16 @@ afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 
+const fileOf = (name: keyof typeof FILED): string => join(folder, name)
 const jwt = (name: string): string => `${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.${name}`
 const oauth2 = (at: string): Env => ({ OAUTH2_CLIENT_ID: 'edge', OAUTH2_TOKEN_ENDPOINT: `${at}/token` })
 const AWS = { AWS_ACCESS_KEY_ID: 'AKIATESTTESTTESTTEST', AWS_SECRET_ACCESS_KEY: 'canary-aws-secret-0010' }
 const SESSION = { ...AWS, AWS_SESSION_TOKEN: 'canary-session-token-0011' }
+const FILED = {
+  'approle, file': 'canary-filed-secret-id-0013',
+  'kubernetes, file': jwt('canary-filed-service-account-0014'),
+  'jwt, file': jwt('canary-filed-jwt-0015'),
+} as const
 const ROLE_ID = { APPROLE_ROLE_ID: 'canary-role-id-0003' }
 
 /** Settings behind `KEYRING_VAULT_`. @param at address of the counterpart. */
@@ -54,8 +61,11 @@ const LOGINS: Readonly<Record<string, (at: string) => Env>> = {
     APPROLE_RESPONSE_WRAPPING: 'on',
     APPROLE_ROLE_NAME: 'edge',
   }),
+  'approle, file': () => ({ ...ROLE_ID, APPROLE_SECRET_ID_FILE: fileOf('approle, file') }),
   kubernetes: () => ({ KUBE_API_TOKEN: jwt('canary-service-account-0006') }),
+  'kubernetes, file': () => ({ KUBE_API_TOKEN_FILE: fileOf('kubernetes, file') }),
   jwt: () => ({ JWT: jwt('canary-jwt-0007') }),
+  'jwt, file': () => ({ JWT_FILE: fileOf('jwt, file') }),
   'jwt, of the platform': () => ({ JWT_SOURCE: 'github', JWT_AUDIENCE: 'vault' }),
   'oauth2, basic': (at) => ({ ...oauth2(at), OAUTH2_CLIENT_SECRET: 'canary:client secret-0008' }),
   'oauth2, post': (at) => ({
@@ -63,15 +73,36 @@ const LOGINS: Readonly<Record<string, (at: string) => Env>> = {
     OAUTH2_CLIENT_AUTH: 'client_secret_post',
     OAUTH2_CLIENT_SECRET: 'canary:client secret-0009',
   }),
+  'oauth2, discovered': (at) => ({
+    OAUTH2_CLIENT_ID: 'edge',
+    OAUTH2_ISSUER: at,
+    OAUTH2_CLIENT_SECRET: 'canary:client secret-0016',
+  }),
   'oauth2, key': (at) => ({ ...oauth2(at), OAUTH2_CLIENT_AUTH: 'private_key_jwt', OAUTH2_PRIVATE_KEY: PEM }),
   cert: () => ({ CACERT: root.cert, CERT_AUTH_CERT: client.cert, CERT_AUTH_CERT_KEY: client.key }),
   'aws_iam, keys': () => ({ AWS_AUTH_REGION: 'eu-west-1', ...AWS }),
   'aws_iam, session': () => ({ AWS_AUTH_REGION: 'eu-west-1' }),
+  'aws_iam, container': () => ({ AWS_AUTH_REGION: 'eu-west-1' }),
+  'aws_iam, instance': () => ({ AWS_AUTH_REGION: 'eu-west-1' }),
   'aws_iam, another role': (at) => ({
     AWS_AUTH_REGION: 'eu-west-1',
     ...AWS,
     AWS_STS_ENDPOINT_URL: `${at}/sts`,
     AWS_ASSUME_ROLE_ARN: 'arn:aws:iam::123456789012:role/login',
+  }),
+}
+
+/** What the platform puts into the environment. */
+const PLATFORM: Readonly<Record<string, (at: string) => Env>> = {
+  'aws_iam, session': () => SESSION,
+  'aws_iam, container': (at) => ({
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${at}/keys`,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN: 'canary-task-token-0017',
+  }),
+  'aws_iam, instance': (at) => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: at }),
+  'jwt, of the platform': (at) => ({
+    ACTIONS_ID_TOKEN_REQUEST_URL: `${at}/identity?v=2`,
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'canary-job-token-0012',
   }),
 }
 
@@ -85,11 +116,7 @@ const settingsOf = (name: string, at: string): Env => ({
   KEYRING_API_TOKENS: JSON.stringify([
     { name: 'admin', sha256: createHash('sha256').update(API_TOKEN).digest('hex'), grants: ['admin'] },
   ]),
-  ...(name === 'aws_iam, session' && SESSION),
-  ...(name === 'jwt, of the platform' && {
-    ACTIONS_ID_TOKEN_REQUEST_URL: `${at}/identity?v=2`,
-    ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'canary-job-token-0012',
-  }),
+  ...PLATFORM[name]?.(at),
   ...Object.fromEntries(Object.entries(LOGINS[name]?.(at) ?? {}).map(([key, text]) => [`KEYRING_VAULT_${key}`, text])),
 })
 
@@ -116,6 +143,7 @@ function madeIn(got: readonly string[]): string[] {
   return [...made].map(([, signature, assertion]) => signature ?? assertion ?? '')
 }
 
+const filedOf = (name: string): string[] => (Object.hasOwn(FILED, name) ? [FILED[name as keyof typeof FILED]] : [])
 const middleOf = (pem: string): string => pem.split('\n')[1] ?? ''
 const PATHS = [
   ['POST', '/keyring/vault/sync'],
@@ -182,7 +210,7 @@ describe.concurrent('no credential in an answer, a log, a diagnosis, an inspecte
     const got = visits.flatMap((each) => each.got).join('\n')
     const made = madeIn([got])
     expect(made.length > 0).toBe(/^aws_iam|key$/.test(name))
-    const own = Object.values(settingsOf(name, '')).filter((text) => /^[\w.-]*canary/.test(text))
+    const own = [...Object.values(settingsOf(name, '')), ...filedOf(name)].filter((text) => /^[\w.-]*canary/.test(text))
     const sent = own.filter((text) => !text.includes('aws-secret'))
     for (const text of sent) expect(spellings(text).some((each) => got.includes(each))).toBe(true)
     const canaries = [...own, ...made, ...Object.values(ISSUED), HEADER, middleOf(PEM), middleOf(client.key)]

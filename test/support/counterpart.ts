@@ -27,18 +27,29 @@ export const ISSUED = {
   identityToken: `${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.canary-identity-token-1008`,
   awsSecret: 'canary-assumed-secret-1005',
   awsSession: 'canary-assumed-session-1006',
+  imdsSession: 'canary-imds-session-1009',
+  platformSecret: 'canary-platform-secret-1010',
+  platformSession: 'canary-platform-session-1011',
   key: 'canary-key-string-1007-0123456789abcdef',
 }
 
 const STATE = { created_time: '2026-01-01T00:00:00Z', deletion_time: '', destroyed: false }
 const TOKEN = { policies: ['reads'], renewable: true, token_type: 'service', num_uses: 0 }
 const STS = `<AccessKeyId>ASIATESTTESTTESTTEST</AccessKeyId><SecretAccessKey>${ISSUED.awsSecret}</SecretAccessKey><SessionToken>${ISSUED.awsSession}</SessionToken>`
+const KEYS = {
+  AccessKeyId: 'ASIATESTTESTTESTTEST',
+  SecretAccessKey: ISSUED.platformSecret,
+  Token: ISSUED.platformSession,
+}
 const HEALTH = { initialized: true, sealed: false, standby: false, server_time_utc: 1, version: '1.0' }
 
 const ANSWERS: readonly (readonly [RegExp, object | string])[] = [
   [/^\/token$/, { access_token: ISSUED.accessToken, token_type: 'Bearer', expires_in: 300 }],
   [/^\/identity$/, { value: ISSUED.identityToken }],
   [/^\/sts$/, STS],
+  [/^\/(?:keys|latest\/meta-data\/iam\/security-credentials\/edge)$/, KEYS],
+  [/^\/latest\/meta-data\/iam\/security-credentials\/$/, 'edge'],
+  [/^\/latest\/api\/token$/, ISSUED.imdsSession],
   [/^\/v1\/sys\/health/, HEALTH],
   [/\/wrapping\/lookup$/, { data: { creation_path: 'auth/approle/role/edge/secret-id' } }],
   [/\/wrapping\/unwrap$/, { data: { secret_id: ISSUED.secretId } }],
@@ -59,7 +70,8 @@ export async function startCounterpart(echo: Echo | null, tls: ServerOptions | n
   const got: string[] = []
   const reply = async (request: IncomingMessage, response: ServerResponse) => {
     got.push(await textOf(request))
-    const { status, body } = answer(request.url ?? '/', got, echo)
+    const issuer = `${tls === null ? 'http' : 'https'}://${request.headers.host}`
+    const { status, body } = answer(request.url ?? '/', got, echo, issuer)
     response.writeHead(status, { 'content-type': 'application/json' })
     response.end(typeof body === 'string' ? body : JSON.stringify(body))
   }
@@ -73,10 +85,17 @@ export async function startCounterpart(echo: Echo | null, tls: ServerOptions | n
   }
 }
 
-function answer(path: string, got: readonly string[], echo: Echo | null): { status: number; body: object | string } {
+function answer(
+  path: string,
+  got: readonly string[],
+  echo: Echo | null,
+  issuer: string,
+): { status: number; body: object | string } {
   const all = got.join('\n')
   if (echo !== null && ECHOED[echo.at].test(path))
     return { status: echo.status, body: { errors: [all], error: all, error_description: all } }
+  if (path === '/.well-known/openid-configuration')
+    return { status: 200, body: { issuer, token_endpoint: `${issuer}/token` } }
   const body = ANSWERS.find(([of]) => of.test(path.split('?')[0] ?? ''))?.[1]
   return body === undefined ? { status: 403, body: { errors: [`permission denied ${all}`] } } : { status: 200, body }
 }
