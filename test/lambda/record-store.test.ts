@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { recordStoreContract } from '../contract/record-store.ts'
 import { recordNumber } from '../node/children/numbered.ts'
+import { killedAfter } from '../support/killed.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
 import { createTable, raw, startDynalite, storeOn } from '../support/lambda/table.ts'
@@ -67,25 +66,10 @@ function dynamoSuite(start: () => Promise<DynamoServer>): void {
     const table = await createTable(server.endpoint)
     const store = storeOn(server.endpoint, table)
     for (let kill = 0; kill < KILLS; kill += 1) {
-      const told = await killedAfter([server.endpoint, table], 1 + (kill % 5))
+      const told = await killedAfter([WRITER, server.endpoint, table], 1 + (kill % 5))
       const stored = await store.get('record')
       expect(stored?.version).toBeGreaterThanOrEqual(told)
       expect(stored?.bytes).toEqual(recordNumber(stored?.version ?? 0))
     }
-  })
-}
-
-/** Starts a writer, kills it with SIGKILL once it has told of so many records, and gives the last one told. */
-function killedAfter(words: readonly string[], records: number): Promise<number> {
-  return new Promise((resolve) => {
-    const writer = spawn(process.execPath, [WRITER, ...words], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let told = 0
-    let seen = 0
-    createInterface(writer.stdout).on('line', (line) => {
-      told = Number(line)
-      seen += 1
-      if (seen === records) writer.kill('SIGKILL')
-    })
-    writer.once('close', () => resolve(told))
   })
 }

@@ -1,15 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { once } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
+import { killedAfter } from '../support/killed.ts'
 import { vaultClient } from '../support/vault.ts'
 import { recordNumber } from './children/numbered.ts'
 
@@ -42,7 +42,7 @@ describe('one SQLite file', () => {
 
   it('holds a whole record, not older than the last one told, after each of 200 kills during writes', async () => {
     for (let kill = 0; kill < 200; kill += 1) {
-      const told = await killedAfter(child('write'), path, 1 + (kill % 7))
+      const told = await killedAfter([child('write'), path], 1 + (kill % 7))
       const store = sqliteStore(path)
       const stored = await store.get('record')
       store.close()
@@ -93,18 +93,3 @@ describe('one SQLite file', () => {
     )
   })
 })
-
-/** Starts a writer, kills it with SIGKILL once it has told of so many records, and gives the last one told. */
-function killedAfter(program: string, path: string, records: number): Promise<number> {
-  return new Promise((resolve) => {
-    const writer = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let told = 0
-    let seen = 0
-    createInterface(writer.stdout).on('line', (line) => {
-      told = Number(line)
-      seen += 1
-      if (seen === records) writer.kill('SIGKILL')
-    })
-    writer.once('close', () => resolve(told))
-  })
-}

@@ -42,14 +42,16 @@ export function configOf(settings: Readonly<Record<string, string>>): Config {
   return parsed.config
 }
 
-/** Waits take no time. */
+const QUICK: Clock = { now: () => Date.now(), sleep: async () => {} }
+
+/** @param clock Absent = waits take no time. */
 export async function syncing(
   settings: Readonly<Record<string, string>>,
   store: RecordStore = memoryStore(),
+  clock: Clock = QUICK,
 ): Promise<Syncing> {
   const config = configOf(settings)
   const vault = vaultFetch(config.vault)
-  const clock: Clock = { now: () => Date.now(), sleep: async () => {} }
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock }
   const authority = createAuthority(config, {
     ...primitives,

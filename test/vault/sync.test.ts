@@ -1,13 +1,11 @@
 /** The way from a Vault, real or not, into the record: bad input and faults. The last good keyring stays in service. */
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
-import { createAuthority } from '../../src/app.ts'
-import { parseConfig } from '../../src/config/config.ts'
 import type { Failure } from '../../src/core/errors.ts'
-import type { Clock, KeyringAuthority, RecordStore, SyncNote } from '../../src/core/ports.ts'
-import { Keyring } from '../../src/keyring/keyring.ts'
+import type { Clock, RecordStore, SyncNote } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import type { Syncing } from '../support/syncing.ts'
+import { syncing } from '../support/syncing.ts'
 import type { FaultyProxy, VaultClient, VaultServer } from '../support/vault.ts'
 import { FAULTS, faultyProxy, vaultClient, vaultTargets } from '../support/vault.ts'
 
@@ -22,9 +20,7 @@ function quickClock(): Clock & { waits: number[] } {
   return { waits, now: () => Date.now(), sleep: async (ms) => void waits.push(ms) }
 }
 
-interface Setup {
-  readonly authority: KeyringAuthority
-  readonly keyring: Keyring
+interface Setup extends Syncing {
   readonly clock: Clock & { waits: number[] }
 }
 
@@ -32,46 +28,11 @@ async function setup(
   address: string,
   token: string,
   more: Record<string, string> = {},
-  store: RecordStore = memoryStore(),
+  store?: RecordStore,
 ): Promise<Setup> {
-  const parsed = parseConfig(
-    {
-      KEYRING_VAULT_HOST: address,
-      KEYRING_VAULT_MOUNT: 'faults',
-      KEYRING_VAULT_PATH: 'keyring',
-      KEYRING_VAULT_TOKEN: token,
-      KEYRING_VAULT_TIMEOUT_MS: '300',
-      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-      KEYRING_API_TOKEN: 'of-no-importance',
-      ...more,
-    },
-    'node',
-  )
-  if (!parsed.ok || parsed.config === null) throw new Error(inspect(parsed))
+  const settings = { KEYRING_VAULT_HOST: address, KEYRING_VAULT_MOUNT: 'faults', KEYRING_VAULT_TOKEN: token }
   const clock = quickClock()
-  const primitives = { cipher: nodeCipher, hash: nodeHash, clock }
-  const authority = createAuthority(parsed.config, {
-    ...primitives,
-    store,
-    replica: null,
-    fetch: (request) => fetch(request),
-    readFile: null,
-    probe: null,
-    encryptBoundMs: 1000,
-    syncBatch: 900,
-    leftMs: () => Number.POSITIVE_INFINITY,
-  })
-  const keyring = await Keyring.open('default', {
-    ...primitives,
-    authority,
-    wrappingKeys: parsed.config.wrappingKeys,
-    replica: null,
-    background: null,
-    audit: { note: () => {} },
-    freshness: { freshMs: 0, backgroundMs: 0, pauseMs: 0 },
-    ages: { replicaMs: 0, recordMs: Number.POSITIVE_INFINITY },
-  })
-  return { authority, keyring, clock }
+  return { ...(await syncing({ ...settings, KEYRING_VAULT_TIMEOUT_MS: '300', ...more }, store, clock)), clock }
 }
 
 for (const target of vaultTargets())
