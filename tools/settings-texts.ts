@@ -109,7 +109,7 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
   aws_auth_role: 'Role of the login in Vault; without it the name of the user or role at AWS.',
   aws_auth_region: 'Region of STS that the signature is for.',
   aws_access_key_id:
-    'With its secret. Without the two the keys come from the environment (Lambda), the container service (ECS, EKS) or instance metadata, version 2.',
+    'With its secret. Without the two the keys come from the environment (Lambda), a role of the service account (EKS), the container service (ECS, EKS) or instance metadata, version 2.',
   aws_secret_access_key: 'Secret of the access key.',
   aws_sts_endpoint_url:
     "STS endpoint that the signature is for; the region's unless set. Vault's own is configured there.",

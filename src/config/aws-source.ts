@@ -9,9 +9,21 @@ const IMDS = 'http://169.254.169.254'
 /** Of ECS, of EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
 const LINK_LOCAL = new Set(['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'])
 
-/** `null` = the platform gives no identity, or not in a safe way. @param hasInstance false where instance metadata cannot be. */
-export function platformKeys(env: Env, hasInstance: boolean): AwsCredentialSource | null {
-  return fromEnvironment(env) ?? fromContainer(env) ?? (hasInstance ? fromInstance(env) : null)
+/** `null` = the platform gives no identity, or not in a safe way. @param hasMachine false where neither files nor instance metadata can be. */
+export function platformKeys(env: Env, hasMachine: boolean): AwsCredentialSource | null {
+  return (
+    fromEnvironment(env) ??
+    (hasMachine ? fromWebIdentity(env) : null) ??
+    fromContainer(env) ??
+    (hasMachine ? fromInstance(env) : null)
+  )
+}
+
+/** Of a service account of EKS: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html */
+function fromWebIdentity(env: Env): AwsCredentialSource | null {
+  const [file, arn] = [env['AWS_WEB_IDENTITY_TOKEN_FILE'], env['AWS_ROLE_ARN']]
+  if (!file || !arn) return null
+  return { from: 'web-identity', arn, session: env['AWS_ROLE_SESSION_NAME'] || 'edge-keyring', token: { file } }
 }
 
 function fromEnvironment(env: Env): AwsCredentialSource | null {

@@ -121,7 +121,7 @@ export const REMEDIES = {
     'Give the function, task or instance a role, or set KEYRING_VAULT_AWS_ACCESS_KEY_ID and KEYRING_VAULT_AWS_SECRET_ACCESS_KEY.',
   ERR_AWS_UNAVAILABLE: 'Check the network and KEYRING_VAULT_AWS_STS_ENDPOINT_URL.',
   ERR_AWS_ROLE_REFUSED:
-    'Check KEYRING_VAULT_AWS_ASSUME_ROLE_ARN, that its trust policy names us, and that we may call sts:AssumeRole.',
+    'Check the role (KEYRING_VAULT_AWS_ASSUME_ROLE_ARN, or AWS_ROLE_ARN of EKS), that its trust policy names us, and that we may call sts:AssumeRole.',
 } as const
 
 export type KeyringErrorCode = keyof typeof REMEDIES

@@ -81,6 +81,13 @@ export type AwsCredentialSource =
       /** Of temporary credentials, such as a Lambda's. */
       readonly sessionToken: Secret | null
     }
+  /** A role that is taken with a token of the cluster: no keys of its own. */
+  | {
+      readonly from: 'web-identity'
+      readonly arn: string
+      readonly session: string
+      readonly token: CredentialSource
+    }
   | { readonly from: 'container'; readonly url: string; readonly authorization: CredentialSource | null }
   /** Instance metadata, version 2 alone. */
   | { readonly from: 'imds'; readonly endpoint: string }

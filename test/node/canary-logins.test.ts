@@ -48,6 +48,7 @@ const FILED = {
   'approle, file': 'canary-filed-secret-id-0013',
   'kubernetes, file': jwt('canary-filed-service-account-0014'),
   'jwt, file': jwt('canary-filed-jwt-0015'),
+  'aws_iam, service account': jwt('canary-filed-web-identity-0018'),
 } as const
 const ROLE_ID = { APPROLE_ROLE_ID: 'canary-role-id-0003' }
 
@@ -82,6 +83,7 @@ const LOGINS: Readonly<Record<string, (at: string) => Env>> = {
   cert: () => ({ CACERT: root.cert, CERT_AUTH_CERT: client.cert, CERT_AUTH_CERT_KEY: client.key }),
   'aws_iam, keys': () => ({ AWS_AUTH_REGION: 'eu-west-1', ...AWS }),
   'aws_iam, session': () => ({ AWS_AUTH_REGION: 'eu-west-1' }),
+  'aws_iam, service account': (at) => ({ AWS_AUTH_REGION: 'eu-west-1', AWS_STS_ENDPOINT_URL: `${at}/sts` }),
   'aws_iam, container': () => ({ AWS_AUTH_REGION: 'eu-west-1' }),
   'aws_iam, instance': () => ({ AWS_AUTH_REGION: 'eu-west-1' }),
   'aws_iam, another role': (at) => ({
@@ -95,6 +97,10 @@ const LOGINS: Readonly<Record<string, (at: string) => Env>> = {
 /** What the platform puts into the environment. */
 const PLATFORM: Readonly<Record<string, (at: string) => Env>> = {
   'aws_iam, session': () => SESSION,
+  'aws_iam, service account': () => ({
+    AWS_WEB_IDENTITY_TOKEN_FILE: fileOf('aws_iam, service account'),
+    AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/pod',
+  }),
   'aws_iam, container': (at) => ({
     AWS_CONTAINER_CREDENTIALS_FULL_URI: `${at}/keys`,
     AWS_CONTAINER_AUTHORIZATION_TOKEN: 'canary-task-token-0017',

@@ -405,6 +405,21 @@ describe('aws_iam', () => {
     expect(credentials(pair, 'workers')).toMatchObject({ sessionToken: null })
   })
 
+  it('takes the role of the service account before the container and the instance, where there are files', () => {
+    const role = { AWS_WEB_IDENTITY_TOKEN_FILE: '/token', AWS_ROLE_ARN: 'arn:aws:iam::1:role/pod' }
+    const full = { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://169.254.170.23/v1/credentials' }
+    const expected = {
+      from: 'web-identity',
+      arn: role.AWS_ROLE_ARN,
+      session: 'edge-keyring',
+      token: { file: '/token' },
+    }
+    expect(credentials({ ...role, ...full })).toEqual(expected)
+    expect(credentials({ ...role, AWS_ROLE_SESSION_NAME: 'pod' })).toMatchObject({ session: 'pod' })
+    expect(credentials({ AWS_ROLE_ARN: role.AWS_ROLE_ARN })).toMatchObject({ from: 'imds' })
+    expect(problems({ ...bare, ...role }, 'workers')).toHaveLength(1)
+  })
+
   it('asks the container, then the instance', () => {
     const relative = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/v2/credentials/x' }
     expect(credentials(relative)).toEqual({

@@ -125,6 +125,52 @@ describe.skipIf(moto === null)('aws_iam', () => {
     const login = (env: Record<string, string>, parts = {}) =>
       loginMethod(bare, parts, env).login(vaultAt().vault, NEVER)
 
+    it("of a cluster's service account come from STS for its token, unsigned; the token is read anew", async () => {
+      const tokens = ['one', 'two']
+      const sent: unknown[] = []
+      const { id, secret, token } = moto?.session ?? { id: '', secret: '', token: '' }
+      const xml = `<AccessKeyId>${id}</AccessKeyId><SecretAccessKey>${secret}</SecretAccessKey><SessionToken>${token}</SessionToken>`
+      const parts = {
+        readFile: async (path: string) => `${path}:${tokens.shift()}\n`,
+        fetch: async (request: Request) => {
+          const fields = Object.fromEntries(new URLSearchParams(await request.text()))
+          sent.push({ ...fields, url: request.url, authorization: request.headers.get('authorization') })
+          return new Response(xml)
+        },
+      }
+      const env = {
+        AWS_WEB_IDENTITY_TOKEN_FILE: '/token',
+        AWS_ROLE_ARN: 'arn:aws:iam::1:role/pod',
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: `${base}/keys`,
+      }
+      expect((await login(env, parts)).token.reveal()).toBe(moto?.session.arn)
+      expect((await login({ ...env, AWS_ROLE_SESSION_NAME: 'pod-7' }, parts)).token.reveal()).toBe(moto?.session.arn)
+      const asked = {
+        Version: '2011-06-15',
+        Action: 'AssumeRoleWithWebIdentity',
+        RoleArn: 'arn:aws:iam::1:role/pod',
+        DurationSeconds: '900',
+        url: `${address}/`,
+        authorization: null,
+      }
+      expect(sent).toEqual([
+        { ...asked, RoleSessionName: 'edge-keyring', WebIdentityToken: '/token:one' },
+        { ...asked, RoleSessionName: 'pod-7', WebIdentityToken: '/token:two' },
+      ])
+    })
+
+    it("of a cluster's service account are refused by STS, or its token cannot be read", async () => {
+      const env = { AWS_WEB_IDENTITY_TOKEN_FILE: '/token', AWS_ROLE_ARN: moto?.role ?? '' }
+      const answering = (status: number) => ({
+        readFile: async () => 'token',
+        fetch: async () => new Response('<Error>token</Error>', { status }),
+      })
+      expect(await refusal(login(env, answering(403)))).toBe('ERR_AWS_ROLE_REFUSED')
+      expect(await refusal(login(env, answering(503)))).toBe('ERR_AWS_UNAVAILABLE')
+      const unreadable = { readFile: () => Promise.reject(new Error('EACCES')) }
+      expect(await refusal(login(env, unreadable))).toBe('ERR_LOGIN_CREDENTIAL_UNREADABLE AWS_WEB_IDENTITY_TOKEN_FILE')
+    })
+
     it('of the container come with its authorization', async () => {
       answer = ({ headers, url }) =>
         headers.authorization === 'key-of-the-task' && url === '/keys'
@@ -184,6 +230,11 @@ describe.skipIf(moto === null)('aws_iam', () => {
         loginMethod({ ...bare, ...more }, {}, env).credential(NEVER)
       const lambda = (id: string) => ({ AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: 'k', AWS_SESSION_TOKEN: id })
       expect(await credential(lambda('A'))).toBe(await credential(lambda('B')))
+      const role = (name: string) => ({
+        AWS_WEB_IDENTITY_TOKEN_FILE: '/t',
+        AWS_ROLE_ARN: `arn:aws:iam::1:role/${name}`,
+      })
+      expect(await credential(role('a'))).not.toBe(await credential(role('b')))
       expect(await credential({}, { aws_assume_role_arn: moto?.role ?? '' })).not.toBe(await credential({}))
       const own = (secret: string) => loginMethod(options({ aws_secret_access_key: secret })).credential(NEVER)
       expect(await own('a')).not.toBe(await own('b'))

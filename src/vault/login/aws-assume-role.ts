@@ -1,35 +1,53 @@
-/** Keys of another role, for the login alone: `sts:AssumeRole`. */
+/** Keys of a role, from STS: taken with keys that we have, or with a token of the cluster. */
 import { KeyringError } from '../../core/errors.ts'
-import type { AwsIamSettings } from '../../core/login-settings.ts'
-import type { AwsKeys } from './aws-credentials.ts'
+import type { AwsCredentialSource, AwsIamSettings } from '../../core/login-settings.ts'
+import type { AwsKeys } from './aws-signature.ts'
 import { FORM, signedHeaders } from './aws-signature.ts'
+import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
 import { ask } from './outside.ts'
 
 /** Seconds; the least that STS grants, and the signature lasts as long. */
-const LIFE = 900
+const LIFE = '900'
 
+type Sts = Pick<AwsIamSettings, 'region' | 'stsEndpoint'>
+const HEADERS = { 'content-type': FORM }
+
+/** For the login alone. */
 export async function assumeRole(
   own: AwsKeys,
-  { region, stsEndpoint: url }: AwsIamSettings,
+  { region, stsEndpoint: url }: Sts,
   { arn, session }: NonNullable<AwsIamSettings['assume']>,
   parts: LoginParts,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
-  const body = new URLSearchParams({
-    Action: 'AssumeRole',
-    Version: '2011-06-15',
-    RoleArn: arn,
-    RoleSessionName: session,
-    DurationSeconds: String(LIFE),
-  }).toString()
-  const headers = await signedHeaders(own, {
-    region,
-    url,
-    body,
-    headers: { 'content-type': FORM },
-    now: parts.clock.now(),
-  })
+  const body = form({ Action: 'AssumeRole', RoleArn: arn, RoleSessionName: session })
+  const headers = await signedHeaders(own, { region, url, body, headers: HEADERS, now: parts.clock.now() })
+  return keysFrom(url, headers, body, parts, signal)
+}
+
+/** Nobody signs: the token is the proof. */
+export async function assumeRoleWithWebIdentity(
+  { arn, session, token }: AwsCredentialSource & { from: 'web-identity' },
+  { stsEndpoint: url }: Sts,
+  parts: LoginParts,
+  signal: AbortSignal,
+): Promise<AwsKeys> {
+  const WebIdentityToken = await readCredential(token, 'AWS_WEB_IDENTITY_TOKEN_FILE', parts)
+  const fields = { Action: 'AssumeRoleWithWebIdentity', RoleArn: arn, RoleSessionName: session, WebIdentityToken }
+  return keysFrom(url, HEADERS, form(fields), parts, signal)
+}
+
+const form = (fields: Record<string, string>): string =>
+  new URLSearchParams({ Version: '2011-06-15', DurationSeconds: LIFE, ...fields }).toString()
+
+async function keysFrom(
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+  parts: LoginParts,
+  signal: AbortSignal,
+): Promise<AwsKeys> {
   const answer = await ask(parts, { url, method: 'POST', headers, body }, signal)
   const facts = { host: new URL(url).host }
   if (answer === null || answer.status === 429 || answer.status >= 500)

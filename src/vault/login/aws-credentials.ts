@@ -2,17 +2,13 @@
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import { KeyringError } from '../../core/errors.ts'
-import type { AwsCredentialSource } from '../../core/login-settings.ts'
+import type { AwsCredentialSource, AwsIamSettings } from '../../core/login-settings.ts'
+import { assumeRoleWithWebIdentity } from './aws-assume-role.ts'
+import type { AwsKeys } from './aws-signature.ts'
 import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
 import type { OutsideRequest } from './outside.ts'
 import { ask } from './outside.ts'
-
-export interface AwsKeys {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken: string | null
-}
 
 /** Milliseconds: these services are next door, and where there are none packets get lost. */
 const TIMEOUT_MS = 1000
@@ -21,7 +17,9 @@ const IMDS_TOKEN_LIFE = '60'
 
 const keysReply = z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string(), Token: z.string() })
 
-export async function awsKeys(source: AwsCredentialSource, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
+export async function awsKeys(settings: AwsIamSettings, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
+  const { credentials: source } = settings
+  if (source.from === 'web-identity') return assumeRoleWithWebIdentity(source, settings, parts, signal)
   if (source.from === 'container') return fromContainer(source, parts, signal)
   if (source.from === 'imds') return fromInstance(source.endpoint, parts, signal)
   const { accessKeyId, secretAccessKey, sessionToken } = source

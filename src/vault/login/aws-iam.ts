@@ -2,8 +2,8 @@
 import { toBase64, utf8 } from '../../core/bytes.ts'
 import type { AwsIamSettings } from '../../core/login-settings.ts'
 import { assumeRole } from './aws-assume-role.ts'
-import type { AwsKeys } from './aws-credentials.ts'
 import { awsKeys } from './aws-credentials.ts'
+import type { AwsKeys } from './aws-signature.ts'
 import { FORM, signedHeaders } from './aws-signature.ts'
 import type { LoginMethod, LoginParts } from './method.ts'
 import { inRole, loginPath } from './path.ts'
@@ -19,7 +19,7 @@ export function awsIamLogin(settings: AwsIamSettings, parts: LoginParts): LoginM
     role,
     credential: () => identity(settings),
     login: async (vault, signal) => {
-      const own = await awsKeys(settings.credentials, parts, signal)
+      const own = await awsKeys(settings, parts, signal)
       const keys = settings.assume === null ? own : await assumeRole(own, settings, settings.assume, parts, signal)
       return vault.login(
         loginPath(mount),
@@ -33,7 +33,8 @@ export function awsIamLogin(settings: AwsIamSettings, parts: LoginParts): LoginM
 /** Temporary keys are other ones all the time, and of the same role. */
 function identity({ credentials, assume }: AwsIamSettings): string {
   const keys = credentials.from === 'keys' && credentials.sessionToken === null
-  const own = keys ? [credentials.accessKeyId, credentials.secretAccessKey.reveal()] : [credentials.from]
+  const role = credentials.from === 'web-identity' ? credentials.arn : ''
+  const own = keys ? [credentials.accessKeyId, credentials.secretAccessKey.reveal()] : [credentials.from, role]
   return JSON.stringify([...own, assume?.arn ?? ''])
 }
 

@@ -1,8 +1,13 @@
 /** Requests to STS, signed by Signature Version 4. */
 import { AwsV4Signer } from 'aws4fetch'
-import type { AwsKeys } from './aws-credentials.ts'
 
 export const FORM = 'application/x-www-form-urlencoded; charset=utf-8'
+
+export interface AwsKeys {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken: string | null
+}
 
 export interface StsRequest {
   readonly region: string
