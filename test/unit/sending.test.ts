@@ -6,7 +6,9 @@ import type { AddressInfo } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { ask as askDeployment } from '../../functions/cli/answer.ts'
 import { systemClock } from '../../functions/nodejs/clock.ts'
+import { Secret } from '../../src/core/secret.ts'
 import { ask } from '../../src/vault/login/outside.ts'
 import { vaultTransport } from '../../src/vault/transport.ts'
 import { NEVER, refusal } from '../support/logins.ts'
@@ -46,4 +48,18 @@ it('of a request to an identity provider', async () => {
   const answer = ask({ clock: systemClock, fetch: send }, { url: address, timeoutMs }, NEVER)
   await collectUnderWay()
   expect(await answer).toBeNull()
+})
+
+it('of a request of the command line', async () => {
+  const target = {
+    where: '',
+    base: address,
+    token: new Secret('t'),
+    fetch: send,
+    answerMs: timeoutMs,
+    close: async () => {},
+  }
+  const ended = askDeployment(target, 'GET', '/keyring').catch((error: unknown) => error)
+  await collectUnderWay()
+  expect(await ended).toMatchObject({ document: { code: 'ERR_DEPLOYMENT_TIMEOUT' } })
 })
