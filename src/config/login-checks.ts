@@ -32,7 +32,7 @@ export function checkJwt(checks: Checks, all: LoginValues): void {
 export const JWT_SOURCES = ['jwt', 'jwt_file', 'jwt_source'] as const
 
 function checkJwtSource({ env, runtime, isGiven, nameOf, complain }: Checks, all: LoginValues): void {
-  const { jwt_source: source, jwt_audience: audience } = all
+  const { jwt_source: source, jwt_audience: audience = '' } = all
   for (const other of (['jwt', 'jwt_file'] as const).filter(isGiven))
     complain('jwt_source', `is set beside ${nameOf(other)}: set one of the two`)
   if (!isGiven('jwt_audience'))
@@ -44,7 +44,7 @@ function checkJwtSource({ env, runtime, isGiven, nameOf, complain }: Checks, all
     )
   else if (runtime !== 'node')
     complain('jwt_source', `cannot be used on Lambda: its identity is one of AWS, for ${nameOf('auth_method')} aws_iam`)
-  else if (source !== undefined && audience !== undefined && SOURCES[source](audience, env) === null)
+  else if (source !== undefined && SOURCES[source](audience, env) === null)
     complain('jwt_source', `names ${source}, which gives no identity here${HINTS[source] ?? ''}`)
 }
 

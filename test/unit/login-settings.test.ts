@@ -299,6 +299,7 @@ describe('a JWT of the platform', () => {
     expect(problems({ auth_method: 'jwt', jwt_source: 'google' })).toEqual([
       'JWT_AUDIENCE: is required beside KEYRING_VAULT_JWT_SOURCE: for whom the JWT is',
     ])
+    expect(problems({ auth_method: 'jwt', jwt_source: 'github' })).toHaveLength(2)
     expect(problems(from('aws'))).toEqual(['JWT_SOURCE: must be one of azure, github, google'])
     expect(problems({ auth_method: 'jwt', jwt: 'a.b.c', jwt_audience: 'vault' })).toEqual([
       'JWT_AUDIENCE: is for a JWT of the platform: set KEYRING_VAULT_JWT_SOURCE',
