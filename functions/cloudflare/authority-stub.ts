@@ -20,7 +20,7 @@ export function objectAuthority(
   objects: DurableObjectNamespace<KeyringObject>,
   locationHint: DurableObjectLocationHint | null,
 ): KeyringAuthority {
-  const where = locationHint === null ? {} : { locationHint }
+  const where = locationHint === null ? undefined : { locationHint }
   const id = objects.idFromName(OBJECT)
   /** A stub belongs to the request that made it: a new one for each call. */
   const call = async <T>(ms: number, ask: (stub: Stub) => Promise<unknown>): Promise<Result<T>> => {

@@ -8,13 +8,16 @@ type Answer = Awaited<ReturnType<KeyringAuthority['read']>>
 const ORIGIN = 'http://keyring'
 const [BYTES, UNCHANGED, NONE, FAILED] = [200, 204, 404, 500]
 
+/** Without a body one is enough for all. */
+const SAME = new Response(null, { status: UNCHANGED })
+
 export const readUrl = (keyring: string, known: number): string => `${ORIGIN}/${keyring}/${known}`
 
 export async function answerRead(url: string, read: KeyringAuthority['read']): Promise<Response> {
   const [keyring = '', known = ''] = url.slice(ORIGIN.length + 1).split('/')
   const answer = await read(keyring, Number(known))
   if (!answer.ok) return Response.json(answer.error, { status: FAILED })
-  if (answer.value === 'unchanged') return new Response(null, { status: UNCHANGED })
+  if (answer.value === 'unchanged') return SAME
   return answer.value === null ? new Response(null, { status: NONE }) : new Response(answer.value, { status: BYTES })
 }
 
