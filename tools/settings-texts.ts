@@ -90,7 +90,7 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
   jwt: 'JWT to log in with.',
   jwt_file: IN_FILE,
   jwt_source:
-    'Platform whose identity the JWT is, fetched at each login: `google` (service account), `azure` (managed identity; `AZURE_CLIENT_ID` chooses one) or `github` (a job of Actions). Not on Workers and Lambda.',
+    'Platform whose identity the JWT is, fetched for each login: `google` (service account), `azure` (managed identity; `AZURE_CLIENT_ID` chooses one) or `github` (a job of Actions). Not on Workers and Lambda.',
   jwt_audience: 'For whom the platform makes the JWT; on Azure the resource. Required with it.',
   oauth2_token_endpoint: 'Token endpoint of the identity provider, https. This or the issuer is required.',
   oauth2_issuer:

@@ -1,10 +1,9 @@
 /** The part of a Kubernetes cluster that Vault asks, a TokenReview, and the tokens of its service accounts. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import type { CryptoKey as JoseKey } from 'jose'
 import { SignJWT, decodeJwt, generateKeyPair, jwtVerify } from 'jose'
 import { authority } from './certificates.ts'
+import { listen } from './listen.ts'
 
 export interface Cluster {
   /** For `auth/<mount>/config`. */
@@ -30,19 +29,15 @@ export async function startCluster(): Promise<Cluster> {
     return { status: { authenticated, audiences: ['vault'], user } }
   }
 
-  const server = createServer((request, response) => {
-    const answer = async () => {
-      if (cluster.isDown) throw new Error('The cluster is down.')
-      const { spec } = (await json(request)) as { spec: { token: string } }
-      const body = JSON.stringify(await review(spec.token))
-      response.writeHead(201, { 'content-type': 'application/json' }).end(body)
-    }
-    answer().catch(() => request.socket.destroy())
+  const { url, close } = await listen(async (request, response) => {
+    if (cluster.isDown) throw new Error('The cluster is down.')
+    const { spec } = (await json(request)) as { spec: { token: string } }
+    const body = JSON.stringify(await review(spec.token))
+    response.writeHead(201, { 'content-type': 'application/json' }).end(body)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const cluster: Cluster = {
     config: {
-      kubernetes_host: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      kubernetes_host: url,
       kubernetes_ca_cert: cert,
       disable_local_ca_jwt: true,
     },
@@ -56,11 +51,7 @@ export async function startCluster(): Promise<Cluster> {
         .setIssuedAt()
         .setExpirationTime('10m')
         .sign(key),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    close,
   }
   return cluster
 }

@@ -64,7 +64,7 @@ export async function prepareLogins(vault: TlsVault, moto: Moto | null): Promise
   const close = async () => {
     await Promise.all([front.close(), cluster.close(), provider.close()])
   }
-  return { cases, provider, address: front.address, close }
+  return { cases, provider, address: front.url, close }
 }
 
 /** @returns the answer. */

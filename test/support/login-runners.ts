@@ -80,7 +80,7 @@ function onWorkerd(): LoginRunner {
     name: 'workerd',
     async login(options, { address, namespace, send }, { deployment = randomUUID(), aheadMs = 0, env = {} } = {}) {
       const way = await gateway(address, send)
-      const vault = { address: way.address, namespace }
+      const vault = { address: way.url, namespace }
       const call = { deployment, settings: loginEnv(options, env), aheadMs, vault }
       try {
         const { token, ...issued } = await ask<Omit<IssuedToken, 'token'> & { token: string }>(call)

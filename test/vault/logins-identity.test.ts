@@ -1,11 +1,11 @@
 /** Logins to a real OpenBao with the JWT that a platform gives to what runs on it. */
-import { createServer } from 'node:http'
-import type { IncomingMessage, Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import type { JWTPayload } from 'jose'
 import { SignJWT, exportSPKI, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { Clock } from '../../src/core/ports.ts'
+import type { Listening } from '../support/listen.ts'
+import { listen } from '../support/listen.ts'
 import { NEVER, loginMethod, loginVault, refusal } from '../support/logins.ts'
 import { vaultClient } from '../support/vault.ts'
 
@@ -23,7 +23,7 @@ type Reply = string | { readonly status: number; readonly body: string }
 
 describe.skipIf(shared === null)('with the identity that a platform gives', () => {
   let sign: (claims: JWTPayload) => Promise<string>
-  let services: Server
+  let services: Listening
   let host = ''
   /** What the service was asked. */
   const asked: string[] = []
@@ -45,19 +45,15 @@ describe.skipIf(shared === null)('with the identity that a platform gives', () =
       bound_audiences: [AUDIENCE],
       token_policies: ['default'],
     })
-    services = createServer((request, response) => {
-      const reply = async () => {
-        const { pathname, searchParams } = new URL(request.url ?? '', 'http://service')
-        asked.push(pathname)
-        const audience = searchParams.get('audience') ?? searchParams.get('resource') ?? ''
-        const sent = await answer(request, audience)
-        const { status, body } = typeof sent === 'string' ? { status: 200, body: sent } : sent
-        response.writeHead(status, { location: '/elsewhere' }).end(body)
-      }
-      reply().catch(() => request.socket.destroy())
+    services = await listen(async (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? '', 'http://service')
+      asked.push(pathname)
+      const audience = searchParams.get('audience') ?? searchParams.get('resource') ?? ''
+      const sent = await answer(request, audience)
+      const { status, body } = typeof sent === 'string' ? { status: 200, body: sent } : sent
+      response.writeHead(status, { location: '/elsewhere' }).end(body)
     })
-    await new Promise<void>((resolve) => services.listen(0, '127.0.0.1', resolve))
-    host = `127.0.0.1:${(services.address() as AddressInfo).port}`
+    host = new URL(services.url).host
   })
   afterAll(() => services.close())
 
@@ -106,6 +102,19 @@ describe.skipIf(shared === null)('with the identity that a platform gives', () =
     const vm = loginMethod({ ...options, jwt_audience: AUDIENCE }, parts)
     expect(await vm.login(loginVault(address), NEVER)).toBeDefined()
     expect(seen).toEqual(['http://169.254.169.254/metadata/identity/oauth2/token', 'true'])
+  })
+
+  it('is asked for once by a look and the login that follows, and anew a minute later', async () => {
+    const clock = { time: Date.now(), now: () => clock.time, sleep: () => new Promise<never>(() => {}) }
+    answer = () => sign({})
+    asked.length = 0
+    const edge = method('google', { clock })
+    await edge.credential(NEVER)
+    await edge.login(loginVault(address), NEVER)
+    expect(asked).toHaveLength(1)
+    clock.time += 60_000
+    await edge.credential(NEVER)
+    expect(asked).toHaveLength(2)
   })
 
   it('is one credential as long as the platform names the same subject', async () => {

@@ -135,7 +135,7 @@ describe.skipIf(shared === null)('a login with an access token', () => {
       expect(await refused(away)).toBe('ERR_OAUTH2_UNAVAILABLE')
       const { issuer, tokenEndpoint: token_endpoint } = provider
       const other = await gateway(issuer, async () => Response.json({ issuer, token_endpoint }))
-      expect(await refused(byIssuer(other.address))).toBe('ERR_OAUTH2_ISSUER_MISMATCH')
+      expect(await refused(byIssuer(other.url))).toBe('ERR_OAUTH2_ISSUER_MISMATCH')
       await other.close()
     })
   })

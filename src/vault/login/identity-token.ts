@@ -1,4 +1,4 @@
-/** The JWT that a platform gives to what runs on it. Fetched anew for each login. */
+/** The JWT that a platform gives to what runs on it. */
 import { parseJson } from '../../core/body.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { IdentityEndpoint } from '../../core/login-settings.ts'
@@ -6,7 +6,23 @@ import { hasJwtForm } from './credential.ts'
 import type { LoginParts } from './method.ts'
 import { ask } from './outside.ts'
 
-export async function identityToken(
+/** Milliseconds; the shortest JWT, GitHub's, lives for 5 minutes. */
+const HELD_MS = 60_000
+
+/** Who we are is asked for at every look at the shared token: a login that follows does not ask again. */
+export function identityTokens(
+  endpoint: IdentityEndpoint,
+  parts: LoginParts,
+): (signal: AbortSignal) => Promise<string> {
+  let held = { jwt: '', until: 0 }
+  return async (signal) => {
+    const now = parts.clock.now()
+    if (now >= held.until) held = { jwt: await fetched(endpoint, parts, signal), until: now + HELD_MS }
+    return held.jwt
+  }
+}
+
+async function fetched(
   { url, header, field }: IdentityEndpoint,
   parts: LoginParts,
   signal: AbortSignal,

@@ -1,12 +1,12 @@
 /** `jwt`: a JWT that somebody else has issued, such as a platform's identity token. */
 import type { JwtSettings } from '../../core/login-settings.ts'
 import { readJwt, subjectOf } from './credential.ts'
-import { identityToken } from './identity-token.ts'
+import { identityTokens } from './identity-token.ts'
 import type { LoginMethod, LoginParts } from './method.ts'
 import { inRole, loginPath } from './path.ts'
 
 export function jwtLogin({ mount, role, jwt }: JwtSettings, parts: LoginParts): LoginMethod {
-  const read = (signal: AbortSignal) => ('url' in jwt ? identityToken(jwt, parts, signal) : readJwt(jwt, 'jwt', parts))
+  const read = 'url' in jwt ? identityTokens(jwt, parts) : () => readJwt(jwt, 'jwt', parts)
   return {
     method: 'jwt',
     mount,

@@ -1,11 +1,11 @@
 /** What AWS is to the two functions: processes that run bundles, a function URL, the Invoke API. */
 import { spawn } from 'node:child_process'
-import { createServer } from 'node:http'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { buffer } from 'node:stream/consumers'
+import type { Listening } from '../listen.ts'
+import { listen } from '../listen.ts'
 
 const RUNTIME = join(import.meta.dirname, 'runtime.ts')
 
@@ -47,28 +47,6 @@ export async function startFunction(
       child.kill('SIGKILL')
       await closed
     },
-  }
-}
-
-export interface Listening {
-  readonly url: string
-  close(): Promise<void>
-}
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
-
-export async function listen(answer: Answer): Promise<Listening> {
-  const server: Server = createServer((request, response) => {
-    answer(request, response).catch(() => response.destroy())
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
   }
 }
 

@@ -1,8 +1,8 @@
 /** A proxy in front of DynamoDB that spoils answers as told, request by request. */
 import type { IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import type { Listening } from './cloud.ts'
-import { listen } from './cloud.ts'
+import type { Listening } from '../listen.ts'
+import { listen } from '../listen.ts'
 
 /**
  * 'lost' = carried out, but the connection is cut before the answer; 'cut' = not carried out, and cut; a function runs
