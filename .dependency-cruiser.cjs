@@ -9,6 +9,14 @@ const LAYERS = {
   keyring: ['core', 'crypto'],
   http: ['core', 'auth', 'keyring', 'secrets'],
 }
+/** The rooms of src/vault: which may import which. open.ts and reader.ts stand above wire, token and login. */
+const ROOMS = {
+  wire: [],
+  login: ['wire'],
+  token: ['wire', 'login'],
+  kv: ['wire', 'reader\\.ts'],
+  doctor: ['wire', 'login', 'token', 'reader\\.ts'],
+}
 /** Which library may be imported where in src. */
 const LIBRARIES = {
   hono: '(http/|app\\.ts)',
@@ -20,10 +28,10 @@ const LIBRARIES = {
 /** Which platform folder may import which other. */
 const PLATFORMS = {
   cloudflare: [],
-  node: ['nodejs', 'dev-vault'],
-  lambda: ['nodejs'],
-  nodejs: [],
-  cli: ['node', 'nodejs'],
+  node: ['node-shared', 'dev-vault'],
+  lambda: ['node-shared'],
+  'node-shared': [],
+  cli: ['node', 'node-shared'],
   'dev-vault': [],
 }
 
@@ -33,6 +41,16 @@ const layers = Object.entries(LAYERS).map(([layer, below]) =>
     `layer-${layer}`,
     { path: `^src/${layer}/` },
     { path: '^src/', pathNot: `^src/(${[layer, ...below].join('|')})/` },
+  ),
+)
+const rooms = Object.entries(ROOMS).map(([room, below]) =>
+  error(
+    `room-${room}`,
+    { path: `^src/vault/${room}/` },
+    {
+      path: '^src/vault/',
+      pathNot: `^src/vault/(${[room, ...below].map((each) => (each.includes('.') ? each : `${each}/`)).join('|')})`,
+    },
   ),
 )
 const libraries = Object.entries(LIBRARIES).map(([library, place]) =>
@@ -49,6 +67,7 @@ const platforms = Object.entries(PLATFORMS).map(([platform, others]) =>
 module.exports = {
   forbidden: [
     ...layers,
+    ...rooms,
     ...libraries,
     ...platforms,
     error('no-circular', {}, { circular: true }),
@@ -86,7 +105,7 @@ module.exports = {
     ),
     error(
       'undici-only-for-vault',
-      { path: '^(src|functions)/', pathNot: '^functions/nodejs/vault-fetch\\.ts$' },
+      { path: '^(src|functions)/', pathNot: '^functions/node-shared/vault-fetch\\.ts$' },
       { path: 'node_modules/undici/' },
     ),
     error('no-unresolved', {}, { couldNotResolve: true, pathNot: '^cloudflare:' }),

@@ -1,5 +1,5 @@
 /** The record at its largest: 1,000 keys with ids of 64 characters. */
-import { nodeCipher, nodeHash } from '../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../functions/node-shared/cipher.ts'
 import { MAX_RECORD_BYTES } from '../src/core/limits.ts'
 import type { Bytes } from '../src/core/bytes.ts'
 import type { SealerSet } from '../src/crypto/seal.ts'

@@ -1,8 +1,8 @@
 /** KV reads over TLS with an authority set, one after the other, beside node-vault: interleaved rounds, the median of their ratios. */
 import nodeVault from 'node-vault'
-import { systemClock } from '../functions/nodejs/clock.ts'
-import { vaultFetch } from '../functions/nodejs/vault-fetch.ts'
-import { vaultTransport } from '../src/vault/transport.ts'
+import { systemClock } from '../functions/node-shared/clock.ts'
+import { vaultFetch } from '../functions/node-shared/vault-fetch.ts'
+import { vaultTransport } from '../src/vault/wire/transport.ts'
 import { configOf, keyString } from '../test/support/syncing.ts'
 import { tcpProxy } from '../test/support/tcp-proxy.ts'
 import type { TlsVault } from '../test/support/tls-vault.ts'

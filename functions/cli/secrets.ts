@@ -6,7 +6,7 @@ import type { Env } from '../../src/config/names.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
 import { newWrappingKey } from '../node/local.ts'
-import { nodeCipher, nodeHash } from '../nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { command, jsonArg, keyringArgs, refuseBadName, reporting } from './command.ts'
 import { wrongSettings } from './failure.ts'
 

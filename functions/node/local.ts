@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { newToken } from '../../src/auth/tokens.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
-import { nodeHash } from '../nodejs/cipher.ts'
+import { nodeHash } from '../node-shared/cipher.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 

@@ -1,9 +1,9 @@
 /** Reads of Vault with the token handled inside: whoever reads knows neither tokens nor logins. */
 import { KeyringError } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
-import type { TokenInUse, TokenLife } from './token-life.ts'
-import type { Refusal } from './token-state.ts'
-import type { VaultRead, VaultReply, VaultTransport } from './transport.ts'
+import type { TokenInUse, TokenLife } from './token/life.ts'
+import type { Refusal } from './token/state.ts'
+import type { VaultRead, VaultReply, VaultTransport } from './wire/transport.ts'
 
 interface VaultQuestion extends Omit<VaultRead, 'query'> {
   readonly body: object

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Invocation } from '../../functions/lambda/invocation.ts'
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { KeySource } from '../../src/core/ports.ts'
 import { createAuthority } from '../../src/keyring/authority.ts'

@@ -1,5 +1,5 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Clock, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'

@@ -1,4 +1,4 @@
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import type { Cipher, Hash } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 

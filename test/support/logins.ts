@@ -1,15 +1,15 @@
 /** For tests of logins: from settings to a login, a Vault to log in to, and the token that comes of it. */
 import { readFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
-import { systemClock } from '../../functions/nodejs/clock.ts'
+import { systemClock } from '../../functions/node-shared/clock.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { LoginSettings } from '../../src/core/login-settings.ts'
-import { tokenVault } from '../../src/vault/login-vault.ts'
+import { tokenVault } from '../../src/vault/login/vault.ts'
 import type { LoginMethod, LoginParts, LoginVault, SealedItems } from '../../src/vault/login/method.ts'
 import { openLogin } from '../../src/vault/login/open.ts'
-import { vaultTransport } from '../../src/vault/transport.ts'
+import { vaultTransport } from '../../src/vault/wire/transport.ts'
 
 /** Of a login, in small letters: `{auth_method: 'userpass', …}`. */
 export type LoginOptions = Readonly<Record<string, string>>

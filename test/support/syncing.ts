@@ -1,9 +1,9 @@
 /** A keyring in memory that syncs from a Vault, real or not: the settings as an operator would set them. */
 import { readFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
-import { readSettings } from '../../functions/nodejs/settings.ts'
-import { vaultFetch } from '../../functions/nodejs/vault-fetch.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { readSettings } from '../../functions/node-shared/settings.ts'
+import { vaultFetch } from '../../functions/node-shared/vault-fetch.ts'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Clock, KeyringAuthority, RecordStore, SyncOptions, SyncReport } from '../../src/core/ports.ts'

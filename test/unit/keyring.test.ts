@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'

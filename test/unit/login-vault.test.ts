@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { tokenVault } from '../../src/vault/login-vault.ts'
-import { vaultTransport } from '../../src/vault/transport.ts'
+import { tokenVault } from '../../src/vault/login/vault.ts'
+import { vaultTransport } from '../../src/vault/wire/transport.ts'
 
 interface Given {
   readonly status: number

@@ -1,12 +1,12 @@
 /** What is stored of a login is sealed under a label of its own. */
 import { describe, expect, it } from 'vitest'
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { toBase64, utf8 } from '../../src/core/bytes.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { itemSealer } from '../../src/crypto/seal-item.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { sealedItems } from '../../src/vault/sealed-items.ts'
+import { sealedItems } from '../../src/vault/token/sealed-items.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { CIPHERS } from '../support/ciphers.ts'
 import vector from '../vectors/ekt1.json' with { type: 'json' }

@@ -7,10 +7,10 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ask as askDeployment } from '../../functions/cli/answer.ts'
-import { systemClock } from '../../functions/nodejs/clock.ts'
+import { systemClock } from '../../functions/node-shared/clock.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { ask } from '../../src/vault/login/outside.ts'
-import { vaultTransport } from '../../src/vault/transport.ts'
+import { vaultTransport } from '../../src/vault/wire/transport.ts'
 import { NEVER, refusal } from '../support/logins.ts'
 
 setFlagsFromString('--expose-gc')

@@ -1,6 +1,6 @@
 /** An instance far from its authority, as on Workers: every band of a snapshot's age, under a clock that stands still. */
 import { describe, expect, it } from 'vitest'
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'

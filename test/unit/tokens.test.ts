@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeHash } from '../../functions/node-shared/cipher.ts'
 import { authenticator, newToken, presentedToken } from '../../src/auth/tokens.ts'
 import type { Clock, Hash } from '../../src/core/ports.ts'
 

@@ -1,6 +1,6 @@
 /** What a newer release has added to a record outlives every write of this one. */
 import { expect, it } from 'vitest'
-import { nodeCipher, nodeHash } from '../../functions/nodejs/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { KeyringChange, RecordStore, SyncOptions } from '../../src/core/ports.ts'
 import { parseSigned, sealers } from '../../src/crypto/seal.ts'

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Fetch } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { withHeaders } from '../../src/vault/headers.ts'
-import { vaultTransport } from '../../src/vault/transport.ts'
+import { withHeaders } from '../../src/vault/wire/headers.ts'
+import { vaultTransport } from '../../src/vault/wire/transport.ts'
 
 const ADDRESS = 'https://vault.example:8200'
 const waits: number[] = []

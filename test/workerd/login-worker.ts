@@ -7,10 +7,10 @@ import { settle } from '../../src/core/errors.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { itemSealer } from '../../src/crypto/seal-item.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
-import { tokenVault } from '../../src/vault/login-vault.ts'
+import { tokenVault } from '../../src/vault/login/vault.ts'
 import { openLogin } from '../../src/vault/login/open.ts'
-import { loginItems, sealedItems } from '../../src/vault/sealed-items.ts'
-import { vaultTransport } from '../../src/vault/transport.ts'
+import { loginItems, sealedItems } from '../../src/vault/token/sealed-items.ts'
+import { vaultTransport } from '../../src/vault/wire/transport.ts'
 import type { Call } from '../support/login-call.ts'
 
 export class LoginObject extends DurableObject<object> {

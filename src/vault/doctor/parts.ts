@@ -2,7 +2,7 @@
 import type { Probe } from '../../core/findings.ts'
 import type { Clock, KeySource } from '../../core/ports.ts'
 import type { VaultReader } from '../reader.ts'
-import type { VaultTransport } from '../transport.ts'
+import type { VaultTransport } from '../wire/transport.ts'
 
 export interface DoctorParts {
   /** Without a namespace: `sys/health` is outside of all. */

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import type { VersionRead } from '../../core/ports.ts'
-import { splitPath } from '../path.ts'
+import { splitPath } from '../wire/path.ts'
 import type { DoctorParts } from './parts.ts'
 import { asFailed, failed, isFinding, ok, unseen, warning } from './finding.ts'
 

@@ -1,5 +1,5 @@
 /** Where a login goes, and in which role. */
-import { splitPath } from '../path.ts'
+import { splitPath } from '../wire/path.ts'
 
 export const loginPath = (mount: string, ...more: readonly string[]): string[] => [
   'auth',

@@ -1,6 +1,6 @@
 /** One request to Vault in a process of its own, then the modules of undici that were loaded. Settings come from the environment. */
 import { createRequire } from 'node:module'
-import { vaultFetch } from '../../../functions/nodejs/vault-fetch.ts'
+import { vaultFetch } from '../../../functions/node-shared/vault-fetch.ts'
 import { configOf } from '../../support/syncing.ts'
 
 const { env } = process

@@ -1,5 +1,5 @@
-import type { Fetch } from '../core/ports.ts'
-import type { Secret } from '../core/secret.ts'
+import type { Fetch } from '../../core/ports.ts'
+import type { Secret } from '../../core/secret.ts'
 
 /** The operator's own headers, such as those of Cloudflare Access: they go to Vault's origin and to no other. */
 export function withHeaders(fetch: Fetch, address: string, headers: Readonly<Record<string, Secret>>): Fetch {

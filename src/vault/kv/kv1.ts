@@ -2,12 +2,12 @@
  * KV version 1 as the source of a keyring. The engine has no versions, so versions are secrets named 1, 2, 3… below the path, each
  * with `{"id": …, "key": …}`; the highest number is current. A number is read once: it must never be used for another key.
  */
-import { KeyringError } from '../core/errors.ts'
-import type { KeySource, Observation, VersionRead } from '../core/ports.ts'
+import { KeyringError } from '../../core/errors.ts'
+import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
 import { ask, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
-import { splitPath } from './path.ts'
-import { listReply, plainReply } from './schema.ts'
+import { splitPath } from '../wire/path.ts'
+import { listReply, plainReply } from '../wire/schema.ts'
 
 /** The engine knows no time of creation: a folder that was emptied and filled again is the same one. */
 const INCARNATION = 'kv1'

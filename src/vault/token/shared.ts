@@ -1,16 +1,16 @@
 /** The token that a deployment shares: read from the store, and renewed or replaced by one instance at a time. */
-import { withDeadline } from '../core/deadline.ts'
-import { KeyringError, settle, unwrap } from '../core/errors.ts'
-import type { Failure, KeyringErrorCode } from '../core/errors.ts'
-import { LEASED_WORK_MS } from '../core/lease.ts'
-import type { Secret } from '../core/secret.ts'
+import { withDeadline } from '../../core/deadline.ts'
+import { KeyringError, settle, unwrap } from '../../core/errors.ts'
+import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import { LEASED_WORK_MS } from '../../core/lease.ts'
+import type { Secret } from '../../core/secret.ts'
 import type { TokenItems } from './sealed-items.ts'
-import { denied, failed } from './token-backoff.ts'
-import { decodeState, encodeState } from './token-record.ts'
-import type { Refusal, SharedToken, TokenState, Work } from './token-state.ts'
-import { NO_TOKEN, isLeased, leased, nextStep, released } from './token-state.ts'
-import type { Done, WorkParts } from './token-work.ts'
-import { workAtVault } from './token-work.ts'
+import { denied, failed } from './backoff.ts'
+import { decodeState, encodeState } from './record.ts'
+import type { Refusal, SharedToken, TokenState, Work } from './state.ts'
+import { NO_TOKEN, isLeased, leased, nextStep, released } from './state.ts'
+import type { Done, WorkParts } from './work.ts'
+import { workAtVault } from './work.ts'
 
 export interface TokenParts extends WorkParts {
   readonly items: TokenItems

@@ -1,7 +1,7 @@
 /** The one transport to Vault: headers, timeout, retry rule, size limit, error mapping. */
-import { KeyringError } from '../core/errors.ts'
-import type { Clock, Fetch } from '../core/ports.ts'
-import { Sending } from '../core/sending.ts'
+import { KeyringError } from '../../core/errors.ts'
+import type { Clock, Fetch } from '../../core/ports.ts'
+import { Sending } from '../../core/sending.ts'
 import type { Attempt, Repeat, VaultReply } from './answer.ts'
 import { final, mayPass, settleResponse } from './answer.ts'
 import type { ErrorOf, Target } from './errors.ts'

@@ -1,13 +1,13 @@
 /** What both versions of the KV engine share as the source of a keyring. */
 import * as z from 'zod/mini'
-import { KeyringError } from '../core/errors.ts'
-import { KEY_ID } from '../core/limits.ts'
-import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../core/ports.ts'
-import { materialFromString } from '../crypto/material.ts'
-import { splitPath } from './path.ts'
-import type { VaultReader } from './reader.ts'
-import { mountReply } from './schema.ts'
-import type { VaultReply } from './transport.ts'
+import { KeyringError } from '../../core/errors.ts'
+import { KEY_ID } from '../../core/limits.ts'
+import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
+import { materialFromString } from '../../crypto/material.ts'
+import { splitPath } from '../wire/path.ts'
+import type { VaultReader } from '../reader.ts'
+import { mountReply } from '../wire/schema.ts'
+import type { VaultReply } from '../wire/transport.ts'
 
 export interface KvParts extends Omit<SourceId, 'kind'> {
   readonly reader: VaultReader

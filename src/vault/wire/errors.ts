@@ -1,6 +1,6 @@
 /** What Vault, or the way to it, answered: one error that says what to do. Foreign texts are matched, never passed on. */
-import type { Facts, KeyringErrorCode } from '../core/errors.ts'
-import { KeyringError } from '../core/errors.ts'
+import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
+import { KeyringError } from '../../core/errors.ts'
 
 /** Where a request went, as far as people may know. */
 export interface Target {

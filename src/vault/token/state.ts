@@ -1,8 +1,8 @@
 /** What is stored of a token that the whole deployment shares, and what follows from it: pure decisions. Times are milliseconds since 1970. */
-import type { Failure } from '../core/errors.ts'
-import { LEASE_MS } from '../core/lease.ts'
-import type { Secret } from '../core/secret.ts'
-import type { IssuedToken } from './login/method.ts'
+import type { Failure } from '../../core/errors.ts'
+import { LEASE_MS } from '../../core/lease.ts'
+import type { Secret } from '../../core/secret.ts'
+import type { IssuedToken } from '../login/method.ts'
 
 export interface SharedToken {
   readonly secret: Secret

@@ -1,8 +1,8 @@
 /** One answer of Vault: read up to a limit, told apart, and whether asking again could go better. */
-import { parseJson, readText } from '../core/body.ts'
-import type { KeyringError } from '../core/errors.ts'
-import { MAX_VAULT_BODY_BYTES } from '../core/limits.ts'
-import type { Clock } from '../core/ports.ts'
+import { parseJson, readText } from '../../core/body.ts'
+import type { KeyringError } from '../../core/errors.ts'
+import { MAX_VAULT_BODY_BYTES } from '../../core/limits.ts'
+import type { Clock } from '../../core/ports.ts'
 import type { ErrorOf, Target } from './errors.ts'
 import { vaultError } from './errors.ts'
 import { errorTexts } from './schema.ts'

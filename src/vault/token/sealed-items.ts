@@ -1,7 +1,7 @@
 /** Small secrets of the login in the record store (`ekt1`, docs/formats.md): never in a replica, never in the open. */
-import type { RecordStore } from '../core/ports.ts'
-import type { ItemSealer } from '../crypto/seal-item.ts'
-import type { SealedItems } from './login/method.ts'
+import type { RecordStore } from '../../core/ports.ts'
+import type { ItemSealer } from '../../crypto/seal-item.ts'
+import type { SealedItems } from '../login/method.ts'
 
 export interface TokenItems extends SealedItems {
   /** 0 = never written. Also of an item that does not open. */

@@ -1,13 +1,13 @@
 /** Vault as logins see it, and the two things that are done to a token that it issued. */
 import * as z from 'zod/mini'
-import { KeyringError } from '../core/errors.ts'
-import { Secret } from '../core/secret.ts'
-import type { Target } from './errors.ts'
-import { vaultError } from './errors.ts'
-import { fromLogin } from './login-errors.ts'
-import type { IssuedToken, LoginVault } from './login/method.ts'
-import { authReply, lookupReply } from './schema.ts'
-import type { VaultTransport } from './transport.ts'
+import { KeyringError } from '../../core/errors.ts'
+import { Secret } from '../../core/secret.ts'
+import type { Target } from '../wire/errors.ts'
+import { vaultError } from '../wire/errors.ts'
+import { fromLogin } from './errors.ts'
+import type { IssuedToken, LoginVault } from './method.ts'
+import { authReply, lookupReply } from '../wire/schema.ts'
+import type { VaultTransport } from '../wire/transport.ts'
 
 const STEP = { step: 'login' }
 

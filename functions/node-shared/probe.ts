@@ -8,7 +8,7 @@ import type { VaultSettings } from '../../src/config/config.ts'
 import type { KeyringError } from '../../src/core/errors.ts'
 import type { Finding, Probe } from '../../src/core/findings.ts'
 import type { Clock } from '../../src/core/ports.ts'
-import { fromThrown } from '../../src/vault/unreached.ts'
+import { fromThrown } from '../../src/vault/wire/unreached.ts'
 import type { Credentials } from './tls-files.ts'
 import { readTls } from './tls-files.ts'
 

@@ -2,7 +2,7 @@
  * Vault was not reached: a fetch that threw, or an answer of the platform's proxy in Vault's place. Each platform has shapes of its
  * own, so the shape tells the platform, and the remedy names what can be set there.
  */
-import type { KeyringError } from '../core/errors.ts'
+import type { KeyringError } from '../../core/errors.ts'
 import type { Target, Trouble } from './errors.ts'
 import { troubleError } from './errors.ts'
 

@@ -1,9 +1,9 @@
 /** The stored form of a token's state; it is sealed whole. What cannot be read counts as nothing: a token can be had again. */
 import * as z from 'zod/mini'
-import type { Failure } from '../core/errors.ts'
-import { Secret } from '../core/secret.ts'
-import type { TokenState } from './token-state.ts'
-import { NO_TOKEN } from './token-state.ts'
+import type { Failure } from '../../core/errors.ts'
+import { Secret } from '../../core/secret.ts'
+import type { TokenState } from './state.ts'
+import { NO_TOKEN } from './state.ts'
 
 const failure = z.custom<Failure>((value) => typeof (value as Failure | null)?.code === 'string')
 

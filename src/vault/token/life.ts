@@ -1,8 +1,8 @@
 /** One instance's hold on the shared token: a steady request costs neither store nor Vault anything for it. */
-import { KeyringError } from '../core/errors.ts'
-import type { HeldToken, Outcome, TokenParts } from './shared-token.ts'
-import { giveUp, stepOn } from './shared-token.ts'
-import type { Refusal } from './token-state.ts'
+import { KeyringError } from '../../core/errors.ts'
+import type { HeldToken, Outcome, TokenParts } from './shared.ts'
+import { giveUp, stepOn } from './shared.ts'
+import type { Refusal } from './state.ts'
 
 export interface TokenInUse {
   readonly text: string

@@ -1,8 +1,8 @@
 /** What Vault and OpenBao answer to a login that does not succeed. Parts of their texts are looked for; none is passed on. */
-import type { KeyringErrorCode } from '../core/errors.ts'
-import { KeyringError } from '../core/errors.ts'
-import type { Answer, ErrorOf } from './errors.ts'
-import { fromStatus, vaultError } from './errors.ts'
+import type { KeyringErrorCode } from '../../core/errors.ts'
+import { KeyringError } from '../../core/errors.ts'
+import type { Answer, ErrorOf } from '../wire/errors.ts'
+import { fromStatus, vaultError } from '../wire/errors.ts'
 
 interface Refusal {
   readonly code: KeyringErrorCode

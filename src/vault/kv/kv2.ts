@@ -1,10 +1,10 @@
 /** KV version 2 as the source of a keyring: every version of one secret holds `{"id": …, "key": …}`. */
 import * as z from 'zod/mini'
-import type { KeySource, Observation, VersionRead } from '../core/ports.ts'
+import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
 import { ask, expectBody, invalid, readPair, refuseOtherKv } from './kv.ts'
-import { splitPath } from './path.ts'
-import { dataReply, goneReply, metadataReply } from './schema.ts'
+import { splitPath } from '../wire/path.ts'
+import { dataReply, goneReply, metadataReply } from '../wire/schema.ts'
 
 export function kv2Source(parts: KvParts): KeySource {
   const { address, namespace, mount, path } = parts

@@ -1,12 +1,12 @@
 /** What is done at Vault under the lease of a token: renew it, or log in. */
-import { KeyringError } from '../core/errors.ts'
-import type { KeyringErrorCode } from '../core/errors.ts'
-import type { Clock } from '../core/ports.ts'
-import type { Secret } from '../core/secret.ts'
-import type { LoginMethod } from './login/method.ts'
-import type { TokenVault } from './login-vault.ts'
-import { holding, renewed, sharedToken } from './token-state.ts'
-import type { SharedToken, TokenState, Work } from './token-state.ts'
+import { KeyringError } from '../../core/errors.ts'
+import type { KeyringErrorCode } from '../../core/errors.ts'
+import type { Clock } from '../../core/ports.ts'
+import type { Secret } from '../../core/secret.ts'
+import type { LoginMethod } from '../login/method.ts'
+import type { TokenVault } from '../login/vault.ts'
+import { holding, renewed, sharedToken } from './state.ts'
+import type { SharedToken, TokenState, Work } from './state.ts'
 
 export interface WorkParts {
   readonly method: LoginMethod

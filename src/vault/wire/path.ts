@@ -1,5 +1,5 @@
 /** The one place where a path to Vault is made, always from decoded segments. */
-import { KeyringError } from '../core/errors.ts'
+import { KeyringError } from '../../core/errors.ts'
 
 /** Mount and path may have several segments: `kv/team`. */
 export const splitPath = (path: string): string[] => path.split('/')

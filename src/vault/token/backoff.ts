@@ -1,6 +1,6 @@
 /** How long a failure keeps from the next login: pure decisions on the stored state. Times are milliseconds. */
-import type { Failure, KeyringErrorCode } from '../core/errors.ts'
-import type { Refusal, TokenState } from './token-state.ts'
+import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import type { Refusal, TokenState } from './state.ts'
 
 /** Passes by itself: tried again soon. Anything else waits for an operator, and Vault locks out after five failures. */
 const OUTAGES: ReadonlySet<KeyringErrorCode> = new Set([
