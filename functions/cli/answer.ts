@@ -1,6 +1,6 @@
 /** One request and its answer. The token goes to the address that was named, and nowhere else. */
 import { parseJson } from '../../src/core/body.ts'
-import { Sending } from '../../src/core/sending.ts'
+import { exchange } from '../../src/core/deadline.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
 
@@ -13,7 +13,7 @@ export interface Answer {
 
 /** @throws a Failure for every answer that is not a success of a keyring. */
 export async function ask(target: Target, method: 'GET' | 'POST', path: string, body?: object): Promise<Answer> {
-  const answer = await exchange(target, method, path, body)
+  const answer = await send(target, method, path, body)
   if (isProblem(answer.body)) throw problemFailure(answer.body)
   const { status, headers, type } = answer
   if (status < 200 || status > 299 || (status !== 204 && answer.body === null))
@@ -27,23 +27,21 @@ interface Typed extends Answer {
   readonly type: string
 }
 
-async function exchange(target: Target, method: string, path: string, body?: object): Promise<Typed> {
+async function send(target: Target, method: string, path: string, body?: object): Promise<Typed> {
   const { base, token, answerMs } = target
-  const sending = new Sending(base + path, {
+  const init = {
     method,
     headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
     ...(body !== undefined && { body: JSON.stringify(body) }),
-  })
-  const timer = setTimeout(() => sending.stop(), answerMs)
-  try {
-    return await read(await target.fetch(sending.request))
-  } catch (error) {
-    throw sending.isStopped
-      ? failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
-      : failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
-  } finally {
-    clearTimeout(timer)
   }
+  const late = () => failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
+  const answered = exchange(base + path, init, { ms: answerMs, late }, async (request) =>
+    read(await target.fetch(request)),
+  )
+  return answered.catch((error: unknown) => {
+    if (error instanceof Failure) throw error
+    throw failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
+  })
 }
 
 /** What is not JSON is not read: a login page may be of any size. */

@@ -1,4 +1,5 @@
 /** The Worker's side of the authority: each call is one hop to the Durable Object. */
+import { within } from '../../src/core/deadline.ts'
 import { KeyringError, settle } from '../../src/core/errors.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { SYNC_DEADLINE_MS } from '../../src/core/limits.ts'
@@ -6,7 +7,6 @@ import type { KeyringAuthority } from '../../src/core/ports.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { LOOK_MS } from './limits.ts'
 import { readAnswer, readUrl } from './read-call.ts'
-import { within } from './within.ts'
 
 /** One object for each deployment, under this name. */
 const OBJECT = 'keyring'

@@ -2,6 +2,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import type { KeyringErrorCode, Result } from '../../src/core/errors.ts'
 import { KeyringError, settle } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
@@ -10,7 +11,6 @@ import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { encryptBoundMs } from '../../src/keyring/freshness.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
-import { workersClock } from './clock.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
@@ -77,7 +77,7 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
   return createAuthority(parsed.config, {
     cipher: webCipher,
     hash: webHash,
-    clock: workersClock,
+    clock: systemClock,
     store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
     replica: replicaOf(bindings),
     fetch: vaultFetch(bindings, parsed.config.vault?.address),

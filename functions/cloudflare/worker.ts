@@ -2,6 +2,7 @@
 import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { defectLine, settingLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
@@ -11,7 +12,6 @@ import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
-import { workersClock } from './clock.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
 
@@ -42,7 +42,7 @@ function build(bindings: Bindings) {
   const app = createApp(config, {
     cipher: webCipher,
     hash: webHash,
-    clock: workersClock,
+    clock: systemClock,
     authority,
     replica: replicaOf(bindings),
     background,

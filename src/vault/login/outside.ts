@@ -1,10 +1,8 @@
 /** Requests of a login to others than Vault: bounded in time and size, no redirects, and no text of theirs is passed on. */
 import { readText } from '../../core/body.ts'
+import { exchange } from '../../core/deadline.ts'
 import { isLoopback } from '../../core/loopback.ts'
-import { Sending } from '../../core/sending.ts'
 import type { LoginParts } from './method.ts'
-
-type Outside = Pick<LoginParts, 'clock' | 'fetch'>
 
 export interface OutsideAnswer {
   readonly status: number
@@ -26,26 +24,17 @@ const TIMEOUT_MS = 5000
 
 /** `null` = no answer: unreachable, too slow, too long. Nothing is repeated. */
 export async function ask(
-  { clock, fetch }: Outside,
-  { url, timeoutMs = TIMEOUT_MS, ...init }: OutsideRequest,
+  { fetch }: Pick<LoginParts, 'fetch'>,
+  { url, timeoutMs: ms = TIMEOUT_MS, ...init }: OutsideRequest,
   signal: AbortSignal,
 ): Promise<OutsideAnswer | null> {
-  if (signal.aborted) return null
-  const sending = new Sending(url, init)
-  const stop = () => sending.stop()
-  const settled = new AbortController()
-  clock.sleep(timeoutMs, settled.signal).then(stop, () => {})
-  signal.addEventListener('abort', stop)
-  try {
-    const response = await fetch(sending.request)
+  const late = () => new Error('No answer in time.')
+  const answered = exchange(url, init, { ms, signal, late }, async (request) => {
+    const response = await fetch(request)
     const text = await readText(response, MOST_BYTES)
     return text === null ? null : { status: response.status, text }
-  } catch {
-    return null
-  } finally {
-    settled.abort()
-    signal.removeEventListener('abort', stop)
-  }
+  })
+  return answered.catch(() => null)
 }
 
 /** `https`, or plain http to loopback; nobody before an `@`. */

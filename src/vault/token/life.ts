@@ -1,4 +1,5 @@
 /** One instance's hold on the shared token: a steady request costs neither store nor Vault anything for it. */
+import { unlessAborted } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { HeldToken, Outcome, TokenParts } from './shared.ts'
 import { giveUp, stepOn } from './shared.ts'
@@ -47,7 +48,7 @@ export class TokenLife {
     for (;;) {
       const token = this.#take(refusal)
       if (token !== null) return token
-      if ((await orLate(this.#look(refusal), signal)) === 'denied') return null
+      if ((await unlessAborted(signal, late, this.#look(refusal))) === 'denied') return null
     }
   }
 
@@ -103,13 +104,3 @@ export class TokenLife {
 
 const late = (): KeyringError =>
   new KeyringError('ERR_LEASE_HELD', 'A login to Vault is still under way.', { facts: { retryAfterSeconds: 5 } })
-
-/** The work goes on, for others and for the next request. */
-function orLate<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(late())
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
-  })
-}

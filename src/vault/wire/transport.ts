@@ -1,10 +1,10 @@
 /** The one transport to Vault: headers, timeout, retry rule, size limit, error mapping. */
+import { exchange } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { Clock, Fetch } from '../../core/ports.ts'
-import { Sending } from '../../core/sending.ts'
 import type { Attempt, Repeat, VaultReply } from './answer.ts'
 import { final, mayPass, settleResponse } from './answer.ts'
-import type { ErrorOf, Target } from './errors.ts'
+import type { ErrorOf } from './errors.ts'
 import { fromStatus, vaultError } from './errors.ts'
 import { vaultUrl } from './path.ts'
 import { fromThrown } from './unreached.ts'
@@ -113,24 +113,14 @@ function headersOf({ namespace }: TransportParts, token: string | null): Record<
 /** A timed-out attempt is not repeated: the next one would most likely keep the caller waiting as long. */
 async function attempt(parts: TransportParts, { url, init, signal, repeat, errorOf }: Sent): Promise<Attempt> {
   const target = { host: url.host, path: url.pathname, isTls: url.protocol === 'https:' }
-  const sending = new Sending(url, init)
-  const stop = () => sending.stop()
-  const timer = setTimeout(stop, parts.timeoutMs)
-  signal.addEventListener('abort', stop)
-  try {
-    signal.throwIfAborted()
-    const response = await parts.fetch(sending.request)
-    return await settleResponse(target, response, { clock: parts.clock, repeat, errorOf })
-  } catch (error) {
+  const { fetch, clock, timeoutMs } = parts
+  const late = () => vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
+  const answered = exchange(url, init, { ms: timeoutMs, signal, late }, async (request) =>
+    settleResponse(target, await fetch(request), { clock, repeat, errorOf }),
+  )
+  return answered.catch((error: unknown) => {
     if (error instanceof KeyringError) return final(error)
-    if (sending.isStopped || signal.aborted) return final(timedOut(target, parts.timeoutMs))
     const unreached = fromThrown(target, error)
     return { ...unreached, retry: repeat !== 'once' && mayPass(unreached.error), waitMs: 0 }
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', stop)
-  }
+  })
 }
-
-const timedOut = (target: Target, timeoutMs: number): KeyringError =>
-  vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
