@@ -1,4 +1,4 @@
-/** One request and its answer. The token goes to the address that was named, and nowhere else. */
+/** One request of the command line and its answer. The token goes to the address that was named, and nowhere else. */
 import { parseJson } from '../../src/core/body.ts'
 import { exchange } from '../../src/core/deadline.ts'
 import { Failure, failed } from './failure.ts'
@@ -44,7 +44,7 @@ async function send(target: Target, method: string, path: string, body?: object)
   })
 }
 
-/** What is not JSON is not read: a login page may be of any size. */
+/** A body that is not JSON is not read, because a login page may be of any size. */
 async function read(response: Response): Promise<Typed> {
   const { status, headers } = response
   const type = headers.get('content-type')?.split(';')[0]?.trim() ?? ''
@@ -53,7 +53,7 @@ async function read(response: Response): Promise<Typed> {
   return { status, headers, type, body: isJson ? (parseJson(await response.text()) ?? null) : null }
 }
 
-/** What answers there is not a keyring. @param what of it, in a few words of ours. */
+/** Says that what answers there is not a keyring. @param what of it, in a few words of ours. */
 export const unknown = ({ base }: Target, what: string): Failure =>
   failed('ERR_DEPLOYMENT_UNKNOWN', `What answers at ${base} is not a keyring (${printable(what.trim())}).`)
 
@@ -75,10 +75,10 @@ function problemFailure(problem: Problem): Failure {
   return new Failure(1, problem, [`${code}: ${printable(detail)}`, printable(hint)])
 }
 
-/** Nothing that a terminal would obey. */
+/** Takes out what a terminal would obey. */
 const printable = (text: string): string => text.replace(/\p{Cc}/gu, '')
 
-/** The platform's code alone: its messages may quote what they were given. */
+/** The reason is the platform's code alone, because its messages may quote what they were given. */
 function reasonOf(error: unknown): string {
   const code = (error as { cause?: { code?: unknown } }).cause?.code
   return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : 'no connection'

@@ -1,14 +1,14 @@
-/** `read`, the one call that every look at the keyring makes, as a fetch: a call by name costs the runtime a third more. */
+/** `read`, the one call that every look at the keyring makes, goes as a fetch, because a call by name costs the runtime a third more. */
 import type { Failure } from '../../src/core/errors.ts'
 import type { KeyringAuthority } from '../../src/core/ports.ts'
 
 type Answer = Awaited<ReturnType<KeyringAuthority['read']>>
 
-/** Objects have no host of their own. */
+/** A URL needs a host, and objects have none. */
 const ORIGIN = 'http://keyring'
 const [BYTES, UNCHANGED, NONE, FAILED] = [200, 204, 404, 500]
 
-/** Without a body one is enough for all. */
+/** A response without a body can be given to everybody. */
 const SAME = new Response(null, { status: UNCHANGED })
 
 export const readUrl = (keyring: string, known: number): string => `${ORIGIN}/${keyring}/${known}`
@@ -21,7 +21,7 @@ export async function answerRead(url: string, read: KeyringAuthority['read']): P
   return answer.value === null ? new Response(null, { status: NONE }) : new Response(answer.value, { status: BYTES })
 }
 
-/** @throws anything, when it is no answer of `answerRead`. */
+/** @throws anything when the response is no answer of `answerRead`. */
 export async function readAnswer(response: Response): Promise<Answer> {
   if (response.status === UNCHANGED) return { ok: true, value: 'unchanged' }
   if (response.status === NONE) return { ok: true, value: null }

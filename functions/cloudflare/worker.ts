@@ -57,7 +57,7 @@ function build(bindings: Bindings) {
 const { say, app, runDue } = build(env as unknown as Bindings)
 let isSaid = false
 
-/** At the first event: while the module is loaded the clock stands at 1970. */
+/** It is said at the first event, because while the module is loaded the clock stands at 1970. */
 function sayOnce(): void {
   isSaid ||= (say(), true)
 }

@@ -1,4 +1,4 @@
-/** The frame of Vault's API over HTTP: paths, seal, token, policy, and the envelope of an answer. */
+/** The dev Vault over HTTP: the paths of Vault's API, what seal, token and policy let through, and the envelope of an answer. */
 import { Hono } from 'hono'
 import type { Context, Next } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -14,7 +14,7 @@ import * as tokens from './tokens.ts'
 
 type Handler = (state: State, request: VaultRequest) => Answer
 
-/** POST and PUT are one to Vault. */
+/** Vault makes no difference between POST and PUT. */
 const WRITE = ['POST', 'PUT']
 const UNSUPPORTED: Answer = { status: 404, errors: ['1 error occurred:\n\t* unsupported path\n\n'] }
 
@@ -84,7 +84,7 @@ async function guard({ sealed, access, logins }: State, context: Context, next: 
   return next()
 }
 
-/** JSON whatever the media type says: `curl -d` sends a form's. */
+/** A body is read as JSON whatever its media type says, because `curl -d` sends a form's. */
 async function readRequest(context: Context): Promise<VaultRequest> {
   const { method, url } = context.req
   const text = await context.req.text()

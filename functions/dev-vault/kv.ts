@@ -1,4 +1,4 @@
-/** A path to its mount, and KV version 1. */
+/** The KV engine of the dev Vault: from a path to its mount, and what version 1 of it answers. */
 import type { Answer, VaultRequest } from './answer.ts'
 import { DONE, NOTHING, found, refused } from './answer.ts'
 import { answerKv2 } from './kv2.ts'
@@ -6,7 +6,7 @@ import { listing } from './listing.ts'
 import type { Mount, Mounts } from './secrets.ts'
 import { seconds } from './time.ts'
 
-/** What Vault calls a lease of a version 1 secret that names none: 32 days. */
+/** A version 1 secret that names no lease has one of 32 days at Vault. */
 const DEFAULT_LEASE_SECONDS = 2_764_800
 
 /** The mount that a path leads to, and the rest of the path. */

@@ -1,4 +1,4 @@
-/** KV version 2: `data`, `metadata`, `delete`, `undelete`, `destroy` and `config` of one mount. */
+/** KV version 2 of the dev Vault: `data`, `metadata`, `delete`, `undelete`, `destroy` and `config` of one mount. */
 import type { Answer, VaultRequest } from './answer.ts'
 import { DONE, NOTHING, found, refused } from './answer.ts'
 import { listing } from './listing.ts'

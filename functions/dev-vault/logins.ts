@@ -1,4 +1,4 @@
-/** Login methods: `approle` and `userpass`. Their roles and users are in memory, as tokens are. */
+/** The login methods of the dev Vault, `approle` and `userpass`. Their roles and users are in memory, as tokens are. */
 import { randomUUID } from 'node:crypto'
 import type { Answer, VaultRequest } from './answer.ts'
 import { DONE, NOTHING, UNKNOWN_TOKEN, found, refused } from './answer.ts'
@@ -7,7 +7,7 @@ import type { State } from './state.ts'
 import { behind } from './system.ts'
 import { issued, tokenOptions } from './tokens.ts'
 
-/** Vault locks a name out after so many failures, for 15 minutes. */
+/** Vault locks a name out after so many failures, for 15 minutes; here until it is restarted. */
 const LOCKOUT = 5
 
 export function addLogin({ logins }: State, { path, body: { type } }: VaultRequest): Answer {
@@ -18,7 +18,7 @@ export function addLogin({ logins }: State, { path, body: { type } }: VaultReque
   return DONE
 }
 
-/** Of `auth/<mount>/<kind>/…`; `null` = no such mount. */
+/** Takes `auth/<mount>/<kind>/…` apart. `null` = there is no such mount. */
 function split(logins: LoginMounts, path: string): { name: string; mount: LoginMount; rest: string[] } | null {
   const below = behind('auth/', path)
   for (const [name, mount] of logins)
@@ -26,7 +26,7 @@ function split(logins: LoginMounts, path: string): { name: string; mount: LoginM
   return null
 }
 
-/** Needs no token. */
+/** Whether the path is a login, which needs no token. */
 export const isLogin = (logins: LoginMounts, path: string): boolean => split(logins, path)?.rest[0] === 'login'
 
 export function answerAuth(state: State, request: VaultRequest): Answer {

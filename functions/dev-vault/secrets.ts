@@ -1,9 +1,9 @@
-/** What the dev Vault keeps: mounts of KV version 1 and 2, and the life of a version. */
+/** The secrets that the dev Vault keeps: mounts of KV version 1 and 2, and the life of a version. */
 import { goDuration, timeNow } from './time.ts'
 
 export interface Version {
   readonly created: string
-  /** May lie in the future; '' = none. */
+  /** The time of its deletion, which may lie in the future; '' = none. */
   deletion: string
   destroyed: boolean
   data: unknown
@@ -24,16 +24,16 @@ export interface Secret {
 export interface Mount {
   readonly version: '1' | '2'
   maxVersions: number
-  /** Of a version 1 mount. */
+  /** The secrets of a version 1 mount. */
   readonly plain: Map<string, Readonly<Record<string, unknown>>>
-  /** Of a version 2 mount. */
+  /** The secrets of a version 2 mount. */
   readonly secrets: Map<string, Secret>
 }
 
-/** By name, without slashes at the ends. Maps, because a path may be `__proto__`. */
+/** The mounts by name, without slashes at the ends. They are Maps, because a path may be `__proto__`. */
 export type Mounts = Map<string, Mount>
 
-/** Vault keeps 10 unless told otherwise. */
+/** Vault keeps 10 versions unless it is told otherwise. */
 const DEFAULT_MAX_VERSIONS = 10
 
 export const newMount = (version: '1' | '2'): Mount => ({
@@ -43,7 +43,7 @@ export const newMount = (version: '1' | '2'): Mount => ({
   secrets: new Map(),
 })
 
-/** The secret, made if need be. */
+/** The secret at a path, which is made if need be. */
 export function secretAt({ secrets }: Mount, path: string, now = timeNow()): Secret {
   const secret = secrets.get(path) ?? newSecret(now)
   secrets.set(path, secret)

@@ -1,4 +1,4 @@
-/** Vault's own paths: seal, mounts, policies. */
+/** The paths below `sys/` of the dev Vault: seal, mounts and policies. */
 import type { Answer, VaultRequest } from './answer.ts'
 import { DONE, found, refused } from './answer.ts'
 import { mountOf } from './kv.ts'
@@ -54,7 +54,7 @@ export function removeMount(state: State, { path }: VaultRequest): Answer {
   return DONE
 }
 
-/** Also of a path below the mount. An unknown mount and one that the token may not see get the same answer. */
+/** The path may also lead below the mount. An unknown mount and one that the token may not see get the same answer. */
 export function showMount(state: State, { path, caller: token }: VaultRequest): Answer {
   const asked = behind('sys/internal/ui/mounts/', path)
   const target = mountOf(state.mounts, asked)

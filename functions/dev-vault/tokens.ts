@@ -1,4 +1,4 @@
-/** The life of a token: made, looked up, renewed, revoked. */
+/** The life of a token of the dev Vault: it is made, looked up, renewed and revoked. */
 import type { Token, TokenOptions } from './access.ts'
 import { secondsLeft } from './access.ts'
 import type { Answer, VaultRequest } from './answer.ts'
@@ -6,7 +6,7 @@ import { DONE, UNKNOWN_TOKEN, found, refused } from './answer.ts'
 import type { State } from './state.ts'
 import { seconds } from './time.ts'
 
-/** As Vault: 32 days. */
+/** A token that names no life has Vault's, 32 days. */
 const DEFAULT_TTL_SECONDS = 2_764_800
 
 export function createToken({ access }: State, { body }: VaultRequest): Answer {
@@ -37,7 +37,7 @@ export interface Wanted {
   readonly renewable: boolean
 }
 
-/** What comes of the wishes of a role, or of whoever makes a token. */
+/** From the wishes of a role, or of whoever makes a token, to what they get. */
 export function tokenOptions({ policies, noDefault, ttl, period, maxTtl, uses, ...wanted }: Wanted): TokenOptions {
   const type = wanted.type === 'batch' ? 'batch' : 'service'
   const [periodSeconds, maxSeconds] = [seconds(period ?? 0), seconds(maxTtl ?? 0)]
@@ -64,7 +64,7 @@ export function lookupSelf(_state: State, { caller }: VaultRequest): Answer {
   return caller === null ? UNKNOWN_TOKEN : found(tokenView(caller))
 }
 
-/** As far as its maximum allows. */
+/** A token is renewed as far as its maximum allows. */
 export function renewSelf(_state: State, { caller: token, body: { increment } }: VaultRequest): Answer {
   if (token === null) return UNKNOWN_TOKEN
   if (token.type === 'batch') return refused('batch tokens cannot be renewed')

@@ -1,4 +1,4 @@
-/** The settings where there are files: those that Vault's TLS names are looked at too, and all problems are told at once. */
+/** Reads the settings where there are files: those that Vault's TLS names are looked at too, and all problems are told at once. */
 import type { Parsed } from '../../src/config/config.ts'
 import { parseConfig, tlsOf } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/names.ts'
@@ -16,7 +16,7 @@ export function readSettings(env: Env, runtime: Exclude<Runtime, 'workers'>): Pa
   return named.length > 0 ? { ok: false, problems: named } : { ...parsed, notices: [...parsed.notices, ...warnings] }
 }
 
-/** Of the login `cert`, whose certificate is the connection's. */
+/** The certificate of the login `cert` is the connection's, and has names of its own. */
 const OF_LOGIN: Readonly<Record<string, string>> = {
   KEYRING_VAULT_CLIENT_CERT: 'KEYRING_VAULT_CERT_AUTH_CERT',
   KEYRING_VAULT_CLIENT_KEY: 'KEYRING_VAULT_CERT_AUTH_CERT_KEY',

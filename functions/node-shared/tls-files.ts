@@ -1,4 +1,4 @@
-/** The files and texts of Vault's TLS: read, and checked to hold together. Nothing that was read is ever shown. */
+/** Reads the files and texts of Vault's TLS, and checks that they hold together. Nothing that was read is ever shown. */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { getCACertificates } from 'node:tls'
@@ -26,7 +26,7 @@ export interface Credentials {
 export interface TlsFiles {
   readonly credentials: Credentials
   readonly problems: readonly Problem[]
-  /** What works today and will not for ever. */
+  /** They tell what works today and will not for ever. */
   readonly warnings: readonly string[]
 }
 
@@ -36,7 +36,7 @@ export const isSpecial = ({ authorities, client, serverName }: VaultTls): boolea
 
 const isPem = (text: string): boolean => text.includes('-----BEGIN ')
 
-/** Another text when a file is another one: time of change, inode and size. A file that is not there is `-`. */
+/** A text that is another one when a file is: it has the time of change, inode and size. A file that is not there is `-`. */
 export function stampOf({ authorities, client }: VaultTls): string {
   const texts = [...(authorities ?? []), ...(client === null ? [] : [client.cert, client.key.reveal()])]
   return texts

@@ -1,4 +1,5 @@
-/** What a caller may do: `action`, or `action:keyring`. `admin` allows everything. */
+/** What a caller may do: a grant is an `action`, or `action:keyring`, and `admin` allows everything. */
+
 export type Action =
   | 'read'
   | 'sync'
@@ -13,7 +14,7 @@ export type Action =
   | 'diagnose'
   | 'admin'
 
-/** `keyring` null = the action concerns no keyring. */
+/** @param keyring `null` = the action concerns none. */
 export function isGranted(grants: ReadonlySet<string>, action: Action, keyring: string | null): boolean {
   if (grants.has('admin') || grants.has(action)) return true
   return keyring !== null && (grants.has(`${action}:${keyring}`) || grants.has(`admin:${keyring}`))

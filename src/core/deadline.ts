@@ -29,7 +29,7 @@ export function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   return withDeadline(ms, (signal) => unlessAborted(signal, late, answer))
 }
 
-/** The same by the waiting side's own signal. The work goes on, for others and for the next request. */
+/** An answer is given up when `signal` aborts. The work goes on, for others and for the next request. */
 export function unlessAborted<T>(signal: AbortSignal, late: () => Error, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(late())
@@ -40,11 +40,11 @@ export function unlessAborted<T>(signal: AbortSignal, late: () => Error, work: P
 }
 
 export interface Patience {
-  /** For the request and for reading its answer, in milliseconds. */
+  /** The request and the reading of its answer have so many milliseconds. */
   readonly ms: number
-  /** Ends the waiting earlier. */
+  /** It ends the waiting earlier. */
   readonly signal?: AbortSignal
-  /** What is thrown when the waiting has ended either way. */
+  /** The error that is thrown when the waiting has ended either way. */
   readonly late: () => Error
 }
 

@@ -1,4 +1,7 @@
-/** Stable codes; part of the public contract. Each has a remedy here, a status in `http/problem.ts` and a row in `docs/errors.md`. Add freely, never rename. */
+/**
+ * The errors of the product. The codes are stable and part of the public contract: each has a remedy here, a status in
+ * `http/problem.ts` and a row in `docs/errors.md`. New ones may be added freely; none is ever renamed.
+ */
 import type { Awaitable } from './awaitable.ts'
 
 export const REMEDIES = {
@@ -128,8 +131,8 @@ export type KeyringErrorCode = keyof typeof REMEDIES
 export type Facts = Readonly<Record<string, string | number>>
 
 /**
- * What a caller or operator can meet. `message`, `remedy` and `facts` are public: they never hold a token, key, secret
- * value or upstream body. There is deliberately no `cause`: foreign errors quote what they were given.
+ * An error that a caller or operator can meet. `message`, `remedy` and `facts` are public: they never hold a token, key, secret
+ * value or upstream body. There is deliberately no `cause`, because foreign errors quote what they were given.
  */
 export class KeyringError extends Error {
   override readonly name = 'KeyringError'

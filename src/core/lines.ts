@@ -1,10 +1,10 @@
-/** What is logged, as lines of JSON without the line end: the same on every platform. */
+/** Everything that is logged, as lines of JSON without the line end: they are the same on every platform. */
 import type { KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
 
-/** Name and frames alone: a foreign error's message may quote what it was given. */
+/** A defect is logged by its name and frames alone, because a foreign error's message may quote what it was given. */
 export function defectLine(error: unknown, request: string): string {
   const frames =
     error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
@@ -43,7 +43,7 @@ export const replicaLine = (work: 'get' | 'set', name: string, error: unknown): 
 let lastTime = Number.NaN
 let lastText = ''
 
-/** Many events share a millisecond. */
+/** The last text is kept, because many events share a millisecond. */
 function isoTime(ms: number): string {
   if (ms !== lastTime) {
     lastText = new Date(ms).toISOString()

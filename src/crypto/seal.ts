@@ -8,14 +8,14 @@ import { derivedKey, wrap } from './wrapping.ts'
 export { parseSigned } from './wrapping.ts'
 export type { WrappingKey } from './wrapping.ts'
 
-/** What one keyring's record is sealed with: one wrapping key's pair of subkeys. */
+/** One keyring's record is sealed with this: one wrapping key's pair of subkeys. */
 interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'sign' | 'verify'> {
   sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
   openMaterial(keyId: string, sealed: string, weak: boolean): Promise<KeyMaterial>
 }
 
-/** The first seals; all open, by id and never by trial. */
+/** The first one seals. Each opens what names it by its id, and none is tried on anything else. */
 export interface SealerSet {
   readonly first: Sealer
   /** @throws `ERR_WRAPPING_KEY_MISSING`. */

@@ -1,4 +1,4 @@
-/** How a step says what it found. */
+/** The words in which a step says what it found. */
 import { KeyringError } from '../../core/errors.ts'
 import type { Facts } from '../../core/errors.ts'
 import type { Check, Finding } from '../../core/findings.ts'

@@ -1,4 +1,4 @@
-/** The mount, what the token may do there, and how the server says that there was too much. */
+/** The doctor's look at the mount, at what the token may do there, and at how the server says that there was too much. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
@@ -27,7 +27,7 @@ export async function lookAtMount({ reader, source }: DoctorParts, signal: Abort
 
 const ENOUGH: ReadonlySet<string> = new Set(['read', 'list', 'deny'])
 
-/** What the keyring needs, and nothing else. */
+/** The rights that the keyring needs; a token should have nothing else. */
 const NEEDED: Readonly<Record<SourceId['kind'], (mount: string, path: string) => Readonly<Record<string, string>>>> = {
   kv2: (mount, path) => ({ [`${mount}/metadata/${path}`]: 'read', [`${mount}/data/${path}`]: 'read' }),
   kv1: (mount, path) => ({ [`${mount}/${path}`]: 'list', [`${mount}/${path}/1`]: 'read' }),
@@ -68,7 +68,7 @@ function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
 
 const quotaReply = z.object({ data: z.object({ enable_rate_limit_response_headers: z.boolean() }) })
 
-/** Only operators may see it; without the header a client can only guess how long to wait. */
+/** Without that header a client can only guess how long to wait. Most tokens may not see the setting: it is for operators. */
 export async function lookAtRateLimit({ reader }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const reply = await reader.probe({ segments: ['sys', 'quotas', 'config'], signal }).catch(asFailed('rate-limit'))
   const parsed = isFinding(reply) ? null : z.safeParse(quotaReply, reply.body)

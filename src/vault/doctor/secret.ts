@@ -1,4 +1,4 @@
-/** The secret itself: is its current version a key, and when will versions be lost? */
+/** The doctor's look at the secret itself: is its current version a key, and when will versions be lost? */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'

@@ -1,4 +1,4 @@
-/** The server itself: is it Vault, is it open, and what time does it think it is? */
+/** The doctor's look at the server: is it Vault, is it open, and what time does it think it is? */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
@@ -14,7 +14,7 @@ const healthReply = z.object({
 })
 type Health = z.output<typeof healthReply>
 
-/** Every state is answered with 200, so that the body tells. */
+/** With this query every state is answered with 200, so that the body tells. */
 const QUERY = { standbyok: 'true', perfstandbyok: 'true', sealedcode: '200', uninitcode: '200', drsecondarycode: '200' }
 
 export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -32,7 +32,7 @@ function stateOf({ initialized, sealed, standby, version }: Health, host: string
   return ok('server', `Version ${version}, unsealed, ${standby ? 'a standby' : 'active'}.`, { version })
 }
 
-/** Seconds of difference that a signed request or a JWT may still survive. */
+/** A signed request or a JWT may still survive so many seconds of difference. */
 const MUCH = 30
 
 /** @param here seconds since 1970. */

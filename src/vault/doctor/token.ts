@@ -1,4 +1,4 @@
-/** The login, and what the token that it gives is good for. */
+/** The doctor's look at the login, and at what the token that it gives is good for. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
@@ -25,7 +25,7 @@ type Lookup = z.output<typeof lookupReply>['data']
 
 const LOOKUP = ['auth', 'token', 'lookup-self']
 
-/** Logs in when there is no token, never while the last failure keeps logins off. */
+/** The reader logs in when there is no token, but never while the last failure keeps logins off. */
 export async function lookAtToken(
   { reader, source, login }: DoctorParts,
   signal: AbortSignal,
@@ -46,7 +46,7 @@ export async function lookAtToken(
   }
 }
 
-/** Below this life, in seconds, a token that cannot be renewed needs a person soon. */
+/** A token that cannot be renewed and lives for less, in seconds, needs a person soon. */
 const SHORT = 86_400
 
 function describe(token: Lookup, namespace: string): Finding {
@@ -69,7 +69,7 @@ function lifeOf({ ttl, renewable, type, num_uses: uses }: Lookup): string {
   return `a ${type} token, ${ends}, ${renewable ? 'renewable' : 'not renewable'}${uses > 0 ? `, ${uses} uses left` : ''}`
 }
 
-/** A token of the root namespace may be meant; the community edition of Vault gives no other, whatever is asked for. */
+/** This is a warning alone, since a token of the root namespace may be meant; the community edition of Vault gives no other, whatever is asked for. */
 function remedyForNamespace({ namespace_path: path }: Lookup, namespace: string): string | null {
   if (namespace === '' || path === `${namespace}/`) return null
   return `The token is not of the namespace "${namespace}". Use one of it; the community edition of Vault has no namespaces, and reads the root namespace in silence.`

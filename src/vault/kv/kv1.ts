@@ -9,7 +9,7 @@ import { ask, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
 import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 
-/** The engine knows no time of creation: a folder that was emptied and filled again is the same one. */
+/** The engine knows no time of creation, so that a folder that was emptied and filled again is the same one. */
 const INCARNATION = 'kv1'
 const MOST = 99_999
 
@@ -31,7 +31,7 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
   return present.length === 0 ? refuseOtherLayout(parts, signal) : observation(new Set(present))
 }
 
-/** What is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
+/** A version that is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
 function observation(present: ReadonlySet<number>): Observation {
   const current = Math.max(...present)
   const versions = Array.from({ length: current }, (_, index) => {

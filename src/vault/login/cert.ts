@@ -1,4 +1,4 @@
-/** `cert`: the client certificate of the connection. The transport presents it; the login only names the role. */
+/** `cert`: the login by the client certificate of the connection. The transport presents it; the login only names the role. */
 import type { CertSettings } from '../../core/login-settings.ts'
 import { readText } from './credential.ts'
 import type { LoginMethod, LoginParts } from './method.ts'

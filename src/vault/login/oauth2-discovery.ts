@@ -1,4 +1,4 @@
-/** The token endpoint of an issuer: OpenID Connect Discovery, or RFC 8414. */
+/** Finds the token endpoint of an issuer, by OpenID Connect Discovery or RFC 8414. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { LoginParts } from './method.ts'
@@ -7,7 +7,7 @@ import { ask, isSafeUrl } from './outside.ts'
 
 const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
 
-/** The document must name the very issuer that was asked for: RFC 8414 section 3.3. */
+/** The document must name the very issuer that was asked for (RFC 8414 section 3.3). */
 export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, signal: AbortSignal): Promise<string> {
   let answer = null
   for (const url of documents(issuer)) {

@@ -40,7 +40,7 @@ async function accessToken(settings: OAuth2Settings, parts: LoginParts, signal: 
   if (answer?.status !== 200) throw refusedBy(endpoint, answer)
   const reply = z.safeParse(tokenReply, parseJson(answer.text))
   if (!reply.success) throw oauthError('ERR_OAUTH2_ANSWER_INVALID', endpoint, 'sent no access token')
-  // Vault would only say that it is malformed.
+  // Vault would only say that such a token is malformed.
   if (!hasJwtForm(reply.data.access_token))
     throw oauthError('ERR_OAUTH2_TOKEN_OPAQUE', endpoint, 'issued an opaque access token, which Vault cannot check')
   return reply.data.access_token

@@ -1,4 +1,4 @@
-/** The file of the method that the settings name. */
+/** Opens the login method that the settings name. */
 import type { LoginSettings } from '../../core/login-settings.ts'
 import { appRoleLogin } from './approle.ts'
 import { awsIamLogin } from './aws-iam.ts'

@@ -1,4 +1,4 @@
-/** Requests of a login to others than Vault: bounded in time and size, no redirects, and no text of theirs is passed on. */
+/** Requests of a login to others than Vault: they are bounded in time and size, follow no redirects, and pass on no text of theirs. */
 import { readText } from '../../core/body.ts'
 import { exchange } from '../../core/deadline.ts'
 import { isLoopback } from '../../core/loopback.ts'
@@ -14,15 +14,15 @@ export interface OutsideRequest {
   readonly method?: 'GET' | 'POST' | 'PUT'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** Milliseconds. */
+  /** Milliseconds; 5 s unless set. */
   readonly timeoutMs?: number
 }
 
-/** A token with many claims has some KiB. */
+/** More than this is no answer: a token with many claims has some KiB. */
 const MOST_BYTES = 256 * 1024
 const TIMEOUT_MS = 5000
 
-/** `null` = no answer: unreachable, too slow, too long. Nothing is repeated. */
+/** `null` = there is no answer: the other side is unreachable, or its answer too slow or too long. Nothing is repeated. */
 export async function ask(
   { fetch }: Pick<LoginParts, 'fetch'>,
   { url, timeoutMs: ms = TIMEOUT_MS, ...init }: OutsideRequest,
@@ -37,7 +37,7 @@ export async function ask(
   return answered.catch(() => null)
 }
 
-/** `https`, or plain http to loopback; nobody before an `@`. */
+/** An address is safe with `https`, or with plain http to loopback, and when nobody stands before an `@`. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)

@@ -1,4 +1,4 @@
-/** Vault as logins see it, and the two things that are done to a token that it issued. */
+/** Vault as logins see it, and what is done to a token that it issued: it is renewed, revoked, and looked at once for its namespace. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
@@ -14,9 +14,9 @@ const STEP = { step: 'login' }
 export interface TokenVault extends LoginVault {
   /** @throws `ERR_VAULT_DENIED` or `ERR_VAULT_REQUEST_REFUSED` when it cannot be renewed; else an outage. */
   renew(token: Secret, signal: AbortSignal): Promise<IssuedToken>
-  /** Best effort. */
+  /** Revokes it, best effort. */
   revoke(token: Secret, signal: AbortSignal): Promise<void>
-  /** Costs one request where a namespace is configured, none elsewhere. @throws `ERR_VAULT_NAMESPACE_IGNORED`. */
+  /** The check costs one request where a namespace is configured, none elsewhere. @throws `ERR_VAULT_NAMESPACE_IGNORED`. */
   checkNamespace(token: Secret, signal: AbortSignal): Promise<'checked' | 'nothing to check'>
 }
 
@@ -69,7 +69,7 @@ export function tokenVault(transport: VaultTransport, address: string, namespace
   }
 }
 
-/** In Vault's form, `team/keys/`; `null` = the root namespace. */
+/** The namespace in Vault's form, `team/keys/`; `null` = the root namespace. */
 function pathOf(namespace: string): string | null {
   const name = namespace.replace(/^\/+|\/+$/g, '')
   return name === '' || name === 'root' ? null : `${name}/`

@@ -10,14 +10,14 @@ export interface TokenInUse {
   readonly generation: number
 }
 
-/** Between two looks at the store while somebody else logs in, in milliseconds: twice as long each time. */
+/** The pause between two looks at the store while somebody else logs in, in milliseconds; it doubles each time. */
 const LOOK_MS = { first: 50, most: 1000 }
-/** The store cannot be read: a held token is used for so long before the next look, in milliseconds. */
+/** A held token is used for so long before the next look when the store cannot be read, in milliseconds. */
 const STORE_PAUSE_MS = 10_000
 
 export class TokenLife {
   readonly #parts: TokenParts
-  /** By the refused generation, 0 = none: who asks at the same time shares one look and one login. */
+  /** Looks under way, by the refused generation (0 = none): whoever asks at the same time shares one look and one login. */
   readonly #looking = new Map<number, Promise<Outcome>>()
   #held: HeldToken | null = null
   /** Looks in a row at which somebody else was logging in. */
@@ -27,19 +27,19 @@ export class TokenLife {
     this.#parts = parts
   }
 
-  /** For one request. @throws `ERR_LEASE_HELD` at the signal, and what the last login or renewal threw until its next try. */
+  /** A token for one request. @throws `ERR_LEASE_HELD` at the signal, and what the last login or renewal threw until its next try. */
   async token(signal: AbortSignal): Promise<TokenInUse> {
     const token = await this.#above(null, signal)
     if (token === null) throw new TypeError('Nothing was refused.')
     return token
   }
 
-  /** Of a later generation than the refused one, after a login if need be. `null` = a new login did not help lately. */
+  /** A token of a later generation than the refused one, after a login if need be. `null` = a new login did not help lately. */
   after(refusal: Refusal, signal: AbortSignal): Promise<TokenInUse | null> {
     return this.#above(refusal, signal)
   }
 
-  /** The later one was refused as well. */
+  /** Says that the later one was refused as well. */
   giveUp(refusal: Refusal): Promise<void> {
     return giveUp(this.#parts, refusal)
   }
@@ -86,7 +86,7 @@ export class TokenLife {
     return clock.sleep(ms, new AbortController().signal)
   }
 
-  /** Two looks at a time need not end in their order. */
+  /** Two looks at a time need not end in their order, so that the later generation stays. */
   #hasLater({ generation }: HeldToken): boolean {
     const held = this.#held
     return held !== null && held.generation > generation && this.#isUsable(held)

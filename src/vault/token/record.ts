@@ -1,4 +1,4 @@
-/** The stored form of a token's state; it is sealed whole. What cannot be read counts as nothing: a token can be had again. */
+/** The stored form of a token's state, which is sealed whole. A state that cannot be read counts as none, because a token can be had again. */
 import * as z from 'zod/mini'
 import type { Failure } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'

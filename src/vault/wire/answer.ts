@@ -1,4 +1,4 @@
-/** One answer of Vault: read up to a limit, told apart, and whether asking again could go better. */
+/** One answer of Vault: it is read up to a limit, told from others, and says whether asking again could go better. */
 import { parseJson, readText } from '../../core/body.ts'
 import type { KeyringError } from '../../core/errors.ts'
 import { MAX_VAULT_BODY_BYTES } from '../../core/limits.ts'
@@ -79,7 +79,7 @@ function isOfStandby({ host, path }: Target, { status, headers }: Response): boo
   return status === 307 && location !== null && location.host !== host && location.pathname === path
 }
 
-/** As Vault's own client, and the two 400s that pass by themselves. Unsealing takes people: a sealed Vault is not asked again. */
+/** Vault's own client repeats the same, but for the two 400s that pass by themselves. A sealed Vault is not asked again, because unsealing takes people. */
 function mayRepeat(repeat: Repeat, status: number, texts: readonly string[]): boolean {
   const says = (pattern: RegExp) => texts.some((text) => pattern.test(text))
   if (repeat === 'once' || says(/is sealed/)) return false
@@ -94,7 +94,7 @@ function retryAfter(response: Response): number | null {
   return /^\d{1,6}$/.test(header) ? Number(header) : null
 }
 
-/** The header has whole seconds, cut off: at its end a version that was deleted within this second counts as deleted. */
+/** The header has whole seconds, cut off. The end of that second is taken, so that a version that was deleted within it counts as deleted. */
 function serverTime(response: Response, clock: Clock): number {
   const date = Date.parse(response.headers.get('date') ?? '')
   return Number.isNaN(date) ? clock.now() : date + 999

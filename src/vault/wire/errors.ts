@@ -1,4 +1,4 @@
-/** What Vault, or the way to it, answered: one error that says what to do. Foreign texts are matched, never passed on. */
+/** From what Vault, or the way to it, answered to one error that says what to do. Foreign texts are matched, never passed on. */
 import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 
@@ -12,7 +12,7 @@ export interface Target {
 
 export interface Trouble {
   readonly code: KeyringErrorCode
-  /** Which one failed; workerd does not always say. */
+  /** The step that failed; workerd does not always say which. */
   readonly step: 'unknown' | 'dns' | 'connect' | 'tls' | 'login' | 'read'
   /** The rest of a sentence that begins with "Vault at <host>". */
   readonly what: string
@@ -36,13 +36,13 @@ export interface Answer {
   readonly texts: readonly string[] | null
 }
 
-/** What an answer that is no success, and no plain 404, means. */
+/** Says what an answer means that is no success, and no plain 404. */
 export type ErrorOf = (target: Target, answer: Answer, retryAfterSeconds: number | null) => KeyringError
 
 const has = ({ texts }: Answer, ...parts: readonly string[]): boolean =>
   texts?.some((text) => parts.some((part) => text.includes(part))) ?? false
 
-/** The first that fits. Texts differ between servers and releases: parts of them are looked for, never equality. */
+/** The first one that fits counts. Texts differ between servers and releases, so that parts of them are looked for, never equality. */
 const KNOWN: readonly {
   readonly code: KeyringErrorCode
   readonly what: string
@@ -96,6 +96,6 @@ export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
   })
 }
 
-/** A token that is not known (any more) is told from one that may not: OpenBao says less then, Vault more. */
+/** A token that is not known (any more) is told from one that may not by its text: OpenBao says less then, Vault more. */
 const deniedBy = (answer: Answer): 'token' | 'policy' =>
   has(answer, 'invalid token') || answer.texts?.join() === 'permission denied' ? 'token' : 'policy'

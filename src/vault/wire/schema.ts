@@ -1,4 +1,4 @@
-/** The answers of Vault that are read, as far as they are read: unknown fields are ignored. */
+/** The answers of Vault, as far as they are read: unknown fields are ignored. */
 import * as z from 'zod/mini'
 
 const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))))
@@ -18,10 +18,10 @@ export const dataReply = z.object({
   data: z.object({ data: z.nullable(z.record(z.string(), z.unknown())), metadata: versionMetadata }),
 })
 
-/** A 404 with a body: the version is deleted or destroyed. */
+/** A 404 with this body says that the version is deleted or destroyed. */
 export const goneReply = z.object({ data: z.object({ metadata: versionMetadata }) })
 
-/** KV version 1. */
+/** These two are answers of KV version 1. */
 export const listReply = z.object({ data: z.object({ keys: z.array(z.string()) }) })
 export const plainReply = z.object({ data: z.record(z.string(), z.unknown()) })
 
@@ -29,7 +29,7 @@ export const mountReply = z.object({
   data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }),
 })
 
-/** Of a login, and of a renewal. */
+/** The answer to a login, and to a renewal. */
 export const authReply = z.object({
   auth: z.object({
     client_token: z.string(),
@@ -41,7 +41,7 @@ export const authReply = z.object({
   }),
 })
 
-/** Of lookup-self. Absent = the root namespace, or a server without namespaces. */
+/** The answer to lookup-self. An absent path = the root namespace, or a server without namespaces. */
 export const lookupReply = z.object({ data: z.object({ namespace_path: z.optional(z.string()) }) })
 
 const errors = z.object({ errors: z.array(z.string()) })
