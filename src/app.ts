@@ -19,8 +19,8 @@ import type {
 } from './core/ports.ts'
 import type { Probe } from './core/findings.ts'
 import { createHttp } from './http/app.ts'
-import type { Source } from './keyring/authority.ts'
-import { createAuthority as createKeyringAuthority } from './keyring/authority.ts'
+import { Authority } from './keyring/authority.ts'
+import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
@@ -78,7 +78,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, examine: (signal) => examine({ ...way, source: openSource(null) }, signal) }]
     }),
   )
-  return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
 }
 
 /** What `createApp` needs of the settings. */

@@ -1,8 +1,9 @@
 /** `read`, the one call that every look at the keyring makes, as a fetch: a call by name costs the runtime a third more. */
-import type { Failure } from '../../src/core/errors.ts'
-import type { KeyringAuthority } from '../../src/core/ports.ts'
+import type { Failure, Result } from '../../src/core/errors.ts'
+import type { AnswerTo, Message } from '../../src/core/ports.ts'
 
-type Answer = Awaited<ReturnType<KeyringAuthority['read']>>
+type Read = Message<'read'>
+type ReadResult = Result<AnswerTo<'read'>>
 
 /** Objects have no host of their own. */
 const ORIGIN = 'http://keyring'
@@ -11,18 +12,18 @@ const [BYTES, UNCHANGED, NONE, FAILED] = [200, 204, 404, 500]
 /** Without a body one is enough for all. */
 const SAME = new Response(null, { status: UNCHANGED })
 
-export const readUrl = (keyring: string, known: number): string => `${ORIGIN}/${keyring}/${known}`
+export const readUrl = ({ keyring, known }: Read): string => `${ORIGIN}/${keyring}/${known}`
 
-export async function answerRead(url: string, read: KeyringAuthority['read']): Promise<Response> {
+export async function answerRead(url: string, read: (message: Read) => Promise<ReadResult>): Promise<Response> {
   const [keyring = '', known = ''] = url.slice(ORIGIN.length + 1).split('/')
-  const answer = await read(keyring, Number(known))
+  const answer = await read({ call: 'read', keyring, known: Number(known) })
   if (!answer.ok) return Response.json(answer.error, { status: FAILED })
   if (answer.value === 'unchanged') return SAME
   return answer.value === null ? new Response(null, { status: NONE }) : new Response(answer.value, { status: BYTES })
 }
 
 /** @throws anything, when it is no answer of `answerRead`. */
-export async function readAnswer(response: Response): Promise<Answer> {
+export async function readAnswer(response: Response): Promise<ReadResult> {
   if (response.status === UNCHANGED) return { ok: true, value: 'unchanged' }
   if (response.status === NONE) return { ok: true, value: null }
   if (response.status === BYTES) return { ok: true, value: new Uint8Array(await response.arrayBuffer()) }

@@ -169,6 +169,12 @@ export async function settle<T>(work: () => Awaitable<T>): Promise<Result<T>> {
   }
 }
 
+/** The same, where nothing was tried. */
+export const refusal = (...why: ConstructorParameters<typeof KeyringError>): Result<never> => ({
+  ok: false,
+  error: failure(new KeyringError(...why)),
+})
+
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value
   const { code, message, remedy, facts } = result.error
