@@ -89,7 +89,7 @@ export function createApp(config: AppConfig, ports: AppPorts): Hono {
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
-    keyring: keyrings(config, ports),
+    keyring: openKeyrings(config, ports),
     audit,
     clock,
     onDefect,
@@ -97,7 +97,7 @@ export function createApp(config: AppConfig, ports: AppPorts): Hono {
 }
 
 /** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
-export function keyrings(
+export function openKeyrings(
   config: Omit<AppConfig, 'apiTokens'>,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {

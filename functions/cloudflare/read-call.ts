@@ -1,5 +1,5 @@
 /** `read`, the one call that every look at the keyring makes, as a fetch: a call by name costs the runtime a third more. */
-import type { Failure, Result } from '../../src/core/errors.ts'
+import type { ErrorData, Result } from '../../src/core/errors.ts'
 import type { AnswerTo, Message } from '../../src/core/ports.ts'
 
 type Read = Message<'read'>
@@ -27,5 +27,5 @@ export async function readAnswer(response: Response): Promise<ReadResult> {
   if (response.status === UNCHANGED) return { ok: true, value: 'unchanged' }
   if (response.status === NONE) return { ok: true, value: null }
   if (response.status === BYTES) return { ok: true, value: new Uint8Array(await response.arrayBuffer()) }
-  return { ok: false, error: (await response.json()) as Failure }
+  return { ok: false, error: (await response.json()) as ErrorData }
 }

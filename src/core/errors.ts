@@ -146,16 +146,16 @@ export class KeyringError extends Error {
 }
 
 /** An error as plain data: what crosses a process boundary and what the status record keeps. */
-export interface Failure {
+export interface ErrorData {
   readonly code: KeyringErrorCode
   readonly message: string
   readonly remedy: string
   readonly facts: Facts
 }
 
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure }
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData }
 
-function failure(error: unknown): Failure {
+function failure(error: unknown): ErrorData {
   if (!(error instanceof KeyringError)) throw error
   return { code: error.code, message: error.message, remedy: error.remedy, facts: error.facts }
 }

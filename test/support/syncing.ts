@@ -7,7 +7,7 @@ import { vaultFetch } from '../../functions/node-shared/vault-fetch.ts'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Clock, RecordStore, SyncOptions, SyncReport } from '../../src/core/ports.ts'
-import type { Failure } from '../../src/core/errors.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Verbs } from './verbs.ts'
@@ -23,7 +23,7 @@ export interface Syncing {
   /** @throws what the sync was refused for. */
   sync(more?: Partial<SyncOptions>): Promise<SyncReport>
   /** The error of a sync that must fail. */
-  refusal(more?: Partial<SyncOptions>): Promise<Failure>
+  refusal(more?: Partial<SyncOptions>): Promise<ErrorData>
   shown(): Promise<{ ids: readonly string[]; active: string | null; sources: readonly string[] }>
   close(): Promise<void>
 }

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ask as askDeployment } from '../../functions/cli/answer.ts'
 import { systemClock } from '../../functions/node-shared/clock.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { ask } from '../../src/vault/login/outside.ts'
+import { askOutside } from '../../src/vault/login/outside.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
 import { NEVER, refusal } from '../support/logins.ts'
 
@@ -45,7 +45,7 @@ it('of a request to Vault', async () => {
 })
 
 it('of a request to an identity provider', async () => {
-  const answer = ask({ clock: systemClock, fetch: send }, { url: address, timeoutMs }, NEVER)
+  const answer = askOutside({ clock: systemClock, fetch: send }, { url: address, timeoutMs }, NEVER)
   await collectUnderWay()
   expect(await answer).toBeNull()
 })

@@ -25,7 +25,7 @@ const MOST_BYTES = 256 * 1024
 const TIMEOUT_MS = 5000
 
 /** `null` = no answer: unreachable, too slow, too long. Nothing is repeated. */
-export async function ask(
+export async function askOutside(
   { clock, fetch }: Outside,
   { url, timeoutMs = TIMEOUT_MS, ...init }: OutsideRequest,
   signal: AbortSignal,

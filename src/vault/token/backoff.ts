@@ -1,5 +1,5 @@
 /** How long a failure keeps from the next login: pure decisions on the stored state. Times are milliseconds. */
-import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import type { Refusal, TokenState } from './state.ts'
 
 /** Passes by itself: tried again soon. Anything else waits for an operator, and Vault locks out after five failures. */
@@ -45,7 +45,7 @@ export const leastWait = (code: KeyringErrorCode, count: number): number =>
   doubled(isOutage(code) ? OUTAGE_WAIT : CIRCUIT_WAIT, count)
 
 /** Up to a quarter more than the least, so that not all come at once; never before what Retry-After says. */
-export function failed(state: TokenState, error: Failure, now: number, random: number): TokenState {
+export function afterFailure(state: TokenState, error: ErrorData, now: number, random: number): TokenState {
   const last = state.failing
   const count = last !== null && isOutage(last.error.code) === isOutage(error.code) ? last.count + 1 : 1
   const asked = Math.min(Number(error.facts['retryAfterSeconds'] ?? 0) * SECOND, CIRCUIT_WAIT.most)

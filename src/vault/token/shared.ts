@@ -1,11 +1,11 @@
 /** The token that a deployment shares: read from the store, and renewed or replaced by one instance at a time. */
 import { withDeadline } from '../../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../../core/errors.ts'
-import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { TokenItems } from './sealed-items.ts'
-import { denied, failed } from './backoff.ts'
+import { afterFailure, denied } from './backoff.ts'
 import { decodeState, encodeState } from './record.ts'
 import type { Refusal, SharedToken, TokenState, Work } from './state.ts'
 import { NO_TOKEN, isLeased, leased, nextStep, released } from './state.ts'
@@ -31,7 +31,7 @@ export interface HeldToken {
 }
 
 /** 'wait' = somebody else is at it; 'again' = the state has changed; 'denied' = a new login does not help. */
-export type Outcome = HeldToken | 'wait' | 'again' | 'denied'
+export type StepOutcome = HeldToken | 'wait' | 'again' | 'denied'
 
 interface Loaded {
   readonly name: string
@@ -40,7 +40,7 @@ interface Loaded {
 }
 
 /** One look, and the work if there is some and nobody is at it. @throws the failure of the last try, until the next one. */
-export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<Outcome> {
+export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<StepOutcome> {
   return withDeadline(LEASED_WORK_MS, async (signal) => {
     const loaded = await load(parts, signal)
     const { state } = loaded
@@ -49,7 +49,7 @@ export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<Outc
     if (step.kind === 'use') return held(state.generation, step.token, step.until, Infinity)
     if (step.kind === 'failed') throw untilNextTry(step.error, step.nextTry - now)
     if (step.kind === 'wait' || step.kind === 'denied') return step.kind
-    return underLease(parts, loaded, step, refusal, signal)
+    return workUnderLease(parts, loaded, step, refusal, signal)
   })
 }
 
@@ -78,13 +78,13 @@ async function load({ method, items, address, namespace }: TokenParts, signal: A
   return { name, state: NO_TOKEN, version: await items.version(name) }
 }
 
-async function underLease(
+async function workUnderLease(
   parts: TokenParts,
   { name, state, version }: Loaded,
   work: Work,
   refusal: Refusal | null,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<StepOutcome> {
   const { clock, random } = parts
   const taken = await write(parts, name, leased(state, clock.now()), version)
   if (taken === 'conflict') return 'again'
@@ -95,7 +95,7 @@ async function underLease(
     },
   )
   if (result.ok) return publish(parts, name, taken, result.value, replacedBy(result.value, state, refusal), signal)
-  await write(parts, name, failed(state, result.error, clock.now(), random()), taken)
+  await write(parts, name, afterFailure(state, result.error, clock.now(), random()), taken)
   return 'again'
 }
 
@@ -107,7 +107,7 @@ async function publish(
   { state, token, uses, isNew }: Done,
   replaced: Secret | null,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<StepOutcome> {
   const written = await settle(() => write(parts, name, state, version))
   const isWritten = written.ok && written.value !== 'conflict'
   const left = isWritten ? replaced : isNew ? token.secret : null
@@ -138,6 +138,6 @@ const held = (generation: number, { secret, expires }: SharedToken, until: numbe
   uses,
 })
 
-function untilNextTry({ code, message, remedy, facts }: Failure, ms: number): KeyringError {
+function untilNextTry({ code, message, remedy, facts }: ErrorData, ms: number): KeyringError {
   return new KeyringError(code, message, { remedy, facts: { ...facts, retryAfterSeconds: Math.ceil(ms / 1000) } })
 }

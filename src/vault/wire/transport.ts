@@ -4,7 +4,7 @@ import type { Clock, Fetch } from '../../core/ports.ts'
 import { Sending } from '../../core/sending.ts'
 import type { Attempt, Repeat, VaultReply } from './answer.ts'
 import { final, mayPass, settleResponse } from './answer.ts'
-import type { ErrorOf, Target } from './errors.ts'
+import type { ErrorOf, Destination } from './errors.ts'
 import { fromStatus, vaultError } from './errors.ts'
 import { vaultUrl } from './path.ts'
 import { fromThrown } from './unreached.ts'
@@ -132,5 +132,5 @@ async function attempt(parts: TransportParts, { url, init, signal, repeat, error
   }
 }
 
-const timedOut = (target: Target, timeoutMs: number): KeyringError =>
+const timedOut = (target: Destination, timeoutMs: number): KeyringError =>
   vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
