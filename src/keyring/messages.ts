@@ -13,10 +13,13 @@ export const distantAuthority = (send: (message: Message) => Promise<unknown>): 
   call: <O extends Operation>(message: Message<O>) => send(message as Message) as Promise<Result<AnswerTo<O>>>,
 })
 
-/** The store alone answers it, at once. */
-export const isLook = (call: Operation): boolean => call === 'read' || call === 'status'
+/** What the store alone answers, at once. */
+const LOOKS = { read: true, status: true } satisfies { readonly [O in Operation]?: true }
+export type Look = keyof typeof LOOKS
 
-/** An object with this field alone stands for bytes. */
+export const isLook = (call: Operation): boolean => call in LOOKS
+
+/** An object with this field stands for bytes. */
 const BYTES = '$base64'
 
 export function toJson(value: unknown): unknown {

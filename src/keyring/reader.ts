@@ -5,7 +5,7 @@ import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore } from
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import { Ledger } from './ledger.ts'
-import type { Handlers } from './messages.ts'
+import type { Handlers, Look } from './messages.ts'
 import type { StoredStatus } from './status.ts'
 import { StatusLog, nextTry } from './status.ts'
 
@@ -58,7 +58,7 @@ export function readingAuthority(
   const looks: Partial<Handlers> = {
     read: async ({ keyring, known }) => (await reader(keyring)).read(known),
     status: async ({ keyring }) => withoutReplica(await (await reader(keyring)).status()),
-  }
+  } satisfies Pick<Handlers, Look>
   return {
     call(message) {
       const look = looks[message.call]
