@@ -19,8 +19,8 @@ import type {
 } from './core/ports.ts'
 import type { Probe } from './core/findings.ts'
 import { createHttp } from './http/app.ts'
-import type { Source } from './keyring/authority.ts'
-import { createAuthority as createKeyringAuthority } from './keyring/authority.ts'
+import { Authority } from './keyring/authority.ts'
+import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
@@ -78,7 +78,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, examine: (signal) => examine({ ...way, source: openSource(null) }, signal) }]
     }),
   )
-  return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
 }
 
 /** What `createApp` needs of the settings. */
@@ -89,7 +89,7 @@ export function createApp(config: AppConfig, ports: AppPorts): Hono {
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
-    keyring: keyrings(config, ports),
+    keyring: openKeyrings(config, ports),
     audit,
     clock,
     onDefect,
@@ -97,7 +97,7 @@ export function createApp(config: AppConfig, ports: AppPorts): Hono {
 }
 
 /** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
-export function keyrings(
+export function openKeyrings(
   config: Omit<AppConfig, 'apiTokens'>,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {

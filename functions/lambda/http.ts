@@ -31,8 +31,8 @@ function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings
   const aws = signedAws(env)
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
-  const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings)
-  return invokingAuthority(reading, { aws, syncFunction, leftMs })
+  const invoking = invokingAuthority({ aws, syncFunction, leftMs })
+  return readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
 }
 
 function build(env: Env) {

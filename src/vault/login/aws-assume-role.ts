@@ -5,7 +5,7 @@ import type { AwsKeys } from './aws-signature.ts'
 import { FORM, signedHeaders } from './aws-signature.ts'
 import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 
 /** The keys live for so many seconds: the least that STS grants, and the signature lasts as long. */
 const LIFE = '900'
@@ -48,7 +48,7 @@ async function keysFrom(
   parts: LoginParts,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
-  const answer = await ask(parts, { url, method: 'POST', headers, body }, signal)
+  const answer = await askOutside(parts, { url, method: 'POST', headers, body }, signal)
   const facts = { host: new URL(url).host }
   if (answer === null || answer.status === 429 || answer.status >= 500)
     throw new KeyringError('ERR_AWS_UNAVAILABLE', `AWS STS at ${facts.host} does not answer.`, { facts })

@@ -3,7 +3,7 @@ import { parseJson, readText } from '../../core/body.ts'
 import type { KeyringError } from '../../core/errors.ts'
 import { MAX_VAULT_BODY_BYTES } from '../../core/limits.ts'
 import type { Clock } from '../../core/ports.ts'
-import type { ErrorOf, Target } from './errors.ts'
+import type { ErrorOf, Destination } from './errors.ts'
 import { vaultError } from './errors.ts'
 import { errorTexts } from './schema.ts'
 import { fromPlaintextToTls, fromProxy } from './unreached.ts'
@@ -35,7 +35,7 @@ export interface Attempt {
 export const final = (error: KeyringError): Attempt => ({ error, retry: false, waitMs: 0 })
 
 export async function settleResponse(
-  target: Target,
+  target: Destination,
   response: Response,
   { clock, repeat, errorOf }: { clock: Clock; repeat: Repeat; errorOf: ErrorOf },
 ): Promise<Attempt> {
@@ -66,7 +66,7 @@ const isReply = (status: number, texts: readonly string[] | null): status is 200
 export const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'
 
 /** A standby that cannot forward names the leader, for seconds a dead one: the configured address is asked again. */
-async function redirected(target: Target, response: Response, repeat: Repeat): Promise<Attempt> {
+async function redirected(target: Destination, response: Response, repeat: Repeat): Promise<Attempt> {
   await response.body?.cancel()
   const error = vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', {
     vaultStatus: response.status,
@@ -74,7 +74,7 @@ async function redirected(target: Target, response: Response, repeat: Repeat): P
   return { error, retry: repeat !== 'once' && isOfStandby(target, response), waitMs: 0 }
 }
 
-function isOfStandby({ host, path }: Target, { status, headers }: Response): boolean {
+function isOfStandby({ host, path }: Destination, { status, headers }: Response): boolean {
   const location = URL.parse(headers.get('location') ?? '')
   return status === 307 && location !== null && location.host !== host && location.pathname === path
 }
