@@ -2,6 +2,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { outcomeOf } from '../../src/config/outcome.ts'
 import type { KeyringErrorCode, Result } from '../../src/core/errors.ts'
 import { KeyringError, settle } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
@@ -72,17 +73,17 @@ const failed = (code: KeyringErrorCode, message: string): Promise<Result<never>>
   })
 
 function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
-  const parsed = parseConfig(settingsOf(bindings), 'workers')
-  if (!parsed.ok || parsed.config === null) return null
-  return createAuthority(parsed.config, {
+  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  if (config === null) return null
+  return createAuthority(config, {
     cipher: webCipher,
     hash: webHash,
     clock: workersClock,
     store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
     replica: replicaOf(bindings),
-    fetch: vaultFetch(bindings, parsed.config.vault?.address),
+    fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
-    encryptBoundMs: encryptBoundMs(FRESHNESS, parsed.config.syncPeriodMs),
+    encryptBoundMs: encryptBoundMs(FRESHNESS, config.syncPeriodMs),
     probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

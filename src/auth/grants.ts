@@ -1,17 +1,5 @@
-/** What a caller may do: `action`, or `action:keyring`. `admin` allows everything. */
-export type Action =
-  | 'read'
-  | 'sync'
-  | 'push'
-  | 'rotate'
-  | 'remove'
-  | 'force'
-  | 'encrypt'
-  | 'decrypt'
-  | 'rewrap'
-  | 'export'
-  | 'diagnose'
-  | 'admin'
+/** Whether the grants of a caller cover an action. */
+import type { Action } from '../core/api-token.ts'
 
 /** `keyring` null = the action concerns no keyring. */
 export function isGranted(grants: ReadonlySet<string>, action: Action, keyring: string | null): boolean {

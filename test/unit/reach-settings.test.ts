@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { settingsOf } from '../../functions/cloudflare/bindings.ts'
 import { readSettings } from '../../functions/node-shared/settings.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { Runtime } from '../../src/config/settings.ts'
+import type { Runtime } from '../../src/config/setting.ts'
 import type { Authority, Pair } from '../support/certificates.ts'
 import { authority } from '../support/certificates.ts'
 
