@@ -134,7 +134,7 @@ function readAll(written: Written): Read {
     login,
     tls: tlsOf(all, login.auth, written),
     isOff,
-    problems: [...wrongOf(problems, isOff), ...login.problems, ...certOnWorkers(all, login.auth, runtime)],
+    problems: [...wrongOf(problems, isOff), ...login.problems, ...certOnWorkers(written, login.auth)],
     notices: [...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []), ...login.notices],
   }
 }
@@ -142,9 +142,9 @@ function readAll(written: Written): Read {
 const NO_LOGIN: ReadLogin = { auth: null, namespace: null, problems: [], notices: [] }
 
 /** On Workers the platform presents the certificate, by a binding. */
-function certOnWorkers(all: Settings, auth: LoginSettings | null, runtime: Runtime): Problem[] {
+function certOnWorkers({ runtime, texts }: Written, auth: LoginSettings | null): Problem[] {
   if (runtime !== 'workers' || auth?.method !== 'cert') return []
-  if (all.KEYRING_VAULT_VPC !== undefined)
+  if (texts.has('KEYRING_VAULT_VPC'))
     return [
       {
         name: 'KEYRING_VAULT_VPC',
@@ -152,7 +152,7 @@ function certOnWorkers(all: Settings, auth: LoginSettings | null, runtime: Runti
           'cannot be used with the login cert: Workers VPC presents no client certificate. Use approle or jwt, or bind KEYRING_VAULT_MTLS instead',
       },
     ]
-  if (all.KEYRING_VAULT_MTLS !== undefined) return []
+  if (texts.has('KEYRING_VAULT_MTLS')) return []
   return [
     {
       name: 'KEYRING_VAULT_MTLS',

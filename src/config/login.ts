@@ -34,13 +34,18 @@ export interface WrittenLogin {
   readonly runtime: Runtime
 }
 
-/** @param isOff nothing is required, but what is set must be right. */
+/**
+ * What is set must be right, but for names of others that this login does not use.
+ * @param isOff nothing is required.
+ */
 export function readLogin(written: WrittenLogin, isOff: boolean): ReadLogin {
   const { rows, texts, runtime } = written
   const { values, problems } = valuesOf<Values<LoginTable>>(rows, texts, runtime)
   const method = isOff ? null : methodOf(values, texts)
+  const isUsed = (option: string) => method !== null && Object.hasOwn(METHODS[method].options, option)
+  const ofOthers = new Set(rows.flatMap(([, { fallbacks = [] }]) => fallbacks))
   const found = problems
-    .filter(({ key, isMissing }) => !isMissing || (method !== null && Object.hasOwn(METHODS[method].options, key)))
+    .filter(({ key, name, isMissing }) => isUsed(key) || (!isMissing && !ofOthers.has(name)))
     .map(({ name, message }): Problem => ({ name, message }))
   const base = { problems: found, namespace: values.login_namespace ?? null }
   if (method === null) return { ...base, auth: null, notices: [] }

@@ -132,7 +132,9 @@ export function valuesOf<V>(
 ): Reading<V> {
   const read = rows.map((row) => [row[2], ...valueOf(row, texts, runtime)] as const)
   const values = Object.fromEntries(read.map(([key, value]) => [key, value])) as V
-  const wrong = new Set(read.filter(([, , messages]) => messages.length > 0).map(([key]) => key))
+  const wrong = new Set(
+    read.filter(([, value, messages]) => value === undefined && messages.length > 0).map(([key]) => key),
+  )
   const broken = rules.filter(({ keys, holds }) => !keys.some((key) => wrong.has(key)) && !holds(values))
   const problems = rows.flatMap(([name, , key], index) => {
     const first = texts.get(key)?.[0]

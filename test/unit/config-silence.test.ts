@@ -18,6 +18,15 @@ const NAMES = [
   ...[...TABLE, ...LOGIN].flatMap(([name, setting]) => namesOf(name, setting)),
   'KONG_VAULT_HCV_HOST',
   'KONG_VAULT_HCV_TOKEN',
+  // What platforms say of themselves, which may be anything too.
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_EC2_METADATA_SERVICE_ENDPOINT',
+  'GCE_METADATA_HOST',
+  'IDENTITY_ENDPOINT',
+  'IDENTITY_HEADER',
+  'ACTIONS_ID_TOKEN_REQUEST_URL',
+  'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
   ...Object.keys(UNUSED),
   'KEYRING_VALT_TOKEN',
   'KONG_KEYRING_OTHER',
@@ -59,7 +68,7 @@ const value = fc.oneof(
 )
 const env = fc.dictionary(fc.constantFrom(...NAMES), value, { maxKeys: NAMES.length })
 
-it('says nothing of any value in a problem', () => {
+it('says nothing of any value in a problem, and no value crashes it', () => {
   fc.assert(
     fc.property(env, (settings) => {
       const parsed = parseConfig(settings, 'node')

@@ -198,7 +198,7 @@ describe('a login', () => {
       'KEYRING_VAULT_TOKEN is not used here: the login is approle.',
       'KEYRING_VAULT_KUBE_ROLE is not used here: the login is approle.',
     ])
-    expect(settled({ ...APPROLE, VAULT_TOKEN: 't' }).notices).toEqual([])
+    expect(settled({ ...APPROLE, VAULT_TOKEN: 't', AWS_REGION: 'elsewhere' }).notices).toEqual([])
   })
 
   it('with a wrapping token of any role gives a warning', () => {

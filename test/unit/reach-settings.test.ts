@@ -134,6 +134,17 @@ describe('the certificate of the login cert', () => {
     }
   })
 
+  it('is named as it was set when it is that of the connection, whose key need not be PKCS #8 otherwise', () => {
+    const files = { VAULT_CLIENT_CERT: '/none.pem', KEYRING_VAULT_CLIENT_KEY: '/none.key' }
+    expect(sentences(readSettings({ ...BASE, ...CERT, ...files }, 'node'))).toEqual([
+      expect.stringMatching(/^VAULT_CLIENT_CERT: names a file that cannot be read/),
+      expect.stringMatching(/^KEYRING_VAULT_CLIENT_KEY: names a file that cannot be read/),
+    ])
+    const traditional = { VAULT_CLIENT_CERT: '/c.pem', VAULT_CLIENT_KEY: '-----BEGIN RSA PRIVATE KEY-----' }
+    expect(refusals(traditional)).toEqual([])
+    expect(refusals({ ...CERT, ...traditional })).toEqual([expect.stringMatching(/^VAULT_CLIENT_KEY: must be PKCS #8/)])
+  })
+
   it('is required, and a file that is not there is named as it was set', () => {
     expect(refusals(CERT)).toEqual([
       expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT: is required/),
