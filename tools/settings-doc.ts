@@ -58,9 +58,15 @@ const PLACES: Readonly<Record<string, string>> = {
   'node,workers,lambda-http': "all but Lambda's sync function",
 }
 
+function placeOf({ only = [] }: Setting): string {
+  const place = PLACES[only.join()]
+  if (place === undefined) throw new Error(`PLACES has no words for ${only.join()}.`)
+  return place
+}
+
 function row([name, setting]: Row): string {
   const [, ...others] = namesOf(name, setting)
-  const where = [PLACES[(setting.only ?? []).join()], ...(setting.secret ? ['*secret*'] : [])]
+  const where = [placeOf(setting), ...(setting.secret ? ['*secret*'] : [])]
   const text = TEXTS[name as SettingName]
   return [code(name), others.map(code).join(', '), defaultOf(setting), where.join(', '), text].join(' | ')
 }
