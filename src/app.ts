@@ -1,8 +1,9 @@
 /** The one file that knows every layer: it introduces them to each other. */
 import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
-import type { ApiToken } from './auth/tokens.ts'
+import type { AnsweringConfig } from './config/answering.ts'
 import type { Config } from './config/config.ts'
+import type { ApiToken } from './core/api-token.ts'
 import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
 import type {
@@ -81,10 +82,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
   return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
 }
 
-/** What `createApp` needs of the settings. */
-type AppConfig = Pick<Config, 'apiTokens' | 'wrappingKeys' | 'keyrings' | 'syncPeriodMs' | 'maxRecordAgeMs'>
-
-export function createApp(config: AppConfig, ports: AppPorts): Hono {
+export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
   const { hash, clock, audit, onDefect } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
@@ -98,7 +96,7 @@ export function createApp(config: AppConfig, ports: AppPorts): Hono {
 
 /** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
 export function openKeyrings(
-  config: Omit<AppConfig, 'apiTokens'>,
+  config: Omit<AnsweringConfig, 'apiTokens'>,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()

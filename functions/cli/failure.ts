@@ -1,4 +1,6 @@
 /** Why a command did not do what was asked: a code, a sentence, a remedy, and the exit status that tells scripts whose move it is. */
+import { problemLines } from '../../src/config/outcome.ts'
+import type { Problem } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 
 /** 0 = done; 1 = refused or failed; 2 = the settings or the words of the command are wrong; 3 = nobody answers. */
@@ -43,10 +45,10 @@ export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure
 }
 
 /** By name and rule, never by value. */
-export function wrongSettings(problems: readonly { readonly name: string; readonly message: string }[]): Failure {
+export function wrongSettings(problems: readonly Problem[]): Failure {
   const lines = [
     'ERR_CONFIG_INVALID: These settings are missing or wrong (docs/settings.md):',
-    ...problems.map(({ name, message }) => `  ${name}: ${message}`),
+    ...problemLines(problems),
   ]
   return new Failure(2, { code: 'ERR_CONFIG_INVALID', problems }, lines)
 }

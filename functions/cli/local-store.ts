@@ -1,6 +1,6 @@
 /** The local store, through the same app as a deployment: its rules, its errors and its audit log hold for a command too. */
 import { newToken } from '../../src/auth/tokens.ts'
-import type { Env } from '../../src/config/names.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { openInstance } from '../node/instance.ts'
 import { LOCAL_FOLDER, prepare } from '../node/local.ts'

@@ -1,6 +1,6 @@
 /** The deployment that EDGE_KEYRING_URL names, or the local store. */
 import { isLoopback } from '../../src/core/loopback.ts'
-import type { Env } from '../../src/config/names.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { wrongSettings } from './failure.ts'
 import type { Target } from './target.ts'

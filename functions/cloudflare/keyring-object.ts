@@ -2,6 +2,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
@@ -55,17 +56,17 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
 }
 
 function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
-  const parsed = parseConfig(settingsOf(bindings), 'workers')
-  if (!parsed.ok || parsed.config === null) return null
-  return createAuthority(parsed.config, {
+  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  if (config === null) return null
+  return createAuthority(config, {
     cipher: webCipher,
     hash: webHash,
     clock: systemClock,
     store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
     replica: replicaOf(bindings),
-    fetch: vaultFetch(bindings, parsed.config.vault?.address),
+    fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
-    encryptBoundMs: encryptBoundMs(FRESHNESS, parsed.config.syncPeriodMs),
+    encryptBoundMs: encryptBoundMs(FRESHNESS, config.syncPeriodMs),
     probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
-import type { Env } from '../../src/config/names.ts'
+import { outcomeOf } from '../../src/config/outcome.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { defectLine } from '../../src/core/lines.ts'
@@ -14,13 +15,12 @@ import { systemClock } from '../node-shared/clock.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
-import { signedAws } from './aws.ts'
+import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
 import { parseEvent } from './event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { ENCRYPT_BOUND_MS, SYNC_BATCH } from './limits.ts'
-import { toldSettings } from './settings.ts'
 
 /** After the last word of Vault: for the record, the status and the lease, in milliseconds. */
 const WRITING_MS = 4000
@@ -35,7 +35,8 @@ const deployment = deploy(process.env)
 
 /** `null` = the settings are wrong. */
 function deploy(env: Env): Deployment | null {
-  const { config } = toldSettings(env, readSettings(env, 'lambda-sync'))
+  const { config, tell } = outcomeOf(readSettings(env, 'lambda-sync'), awsProblems(env))
+  tell(console)
   return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
 }
 

@@ -7,7 +7,7 @@ import type { PeerCertificate, TLSSocket } from 'node:tls'
 import type { VaultSettings } from '../../src/config/config.ts'
 import type { Finding, Probe } from '../../src/core/findings.ts'
 import type { Clock } from '../../src/core/ports.ts'
-import { asFailed } from '../../src/vault/doctor/finding.ts'
+import { failedCheck } from '../../src/vault/doctor/finding.ts'
 import { fromThrown } from '../../src/vault/wire/unreached.ts'
 import type { Credentials } from './tls-files.ts'
 import { readTls } from './tls-files.ts'
@@ -23,13 +23,13 @@ export function probeOf(vault: Pick<VaultSettings, 'address' | 'tls'> | null, cl
   const target = { host: url.host, path: '/', isTls: url.protocol === 'https:' }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = Number(url.port || (target.isTls ? 443 : 80))
-  const unreached = (check: Finding['check']) => (error: unknown) => asFailed(check, fromThrown(target, error).error)
+  const unreached = (check: Finding['check']) => (error: unknown) => failedCheck(check, fromThrown(target, error).error)
 
   return async (signal) => {
     const name = await resolve(host).catch(unreached('dns'))
-    if (name.outcome === 'asFailed') return [name]
+    if (name.outcome === 'failed') return [name]
     const tcp = await reach(host, port, signal).catch(unreached('tcp'))
-    if (tcp.outcome === 'asFailed' || !target.isTls) return [name, tcp]
+    if (tcp.outcome === 'failed' || !target.isTls) return [name, tcp]
     const { credentials } = readTls(vault.tls, clock.now())
     const tls = await agree({ host, port, servername: host, ...credentials }, signal, clock).catch(unreached('tls'))
     return [name, tcp, tls]

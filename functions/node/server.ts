@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { ServerType } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
+import { problemLines } from '../../src/config/outcome.ts'
+import type { Problem } from '../../src/config/setting.ts'
 import { settle } from '../../src/core/errors.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { openInstance } from './instance.ts'
@@ -16,7 +18,7 @@ const SEED_ID = '8zgITLQh'
 export async function start(options: { fresh: boolean }): Promise<void> {
   const setup = await prepare(process.env, options)
   const parsed = readSettings(setup.env, 'node')
-  if (!parsed.ok) return refuse(parsed.problems.map(({ name, message }) => `${name}: ${message}`))
+  if (!parsed.ok) return refuse(parsed.problems)
   const say = setup.isLocal ? (text: string) => console.log(text) : () => {}
   say(header())
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
@@ -31,7 +33,8 @@ async function serveKeyring(
   say: (text: string) => void,
   closeVault: () => Promise<void>,
 ): Promise<void> {
-  if (setup.database === null) return refuse(['KEYRING_DATABASE: is required: the path of the SQLite file.'])
+  if (setup.database === null)
+    return refuse([{ name: 'KEYRING_DATABASE', message: 'is required: the path of the SQLite file.' }])
   const instance = openInstance(config, {
     database: setup.database,
     auditFile: setup.isLocal ? `${LOCAL_FOLDER}/audit.log` : null,
@@ -129,9 +132,9 @@ function stopOnSignal(server: ServerType, instance: Instance, closeVault: () => 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop())
 }
 
-function refuse(problems: readonly string[]): never {
+function refuse(problems: readonly Problem[]): never {
   console.error('edge-keyring cannot start; these settings are missing or wrong (docs/settings.md):')
-  for (const problem of problems) console.error(`  ${problem}`)
+  for (const line of problemLines(problems)) console.error(line)
   process.exit(1)
 }
 
