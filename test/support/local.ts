@@ -16,17 +16,21 @@ interface Ended {
   readonly stderr: string
 }
 
+interface Started {
+  readonly output: () => string
+  readonly stop: () => Promise<void>
+  /** With SIGKILL: nothing of it is told to the server. */
+  readonly kill: () => Promise<void>
+}
+
 export interface Local {
   readonly folder: string
   readonly port: number
   readonly vaultPort: number
   /** Starts the server; resolves with what it printed once its last line is there. */
-  start(
-    settings?: Readonly<Record<string, string>>,
-    ...flags: string[]
-  ): Promise<{ output: () => string; stop: () => Promise<void> }>
+  start(settings?: Readonly<Record<string, string>>, ...flags: string[]): Promise<Started>
   /** Runs the server until it ends by itself. */
-  refuse(settings: Readonly<Record<string, string>>): Promise<Ended>
+  refuse(settings: Readonly<Record<string, string>>, ...flags: string[]): Promise<Ended>
   cli(...words: string[]): Promise<Ended>
   /** Runs lines in bash, in the folder. */
   bash(script: string): Promise<Ended>
@@ -43,7 +47,7 @@ export async function local(): Promise<Local> {
     folder,
     port,
     vaultPort,
-    refuse: (settings) => run(process.execPath, [SERVER], settings),
+    refuse: (settings, ...flags) => run(process.execPath, [SERVER, ...flags], settings),
     cli: (...words) => run(process.execPath, [CLI, ...words]),
     bash: (script) => run('bash', ['-c', script]),
     remove: () => rmSync(folder, { recursive: true, force: true }),
@@ -55,15 +59,15 @@ export async function local(): Promise<Local> {
       })
       const printed: string[] = []
       const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
-      const stop = async () => {
-        child.kill('SIGTERM')
+      const end = (signal: 'SIGTERM' | 'SIGKILL') => async () => {
+        child.kill(signal)
         await closed
       }
       return new Promise((resolve, reject) => {
         const read = (chunk: Buffer) => {
           printed.push(chunk.toString())
           if (printed.join('').includes('npm start\n') || printed.join('').includes('"active":'))
-            resolve({ output: () => printed.join(''), stop })
+            resolve({ output: () => printed.join(''), stop: end('SIGTERM'), kill: end('SIGKILL') })
         }
         child.stdout.on('data', read)
         child.stderr.on('data', read)

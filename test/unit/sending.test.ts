@@ -55,6 +55,7 @@ it('of a request of the command line', async () => {
     where: '',
     base: address,
     token: new Secret('t'),
+    tokenRemedy: '',
     fetch: send,
     answerMs: timeoutMs,
     close: async () => {},
