@@ -1,5 +1,6 @@
 /** The local default in a folder of its own, as `npm start` runs it, and the command line beside it. */
 import { execFile, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -34,6 +35,7 @@ export interface Local {
   cli(...words: string[]): Promise<Ended>
   /** Runs lines in bash, in the folder. */
   bash(script: string): Promise<Ended>
+  /** Ends what still runs, too: a test that failed has stopped nothing. */
   remove(): void
 }
 
@@ -41,6 +43,7 @@ export async function local(): Promise<Local> {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-local-'))
   const [port, vaultPort] = [await freePort(), await freePort()]
   const env = { PATH: process.env['PATH'] ?? '', PORT: String(port), KEYRING_DEV_VAULT_PORT: String(vaultPort) }
+  const children: ChildProcess[] = []
   const run = (program: string, words: readonly string[], more: Readonly<Record<string, string>> = {}) =>
     ended(program, words, { cwd: folder, env: { ...env, ...more } })
   return {
@@ -50,13 +53,17 @@ export async function local(): Promise<Local> {
     refuse: (settings, ...flags) => run(process.execPath, [SERVER, ...flags], settings),
     cli: (...words) => run(process.execPath, [CLI, ...words]),
     bash: (script) => run('bash', ['-c', script]),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove() {
+      for (const child of children) child.kill('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    },
     start(settings = {}, ...flags) {
       const child = spawn(process.execPath, [SERVER, ...flags], {
         cwd: folder,
         env: { ...env, ...settings },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
+      children.push(child)
       const printed: string[] = []
       const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
       const end = (signal: 'SIGTERM' | 'SIGKILL') => async () => {
