@@ -9,7 +9,10 @@ type ExitStatus = 1 | 2 | 3
 /** The command line's own codes, beside those of `src/core/errors.ts`; docs/cli.md lists them. They never cross HTTP. */
 export const OWN_REMEDIES = {
   ERR_USAGE: 'See "edge-keyring <command> --help".',
+  ERR_NOTHING_HERE:
+    'Start a server here (npm start), go to the folder of one, or name a deployment in EDGE_KEYRING_URL.',
   ERR_SYNC_INCOMPLETE: 'Sync again.',
+  ERR_SERVER_UNKNOWN: 'Try again: it may be starting or stopping. If it lasts, end that server and start it anew.',
   ERR_DEPLOYMENT_UNREACHABLE: 'Check EDGE_KEYRING_URL, the network and, for https, NODE_EXTRA_CA_CERTS.',
   ERR_DEPLOYMENT_TIMEOUT: 'Ask for the status; what was begun may have been done.',
   ERR_DEPLOYMENT_UNKNOWN: 'Check EDGE_KEYRING_URL: it must name the keyring itself; redirects are not followed.',
@@ -17,7 +20,9 @@ export const OWN_REMEDIES = {
 
 const EXITS: Readonly<Record<keyof typeof OWN_REMEDIES, ExitStatus>> = {
   ERR_USAGE: 2,
+  ERR_NOTHING_HERE: 2,
   ERR_SYNC_INCOMPLETE: 1,
+  ERR_SERVER_UNKNOWN: 3,
   ERR_DEPLOYMENT_UNREACHABLE: 3,
   ERR_DEPLOYMENT_TIMEOUT: 3,
   ERR_DEPLOYMENT_UNKNOWN: 3,

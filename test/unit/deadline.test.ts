@@ -64,6 +64,7 @@ describe('a deadline outlives the garbage collector', () => {
     const target = {
       where: '',
       base: address,
+      tokenRemedy: '',
       token: new Secret('t'),
       fetch: send,
       answerMs: timeoutMs,
