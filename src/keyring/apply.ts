@@ -23,9 +23,13 @@ export interface SyncOutcome {
   readonly notes: readonly SyncNote[]
 }
 
-/** All reads of the plan are there: one that failed has ended the sync before. */
+/**
+ * All reads of the plan are there: one that failed has ended the sync before.
+ * @param now at the commit, after everything was read: until then other instances encrypt with a key that stops.
+ */
 export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: number): SyncOutcome {
   const draft = new Draft(plan.base, now)
+  draft.stop(plan.stops)
   if (plan.behind) {
     draft.note('source-behind', plan.observation.current, null)
     return draft.done(plan.base)
@@ -58,6 +62,11 @@ class Draft {
     this.#notes.push({ code, version, id })
   }
 
+  stop(id: string | null): void {
+    const entry = id === null ? undefined : this.#keys.get(id)
+    if (entry !== undefined) this.#keys.set(entry.id, { ...entry, stopped: this.#now })
+  }
+
   add(read: ReadOutcome): void {
     if (read.kind === 'malformed') return this.#skip(read.version, read.why, 'version-malformed', null)
     if (read.kind === 'deleted') return
@@ -86,8 +95,7 @@ class Draft {
     const entry = [...this.#keys.values()].find(({ inc, v }) => inc === undefined && v.includes(current))
     if (!isReadable || entry === undefined || entry.compromised)
       return this.note('active-unusable', current, entry?.id ?? null)
-    const before = this.#active === null ? undefined : this.#keys.get(this.#active)
-    if (before !== undefined && before.id !== entry.id) this.#keys.set(before.id, { ...before, stopped: this.#now })
+    if (this.#active !== entry.id) this.stop(this.#active)
     const { stopped: _, ...running } = this.#keys.get(entry.id) ?? entry
     this.#keys.set(entry.id, running)
     this.#active = entry.id

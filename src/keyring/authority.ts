@@ -118,7 +118,8 @@ class Keyring {
       const loaded = await this.#reader.ledger.load()
       const record = await this.#reader.ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
-      const next = applyChange(record, change, this.#parts.clock.now(), await this.#encryptBound())
+      const bound = await this.#encryptBound()
+      const next = applyChange(record, change, this.#parts.clock.now(), bound)
       const saved = await this.#reader.ledger.save(loaded, next)
       if (saved !== 'conflict') return saved
     }

@@ -14,13 +14,14 @@ export interface SyncRequest {
   readonly adopt: boolean
   /** New versions to read at most. */
   readonly batch: number
-  readonly now: number
 }
 
 export interface SyncPlan {
   /** What the reads are applied to. */
   readonly base: KeyringRecord
   readonly observation: Observation
+  /** The active key whose source is left: it stops at the commit. `null` = none. */
+  readonly stops: string | null
   /** The source is behind what it has shown before (a standby serves old reads): nothing follows from it. */
   readonly behind: boolean
   /** The current version first, then ascending. */
@@ -37,7 +38,14 @@ export function planSync(request: SyncRequest): SyncPlan {
   const base = isBack && force ? rewind(known, observation.current) : known
   const behind = isBack && !force
   const unread = behind ? [] : unreadVersions(base, observation)
-  return { base, observation, behind, read: unread.slice(0, batch), remaining: Math.max(0, unread.length - batch) }
+  return {
+    base,
+    observation,
+    stops: base.active === null ? (request.record?.active ?? null) : null,
+    behind,
+    read: unread.slice(0, batch),
+    remaining: Math.max(0, unread.length - batch),
+  }
 }
 
 function baseOf(request: SyncRequest, observation: Observation): KeyringRecord {
@@ -67,12 +75,8 @@ const blank = (keyring: string, source: SourceId, observation: Observation): Key
 })
 
 /** A new incarnation begins; the keys of the earlier one stay, for decryption only. */
-function detach({ keyring, source, now }: SyncRequest, record: KeyringRecord, observation: Observation): KeyringRecord {
-  const keys = record.keys.map((entry) => ({
-    ...entry,
-    inc: entry.inc ?? record.incarnation,
-    ...(entry.id === record.active && { stopped: now }),
-  }))
+function detach({ keyring, source }: SyncRequest, record: KeyringRecord, observation: Observation): KeyringRecord {
+  const keys = record.keys.map((entry) => ({ ...entry, inc: entry.inc ?? record.incarnation }))
   const fresh = blank(keyring, source, observation)
   return { ...record, ...fresh, revision: record.revision, sealed: record.sealed, keys, tombstones: record.tombstones }
 }

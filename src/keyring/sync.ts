@@ -52,16 +52,15 @@ async function decide(
   observation: Observation | null,
   reads: Map<number, ReadOutcome>,
 ) {
-  const { keyring, source, batch } = parts
-  const now = parts.clock.now()
-  const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch, now })
+  const { keyring, source, batch, clock } = parts
+  const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
   await readVersions(
     parts,
     plan.read.filter((version) => !reads.has(version)),
     reads,
   )
   const wanted = plan.read.flatMap((version) => reads.get(version) ?? [])
-  return { outcome: applySync(plan, wanted, now), remaining: plan.remaining }
+  return { outcome: applySync(plan, wanted, clock.now()), remaining: plan.remaining }
 }
 
 /** A few at a time, in order; the first failure ends it. */

@@ -23,6 +23,8 @@ export interface World {
   /** What the source holds; an error = it cannot be asked. */
   versions: Versions | KeyringError
   incarnation: string
+  /** How long each of its answers takes, in milliseconds. */
+  answerMs: number
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
   /** Of the authority. */
@@ -33,7 +35,7 @@ export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
 export function world(versions: Versions, store = memoryStore()): World {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
-  return { store, clock, versions, incarnation: 'first', asked: [] }
+  return { store, clock, versions, incarnation: 'first', answerMs: 0, asked: [] }
 }
 
 function fakeSource(on: World): KeySource {
@@ -45,10 +47,12 @@ function fakeSource(on: World): KeySource {
     id: SOURCE,
     async observe() {
       on.asked.push('observe')
+      on.clock.time += on.answerMs
       return observed(held(), on.incarnation)
     },
     async read(version): Promise<VersionRead> {
       on.asked.push(version)
+      on.clock.time += on.answerMs
       const outcome = readOf(held(), version)
       if (outcome.kind !== 'key') return outcome
       return {

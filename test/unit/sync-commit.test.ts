@@ -1,0 +1,66 @@
+/** What a sync or a change commits, and with which time: Vault and the store may be slow, and the record may be full. */
+import { describe, expect, it } from 'vitest'
+import type { RecordStore } from '../../src/core/ports.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+import type { World } from '../support/authority.ts'
+import { NOW } from '../support/observed.ts'
+
+const recordOn = async (on: World) => (await (await keyringOn(on)).record()) ?? expect.unreachable()
+
+describe('a time in the record is that of the commit', () => {
+  /** Each answer of the source takes 3 s. */
+  async function slow(...versions: string[]) {
+    const on = world(versions)
+    const authority = authorityOn(on)
+    await authority.sync('default', PLAIN_SYNC)
+    on.answerMs = 3000
+    return { on, authority }
+  }
+  const stopped = async (on: World, id: string) => (await recordOn(on)).keys.find((entry) => entry.id === id)?.stopped
+
+  it('when a key stops being active: others encrypt with it until then, however slow Vault is', async () => {
+    const { on, authority } = await slow('a:1')
+    on.versions = ['a:1', 'b:2']
+    await authority.sync('default', PLAIN_SYNC)
+    expect(on.clock.time).toBe(NOW + 6000)
+    expect(await stopped(on, 'a')).toBe(on.clock.time)
+    expect((await recordOn(on)).keys.map(({ synced }) => synced)).toEqual([NOW, on.clock.time])
+    const early = await authority.change('default', { op: 'remove', id: 'a', force: false })
+    expect(early).toMatchObject({ error: { code: 'ERR_KEY_IN_USE' } })
+  })
+
+  it('when its source is left', async () => {
+    const { on, authority } = await slow('a:1')
+    on.incarnation = 'second'
+    on.versions = ['x:9']
+    await authority.sync('default', { ...PLAIN_SYNC, force: true })
+    expect(await stopped(on, 'a')).toBe(NOW + 6000)
+  })
+
+  it('when its source is left for one whose current version is unusable', async () => {
+    const { on, authority } = await slow('a:1')
+    on.incarnation = 'second'
+    on.versions = ['malformed']
+    await authority.sync('default', { ...PLAIN_SYNC, force: true })
+    expect(await stopped(on, 'a')).toBe(NOW + 6000)
+    expect((await recordOn(on)).active).toBeNull()
+  })
+
+  it('when it is compromised, however slow the store is before the write', async () => {
+    const on = world(['a:1'])
+    const slowly: RecordStore = {
+      ...on.store,
+      get: async (name) => {
+        const stored = await on.store.get(name)
+        if (name === 'status/default') on.clock.time += 3000
+        return stored
+      },
+    }
+    const replica = { get: async () => null, set: async () => true }
+    const authority = authorityOn({ ...on, store: slowly, replica })
+    await authority.sync('default', PLAIN_SYNC)
+    on.clock.time = NOW + 60_000
+    await authority.change('default', { op: 'compromise', id: 'a', force: true })
+    expect(await stopped(on, 'a')).toBe(NOW + 63_000)
+  })
+})
