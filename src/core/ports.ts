@@ -153,6 +153,7 @@ export type NoteCode =
   | 'version-lost'
   | 'id-collision'
   | 'key-removed'
+  | 'key-compromised'
   | 'key-weak'
   | 'active-unusable'
   | 'source-behind'

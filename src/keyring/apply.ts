@@ -45,6 +45,8 @@ class Draft {
   readonly #keys: Map<string, KeyEntry>
   readonly #skipped: { v: number; why: SkipReason }[]
   readonly #tombstones: KeyringRecord['tombstones']
+  /** The commitments of compromised keys: their material never encrypts again, under whatever id it comes. */
+  readonly #compromised: ReadonlySet<string>
   readonly #notes: SyncNote[] = []
   #active: string | null
   #lost: number
@@ -54,6 +56,7 @@ class Draft {
     this.#keys = new Map(base.keys.map((entry) => [entry.id, entry]))
     this.#skipped = [...base.skipped]
     this.#tombstones = base.tombstones
+    this.#compromised = new Set(base.keys.flatMap(({ compromised, commit }) => (compromised ? [commit] : [])))
     this.#active = base.active
     this.#lost = base.lost
   }
@@ -72,12 +75,12 @@ class Draft {
     if (read.kind === 'deleted') return
     if (read.kind !== 'key') return this.note('version-lost', read.version, null)
     const { version, id, commit } = read
-    if (this.#tombstones.some((stone) => stone.id === id || stone.commit === commit))
-      return this.#skip(version, 'removed', 'key-removed', id)
+    if (this.#isRemoved(read)) return this.#skip(version, 'removed', 'key-removed', id)
     const held = this.#keys.get(id)
     if (held !== undefined && held.commit !== commit) return this.#skip(version, 'collision', 'id-collision', id)
     this.#keys.set(id, held === undefined ? this.#entry(read) : withVersion(held, version))
     if (read.weak) this.note('key-weak', version, id)
+    if (this.#compromised.has(commit)) this.note('key-compromised', version, id)
   }
 
   /** A key whose versions are all gone at the source stays usable, and says so. */
@@ -93,7 +96,7 @@ class Draft {
   activate({ current, versions }: Observation): void {
     const isReadable = versions.some(({ version, state }) => version === current && state === 'readable')
     const entry = [...this.#keys.values()].find(({ inc, v }) => inc === undefined && v.includes(current))
-    if (!isReadable || entry === undefined || entry.compromised)
+    if (!isReadable || entry === undefined || this.#compromised.has(entry.commit) || this.#isRemoved(entry))
       return this.note('active-unusable', current, entry?.id ?? null)
     if (this.#active !== entry.id) this.stop(this.#active)
     const { stopped: _, ...running } = this.#keys.get(entry.id) ?? entry
@@ -109,6 +112,10 @@ class Draft {
     }
   }
 
+  #isRemoved({ id, commit }: { readonly id: string; readonly commit: string }): boolean {
+    return this.#tombstones.some((stone) => stone.id === id || stone.commit === commit)
+  }
+
   #skip(v: number, why: SkipReason, code: NoteCode, id: string | null): void {
     this.#skipped.push({ v, why })
     this.note(code, v, id)
@@ -116,7 +123,8 @@ class Draft {
 
   #entry(read: ReadOutcome & { kind: 'key' }): KeyEntry {
     const { id, version, created, commit, key, weak } = read
-    return { id, v: [version], created, synced: this.#now, commit, key, ...(weak && { weak }) }
+    const marks = { ...(weak && { weak }), ...(this.#compromised.has(commit) && { compromised: true as const }) }
+    return { id, v: [version], created, synced: this.#now, commit, key, ...marks }
   }
 
   #countLost({ current }: Observation, states: ReadonlyMap<number, string>): number {

@@ -101,6 +101,7 @@ const WHY: Partial<Record<SyncNote['code'], string>> = {
   'version-malformed': 'has no usable id or key',
   'id-collision': 'has the id of another key',
   'key-removed': 'is a key that was removed',
+  'key-compromised': 'is a key that was compromised',
   'version-lost': 'vanished',
 }
 

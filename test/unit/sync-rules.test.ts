@@ -189,6 +189,12 @@ describe('removal', () => {
     expect(() => remove(rotated(), 'b', { force: true })).toThrow(code('ERR_KEY_ACTIVE'))
   })
 
+  it('never takes material that is active under another id, nor lets removed material become active', () => {
+    expect(() => remove(first('a:1', 'b:1'), 'a', { force: true })).toThrow(code('ERR_KEY_ACTIVE'))
+    const removed = remove(first('a:1', 'b:1', 'c:3'), 'a')
+    expect(synced(removed, ['a:1', 'b:1'], { force: true }).record.active).toBe('c')
+  })
+
   it('waits until no instance can still encrypt with the key, unless forced', () => {
     expect(ids(remove(rotated(), 'a'))).toEqual(['b'])
     const early = () => applyChange(rotated(), { op: 'remove', id: 'a', force: false }, NOW + 999, BOUND)
@@ -221,6 +227,60 @@ describe('compromise', () => {
   it('of another key stays through syncs', () => {
     const marked = applyChange(first('a:1', 'b:2'), { op: 'compromise', id: 'a', force: false }, NOW, BOUND)
     expect(synced(marked, ['a:1', 'b:2', 'c:3']).record.keys[0]).toMatchObject({ id: 'a', compromised: true })
+  })
+
+  const compromise = (record: KeyringRecord, id: string, force = false) =>
+    applyChange(record, { op: 'compromise', id, force }, NOW + 7, BOUND)
+  const marks = (record: KeyringRecord) => record.keys.map(({ id, compromised = false }) => [id, compromised])
+
+  it('is of the material: every entry that holds it is marked, whichever id is named', () => {
+    for (const id of ['a', 'b'])
+      expect(marks(compromise(first('a:1', 'b:1', 'c:3'), id))).toEqual([
+        ['a', true],
+        ['b', true],
+        ['c', false],
+      ])
+  })
+
+  it('needs force when the material is active under another id, and stops that one', () => {
+    const record = first('a:1', 'b:1')
+    expect(() => compromise(record, 'a')).toThrow(
+      expect.objectContaining({ code: 'ERR_KEY_ACTIVE', message: expect.stringContaining('"b", which is active') }),
+    )
+    const marked = compromise(record, 'a', true)
+    expect(marked.active).toBeNull()
+    expect(marked.keys.map(({ id, stopped }) => [id, stopped])).toEqual([
+      ['a', undefined],
+      ['b', NOW + 7],
+    ])
+  })
+
+  it('reaches what comes later: the material under a new id is held for decryption, and never becomes active', () => {
+    const { record, notes } = synced(compromise(first('a:1', 'b:2'), 'a'), ['a:1', 'b:2', 'c:1'])
+    expect(record.active).toBe('b')
+    expect(marks(record)).toContainEqual(['c', true])
+    expect(codes(notes)).toEqual(['key-compromised 3', 'active-unusable 3'])
+    expect(synced(record, ['a:1', 'b:2', 'c:1']).record.active).toBe('b')
+  })
+
+  it('reaches what comes later also from another source, and from a secret that was made again', () => {
+    const marked = compromise(first('a:1', 'b:2'), 'a')
+    for (const more of [
+      { source: { ...SOURCE, path: 'elsewhere' }, adopt: true },
+      { observation: observed(['c:1'], 'second'), force: true },
+    ]) {
+      const { record } = synced(marked, ['c:1'], more)
+      expect([record.active, marks(record).at(-1)]).toEqual([null, ['c', true]])
+    }
+  })
+
+  it('holds for a record in which only one of two entries was marked', () => {
+    const record = first('a:1', 'b:1', 'c:3')
+    const half = {
+      ...record,
+      keys: record.keys.map((entry) => (entry.id === 'a' ? { ...entry, compromised: true as const } : entry)),
+    }
+    expect(synced(half, ['a:1', 'b:1', 'c:3', 'b:1']).record.active).toBe('c')
   })
 })
 
