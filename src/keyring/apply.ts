@@ -107,7 +107,13 @@ class Draft {
   done(rest: KeyringRecord): SyncOutcome {
     const keys = [...this.#keys.values()]
     return {
-      record: { ...rest, keys, skipped: this.#skipped, active: this.#active, lost: this.#lost },
+      record: {
+        ...rest,
+        keys,
+        skipped: this.#skipped.toSorted((a, b) => a.v - b.v),
+        active: this.#active,
+        lost: this.#lost,
+      },
       notes: this.#notes,
     }
   }

@@ -36,7 +36,7 @@ function remove(record: KeyringRecord, entry: KeyEntry): KeyringRecord {
   return {
     ...record,
     keys: record.keys.filter((other) => other !== entry),
-    skipped: [...record.skipped, ...versions.map((v) => ({ v, why: 'removed' as const }))],
+    skipped: [...record.skipped, ...versions.map((v) => ({ v, why: 'removed' as const }))].sort((a, b) => a.v - b.v),
     tombstones: [...record.tombstones, { id: entry.id, commit: entry.commit }],
   }
 }

@@ -35,7 +35,7 @@ export function planSync(request: SyncRequest): SyncPlan {
   if (observation === null) throw sourceError('ERR_SOURCE_NOT_FOUND', request, 'There is no secret at')
   const known = baseOf(request, observation)
   const isBack = observation.current < known.highest
-  const base = isBack && force ? rewind(known, observation.current) : known
+  const base = force ? readAnew(isBack ? rewind(known, observation.current) : known) : known
   const behind = isBack && !force
   const unread = behind ? [] : unreadVersions(base, observation)
   return {
@@ -89,6 +89,14 @@ function rewind(record: KeyringRecord, current: number): KeyringRecord {
     return v.length > 0 ? { ...entry, v } : { ...entry, inc: record.incarnation }
   })
   return { ...record, keys, skipped: record.skipped.filter(({ v }) => v <= current) }
+}
+
+/**
+ * Forced: what gave no key is read again, because one bad answer was enough to skip it. What was removed stays so. It counts
+ * as unread from now on, so that a plain sync goes on where a batch ends.
+ */
+function readAnew(record: KeyringRecord): KeyringRecord {
+  return { ...record, skipped: record.skipped.filter(({ why }) => why === 'removed') }
 }
 
 function unreadVersions(base: KeyringRecord, observation: Observation): number[] {

@@ -43,7 +43,7 @@ export interface KeyringRecord {
   readonly highest: number
   readonly active: string | null
   readonly keys: readonly KeyEntry[]
-  /** Versions that were read and gave no key: they are not read again. */
+  /** Versions that were read and gave no key, ascending: only a forced sync reads them again, but for the removed ones. */
   readonly skipped: readonly { readonly v: number; readonly why: SkipReason }[]
   readonly tombstones: readonly { readonly id: string; readonly commit: string }[]
   /** Versions that vanished before they were read. */

@@ -30,6 +30,31 @@ describe('what is read', () => {
     expect([next.plan.read, next.plan.remaining]).toEqual([[2, 3], 0])
   })
 
+  it('is what gave no key again when forced, never what was removed', () => {
+    const removed = applyChange(
+      first('a:1', 'malformed', 'b:2', 'a:9', 'c:3'),
+      { op: 'remove', id: 'b', force: false },
+      NOW + 1000,
+      BOUND,
+    )
+    expect(removed.skipped.map(({ v, why }) => `${v} ${why}`)).toEqual(['2 no-id', '3 removed', '4 collision'])
+    const now = ['a:1', 'd:4', 'b:2', 'e:5', 'c:3']
+    expect(synced(removed, now).plan.read).toEqual([])
+    const { plan, record } = synced(removed, now, { force: true })
+    expect(plan.read).toEqual([2, 4])
+    expect([ids(record), record.skipped]).toEqual([['a', 'c', 'd', 'e'], [{ v: 3, why: 'removed' }]])
+  })
+
+  it('is what gave no key once when forced: nothing changes if it still gives none, and a plain sync ends a batch', () => {
+    const versions = ['malformed', 'a:1', 'malformed', 'a:9', 'c:3']
+    const record = first(...versions)
+    expect(synced(record, versions, { force: true }).record).toEqual(record)
+    const some = synced(record, versions, { force: true, batch: 2 })
+    expect([some.plan.read, some.plan.remaining]).toEqual([[1, 3], 1])
+    const rest = synced(some.record, versions, { batch: 2 })
+    expect([rest.plan.read, rest.plan.remaining, rest.record]).toEqual([[4], 0, record])
+  })
+
   it('is a version again once it was undeleted', () => {
     expect(synced(first('deleted', 'b:2'), ['a:1', 'b:2']).plan.read).toEqual([1])
   })

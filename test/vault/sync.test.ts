@@ -124,6 +124,20 @@ for (const target of vaultTargets())
         expect(await shown(on)).toEqual({ ids: ['good', 'next'], active: 'next' })
       })
 
+      it('in one bad answer heals: a forced sync reads the version anew', async () => {
+        const on = await fresh([pair('a')])
+        await notes(on)
+        await secrets.write(on.path, pair('b'))
+        const { body } = await secrets.request('GET', `faults/data/${on.path}?version=2`)
+        const bad = JSON.parse(JSON.stringify(body)) as { data: { data: unknown } }
+        bad.data.data = { id: 'b' }
+        proxy.spoil('version=2', { status: 200, body: JSON.stringify(bad) }, 1)
+        expect(await notes(on)).toEqual(['version-malformed 2', 'active-unusable 2'])
+        expect(await notes(on)).toEqual(['active-unusable 2'])
+        expect(await on.authority.sync('default', { ...PLAIN, force: true })).toMatchObject({ ok: true })
+        expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
+      })
+
       it('does not stand in an id with a dash, a dot or a tilde', async () => {
         const on = await fresh([pair('a-b.c~d_e')])
         expect(await notes(on)).toEqual([])
