@@ -52,6 +52,8 @@ export interface Observation {
   /** 0 = no version yet. */
   readonly current: number
   readonly versions: readonly { readonly version: number; readonly state: 'readable' | 'deleted' | 'destroyed' }[]
+  /** What a version up to the current one is that is not listed. 'unknown' = pruned, or left out of this answer alone. */
+  readonly unlisted: 'destroyed' | 'unknown'
 }
 
 /** Opaque; made and opened by `crypto` alone, so that key bytes never leave it. Inspection shows these two fields. */

@@ -85,11 +85,10 @@ class Draft {
 
   /** A key whose versions are all gone at the source stays usable, and says so. */
   observe(observation: Observation): void {
-    const states = new Map(observation.versions.map(({ version, state }) => [version, state]))
-    const oldest = Math.min(...states.keys())
+    const stateOf = statesOf(observation)
     for (const entry of this.#keys.values())
-      if (entry.inc === undefined) this.#keys.set(entry.id, withState(entry, states, oldest))
-    this.#lost = this.#countLost(observation, states)
+      if (entry.inc === undefined) this.#keys.set(entry.id, withState(entry, stateOf))
+    this.#lost = this.#countLost(observation)
   }
 
   /** The current version's key becomes active, or the active key stays as it was. */
@@ -133,13 +132,11 @@ class Draft {
     return { id, v: [version], created, synced: this.#now, commit, key, ...marks }
   }
 
-  #countLost({ current }: Observation, states: ReadonlyMap<number, string>): number {
+  /** All numbers up to the current one but those that were read or still can be: how many there are is the source's word. */
+  #countLost({ current, versions }: Observation): number {
     const known = knownVersions({ keys: [...this.#keys.values()], skipped: this.#skipped })
-    let lost = 0
-    for (let version = 1; version <= current; version += 1) {
-      if (!known.has(version) && (states.get(version) ?? 'destroyed') === 'destroyed') lost += 1
-    }
-    return lost
+    const there = versions.flatMap(({ version, state }) => (state === 'destroyed' ? [] : [version]))
+    return current - [...new Set([...known, ...there])].filter((version) => version <= current).length
   }
 }
 
@@ -148,9 +145,16 @@ function withVersion(held: KeyEntry, version: number): KeyEntry {
   return { ...attached, v: inc === undefined ? [...held.v, version].sort((a, b) => a - b) : [version] }
 }
 
-/** Best state first. An answer that lacks a version proves nothing unless older versions were pruned. */
-function withState(entry: KeyEntry, states: ReadonlyMap<number, string>, oldest: number): KeyEntry {
-  const seen = new Set(entry.v.map((version) => states.get(version) ?? (version < oldest ? 'pruned' : 'unknown')))
+/** An answer that lacks a version proves nothing, unless older versions were pruned or the source leaves nothing of what goes. */
+function statesOf({ versions, unlisted }: Observation): (version: number) => string {
+  const states = new Map(versions.map(({ version, state }) => [version, state]))
+  const oldest = versions.reduce((least, { version }) => Math.min(least, version), Infinity)
+  return (version) => states.get(version) ?? (unlisted === 'unknown' && version < oldest ? 'pruned' : unlisted)
+}
+
+/** Best state first. */
+function withState(entry: KeyEntry, stateOf: (version: number) => string): KeyEntry {
+  const seen = new Set(entry.v.map(stateOf))
   if (seen.has('unknown') && !seen.has('readable')) return entry
   const gone = (['readable', 'deleted', 'destroyed', 'pruned'] as const).find((state) => seen.has(state))
   const { gone: _, ...present } = entry

@@ -22,7 +22,7 @@ export function observed(versions: Versions, incarnation = 'first'): Observation
   const listed = versions.flatMap((content, index) =>
     content === null ? [] : [{ version: index + 1, state: stateOf(content) }],
   )
-  return { incarnation, current: versions.length, versions: listed }
+  return { incarnation, current: versions.length, versions: listed, unlisted: 'unknown' }
 }
 
 const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' =>

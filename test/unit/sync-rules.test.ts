@@ -147,8 +147,17 @@ it('lets the lowest version win a collision within a batch', () => {
   expect(record.keys.map(({ id, commit }) => `${id}:${commit}`)).toEqual(['a:1', 'b:2', 'c:4'])
 })
 
-it('counts versions that vanished before they were read', () => {
-  expect(first(null, null, 'destroyed', 'deleted', 'e:5').lost).toBe(3)
+describe('versions that vanished before they were read', () => {
+  it('are counted', () => {
+    expect(first(null, null, 'destroyed', 'deleted', 'e:5').lost).toBe(3)
+    expect(synced(first('a:1', 'b:2'), [null, 'b:2', null, 'malformed', 'e:5']).record.lost).toBe(1)
+  })
+
+  it('are counted without going through the numbers: how many there are is the word of the source', () => {
+    const versions = [{ version: 1_000_000_000, state: 'destroyed' as const }]
+    const observation = { ...observed([]), current: 1_000_000_000, versions }
+    expect(synced(first('a:1'), [], { observation }).record.lost).toBe(999_999_999)
+  })
 })
 
 describe('another source', () => {

@@ -31,13 +31,11 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
   return present.length === 0 ? refuseOtherLayout(parts, signal) : observation(new Set(present))
 }
 
-/** What is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
+/** What is deleted here is gone for good, and leaves nothing. */
 function observation(present: ReadonlySet<number>): Observation {
-  const current = Math.max(...present)
-  const versions = Array.from({ length: current }, (_, index) => {
-    return { version: index + 1, state: present.has(index + 1) ? ('readable' as const) : ('destroyed' as const) }
-  })
-  return { incarnation: INCARNATION, current, versions }
+  const ascending = [...present].sort((a, b) => a - b)
+  const versions = ascending.map((version) => ({ version, state: 'readable' as const }))
+  return { incarnation: INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed' }
 }
 
 function versionOf(parts: KvParts, name: string): number {

@@ -42,6 +42,7 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     incarnation: data.created_time,
     current: data.current_version,
     versions: versions.sort((a, b) => a.version - b.version),
+    unlisted: 'unknown',
   }
 }
 
