@@ -185,6 +185,12 @@ export interface SyncStatus {
   readonly failures: number
   /** New versions that the last sync left for the next one. */
   readonly remaining: number
+  /** Syncs succeed, and the current version does not become active: since when, and which one that was last. */
+  readonly stalled: {
+    readonly since: number
+    readonly code: 'active-unusable' | 'source-behind'
+    readonly version: number
+  } | null
   readonly failing: {
     readonly since: number
     readonly code: KeyringErrorCode

@@ -34,7 +34,7 @@ export function planSync(request: SyncRequest): SyncPlan {
   const { observation, batch, force } = request
   if (observation === null) throw sourceError('ERR_SOURCE_NOT_FOUND', request, 'There is no secret at')
   const known = baseOf(request, observation)
-  const isBack = observation.current < known.highest
+  const isBack = observation.current < highestRead(known)
   const base = force ? readAnew(isBack ? rewind(known, observation.current) : known) : known
   const behind = isBack && !force
   const unread = behind ? [] : unreadVersions(base, observation)
@@ -106,6 +106,13 @@ function unreadVersions(base: KeyringRecord, observation: Observation): number[]
   const rest = ascending.filter((version) => version !== observation.current)
   return rest.length < ascending.length ? [observation.current, ...rest] : rest
 }
+
+/**
+ * What was read was there: a source that shows less is behind. The record's `highest` proves nothing, because one bad answer
+ * is enough to set it.
+ */
+const highestRead = (record: KeyringRecord): number =>
+  [...knownVersions(record)].reduce((highest, version) => Math.max(highest, version), 0)
 
 /** Versions of the current incarnation that need no reading any more. */
 export function knownVersions(record: Pick<KeyringRecord, 'keys' | 'skipped'>): Set<number> {

@@ -39,7 +39,7 @@ export interface KeyringRecord {
   readonly sealed: number
   readonly source: SourceId
   readonly incarnation: string
-  /** The highest current version that the source has shown. */
+  /** The current version that the source showed last, unless it was behind what was read of it before. */
   readonly highest: number
   readonly active: string | null
   readonly keys: readonly KeyEntry[]

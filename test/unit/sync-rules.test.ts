@@ -94,6 +94,22 @@ describe('the active key', () => {
     expect([record.active, ids(record), codes(notes)]).toEqual(['b', ['a', 'b'], ['source-behind 1']])
   })
 
+  it('follows again after a bad answer was accepted: that nothing was read of its current version tells it from a standby', () => {
+    const record = { ...first('a:1', 'b:2', 'c:3'), highest: 7 }
+    const good = synced(record, ['a:1', 'b:2', 'c:3'])
+    expect([good.record.highest, good.record.active, good.notes]).toEqual([3, 'c', []])
+    const next = synced(record, ['a:1', 'b:2', 'c:3', 'd:4'])
+    expect([next.record.highest, next.record.active, next.notes]).toEqual([4, 'd', []])
+    expect(codes(synced(record, ['a:1', 'b:2']).notes)).toEqual(['source-behind 2'])
+  })
+
+  it('does not follow a source that shows less than was read of it, be it malformed or removed since', () => {
+    expect(codes(synced(first('a:1', 'b:2', 'malformed'), ['a:1', 'b:2']).notes)).toEqual(['source-behind 2'])
+    const rotated = synced(first('a:1', 'b:2'), ['a:1', 'b:2', 'a:1']).record
+    const removed = applyChange(rotated, { op: 'remove', id: 'b', force: true }, NOW, BOUND)
+    expect(codes(synced(removed, ['a:1']).notes)).toEqual(['source-behind 1'])
+  })
+
   it('moves backwards when forced', () => {
     expect(synced(first('a:1', 'b:2'), ['a:1'], { force: true }).record.active).toBe('a')
   })

@@ -334,6 +334,42 @@ for (const target of vaultTargets())
         expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
       })
 
+      /** The metadata as they are, with these fields changed. */
+      const spoilt = async (path: string, fields: object, versions: object) => {
+        const { body } = await secrets.request('GET', `faults/metadata/${path}`)
+        const bad = JSON.parse(JSON.stringify(body)) as { data: { versions: object } }
+        Object.assign(bad.data, fields)
+        Object.assign(bad.data.versions, versions)
+        proxy.spoil('/metadata/', { status: 200, body: JSON.stringify(bad) }, 1)
+      }
+
+      it.each([7, 1_000_000_000, 2.5, -1, 0])(
+        'a current version that is not listed (%s) is refused',
+        async (current) => {
+          const on = await held()
+          await spoilt(on.path, { current_version: current }, {})
+          await refused(on, 'ERR_VAULT_ANSWER_INVALID')
+          await secrets.write(on.path, pair('b'))
+          expect(await notes(on)).toEqual([])
+          expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
+        },
+      )
+
+      it('one bad answer that had to be believed does not stop the rotations after it', async () => {
+        const on = await held()
+        const deleted = {
+          created_time: '2026-11-22T05:04:05Z',
+          deletion_time: '2026-11-22T05:04:06Z',
+          destroyed: false,
+        }
+        await spoilt(on.path, { current_version: 7 }, { 7: deleted })
+        expect(await notes(on)).toEqual(['active-unusable 7'])
+        await secrets.write(on.path, pair('b'))
+        expect(await notes(on)).toEqual([])
+        expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
+        expect((await on.keyring.status()).needed).toEqual([])
+      })
+
       it('the token goes to no other host', async () => {
         const on = await held()
         const thief = await faultyProxy(server.address)
