@@ -1,12 +1,17 @@
-/** Source to record, all or nothing: a thin application around `planSync` and `applySync`. */
+/**
+ * Source to record: a thin application around `planSync` and `applySync`. A batch is applied whole or not at all, but where
+ * it does not fit the record, the current version goes in alone. A crash before the put leaves the record as it was.
+ */
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
+import type { Bytes } from '../core/bytes.ts'
 import type { Clock, KeySource, Observation, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
-import type { ReadOutcome } from './apply.ts'
+import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
 import { isDueForReseal } from './freshness.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Loaded } from './ledger.ts'
+import type { SyncPlan } from './plan.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
 
@@ -22,58 +27,93 @@ export interface SyncParts {
 
 /** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
 export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
-  const { ledger, source, signal, clock } = parts
-  const observation = await source.observe(signal)
+  const { ledger, signal } = parts
+  const observation = await parts.source.observe(signal)
   const reads = new Map<number, ReadOutcome>()
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await ledger.load()
-    const { outcome, remaining } = await decide(parts, options, await ledger.draft(loaded), observation, reads)
-    const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
-    const isGood = unchanged && !isDueForReseal(loaded.record.sealed, clock.now())
-    const sealed = isGood ? loaded.bytes : await ledger.save(loaded, outcome.record)
-    if (sealed !== 'conflict')
-      return report(outcome.record, {
-        changed: !unchanged,
-        remaining,
-        requests: 1 + reads.size,
-        notes: outcome.notes,
-        sealed,
-      })
+    const plan = planFor(parts, options, await ledger.draft(loaded), observation)
+    const taken = await readVersions(parts, plan.read, reads)
+    const done = await commit(parts, loaded, plan, taken)
+    if (done === 'conflict') continue
+    if (done.trouble !== null) throw done.trouble
+    return report(done.outcome.record, {
+      changed: done.changed,
+      remaining: plan.remaining,
+      requests: 1 + reads.size,
+      notes: done.outcome.notes,
+      sealed: done.sealed,
+    })
   }
   throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${parts.keyring}" during the sync.`, {
     facts: { keyring: parts.keyring },
   })
 }
 
-async function decide(
-  parts: SyncParts,
+const planFor = (
+  { keyring, source, batch }: SyncParts,
   { force, adopt }: SyncOptions,
   record: KeyringRecord | null,
   observation: Observation | null,
-  reads: Map<number, ReadOutcome>,
-) {
-  const { keyring, source, batch, clock } = parts
-  const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
-  await readVersions(
-    parts,
-    plan.read.filter((version) => !reads.has(version)),
-    reads,
-  )
-  const wanted = plan.read.flatMap((version) => reads.get(version) ?? [])
-  return { outcome: applySync(plan, wanted, clock.now()), remaining: plan.remaining }
-}
+): SyncPlan => planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
 
 /** A few at a time, in order; the first failure ends it. */
 async function readVersions(
   { source, sealers, signal }: SyncParts,
-  versions: readonly number[],
+  wanted: readonly number[],
   reads: Map<number, ReadOutcome>,
-): Promise<void> {
-  const queue = versions.values()
+): Promise<readonly ReadOutcome[]> {
+  const queue = wanted.filter((version) => !reads.has(version)).values()
   const worker = async () => {
     for (const version of queue) reads.set(version, await sealRead(sealers, await source.read(version, signal)))
   }
   await Promise.all(Array.from({ length: VAULT_CONCURRENCY }, worker))
+  return wanted.flatMap((version) => reads.get(version) ?? [])
+}
+
+interface Committed {
+  readonly outcome: SyncOutcome
+  readonly changed: boolean
+  readonly sealed: Bytes
+  readonly trouble: KeyringError | null
+}
+
+/** The whole batch, or else the current version alone: a full record must not keep a new active key out. */
+async function commit(
+  parts: SyncParts,
+  loaded: Loaded | null,
+  plan: SyncPlan,
+  reads: readonly ReadOutcome[],
+): Promise<Committed | 'conflict'> {
+  try {
+    return await save(parts, loaded, plan, reads)
+  } catch (error) {
+    if (!(error instanceof KeyringError) || error.code !== 'ERR_RECORD_TOO_LARGE') throw error
+    const current = reads.filter(({ version }) => version === plan.observation.current)
+    if (current.length === reads.length) throw error
+    const done = await save(parts, loaded, plan, current)
+    return done === 'conflict'
+      ? done
+      : { ...done, trouble: leftOut(error, plan.observation.current, reads.length - current.length) }
+  }
+}
+
+async function save(
+  { ledger, clock }: SyncParts,
+  loaded: Loaded | null,
+  plan: SyncPlan,
+  reads: readonly ReadOutcome[],
+): Promise<Committed | 'conflict'> {
+  const outcome = applySync(plan, reads, clock.now())
+  const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
+  const isGood = unchanged && !isDueForReseal(loaded.record.sealed, clock.now())
+  const sealed = isGood ? loaded.bytes : await ledger.save(loaded, outcome.record)
+  return sealed === 'conflict' ? sealed : { outcome, changed: !unchanged, sealed, trouble: null }
+}
+
+function leftOut(error: KeyringError, current: number, versions: number): KeyringError {
+  const message = `${error.message} ${versions} new versions were left out, and version ${current}, the current one, went before them.`
+  return new KeyringError(error.code, message, { facts: { ...error.facts, leftOut: versions } })
 }
 
 async function sealRead(sealers: SealerSet, read: VersionRead): Promise<ReadOutcome> {

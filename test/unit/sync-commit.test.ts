@@ -1,5 +1,6 @@
 /** What a sync or a change commits, and with which time: Vault and the store may be slow, and the record may be full. */
 import { describe, expect, it } from 'vitest'
+import { KeyringError } from '../../src/core/errors.ts'
 import type { RecordStore } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
@@ -63,5 +64,54 @@ describe('a time in the record is that of the commit', () => {
     on.clock.time = NOW + 60_000
     await keyring.change({ op: 'compromise', id: 'a', force: true })
     expect(await stopped(on, 'a')).toBe(NOW + 63_000)
+  })
+})
+
+describe('a batch that does not fit the record', () => {
+  /** A keyring that holds a:1 and b:2, in a store with so much room for more. */
+  async function full(room: number) {
+    const on = world(['a:1', 'b:2'])
+    const size = async () => (await on.store.get('keyring/default'))?.bytes.length ?? 0
+    await (await keyringOn(on)).sync(PLAIN_SYNC)
+    const most = (await size()) + room
+    const store: RecordStore = {
+      ...on.store,
+      put: async (name, bytes, expected) => {
+        if (name.startsWith('keyring/') && bytes.length > most)
+          throw new KeyringError('ERR_RECORD_TOO_LARGE', 'The record would be too large.', { facts: { limit: most } })
+        return on.store.put(name, bytes, expected)
+      },
+    }
+    const small = { ...on, store }
+    return { on: small, keyring: await keyringOn(small) }
+  }
+  const tooLarge = (facts: object = {}) =>
+    expect.objectContaining({ code: 'ERR_RECORD_TOO_LARGE', facts: expect.objectContaining(facts) })
+
+  it('takes the current version alone, and says what was left out', async () => {
+    const { on, keyring } = await full(600)
+    on.versions = ['a:1', 'b:2', 'c:3', 'd:4', 'e:5', 'f:6']
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(tooLarge({ leftOut: 3 }))
+    expect((await recordOn(on)).keys.map(({ id }) => id)).toEqual(['a', 'b', 'f'])
+    expect((await keyring.encrypt(new Uint8Array(), new Uint8Array())).keyId).toBe('f')
+    expect(await keyring.status()).toMatchObject({ active: 'f', last_error: { code: 'ERR_RECORD_TOO_LARGE' } })
+    on.versions = [...on.versions, 'g:7']
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(tooLarge({ leftOut: 3 }))
+    expect((await recordOn(on)).active).toBe('g')
+  })
+
+  it('takes a current version whose key is held, however little room there is', async () => {
+    const { on, keyring } = await full(60)
+    on.versions = ['a:1', 'b:2', 'c:3', 'a:1']
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(tooLarge({ leftOut: 1 }))
+    expect((await recordOn(on)).active).toBe('a')
+  })
+
+  it('changes nothing when the current version does not fit either', async () => {
+    const { on, keyring } = await full(10)
+    const before = await recordOn(on)
+    on.versions = ['a:1', 'b:2', 'c:3', 'd:4']
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(tooLarge())
+    expect(await recordOn(on)).toEqual(before)
   })
 })

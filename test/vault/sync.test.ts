@@ -1,6 +1,7 @@
 /** The way from a Vault, real or not, into the record: bad input and faults. The last good keyring stays in service. */
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { KeyringError } from '../../src/core/errors.ts'
 import type { Failure } from '../../src/core/errors.ts'
 import type { Clock, RecordStore, SyncNote } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
@@ -316,6 +317,22 @@ for (const target of vaultTargets())
         proxy.spoil('version=2', FAULTS.error(500, 'internal error'))
         await refused(on, 'ERR_VAULT_UNAVAILABLE')
         expect(await shown(on)).toEqual({ ids: ['a'], active: 'a' })
+      })
+
+      it('a record with room for the current version alone: that one gets in, and the rest is named', async () => {
+        const inner = memoryStore()
+        const limited: RecordStore = {
+          ...inner,
+          put: async (name, bytes, expected) => {
+            if (name.startsWith('keyring/') && bytes.length > 1000)
+              throw new KeyringError('ERR_RECORD_TOO_LARGE', 'The record would be too large.')
+            return inner.put(name, bytes, expected)
+          },
+        }
+        const { path } = await fresh(['a', 'b', 'c', 'd', 'e'].map(pair))
+        const on = await setup(proxy.address, server.token, { KEYRING_VAULT_PATH: path }, limited)
+        expect((await refused(on, 'ERR_RECORD_TOO_LARGE')).facts).toMatchObject({ leftOut: 4 })
+        expect(await shown(on)).toEqual({ ids: ['e'], active: 'e' })
       })
 
       it('a standby that answers with older metadata: the active key does not go back', async () => {
