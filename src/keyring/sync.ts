@@ -1,6 +1,7 @@
 /**
- * Source to record: a thin application around `planSync` and `applySync`. A batch is applied whole or not at all, but where
- * it does not fit the record, the current version goes in alone. A crash before the put leaves the record as it was.
+ * Source to record: a thin application around `planSync` and `applySync`. A batch is applied whole or not at all, and what
+ * was read is not thrown away: at the deadline it becomes a smaller batch, and where it does not fit, the current version
+ * goes in alone. A crash before the put leaves the record as it was.
  */
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
@@ -25,21 +26,28 @@ export interface SyncParts {
   readonly signal: AbortSignal
 }
 
+/** Versions that a failure of a later one does not take along. */
+const KEPT_BATCH = 40
+
 /** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
 export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
   const { ledger, signal } = parts
-  const observation = await parts.source.observe(signal)
+  const observation = await parts.source.observe(signal).catch((error: unknown) => {
+    throw signal.aborted && error instanceof KeyringError ? causeAtDeadline(parts, error, 0) : error
+  })
   const reads = new Map<number, ReadOutcome>()
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await ledger.load()
     const plan = planFor(parts, options, await ledger.draft(loaded), observation)
-    const taken = await readVersions(parts, plan.read, reads)
+    const { taken, trouble } = await readVersions(parts, plan.read, reads)
     const done = await commit(parts, loaded, plan, taken)
     if (done === 'conflict') continue
-    if (done.trouble !== null) throw done.trouble
+    const stopped = done.trouble ?? trouble
+    if (stopped !== null) throw stopped
+    const remaining = plan.remaining + plan.read.length - taken.length
     return report(done.outcome.record, {
       changed: done.changed,
-      remaining: plan.remaining,
+      remaining,
       requests: 1 + reads.size,
       notes: done.outcome.notes,
       sealed: done.sealed,
@@ -57,18 +65,68 @@ const planFor = (
   observation: Observation | null,
 ): SyncPlan => planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
 
-/** A few at a time, in order; the first failure ends it. */
+interface Taken {
+  /** What is applied: the first of the versions wanted, without a gap. */
+  readonly taken: readonly ReadOutcome[]
+  /** Why it is not all of them, for the caller to hear once these are kept. `null` = a plain sync goes on. */
+  readonly trouble: KeyringError | null
+}
+
+/** At the deadline all that was read counts; at a failure whole batches do, so that one bad version of a few keeps all of them out. */
 async function readVersions(
+  parts: SyncParts,
+  wanted: readonly number[],
+  reads: Map<number, ReadOutcome>,
+): Promise<Taken> {
+  const error = await readUntilStopped(parts, wanted, reads)
+  if (error === null) return { taken: readOf(wanted, reads), trouble: null }
+  const until = wanted.findIndex((version) => !reads.has(version))
+  const isLate = parts.signal.aborted
+  const taken = readOf(wanted.slice(0, isLate ? until : until - (until % KEPT_BATCH)), reads)
+  const cause = isLate ? causeAtDeadline(parts, error, wanted.length) : error
+  if (taken.length === 0) throw cause
+  return { taken, trouble: isLate ? null : cause }
+}
+
+const readOf = (versions: readonly number[], reads: ReadonlyMap<number, ReadOutcome>): ReadOutcome[] =>
+  versions.flatMap((version) => reads.get(version) ?? [])
+
+/** A few at a time, in order; the first failure ends it. `null` = all are read. */
+async function readUntilStopped(
   { source, sealers, signal }: SyncParts,
   wanted: readonly number[],
   reads: Map<number, ReadOutcome>,
-): Promise<readonly ReadOutcome[]> {
+): Promise<KeyringError | null> {
   const queue = wanted.filter((version) => !reads.has(version)).values()
+  let stopped: KeyringError | null = null
   const worker = async () => {
-    for (const version of queue) reads.set(version, await sealRead(sealers, await source.read(version, signal)))
+    for (const version of queue) {
+      const read = await source.read(version, signal).catch((error: unknown) => {
+        if (!(error instanceof KeyringError)) throw error
+        return error
+      })
+      if (read instanceof KeyringError) stopped ??= read
+      else reads.set(version, await sealRead(sealers, read))
+      if (stopped !== null) return
+    }
   }
   await Promise.all(Array.from({ length: VAULT_CONCURRENCY }, worker))
-  return wanted.flatMap((version) => reads.get(version) ?? [])
+  return stopped
+}
+
+/** A request that the deadline has cut short did not take too long by itself. */
+function causeAtDeadline({ keyring, source }: SyncParts, error: KeyringError, wanted: number): KeyringError {
+  if (error.code !== 'ERR_VAULT_TIMEOUT') return error
+  const { host } = new URL(source.id.address)
+  const what = wanted === 0 ? 'the list of versions' : `one of ${wanted} new versions`
+  return new KeyringError(
+    'ERR_VAULT_TIMEOUT',
+    `Vault at ${host} was too slow for a sync of keyring "${keyring}": the time was over before ${what} was read.`,
+    {
+      facts: { keyring, host, step: 'read', wanted },
+      remedy: 'Look at Vault and at the way to it: a sync has at most 60 s for its reads, one by a schedule 20 s.',
+    },
+  )
 }
 
 interface Committed {

@@ -115,3 +115,62 @@ describe('a batch that does not fit the record', () => {
     expect(await recordOn(on)).toEqual(before)
   })
 })
+
+describe('a Vault too slow for one sync', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => `k${index + 1}:${index + 1}`)
+  const tooSlow = () => new KeyringError('ERR_VAULT_TIMEOUT', 'Vault did not answer within 10000 ms.')
+  const down = () => new KeyringError('ERR_VAULT_UNAVAILABLE', 'Vault cannot answer now.')
+
+  /** At these versions the deadline comes. */
+  const hangingFrom = (from: number, to: number) => async (version: number, signal: AbortSignal) => {
+    if (version < from || version > to) return
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    throw tooSlow()
+  }
+  async function slow(count: number, beforeRead: (version: number, signal: AbortSignal) => Promise<void>) {
+    const on = Object.assign(world(many(count)), { beforeRead, leftMs: 1 })
+    return { on, keyring: await keyringOn(on) }
+  }
+
+  it('has what was read kept at the deadline, without a gap, the current version first; the next sync goes on', async () => {
+    const { on, keyring } = await slow(300, hangingFrom(258, 299))
+    expect(await keyring.sync(PLAIN_SYNC)).toMatchObject({ changed: true, remaining: 42, notes: [] })
+    const record = await recordOn(on)
+    expect([record.active, record.keys.length]).toEqual(['k300', 258])
+    expect(await keyring.status()).toMatchObject({ last_error: null, next_try: new Date(NOW).toISOString() })
+    Object.assign(on, { beforeRead: async () => {}, leftMs: Number.POSITIVE_INFINITY })
+    on.asked.length = 0
+    expect(await keyring.sync(PLAIN_SYNC)).toMatchObject({ remaining: 0 })
+    expect(on.asked).toHaveLength(43)
+    expect((await recordOn(on)).keys).toHaveLength(300)
+  })
+
+  it('keeps nothing behind a version that is missing: the lowest wins a collision in every batch', async () => {
+    const { on, keyring } = await slow(9, hangingFrom(3, 3))
+    expect(await keyring.sync(PLAIN_SYNC)).toMatchObject({ remaining: 6 })
+    expect((await recordOn(on)).keys.map(({ id }) => id)).toEqual(['k1', 'k2', 'k9'])
+  })
+
+  it('is named when not even the current version was read in time', async () => {
+    const { on, keyring } = await slow(3, hangingFrom(1, 3))
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_VAULT_TIMEOUT',
+        message:
+          'Vault at vault.example was too slow for a sync of keyring "default": the time was over before one of 3 new versions was read.',
+      }),
+    )
+    expect(await on.store.get('keyring/default')).toBeNull()
+  })
+
+  it('or one that fails late has whole batches of 40 kept, and the failure is told', async () => {
+    const { on, keyring } = await slow(100, async (version) => {
+      if (version === 90) throw down()
+    })
+    on.leftMs = Number.POSITIVE_INFINITY
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(expect.objectContaining({ code: 'ERR_VAULT_UNAVAILABLE' }))
+    const record = await recordOn(on)
+    expect([record.active, record.keys.length]).toEqual(['k100', 80])
+    expect(await keyring.status()).toMatchObject({ last_error: { code: 'ERR_VAULT_UNAVAILABLE', failures: 1 } })
+  })
+})

@@ -319,6 +319,21 @@ for (const target of vaultTargets())
         expect(await shown(on)).toEqual({ ids: ['a'], active: 'a' })
       })
 
+      it('one late of many: whole batches before it are kept, and the next sync reads the rest alone', async () => {
+        const on = await fresh([])
+        await secrets.request('POST', `faults/metadata/${on.path}`, { body: { max_versions: 60 } })
+        for (let version = 1; version <= 45; version += 1) await secrets.write(on.path, pair(`v${version}`))
+        proxy.spoil('version=44', FAULTS.error(500, 'internal error'))
+        await refused(on, 'ERR_VAULT_UNAVAILABLE')
+        const { ids, active } = await shown(on)
+        expect([ids.length, active]).toEqual([40, 'v45'])
+        proxy.heal()
+        proxy.seen.length = 0
+        expect(await notes(on)).toEqual([])
+        expect(proxy.seen).toHaveLength(6)
+        expect((await shown(on)).ids).toHaveLength(45)
+      })
+
       it('a record with room for the current version alone: that one gets in, and the rest is named', async () => {
         const inner = memoryStore()
         const limited: RecordStore = {
