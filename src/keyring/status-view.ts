@@ -93,7 +93,8 @@ function needed(
   if (failing !== null) lines.push(failing.remedy)
   if (record === null) lines.push(`Sync for the first time: POST /keyrings/${keyring}/sync.`)
   else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
-  else lines.push(...neededByStalled(status, record.active))
+  // After a failure nobody knows: the next sync that succeeds decides.
+  else if (failing === null) lines.push(...neededByStalled(status, record.active))
   const weak = record?.keys.find(({ id, weak }) => weak && id === record.active)
   if (weak)
     lines.push(

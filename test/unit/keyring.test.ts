@@ -276,6 +276,9 @@ describe('use', () => {
     expect((await keyring.status()).needed).toEqual([
       expect.stringMatching(/^Version 2, .* and "a" stays active: write/),
     ])
+    on.versions = SEALED
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_VAULT_SEALED'))
+    expect((await keyring.status()).needed).toEqual([SEALED.remedy])
     on.versions = ['a:1', 'malformed', 'c:3']
     await keyring.sync(PLAIN_SYNC)
     expect((await keyring.status()).needed).toEqual([])
