@@ -24,6 +24,12 @@ export interface World {
   /** What the source holds; an error = it cannot be asked. */
   versions: Versions | KeyringError
   incarnation: string
+  /** How long each of its answers takes, in milliseconds. */
+  answerMs: number
+  /** Comes before a version is answered: it may throw. */
+  beforeRead: (version: number, signal: AbortSignal) => Promise<void>
+  /** How long a sync may take, in milliseconds. */
+  leftMs: number
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
   /** Of the authority. */
@@ -34,7 +40,16 @@ export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
 export function world(versions: Versions, store = memoryStore()): World {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
-  return { store, clock, versions, incarnation: 'first', asked: [] }
+  return {
+    store,
+    clock,
+    versions,
+    incarnation: 'first',
+    answerMs: 0,
+    beforeRead: async () => {},
+    leftMs: Number.POSITIVE_INFINITY,
+    asked: [],
+  }
 }
 
 function fakeSource(on: World): KeySource {
@@ -46,10 +61,13 @@ function fakeSource(on: World): KeySource {
     id: SOURCE,
     async observe() {
       on.asked.push('observe')
+      on.clock.time += on.answerMs
       return observed(held(), on.incarnation)
     },
-    async read(version): Promise<VersionRead> {
+    async read(version, signal): Promise<VersionRead> {
       on.asked.push(version)
+      await on.beforeRead(version, signal)
+      on.clock.time += on.answerMs
       const outcome = readOf(held(), version)
       if (outcome.kind !== 'key') return outcome
       return {
@@ -81,7 +99,7 @@ export const authorityOn = (
       sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
       replica: on.replica ?? null,
       syncBatch: 900,
-      leftMs: () => Number.POSITIVE_INFINITY,
+      leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
       encryptBoundMs: 1000,
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
