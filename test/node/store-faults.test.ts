@@ -22,6 +22,7 @@ import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { keyString } from '../support/syncing.ts'
 import type { NodeServer } from '../support/node-server.ts'
 import { nodeServer } from '../support/node-server.ts'
+import { smallDisk } from '../support/small-disk.ts'
 import { vaultClient } from '../support/vault.ts'
 
 type Vault = Awaited<ReturnType<typeof startDevVault>>
@@ -231,4 +232,52 @@ describe('the store is locked by another process', () => {
     expect(await store.get('k')).toMatchObject({ version: 1 })
     store.close()
   })
+})
+
+describe('a disk that takes nothing', () => {
+  it.each([
+    ['full', 'its disk is full', 'SIGTERM'],
+    ['full', 'its disk is full', 'SIGKILL'],
+    ['read-only', 'not be written', 'SIGTERM'],
+    ['read-only', 'not be written', 'SIGKILL'],
+  ] as const)(
+    '%s: what is stored serves after a restart, and writes say why not (%s, %s)',
+    async (kind, why, signal) => {
+      const disk = smallDisk()
+      try {
+        const path = join(disk.folder, 'db')
+        const before = await withTwoKeys(path)
+        const { body } = await before.call('/keyrings/default/encrypt', { plaintext: 'x' })
+        await before.end(signal)
+        if (kind === 'full') disk.fill()
+        else disk.setReadOnly()
+        await write('three')
+        const server = await serve(path)
+        expect(server.said()).toMatch(
+          new RegExp(`"part":"store","code":"ERR_STORE_UNAVAILABLE","message":"[^"]*${why}`),
+        )
+        expect(await server.call('/readyz')).toMatchObject({ status: 200 })
+        expect(await server.call('/keyring')).toMatchObject({ body: { ids: ['one', 'two'], active: 'two' } })
+        expect(await server.call('/keyrings/default')).toMatchObject({ status: 200 })
+        expect(await server.call('/keyrings/default/encrypt', { plaintext: 'x' })).toMatchObject({ status: 200 })
+        const { ciphertext } = body
+        expect(await server.call('/keyrings/default/decrypt', { ciphertext })).toMatchObject({
+          body: { plaintext: 'x' },
+        })
+        for (const refused of [
+          await server.call(SYNC, {}),
+          await server.call('/keyring/remove', { id: 'one', force: true }),
+        ])
+          expect(refused).toMatchObject({
+            ...GONE,
+            body: { remedy: expect.stringMatching(/until then what is stored serves/) },
+          })
+        await server.end('SIGKILL')
+        expect(existsSync(`${path}-wal`)).toBe(false)
+      } finally {
+        for (const server of running.splice(0)) await server.end('SIGKILL')
+        disk.remove()
+      }
+    },
+  )
 })
