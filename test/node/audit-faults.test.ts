@@ -1,6 +1,7 @@
 /** What happens to the server when nobody reads what it writes, or when there is no room for it. */
 import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, unlinkSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -9,7 +10,7 @@ import type { Sink } from '../../functions/node/audit-log.ts'
 import { auditLog, fileSink, streamSink } from '../../functions/node/audit-log.ts'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import type { NodeServer } from '../support/node-server.ts'
-import { nodeServer } from '../support/node-server.ts'
+import { API_TOKEN, nodeServer } from '../support/node-server.ts'
 import { smallDisk } from '../support/small-disk.ts'
 import { keyString } from '../support/syncing.ts'
 import { vaultClient } from '../support/vault.ts'
@@ -220,6 +221,37 @@ describe('a commit that waits', () => {
     answer(1000)
     await closed
     expect(linesOf(written.join('')).map(({ request }) => request)).toEqual(['under way', 'after'])
+  })
+})
+
+describe('a client that hangs up', () => {
+  const head = (path: string, length: string) =>
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${API_TOKEN}\r\ncontent-type: application/json\r\n${length}\r\n\r\n`
+
+  it.each([
+    ['within a body', `${head('/keyrings/default/encrypt', 'content-length: 1000')}{"plaintext":"abc`],
+    ['within a body in chunks', `${head('/keyrings/default/encrypt', 'transfer-encoding: chunked')}5\r\n{"pla\r\n`],
+    ['before the answer', `${head('/keyring/vault/sync', 'content-length: 2')}{}`],
+    [
+      'before the answer, with a body in chunks',
+      `${head('/keyring/vault/sync', 'transfer-encoding: chunked')}2\r\n{}\r\n0\r\n\r\n`,
+    ],
+  ])('%s is no defect', async (_, text) => {
+    const server = await serve()
+    for (const half of [text, text, text]) {
+      const socket = connect(server.port, '127.0.0.1')
+      socket.on('error', () => {})
+      await new Promise<void>((resolve) => socket.write(half, () => resolve()))
+      await server.call('/healthz')
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      socket.resetAndDestroy()
+      await closed
+      await server.call('/healthz')
+    }
+    expect(await server.end('SIGTERM')).toBe(0)
+    expect(server.said()).not.toContain('"defect"')
+    expect(server.wrote()).not.toContain('ERR_INTERNAL')
+    expect(server.said().trim().split('\n')).toHaveLength(1)
   })
 })
 
