@@ -1,5 +1,6 @@
 /** One request and its answer. The token goes to the address that was named, and nowhere else. */
 import { parseJson } from '../../src/core/body.ts'
+import { networkTrouble } from '../../src/core/network.ts'
 import { Sending } from '../../src/core/sending.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
@@ -38,9 +39,10 @@ async function exchange(target: Target, method: string, path: string, body?: obj
   try {
     return await read(await target.fetch(sending.request))
   } catch (error) {
-    throw sending.isStopped
-      ? failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
-      : failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
+    if (sending.isStopped) throw failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
+    const trouble = networkTrouble(error)
+    if (trouble === null) throw error
+    throw failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${trouble.code ?? 'no connection'}).`)
   } finally {
     clearTimeout(timer)
   }
@@ -79,9 +81,3 @@ function problemFailure(problem: Problem): Failure {
 
 /** Nothing that a terminal would obey. */
 const printable = (text: string): string => text.replace(/\p{Cc}/gu, '')
-
-/** The platform's code alone: its messages may quote what they were given. */
-function reasonOf(error: unknown): string {
-  const code = (error as { cause?: { code?: unknown } }).cause?.code
-  return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : 'no connection'
-}

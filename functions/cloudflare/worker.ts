@@ -67,8 +67,8 @@ export default {
     sayOnce()
     return app.fetch(request)
   },
-  scheduled() {
+  async scheduled() {
     sayOnce()
-    return runDue()
+    await runDue()
   },
 }

@@ -59,20 +59,16 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
   })
 }
 
-/** Never throws a foreign error: Lambda prints what is thrown. */
+/** A defect is answered to who calls; of the schedule it is an error of the function, since nobody hears the answer. */
 export const handler = async (event: unknown, context: LambdaContext): Promise<unknown> => {
   const parsed = parseEvent(event)
   invocation.begin(context, parsed === null || parsed === 'schedule' ? undefined : parsed.withinMs)
   if (deployment === null)
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
   if (parsed === null) return refusal('ERR_REQUEST_INVALID', 'The event is neither of a schedule nor a call.')
-  try {
-    return await (parsed === 'schedule' ? runDue(deployment) : carryOut(deployment, parsed))
-  } catch (error) {
-    console.error(defectLine(error, context.awsRequestId))
-    // oxlint-disable-next-line preserve-caught-error -- its text is foreign, and Lambda would print it
-    throw new Error('Something went wrong here; the log has it.')
-  }
+  if (parsed !== 'schedule') return carryOut(deployment, parsed, context.awsRequestId)
+  if (!(await runDue(deployment))) throw new Error('Something went wrong here; the log has it.')
+  return null
 }
 
 const refusal = (code: KeyringErrorCode, message: string) =>
@@ -80,18 +76,28 @@ const refusal = (code: KeyringErrorCode, message: string) =>
     throw new KeyringError(code, message)
   })
 
-async function carryOut({ authority }: Deployment, event: InvokeEvent) {
+/** Never throws: Lambda prints what is thrown. */
+async function carryOut(of: Deployment, event: InvokeEvent, request: string): Promise<unknown> {
+  try {
+    return await done(of, event)
+  } catch (error) {
+    console.error(defectLine(error, request))
+    return refusal('ERR_INTERNAL', 'Something went wrong in the sync function.')
+  }
+}
+
+async function done({ authority }: Deployment, event: InvokeEvent) {
   if (event.call === 'sync') return sendReport(await authority.sync(event.keyring, event.options))
   if (event.call === 'change') return sendSealed(await authority.change(event.keyring, event.change))
   return event.call === 'diagnose' ? authority.diagnose(event.keyring) : authority.syncIfDue(event.keyring)
 }
 
 /** What there is no time left for is due again in a minute. */
-async function runDue({ authority, keyrings }: Deployment): Promise<void> {
+function runDue({ authority, keyrings }: Deployment): Promise<boolean> {
   const inTime: KeyringAuthority = {
     ...authority,
     syncIfDue: async (keyring) =>
       invocation.leftMs() < LEASED_WORK_MS + WRITING_MS ? { ok: true, value: 'not-due' } : authority.syncIfDue(keyring),
   }
-  await runSchedule(inTime, keyrings, (line) => console.log(line))
+  return runSchedule(inTime, keyrings, (line) => console.log(line))
 }

@@ -23,7 +23,11 @@ export function probeOf(vault: Pick<VaultSettings, 'address' | 'tls'> | null, cl
   const target = { host: url.host, path: '/', isTls: url.protocol === 'https:' }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = Number(url.port || (target.isTls ? 443 : 80))
-  const failed = (check: Finding['check']) => (error: unknown) => asFinding(check, fromThrown(target, error).error)
+  const failed = (check: Finding['check']) => (error: unknown) => {
+    const unreached = fromThrown(target, error)
+    if (unreached === null) throw error
+    return asFinding(check, unreached.error)
+  }
 
   return async (signal) => {
     const name = await resolve(host).catch(failed('dns'))

@@ -4,6 +4,7 @@ import { serve } from '@hono/node-server'
 import type { ServerType } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
 import { settle } from '../../src/core/errors.ts'
+import { defectLine } from '../../src/core/lines.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
@@ -38,7 +39,7 @@ async function serveKeyring(
   })
   const { server, port } = await listen(instance, config)
   stopOnSignal(server, instance, closeVault)
-  await firstSync(config, instance, say)
+  await firstSync(config, instance, say).catch((error: unknown) => console.error(defectLine(error, 'start')))
   if (!setup.isLocal)
     return console.error(
       JSON.stringify({

@@ -1,6 +1,6 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
 import { withDeadline } from '../core/deadline.ts'
-import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import { KeyringError, REMEDIES, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
@@ -35,6 +35,16 @@ export interface AuthorityParts extends ReaderParts, UpkeepParts {
 }
 
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
+/** What the status says of it: neither that all is well nor that Vault is down. */
+const DEFECT: Result<never> = {
+  ok: false,
+  error: {
+    code: 'ERR_INTERNAL',
+    message: 'Something went wrong in the sync itself.',
+    remedy: REMEDIES.ERR_INTERNAL,
+    facts: {},
+  },
+}
 
 export function createAuthority(parts: AuthorityParts): KeyringAuthority {
   const opened = new Map<string, Promise<Keyring>>()
@@ -143,7 +153,10 @@ class Keyring {
   }
 
   async #sync(options: SyncOptions, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options, mostMs))
+    const result = await settle(() => this.#attempt(options, mostMs)).catch(async (defect: unknown) => {
+      if (options.token === null) await this.#note(DEFECT)
+      throw defect
+    })
     if (options.token === null || result.ok) await this.#note(result)
     return unwrap(result)
   }

@@ -92,7 +92,7 @@ describe('syncIfDue', () => {
   })
 
   it('comes back sooner after a failure, and later each time', async () => {
-    const on = world(SEALED as never)
+    const on = world(SEALED)
     const authority = authorityOn(on)
     for (const minutes of [1, 2, 4]) {
       expect(await authority.syncIfDue('default')).toMatchObject({ ok: false, error: { code: 'ERR_VAULT_SEALED' } })
@@ -104,7 +104,7 @@ describe('syncIfDue', () => {
 })
 
 it('a schedule goes on with the next keyring after a failure, and says what it did', async () => {
-  const failing = world(SEALED as never)
+  const failing = world(SEALED)
   const [bad, good] = [authorityOn(failing), authorityOn(world(['a:1']), undefined, ['orders'])]
   const both = { ...good, syncIfDue: (name: string) => (name === 'default' ? bad : good).syncIfDue(name) }
   const lines: string[] = []

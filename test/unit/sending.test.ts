@@ -47,7 +47,7 @@ it('of a request to Vault', async () => {
 it('of a request to an identity provider', async () => {
   const answer = ask({ clock: systemClock, fetch: send }, { url: address, timeoutMs }, NEVER)
   await collectUnderWay()
-  expect(await answer).toBeNull()
+  expect(await answer).toMatchObject({ status: null, what: 'does not answer in time' })
 })
 
 it('of a request of the command line', async () => {

@@ -125,6 +125,7 @@ async function attempt(parts: TransportParts, { url, init, signal, repeat, error
     if (error instanceof KeyringError) return final(error)
     if (sending.isStopped || signal.aborted) return final(timedOut(target, parts.timeoutMs))
     const unreached = fromThrown(target, error)
+    if (unreached === null) throw error
     return { ...unreached, retry: repeat !== 'once' && mayPass(unreached.error), waitMs: 0 }
   } finally {
     clearTimeout(timer)
