@@ -1,10 +1,13 @@
-/** What is logged, as lines of JSON without the line end: the same on every platform. */
-import type { KeyringErrorCode } from './errors.ts'
+/** Everything that is logged, as lines of JSON without the line end: they are the same on every platform. */
+import type { ErrorData, KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
 
-/** Name, code and frames alone, of the error and of what caused it: a foreign error's message may quote what it was given. */
+/**
+ * A defect is logged by name, code and frames alone, its own and those of what caused it, because a foreign error's message may
+ * quote what it was given.
+ */
 export const defectLine = (error: unknown, request: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', request, ...defectOf(error) })
 
@@ -29,6 +32,10 @@ function defectOf(error: unknown, depth = 0): Defect {
 
 /** An error may be its own cause. */
 const MOST_CAUSES = 4
+
+/** A part that fails while the rest goes on. */
+export const failureLine = (part: 'store' | 'audit', { code, message, remedy }: ErrorData): string =>
+  JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })
@@ -56,7 +63,7 @@ export const replicaLine = (work: 'get' | 'set', name: string, error: unknown): 
 let lastTime = Number.NaN
 let lastText = ''
 
-/** Many events share a millisecond. */
+/** The last text is kept, because many events share a millisecond. */
 function isoTime(ms: number): string {
   if (ms !== lastTime) {
     lastText = new Date(ms).toISOString()

@@ -1,4 +1,4 @@
-/** The Hono app: bytes to typed values, who and whether, then the keyring; every error one problem document. */
+/** The Hono app: from a request to who asks, whether they may, and the keyring that answers; every error becomes one problem document. */
 import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HonoBase } from 'hono/hono-base'
@@ -11,6 +11,7 @@ import { KeyringError } from '../core/errors.ts'
 import { KEYRING_NAME, MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
+import { cutOff } from './body.ts'
 import type { Route } from './call.ts'
 import { Call, Trail, requireGrant } from './call.ts'
 import { problem } from './problem.ts'
@@ -24,7 +25,7 @@ export interface HttpParts {
   readonly keyring: (name: string) => Awaitable<Keyring>
   readonly audit: Audit
   readonly clock: Clock
-  /** Told of every error that is no KeyringError: a defect, or a platform that broke. */
+  /** Is told of every error that is no KeyringError: a defect, or a platform that broke. */
   readonly onDefect: (error: unknown, request: string) => void
 }
 
@@ -43,18 +44,18 @@ export function createHttp(parts: HttpParts): Hono {
   return app
 }
 
-/** One handler for each route: Hono joins several by promises of its own, a twentieth of an encrypt on Workers. */
+/** A route has one handler, because Hono joins several by promises of its own: a twentieth of an encrypt on Workers. */
 const limited =
   (handler: (context: Context) => Awaitable<Response>, limit: MiddlewareHandler) =>
   async (context: Context): Promise<Response> => {
     if (hasSmallBody(context)) return handler(context)
     await limit(context, async () => {
       context.res = await handler(context)
-    })
+    }).catch(cutOff)
     return context.res
   }
 
-/** Without a promise as far as nothing waits: node-server answers such a response at once. */
+/** There is no promise as far as nothing waits, because node-server answers such a response at once. */
 function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Response> {
   const name = context.req.param('name') ?? DEFAULT_KEYRING
   const trail = trailOf(parts, context, route.action, KEYRING_NAME.test(name) ? name : null)
@@ -125,7 +126,7 @@ function answer(
   return respond(problem(context.req.path, known, trail.request, headers))
 }
 
-/** The platform holds a body to its length; only one without needs to be counted as it comes. */
+/** The platform holds a body to its length; only a body without one needs to be counted as it comes. */
 const hasSmallBody = (context: Context): boolean =>
   Number(context.req.header('content-length') ?? Number.NaN) <= MAX_REQUEST_BODY_BYTES &&
   context.req.header('transfer-encoding') === undefined
@@ -134,7 +135,7 @@ function tooLarge(): never {
   throw new KeyringError('ERR_BODY_TOO_LARGE', `The body is larger than ${MAX_REQUEST_BODY_BYTES} bytes.`)
 }
 
-/** Asked only when no route was found. */
+/** The methods that a path has; this is asked only when no route was found. */
 const methodsOf = ({ router }: Hono, path: string): readonly string[] =>
   ['GET', 'POST'].flatMap((method) =>
     router.match(method, path)[0].length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method],

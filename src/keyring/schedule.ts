@@ -10,16 +10,18 @@ export async function runSchedule(
   authority: KeyringAuthority,
   keyrings: readonly string[],
   log: (line: string) => void,
+  hasTime: () => boolean = () => true,
 ): Promise<boolean> {
   let isSound = true
-  for (const name of keyrings) {
-    const result = await authority.syncIfDue(name).catch((defect: unknown) => {
+  for (const keyring of keyrings) {
+    if (!hasTime()) break
+    const result = await authority.call({ call: 'syncIfDue', keyring }).catch((defect: unknown) => {
       isSound = false
       log(defectLine(defect, 'schedule'))
     })
-    if (result === undefined) log(scheduleLine(name, 'failed', 'ERR_INTERNAL'))
-    else if (!result.ok) log(scheduleLine(name, 'failed', result.error.code))
-    else if (result.value !== 'not-due') log(scheduleLine(name, result.value, null))
+    if (result === undefined) log(scheduleLine(keyring, 'failed', 'ERR_INTERNAL'))
+    else if (!result.ok) log(scheduleLine(keyring, 'failed', result.error.code))
+    else if (result.value !== 'not-due') log(scheduleLine(keyring, result.value, null))
   }
   return isSound
 }

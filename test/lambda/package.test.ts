@@ -9,7 +9,8 @@ import type { Bundle } from '../../tools/build-lambda.ts'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
-const MAX_HTTP_KIB = 30
+/** Callers pay for its cold start: decision 6. */
+const MAX_HTTP_KIB = 38
 const MAX_SYNC_KIB = 60
 
 interface Statement {
@@ -153,9 +154,9 @@ describe('the bundle of the HTTP function', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('has no code that asks Vault, syncs, changes or logs in, no undici, no SDK and no zod', () => {
+  it('has no code that asks Vault, syncs, changes or logs in, no undici, no SDK, and no settings of those', () => {
     const foreign =
-      /node_modules\/(undici|@aws-sdk|@smithy|jose|zod)|src\/vault\/|src\/keyring\/(authority|sync|plan|apply|change|schedule)\.ts/
+      /node_modules\/(undici|@aws-sdk|@smithy|jose|leven)|src\/vault\/|src\/config\/(login|config|settings|names|reach)|src\/keyring\/(authority|sync|plan|apply|change|schedule)\.ts/
     const { start, later } = bundle
     expect([...start.parts, ...later.parts].filter((part) => foreign.test(part))).toEqual([])
     expect(start.parts).toContain('src/keyring/keyring.ts')

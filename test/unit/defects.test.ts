@@ -3,16 +3,22 @@ import { describe, expect, it } from 'vitest'
 import { ask } from '../../functions/cli/answer.ts'
 import { ANSWER_MS } from '../../functions/cli/target.ts'
 import { objectStore } from '../../functions/cloudflare/object-store.ts'
+import { unanswered } from '../../functions/cloudflare/unanswered.ts'
+import { invokingAuthority } from '../../functions/lambda/authority.ts'
 import { dynamoStore } from '../../functions/lambda/dynamo-store.ts'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { networkTrouble } from '../../src/core/network.ts'
 import { Secret } from '../../src/core/secret.ts'
+import { webCipher } from '../../src/crypto/web.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
+import { readJwt } from '../../src/vault/login/credential.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 import { FakeVault, instance } from '../support/fake-vault.ts'
 import { NOW } from '../support/observed.ts'
+import { withRead } from '../support/verbs.ts'
 
 const DEFECT = new TypeError("Cannot read properties of undefined (reading 'canary')")
 const coded = (code: string, more = {}) => Object.assign(new Error('canary'), { code, ...more })
@@ -71,7 +77,7 @@ describe('a sync', () => {
 
   it('on schedule does not hold up the next keyring, and the log has the defect', async () => {
     const [bad, good] = [authorityOn(world(DEFECT)), authorityOn(world(['a:1']), undefined, ['orders'])]
-    const both = { ...good, syncIfDue: (name: string) => (name === 'default' ? bad : good).syncIfDue(name) }
+    const both = distantAuthority((message) => (message.keyring === 'default' ? bad : good).call(message))
     const lines: string[] = []
     expect(await runSchedule(both, ['default', 'orders'], (line) => lines.push(line))).toBe(false)
     expect(parsed(lines)).toMatchObject([
@@ -101,7 +107,7 @@ it('an authority that answers with a defect of its own is not one that cannot be
     code === null
       ? authority.read(...asked)
       : { ok: false as const, error: { code, message: 'x.', remedy: 'y', facts: {} } }
-  const keyring = await keyringOn(on, undefined, { ...authority, read: failing })
+  const keyring = await keyringOn(on, undefined, withRead(authority, failing))
   await keyring.sync(PLAIN_SYNC)
   const { ciphertext } = await keyring.encrypt(new Uint8Array(), new Uint8Array())
   const unknown = () => keyring.decrypt(ciphertext.replace('key-1', 'key-9'), new Uint8Array())
@@ -111,7 +117,70 @@ it('an authority that answers with a defect of its own is not one that cannot be
   await expect(unknown()).rejects.toMatchObject({ code: 'ERR_INTERNAL' })
 })
 
+describe('the sync function of Lambda', () => {
+  const invoked = (answer: object | Error) => {
+    const aws = () =>
+      answer instanceof Error
+        ? Promise.reject(answer)
+        : Promise.resolve({ status: 200, headers: new Headers({ 'x-amz-function-error': 'Unhandled' }), body: answer })
+    const authority = invokingAuthority({ aws, syncFunction: 'sync', leftMs: () => 5000 })
+    return authority.call({ call: 'sync', keyring: 'default', options: PLAIN_SYNC })
+  }
+
+  it.each([
+    ['ERR_INTERNAL', { errorType: 'Error', errorMessage: 'canary' }],
+    ['ERR_INTERNAL', { errorType: 'Runtime.ImportModuleError', errorMessage: 'canary' }],
+    ['ERR_AUTHORITY_UNAVAILABLE', { errorType: 'Sandbox.Timedout', errorMessage: 'canary' }],
+    ['ERR_AUTHORITY_UNAVAILABLE', { errorType: 'Runtime.ExitError', errorMessage: 'canary' }],
+    ['ERR_AUTHORITY_UNAVAILABLE', { errorType: 'Runtime.OutOfMemory', errorMessage: 'canary' }],
+    ['ERR_AUTHORITY_UNAVAILABLE', { errorMessage: 'canary: Task timed out after 90.00 seconds' }],
+    ['ERR_AUTHORITY_UNAVAILABLE', fetchFailed(coded('ECONNREFUSED'))],
+    ['ERR_AUTHORITY_UNAVAILABLE', new DOMException('canary', 'AbortError')],
+  ])('gives %s for %o', async (code, answer) => {
+    const result = await invoked(answer)
+    expect(result).toMatchObject({ ok: false, error: { code } })
+    expect(JSON.stringify(result)).not.toContain('canary')
+  })
+
+  it('is not asked when the asking has a defect', async () => {
+    await expect(invoked(DEFECT)).rejects.toBe(DEFECT)
+  })
+})
+
+describe('a call to the Durable Object', () => {
+  const marked = (error: Error, marks: object) => Object.assign(error, marks)
+
+  it.each([
+    ['ERR_INTERNAL', marked(new Error('canary'), { remote: true })],
+    ['ERR_INTERNAL', marked(new TypeError('canary'), { remote: true })],
+    ['ERR_AUTHORITY_UNAVAILABLE', marked(new Error('canary'), { remote: true, durableObjectReset: true })],
+    ['ERR_AUTHORITY_UNAVAILABLE', marked(new Error('canary'), { overloaded: true })],
+    ['ERR_AUTHORITY_UNAVAILABLE', marked(new Error('Network connection lost.'), { retryable: true })],
+    ['ERR_AUTHORITY_UNAVAILABLE', new Error('internal error; reference = canary')],
+    ['ERR_AUTHORITY_UNAVAILABLE', new DOMException('canary', 'TimeoutError')],
+  ])('gives %s for %o', (code, thrown) => {
+    const result = unanswered(thrown)
+    expect(result).toMatchObject({ ok: false, error: { code } })
+    expect(JSON.stringify(result)).not.toContain('canary')
+  })
+
+  it('with a defect on this side goes up as it is', () => expect(() => unanswered(DEFECT)).toThrow(DEFECT))
+})
+
 describe('goes up as it is', () => {
+  it('through the reading of a credential, which a file that is not there does not', async () => {
+    const jwt = (thrown: Error) => readJwt({ file: '/x' }, 'X', { readFile: () => Promise.reject(thrown) })
+    await expect(jwt(DEFECT)).rejects.toBe(DEFECT)
+    await expect(jwt(coded('ERR_INVALID_ARG_TYPE'))).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' })
+    await expect(jwt(coded('ENOENT'))).rejects.toMatchObject({ code: 'ERR_LOGIN_CREDENTIAL_UNREADABLE' })
+  })
+
+  it('through the opening of a value, where a wrong tag gives nothing', async () => {
+    const [key, nonce] = [await webCipher.importKey(new Uint8Array(32)), new Uint8Array(24)]
+    expect(await webCipher.open(key, nonce, new Uint8Array(16), nonce)).toBeNull()
+    await expect(webCipher.open(key, nonce, 'no bytes' as never, nonce)).rejects.toThrow(TypeError)
+  })
+
   it('through the store in DynamoDB, after one attempt', async () => {
     let asked = 0
     const aws = () => {
@@ -141,6 +210,7 @@ describe('goes up as it is', () => {
       where: 'here',
       base: 'http://localhost',
       token: new Secret('of-no-importance'),
+      tokenRemedy: '',
       fetch: () => Promise.reject(thrown),
       answerMs: ANSWER_MS,
       close: async () => {},

@@ -1,16 +1,16 @@
-/** The token endpoint of an issuer: OpenID Connect Discovery, or RFC 8414. */
+/** Finds the token endpoint of an issuer, by OpenID Connect Discovery or RFC 8414. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { LoginParts } from './method.ts'
 import { oauthError, refusedBy } from './oauth2-errors.ts'
-import { ask, isSafeUrl } from './outside.ts'
+import { askOutside, isSafeUrl } from './outside.ts'
 
 const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
 
-/** The document must name the very issuer that was asked for: RFC 8414 section 3.3. */
+/** The document must name the very issuer that was asked for (RFC 8414 section 3.3). */
 export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, signal: AbortSignal): Promise<string> {
   const [openid, oauth] = documents(issuer)
-  const get = (url: string) => ask(parts, { url, headers: { accept: 'application/json' } }, signal)
+  const get = (url: string) => askOutside(parts, { url, headers: { accept: 'application/json' } }, signal)
   const first = await get(openid)
   const answer = first.status === 404 ? await get(oauth) : first
   if (answer.status !== 200) throw refusedBy(issuer, answer)

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import type { Failure, Result } from '../../../src/core/errors.ts'
+import type { ErrorData, Result } from '../../../src/core/errors.ts'
 import type { SyncReport } from '../../../src/core/ports.ts'
 import { buildLambda } from '../../../tools/build-lambda.ts'
 import type { Syncing } from '../syncing.ts'
@@ -22,7 +22,7 @@ export interface LambdaSyncing {
 
 export interface SyncingFunction extends Pick<Syncing, 'close'> {
   sync(): Promise<Pick<SyncReport, 'requests'>>
-  refusal(): Promise<Failure>
+  refusal(): Promise<ErrorData>
   /** What the function printed. */
   output(): string
 }
