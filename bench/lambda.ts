@@ -57,7 +57,7 @@ export function benchLambda(): Promise<Row[]> {
     for (const [name, text] of Object.entries(programs)) writeFileSync(join(folder, `run-${name}.mjs`), text)
     const taken = await inTurns(Object.keys(programs), (name) => once(join(folder, `run-${name}.mjs`), env))
     return [
-      { what: 'bundle, gzipped KiB', ...sized(http.gzipped / 1024) },
+      { what: 'bundle, gzipped KiB', ...sized(http.start.gzipped / 1024) },
       ...['list', 'encrypt'].flatMap((name) => compared(name, taken.get(name) ?? [], taken.get('bare') ?? [])),
     ]
   })

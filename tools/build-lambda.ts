@@ -1,14 +1,14 @@
-/** Builds dist/lambda/<function>.mjs, one file for each function, and says how large they are. */
+/** Builds dist/lambda: `<function>.mjs`, beside it in a folder what is loaded when it is needed, and says how large they are. */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import type { BuildOptions, Metafile } from 'esbuild'
 
 export const FUNCTIONS = ['http', 'sync'] as const
 export type FunctionName = (typeof FUNCTIONS)[number]
 
-export interface Bundle {
-  readonly file: string
+interface Weight {
   readonly bytes: number
   /** gzip -9. */
   readonly gzipped: number
@@ -16,35 +16,91 @@ export interface Bundle {
   readonly parts: readonly string[]
 }
 
+export interface Bundle {
+  readonly file: string
+  /** What a cold start loads. */
+  readonly start: Weight
+  /** What is loaded when it is needed. */
+  readonly later: Weight
+}
+
 const ROOT = join(import.meta.dirname, '..')
 export const LAMBDA_FOLDER = join(ROOT, 'dist/lambda')
 
-/** @param folder where `<function>.mjs` goes. */
-export async function buildLambda(name: FunctionName, folder = LAMBDA_FOLDER): Promise<Bundle> {
-  const file = join(folder, `${name}.mjs`)
+/**
+ * What is imported by a call becomes a file of its own, so that a cold start does not pay for undici. The banner is for
+ * libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own.
+ */
+const SPLIT: BuildOptions = {
+  splitting: true,
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+}
+
+/** The HTTP function needs nothing later: in one file, what it never calls is left out. @param folder where `<function>.mjs` goes. */
+export const buildLambda = (name: FunctionName, folder = LAMBDA_FOLDER): Promise<Bundle> =>
+  bundleForLambda(`functions/lambda/${name}.ts`, name, folder, name === 'http' ? {} : SPLIT)
+
+/** @param entry from the repository's root. @param name of the bundle's file and folder. */
+export async function bundleForLambda(entry: string, name: string, folder: string, more = SPLIT): Promise<Bundle> {
   const { metafile } = await build({
     absWorkingDir: ROOT,
-    entryPoints: [`functions/lambda/${name}.ts`],
-    outfile: file,
+    entryPoints: { [name]: entry },
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    chunkNames: `${name}/[name]-[hash]`,
     bundle: true,
     minify: true,
     format: 'esm',
     platform: 'node',
     target: 'node24',
     legalComments: 'none',
-    metafile: true,
     logLevel: 'warning',
+    ...more,
+    metafile: true,
   })
-  const text = readFileSync(file)
-  const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs))
-  const parts = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path)
-  return { file, bytes: text.length, gzipped: gzipSync(text, { level: 9 }).length, parts }
+  const all = Object.keys(metafile.outputs)
+  const atStart = loadedAtStart(
+    metafile,
+    all.filter((path) => metafile.outputs[path]?.entryPoint === entry),
+  )
+  return {
+    file: join(folder, `${name}.mjs`),
+    start: weigh(metafile, [...atStart]),
+    later: weigh(
+      metafile,
+      all.filter((path) => !atStart.has(path)),
+    ),
+  }
 }
+
+/** The files that these import, and so on, without those that are imported by a call. */
+function loadedAtStart({ outputs }: Metafile, paths: readonly string[]): ReadonlySet<string> {
+  const loaded = new Set(paths)
+  for (const path of loaded)
+    for (const { path: imported, kind, external } of outputs[path]?.imports ?? [])
+      if (kind === 'import-statement' && external !== true) loaded.add(imported)
+  return loaded
+}
+
+function weigh({ outputs }: Metafile, paths: readonly string[]): Weight {
+  const texts = paths.map((path) => readFileSync(join(ROOT, path)))
+  const inputs = paths.flatMap((path) => Object.entries(outputs[path]?.inputs ?? {}))
+  return {
+    bytes: sum(texts.map(({ length }) => length)),
+    gzipped: sum(texts.map((text) => gzipSync(text, { level: 9 }).length)),
+    parts: inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path),
+  }
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
+
+const inKiB = ({ bytes, gzipped }: Weight): string =>
+  `${(bytes / 1024).toFixed(1)} KiB, gzipped ${(gzipped / 1024).toFixed(1)} KiB`
 
 if (import.meta.main) {
   rmSync(LAMBDA_FOLDER, { recursive: true, force: true })
   for (const name of FUNCTIONS) {
-    const { bytes, gzipped } = await buildLambda(name)
-    console.log(`${name}.mjs  ${(bytes / 1024).toFixed(1)} KiB, gzipped ${(gzipped / 1024).toFixed(1)} KiB`)
+    const { start, later } = await buildLambda(name)
+    console.log(`${name}.mjs  ${inKiB(start)}${later.bytes > 0 ? `; when it is needed ${inKiB(later)}` : ''}`)
   }
 }

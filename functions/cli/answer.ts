@@ -1,6 +1,7 @@
 /** One request of the command line and its answer. The token goes to the address that was named, and nowhere else. */
 import { parseJson } from '../../src/core/body.ts'
 import { exchange } from '../../src/core/deadline.ts'
+import { networkTrouble } from '../../src/core/network.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
 
@@ -40,7 +41,9 @@ async function send(target: Target, method: string, path: string, body?: object)
   )
   return answered.catch((error: unknown) => {
     if (error instanceof Failure) throw error
-    throw failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
+    const trouble = networkTrouble(error)
+    if (trouble === null) throw error
+    throw failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${trouble.code ?? 'no connection'}).`)
   })
 }
 
@@ -77,9 +80,3 @@ function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
 
 /** Takes out what a terminal would obey. */
 const printable = (text: string): string => text.replace(/\p{Cc}/gu, '')
-
-/** The reason is the platform's code alone, because its messages may quote what they were given. */
-function reasonOf(error: unknown): string {
-  const code = (error as { cause?: { code?: unknown } }).cause?.code
-  return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : 'no connection'
-}

@@ -1,12 +1,12 @@
 /** The Worker's side of the authority, for which each call is one hop to the Durable Object. */
 import { within } from '../../src/core/deadline.ts'
-import { refusal } from '../../src/core/errors.ts'
 import { SYNC_DEADLINE_MS } from '../../src/core/limits.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { distantAuthority, isLook } from '../../src/keyring/messages.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { LOOK_MS } from './limits.ts'
 import { readAnswer, readUrl } from './read-call.ts'
+import { unanswered } from './unanswered.ts'
 
 /** Each deployment has one object, under this name. */
 const OBJECT = 'keyring'
@@ -25,8 +25,8 @@ export function objectAuthority(
       // A stub belongs to the request that made it, so that each call has a new one.
       const answer = send(objects.get(id, where), message)
       return await within(isLook(message.call) ? LOOK_MS : WORK_MS, answer)
-    } catch {
-      return refusal('ERR_AUTHORITY_UNAVAILABLE', 'The Durable Object of this deployment cannot be reached.')
+    } catch (error) {
+      return unanswered(error)
     }
   })
 }

@@ -1,7 +1,8 @@
 /** The replica in Workers KV: sealed records, and nothing else. It has no compare-and-set, and is stale by a minute or more. */
 import { within } from '../../src/core/deadline.ts'
-import { replicaLine } from '../../src/core/lines.ts'
+import { defectLine, replicaLine } from '../../src/core/lines.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { isOfProgram } from '../../src/core/network.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import { REPLICA_CACHE_SECONDS, REPLICA_MS } from './limits.ts'
 
@@ -11,13 +12,13 @@ export interface Kv {
   put(name: string, bytes: Bytes): Promise<void>
 }
 
-/** @param log is told what KV refused, by the name of the error alone. */
+/** A defect costs the copy alone, as an outage does. @param log is told of both, and which it was. */
 export function kvReplica(kv: Kv, log: (line: string) => void): Replica {
   const best = async <T>(work: 'get' | 'set', name: string, answer: () => Promise<T>, otherwise: T): Promise<T> => {
     try {
       return await within(REPLICA_MS, answer())
     } catch (error) {
-      log(replicaLine(work, name, error))
+      log(isOfProgram(error) ? defectLine(error, `replica ${work}`) : replicaLine(work, name, error))
       return otherwise
     }
   }

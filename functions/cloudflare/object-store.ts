@@ -1,6 +1,7 @@
 /** The record store in a Durable Object: one row for each record, in its own SQLite. */
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import { isOfProgram } from '../../src/core/network.ts'
 import type { RecordStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 
@@ -68,6 +69,7 @@ function guarded<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
+    if (isOfProgram(error)) throw error
     const name = error instanceof Error ? error.name : 'unknown'
     throw new KeyringError('ERR_STORE_UNAVAILABLE', `The Durable Object's storage cannot be used (${name}).`)
   }

@@ -58,8 +58,8 @@ export default {
     sayOnce()
     return app.fetch(request)
   },
-  scheduled() {
+  async scheduled() {
     sayOnce()
-    return runDue()
+    await runDue()
   },
 }

@@ -3,8 +3,8 @@ import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { distantAuthority, fromJson } from '../../src/keyring/messages.ts'
-import type { Aws } from './aws.ts'
-import { exceptionName } from './aws.ts'
+import type { Aws, AwsAnswer } from './aws.ts'
+import { exceptionName, whyNone } from './aws.ts'
 import type { InvokeEvent } from './event.ts'
 
 export interface InvokeParts {
@@ -17,17 +17,17 @@ export interface InvokeParts {
 /** A connection that went stale while the instance was frozen is noticed at its first use: one more attempt. */
 export const invokingAuthority = (parts: InvokeParts): KeyringAuthority =>
   distantAuthority(async (message) => {
-    const answer = (await send(parts, message)) ?? (await send(parts, message)) ?? 'no connection'
-    if (typeof answer !== 'string') return fromJson(answer)
+    const first = await send(parts, message)
+    const answer = first === 'no connection' ? await send(parts, message) : first
+    if (typeof answer !== 'string') return answer
     return refusal('ERR_AUTHORITY_UNAVAILABLE', `The sync function cannot be used (${answer}).`, {
       remedy: 'Try again; if it lasts, check KEYRING_SYNC_FUNCTION and the log of the sync function.',
     })
   })
 
-/** A text = why there is no answer; `null` = no connection. */
-async function send({ aws, syncFunction, leftMs }: InvokeParts, message: Message) {
-  const timeoutMs = leftMs()
-  const event: InvokeEvent = { ...message, withinMs: Math.min(timeoutMs, MOST_MS) }
+/** A text = why there is no answer. @throws what is no trouble of the network. */
+async function send({ aws, syncFunction, leftMs }: InvokeParts, message: Message): Promise<unknown> {
+  const event: InvokeEvent = { ...message, withinMs: Math.min(leftMs(), MOST_MS) }
   try {
     const answer = await aws({
       service: 'lambda',
@@ -36,14 +36,30 @@ async function send({ aws, syncFunction, leftMs }: InvokeParts, message: Message
       body: JSON.stringify(event),
       timeoutMs: event.withinMs,
     })
-    if (answer.status !== 200) return exceptionName(answer)
-    return answer.headers.has('x-amz-function-error') || !isResult(answer.body) ? 'it failed' : answer.body
+    return answerOf(answer)
   } catch (error) {
-    return error instanceof Error && error.name === 'AbortError' ? 'no answer in time' : null
+    return whyNone(error)
   }
 }
 
 /** No function runs longer than 15 minutes. */
 const MOST_MS = 900_000
 
+function answerOf(answer: AwsAnswer): unknown {
+  const { status, headers, body } = answer
+  if (status !== 200) return exceptionName(answer)
+  if (!headers.has('x-amz-function-error')) return isResult(body) ? fromJson(body) : 'it failed'
+  return isOfPlatform(body)
+    ? 'it failed'
+    : refusal('ERR_INTERNAL', 'Something went wrong in the sync function.', {
+        remedy: 'Look into the log of the sync function, and report it.',
+      })
+}
+
 const isResult = (body: unknown): body is Result<unknown> => typeof (body as { ok?: unknown } | null)?.ok === 'boolean'
+
+/** The function was ended for its time or its memory. What it throws has a type of its own; the platform's word may have none. */
+function isOfPlatform(body: unknown): boolean {
+  const type = (body as { errorType?: unknown } | null)?.errorType
+  return typeof type !== 'string' || /^(Sandbox\.\w+|Runtime\.(ExitError|OutOfMemory))$/.test(type)
+}

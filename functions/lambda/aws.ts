@@ -3,6 +3,7 @@ import { AwsV4Signer } from 'aws4fetch'
 import { parseJson } from '../../src/core/body.ts'
 import { withDeadline } from '../../src/core/deadline.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
+import { networkTrouble } from '../../src/core/network.ts'
 import type { Env, Problem } from '../../src/config/setting.ts'
 
 interface AwsRequest {
@@ -65,6 +66,13 @@ function endpoint(env: Env, service: AwsRequest['service'], region: string): str
   const given = env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] || env['AWS_ENDPOINT_URL']
   const partition = region.startsWith('cn-') ? '.cn' : ''
   return given ? given.replace(/\/+$/, '') : `https://${service}.${region}.amazonaws.com${partition}`
+}
+
+/** Why there is no answer. @throws what is no trouble of the network. */
+export function whyNone(thrown: unknown): 'no answer in time' | 'no connection' {
+  if (thrown instanceof Error && thrown.name === 'AbortError') return 'no answer in time'
+  if (networkTrouble(thrown) === null) throw thrown
+  return 'no connection'
 }
 
 /** The exception's name, which is all of a refusal that goes on: its text is foreign. */

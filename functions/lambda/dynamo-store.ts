@@ -3,7 +3,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import type { Clock, RecordStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 import type { Aws, AwsAnswer } from './aws.ts'
-import { exceptionName } from './aws.ts'
+import { exceptionName, whyNone } from './aws.ts'
 
 export interface DynamoParts {
   readonly aws: Aws
@@ -119,7 +119,7 @@ async function send(parts: DynamoParts, operation: string, body: string, timeout
   try {
     return await parts.aws({ service: 'dynamodb', path: '/', headers, body, timeoutMs })
   } catch (error) {
-    return error instanceof Error && error.name === 'AbortError' ? 'no answer in time' : 'no connection'
+    return whyNone(error)
   }
 }
 

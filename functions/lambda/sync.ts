@@ -7,7 +7,7 @@ import type { Env } from '../../src/config/setting.ts'
 import { refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { defectLine } from '../../src/core/lines.ts'
-import type { KeyringAuthority } from '../../src/core/ports.ts'
+import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { toJson } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
@@ -58,25 +58,30 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
   })
 }
 
-/** Never throws a foreign error: Lambda prints what is thrown. */
+/** A defect is answered to who calls; of the schedule it is an error of the function, since nobody hears the answer. */
 export const handler = async (event: unknown, context: LambdaContext): Promise<unknown> => {
   const parsed = parseEvent(event)
   invocation.begin(context, parsed === null || parsed === 'schedule' ? undefined : parsed.withinMs)
   if (deployment === null)
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
   if (parsed === null) return refusal('ERR_REQUEST_INVALID', 'The event is neither of a schedule nor a call.')
+  if (parsed !== 'schedule') return carryOut(deployment, parsed.message, context.awsRequestId)
+  if (!(await runDue(deployment))) throw new Error('Something went wrong here; the log has it.')
+  return null
+}
+
+/** Never throws: Lambda prints what is thrown. */
+async function carryOut({ authority }: Deployment, message: Message, request: string): Promise<unknown> {
   try {
-    if (parsed === 'schedule') return await runDue(deployment)
-    return toJson(await deployment.authority.call(parsed.message))
+    return toJson(await authority.call(message))
   } catch (error) {
-    console.error(defectLine(error, context.awsRequestId))
-    // oxlint-disable-next-line preserve-caught-error -- its text is foreign, and Lambda would print it
-    throw new Error('Something went wrong here; the log has it.')
+    console.error(defectLine(error, request))
+    return refusal('ERR_INTERNAL', 'Something went wrong in the sync function.')
   }
 }
 
 /** What there is no time left for is due again in a minute. */
-async function runDue({ authority, keyrings }: Deployment): Promise<void> {
+function runDue({ authority, keyrings }: Deployment): Promise<boolean> {
   const hasTime = () => invocation.leftMs() >= LEASED_WORK_MS + WRITING_MS
-  await runSchedule(authority, keyrings, (line) => console.log(line), hasTime)
+  return runSchedule(authority, keyrings, (line) => console.log(line), hasTime)
 }

@@ -23,7 +23,11 @@ export function probeOf(vault: Pick<VaultSettings, 'address' | 'tls'> | null, cl
   const target = { host: url.host, path: '/', isTls: url.protocol === 'https:' }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = Number(url.port || (target.isTls ? 443 : 80))
-  const unreached = (check: Finding['check']) => (error: unknown) => failedCheck(check, fromThrown(target, error).error)
+  const unreached = (check: Finding['check']) => (error: unknown) => {
+    const found = fromThrown(target, error)
+    if (found === null) throw error
+    return failedCheck(check, found.error)
+  }
 
   return async (signal) => {
     const name = await resolve(host).catch(unreached('dns'))

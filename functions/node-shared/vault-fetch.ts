@@ -44,7 +44,8 @@ class TlsClient {
 
   /** The request goes by undici's `request`, which costs half of what its fetch does. (The runtime's own fetch takes no agent of another undici.) */
   async fetch({ url, method, headers, signal, body: given }: Request): Promise<Response> {
-    const { Agent, request } = (this.#undici ??= await import('undici'))
+    // In a bundle that is split, what was CommonJS has no other export.
+    const { Agent, request } = (this.#undici ??= (await import('undici')).default)
     const sent = given === null ? null : await new Response(given).text()
     // undici frees a connection one turn after its answer has ended; asked earlier it opens another.
     await nextTurn()

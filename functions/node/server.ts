@@ -7,6 +7,7 @@ import type { Config } from '../../src/config/config.ts'
 import { problemLines } from '../../src/config/outcome.ts'
 import type { Problem } from '../../src/config/setting.ts'
 import { settle } from '../../src/core/errors.ts'
+import { defectLine } from '../../src/core/lines.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
@@ -49,7 +50,7 @@ async function serveKeyring(config: Config, setup: Setup, hold: Hold | null, rep
     await closeVault()
     hold?.release()
   })
-  await syncEach(config, instance, report)
+  await syncEach(config, instance, report).catch((error: unknown) => console.error(defectLine(error, 'start')))
   report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, SEED_ID)
 }
 

@@ -4,18 +4,34 @@ import type { AuditEvent } from './ports.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
 
-/** A defect is logged by its name and frames alone, because a foreign error's message may quote what it was given. */
-export function defectLine(error: unknown, request: string): string {
-  const frames =
-    error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
-  return JSON.stringify({
-    time: isoTime(Date.now()),
-    level: 'error',
-    request,
-    defect: error instanceof Error ? error.name : typeof error,
-    frames: frames.map((line) => line.trim()),
-  })
+/**
+ * A defect is logged by name, code and frames alone, its own and those of what caused it, because a foreign error's message may
+ * quote what it was given.
+ */
+export const defectLine = (error: unknown, request: string): string =>
+  JSON.stringify({ time: isoTime(Date.now()), level: 'error', request, ...defectOf(error) })
+
+interface Defect {
+  readonly defect: string
+  readonly code?: string
+  readonly frames: readonly string[]
+  readonly cause?: Defect
 }
+
+function defectOf(error: unknown, depth = 0): Defect {
+  if (!(error instanceof Error)) return { defect: typeof error, frames: [] }
+  const { name: defect, stack = '', cause, code } = error as Error & { readonly code?: unknown }
+  const frames = stack.split('\n').filter((line) => line.startsWith('    at '))
+  return {
+    defect,
+    ...(typeof code === 'string' && /^[A-Z0-9_]{1,60}$/.test(code) && { code }),
+    frames: frames.map((line) => line.trim()),
+    ...(cause !== undefined && depth < MOST_CAUSES && { cause: defectOf(cause, depth + 1) }),
+  }
+}
+
+/** An error may be its own cause. */
+const MOST_CAUSES = 4
 
 /** A part that fails while the rest goes on. */
 export const failureLine = (part: 'store' | 'audit', { code, message, remedy }: ErrorData): string =>

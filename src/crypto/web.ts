@@ -56,8 +56,9 @@ export const webCipher: Cipher = {
     const opened = await messageKey(key, nonce, 'decrypt')
     try {
       return new Uint8Array(await subtle.decrypt(gcm(nonce, aad), opened, ciphertext))
-    } catch {
-      return null
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'OperationError') return null
+      throw error
     }
   },
 

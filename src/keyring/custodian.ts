@@ -1,6 +1,6 @@
 /** One keyring at the authority, with a method for each operation. */
 import { withDeadline } from '../core/deadline.ts'
-import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
@@ -32,6 +32,8 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   readonly leftMs: () => number
 }
 
+/** What the status says of a defect: neither that all is well nor that Vault is down. */
+const DEFECT = refusal('ERR_INTERNAL', 'Something went wrong in the sync itself.')
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export class Custodian implements Handlers {
@@ -119,7 +121,10 @@ export class Custodian implements Handlers {
   }
 
   async #sync(options: SyncOptions, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options, mostMs))
+    const result = await settle(() => this.#attempt(options, mostMs)).catch(async (defect: unknown) => {
+      if (options.token === null) await this.#note(DEFECT)
+      throw defect
+    })
     if (options.token === null || result.ok) await this.#note(result)
     return unwrap(result)
   }

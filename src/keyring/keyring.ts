@@ -143,7 +143,7 @@ export class Keyring {
         { facts: { ...facts, retryAfterSeconds } },
       )
     const view = await this.#snapshot.ask().catch((error: unknown) => {
-      throw error instanceof KeyringError ? unverified() : error
+      throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? unverified() : error
     })
     if (view === 'paused') throw unverified()
     return view

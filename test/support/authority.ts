@@ -1,6 +1,5 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
-import { KeyringError } from '../../src/core/errors.ts'
 import type { Clock, KeyringAuthority, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
@@ -22,7 +21,7 @@ export interface World {
   readonly store: RecordStore
   readonly clock: Clock & { time: number }
   /** What the source holds; an error = it cannot be asked. */
-  versions: Versions | KeyringError
+  versions: Versions | Error
   incarnation: string
   /** How long each of its answers takes, in milliseconds. */
   answerMs: number
@@ -38,7 +37,7 @@ export interface World {
 
 export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
-export function world(versions: Versions, store = memoryStore()): World {
+export function world(versions: World['versions'], store = memoryStore()): World {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
   return {
     store,
@@ -54,7 +53,7 @@ export function world(versions: Versions, store = memoryStore()): World {
 
 function fakeSource(on: World): KeySource {
   const held = (): Versions => {
-    if (on.versions instanceof KeyringError) throw on.versions
+    if (on.versions instanceof Error) throw on.versions
     return on.versions
   }
   return {

@@ -28,7 +28,8 @@ export class FakeVault {
   renewal: number | KeyringError | null = null
   /** Met by logins and reads alike. */
   down: KeyringError | null = null
-  refuses: KeyringError | null = null
+  /** Met by logins alone. */
+  refuses: Error | null = null
   /** Paths that the policy denies. */
   readonly denied = new Set<string>()
   latencyMs = 20

@@ -1,4 +1,4 @@
-/** Where logins of the tests run: in this process, and on workerd. The cases are the same. */
+/** Where logins of the tests run: in this process, in a bundle on workerd, and in one for Lambda. The cases are the same. */
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,12 @@ import type { ErrorData, Result } from '../../src/core/errors.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { IssuedToken, SealedItems } from '../../src/vault/login/method.ts'
+import { bundleForLambda } from '../../tools/build-lambda.ts'
 import { gateway } from './gateway.ts'
+import type { LambdaFunction } from './lambda/cloud.ts'
+import { startFunction } from './lambda/cloud.ts'
+import type { DynamoServer } from './lambda/table.ts'
+import { awsEnvironment, createTable, startDynalite } from './lambda/table.ts'
 import type { Call } from './login-call.ts'
 import type { LoginOptions, SpiedVault } from './logins.ts'
 import { NEVER, loginEnv, loginMethod, memoryItems } from './logins.ts'
@@ -26,15 +31,15 @@ interface Circumstances {
 }
 
 export interface LoginRunner {
-  readonly name: 'Node' | 'workerd'
+  readonly name: 'Node' | 'workerd' | 'Lambda'
   /** By an instance that has just started. */
   login(options: LoginOptions, vault: SpiedVault, how?: Circumstances): Promise<IssuedToken>
   credential(options: LoginOptions): Promise<string>
 }
 
-/** Call it where the suite begins: workerd runs as long as the suite. */
-export function loginRunners(): readonly [LoginRunner, LoginRunner] {
-  return [onNode(), onWorkerd()]
+/** Call it where the suite begins: workerd and the function run as long as the suite. */
+export function loginRunners(): readonly [LoginRunner, LoginRunner, LoginRunner] {
+  return [onNode(), onWorkerd(), onLambda()]
 }
 
 function onNode(): LoginRunner {
@@ -68,25 +73,68 @@ function onWorkerd(): LoginRunner {
     rmSync(folder, { recursive: true })
   })
 
-  async function ask<T>(call: Call): Promise<T> {
+  return bySending('workerd', async (call) => {
     const response = await fetch(workerd.url('login'), { method: 'POST', body: JSON.stringify(call) })
     if (response.status !== 200) throw new Error(`The Worker answered ${response.status}: ${await response.text()}`)
-    const result = (await response.json()) as Result<T>
+    return response.json()
+  })
+}
+
+/** An instance runs one call at a time: who calls meanwhile gets another one, and they meet in the table. */
+function onLambda(): LoginRunner {
+  let folder: string
+  let server: DynamoServer
+  let start: () => Promise<LambdaFunction>
+  const instances: LambdaFunction[] = []
+  const idle: LambdaFunction[] = []
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'edge-keyring-logins-'))
+    server = await startDynalite()
+    const { file } = await bundleForLambda('test/lambda/login-function.ts', 'login', folder)
+    const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: await createTable(server.endpoint) }
+    start = async () => {
+      const instance = await startFunction(file, env, TIMEOUT_MS)
+      instances.push(instance)
+      return instance
+    }
+  })
+  afterAll(async () => {
+    await Promise.all(instances.map((instance) => instance.stop()))
+    await server.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  return bySending('Lambda', async (call) => {
+    const instance = idle.pop() ?? (await start())
+    const { failed, body } = await instance.invoke(call)
+    idle.push(instance)
+    if (failed) throw new Error(`The function failed: ${instance.output()}`)
+    return body
+  })
+}
+
+/** Milliseconds. */
+const TIMEOUT_MS = 90_000
+
+/** @param send carries a call there, and its result back. */
+function bySending(name: LoginRunner['name'], send: (call: Call) => Promise<unknown>): LoginRunner {
+  async function ask<T>(call: Call): Promise<T> {
+    const result = (await send(call)) as Result<T>
     if (!result.ok) throw thrown(result.error)
     return result.value
   }
 
   return {
-    name: 'workerd',
-    async login(options, { address, namespace, send }, { deployment = randomUUID(), aheadMs = 0, env = {} } = {}) {
-      const way = await gateway(address, send)
-      const vault = { address: way.url, namespace }
+    name,
+    async login(options, { address, namespace, send: way }, { deployment = randomUUID(), aheadMs = 0, env = {} } = {}) {
+      const open = await gateway(address, way)
+      const vault = { address: open.url, namespace }
       const call = { deployment, settings: loginEnv(options, env), aheadMs, vault }
       try {
         const { token, ...issued } = await ask<Omit<IssuedToken, 'token'> & { token: string }>(call)
         return { ...issued, token: new Secret(token) }
       } finally {
-        await way.close()
+        await open.close()
       }
     },
     credential: (options) => ask({ deployment: randomUUID(), settings: loginEnv(options), aheadMs: 0, vault: null }),

@@ -28,18 +28,16 @@ export interface Syncing {
   close(): Promise<void>
 }
 
+/** Settings that every platform has. */
+export const OF_SYNCING = {
+  KEYRING_VAULT_MOUNT: 'secret',
+  KEYRING_VAULT_PATH: 'keyring',
+  KEYRING_VAULT_TIMEOUT_MS: '2000',
+  KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+}
+
 export function configOf(settings: Readonly<Record<string, string>>): Config {
-  const parsed = readSettings(
-    {
-      KEYRING_VAULT_MOUNT: 'secret',
-      KEYRING_VAULT_PATH: 'keyring',
-      KEYRING_VAULT_TIMEOUT_MS: '2000',
-      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-      KEYRING_API_TOKEN: 'of-no-importance',
-      ...settings,
-    },
-    'node',
-  )
+  const parsed = readSettings({ ...OF_SYNCING, KEYRING_API_TOKEN: 'of-no-importance', ...settings }, 'node')
   if (!parsed.ok || parsed.config === null) throw new Error(inspect(parsed))
   return parsed.config
 }

@@ -57,7 +57,7 @@ describe('a deadline outlives the garbage collector', () => {
   it('of a request to an identity provider', async () => {
     const answer = askOutside({ fetch: send }, { url: address, timeoutMs }, NEVER)
     await collectUnderWay()
-    expect(await answer).toBeNull()
+    expect(await answer).toMatchObject({ status: null, what: 'does not answer in time' })
   })
 
   it('of a request of the command line', async () => {

@@ -99,7 +99,7 @@ describe('a sync', () => {
   })
 
   it('of a caller with a token leaves no failure behind', async () => {
-    const on = world(SEALED as never)
+    const on = world(SEALED)
     const keyring = await keyringOn(on)
     await expect(keyring.sync({ ...PLAIN_SYNC, token: 'mine' })).rejects.toThrow(code('ERR_VAULT_SEALED'))
     expect((await keyring.status()).last_error).toBeNull()

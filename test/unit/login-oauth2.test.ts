@@ -62,6 +62,37 @@ describe('a token endpoint', () => {
     expect([waits, requests.length, requests[0]?.redirect]).toEqual([[5000], 1, 'manual'])
   })
 
+  it.each([
+    [
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'tls',
+      'has a certificate of an authority that is not trusted here',
+      /NODE_EXTRA_CA_CERTS/,
+    ],
+    ['CERT_HAS_EXPIRED', 'tls', 'has a certificate, or one in its chain, that has expired', /dates/],
+    ['ENOTFOUND', 'dns', 'has a host name that cannot be resolved', /TOKEN_ENDPOINT/],
+    ['ECONNREFUSED', 'connect', 'refuses connections', /TOKEN_ENDPOINT/],
+  ])('that cannot be reached is said to be so, with the step that failed: %s', async (code, step, what, remedy) => {
+    const fetch = () =>
+      Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code }) }))
+    const login = loginMethod(options, { fetch }).login(loginVault('http://127.0.0.1:9'), NEVER)
+    await expect(login).rejects.toMatchObject({
+      code: 'ERR_OAUTH2_UNAVAILABLE',
+      message: expect.stringContaining(`The identity provider at idp.example ${what}`),
+      remedy: expect.stringMatching(remedy),
+      facts: { step, reason: code },
+    })
+  })
+
+  it('is not what a defect of ours is taken for', async () => {
+    const defect = new TypeError('x is not a function')
+    const login = loginMethod(options, { fetch: () => Promise.reject(defect) }).login(
+      loginVault('http://127.0.0.1:9'),
+      NEVER,
+    )
+    await expect(login).rejects.toBe(defect)
+  })
+
   it('is not waited for when the caller has gone', async () => {
     const asked: string[] = []
     const fetch: Fetch = async ({ url, signal }) => {

@@ -93,7 +93,7 @@ describe('syncIfDue', () => {
   })
 
   it('comes back sooner after a failure, and later each time', async () => {
-    const on = world(SEALED as never)
+    const on = world(SEALED)
     const authority = authorityOn(on)
     for (const minutes of [1, 2, 4]) {
       expect(await authority.syncIfDue('default')).toMatchObject({ ok: false, error: { code: 'ERR_VAULT_SEALED' } })
@@ -105,7 +105,7 @@ describe('syncIfDue', () => {
 })
 
 it('a schedule goes on with the next keyring after a failure, and says what it did', async () => {
-  const failing = world(SEALED as never)
+  const failing = world(SEALED)
   const [bad, good] = [authorityOn(failing), authorityOn(world(['a:1']), undefined, ['orders'])]
   const both = distantAuthority((message) => (message.keyring === 'default' ? bad : good).call(message))
   const lines: string[] = []

@@ -69,6 +69,13 @@ describe('on Node', () => {
     }
   })
 
+  it('what is no trouble of the network goes up as it is, after one attempt', async () => {
+    for (const defect of [new TypeError('canary'), new Error('Dynamic require of "assert" is not supported')]) {
+      const { error, requests } = await asking(throwing(defect))
+      expect([error, requests]).toEqual([defect, 1])
+    }
+  })
+
   it('finds the reason in errors that gather others', async () => {
     const gathered = failed(Object.assign(new AggregateError([Object.assign(new Error(''), { code: 'ECONNREFUSED' })])))
     expect((await asking(throwing(gathered))).error).toMatchObject({ facts: { reason: 'ECONNREFUSED' } })

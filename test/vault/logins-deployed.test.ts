@@ -1,7 +1,8 @@
-/** Every login, from the settings of a deployment to its first key: the Node server and the Worker, before a real OpenBao. */
+/** Every login, from the settings of a deployment to its first key: the Node server, and the bundles of the Worker and of the two functions, before a real OpenBao. */
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { startNode } from '../conformance/driver.ts'
+import { deployLambda } from '../support/lambda/deployment.ts'
 import type { Given, PreparedLogins } from '../support/login-cases.ts'
 import { prepareLogins } from '../support/login-cases.ts'
 import { loginEnv } from '../support/logins.ts'
@@ -138,18 +139,35 @@ describe.skipIf(openbao === null)('a deployment with a login', () => {
     return { address: vault.address.mutual, presents, seen: () => vault.audited() }
   }
 
+  /** With its certificate in the settings, where a platform has no binding that presents it. */
+  const withCertificate = ({ settings, presents }: Plan): Instance['settings'] =>
+    presents === undefined
+      ? settings
+      : {
+          ...settings,
+          KEYRING_VAULT_CACERT: vault.root.cert,
+          KEYRING_VAULT_CERT_AUTH_CERT: presents.pair.cert,
+          KEYRING_VAULT_CERT_AUTH_CERT_KEY: presents.pair.key,
+        }
+
   /** It syncs when it starts. */
   async function onNode(name: string, kind: Kind): Promise<Deployed> {
-    const { settings, presents, seen, tokens } = await plan(name, kind)
+    const made = await plan(name, kind)
+    const { seen, tokens } = made
     const before = seen().length
-    const { pair } = presents ?? {}
-    const certificate = pair && {
-      KEYRING_VAULT_CACERT: vault.root.cert,
-      KEYRING_VAULT_CERT_AUTH_CERT: pair.cert,
-      KEYRING_VAULT_CERT_AUTH_CERT_KEY: pair.key,
-    }
-    const node = await startNode({ ...settings, ...certificate })
+    const node = await startNode(withCertificate(made))
     return { url: node.url, stop: () => node.stop(), tokens, asked: () => seen().slice(before) }
+  }
+
+  async function onLambda(name: string, kind: Kind): Promise<Deployed> {
+    const made = await plan(name, kind)
+    const { seen, tokens } = made
+    const before = seen().length
+    const lambda = await deployLambda(withCertificate(made))
+    const { url } = await lambda.startHttp()
+    const deployed = { url, stop: () => lambda.stop(), tokens, asked: () => seen().slice(before) }
+    if (kind === 'right') expect(await sync(deployed)).toEqual({ status: 204, body: null })
+    return deployed
   }
 
   async function onWorkerd(name: string, kind: Kind): Promise<Deployed> {
@@ -166,6 +184,7 @@ describe.skipIf(openbao === null)('a deployment with a login', () => {
   describe.each([
     { platform: 'Node', start: onNode },
     { platform: 'workerd', start: onWorkerd },
+    { platform: 'Lambda', start: onLambda },
   ])('on $platform', ({ start }) => {
     it.for(LOGINS)(
       'has its key with as few requests as can be, and syncs with one then: %s',

@@ -1,6 +1,7 @@
 /** AppRole with a wrapped secret id, against a real OpenBao: what was opened by us, by somebody else, or by nobody. */
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
+import type { LoginRunner } from '../support/login-runners.ts'
 import { loginRunners } from '../support/login-runners.ts'
 import { NEVER, loginMethod, loginVault, memoryItems, refusal } from '../support/logins.ts'
 import { vaultClient } from '../support/vault.ts'
@@ -9,6 +10,12 @@ const shared = inject('openbao')
 const address = shared?.address ?? ''
 const admin = vaultClient(address, shared?.token ?? '')
 const MOUNT = 'team/wrapped'
+
+/** As Node's fetch says it; workerd keeps the reason. */
+const cut = () =>
+  new TypeError('fetch failed', { cause: Object.assign(new Error('closed'), { code: 'UND_ERR_SOCKET' }) })
+const unreachable = ({ name }: LoginRunner) =>
+  `ERR_VAULT_UNREACHABLE ${name === 'workerd' ? 'unknown' : 'UND_ERR_SOCKET'}`
 
 interface Wrapped {
   readonly wrap_info: { readonly token: string }
@@ -137,18 +144,18 @@ describe.skipIf(shared === null)('a wrapped secret id', () => {
       const { refused } = deployment(await wrap(SECRET_ID))
       const deaf = loginVault(address, '', async (request) => {
         const response = await fetch(request)
-        if (request.url.endsWith(OPEN)) throw new TypeError('fetch failed')
+        if (request.url.endsWith(OPEN)) throw cut()
         return response
       })
-      expect(await refused(deaf)).toBe('ERR_VAULT_UNREACHABLE unknown')
+      expect(await refused(deaf)).toBe(unreachable(on))
       expect(await refused(loginVault(address), LATER_MS)).toBe('ERR_WRAP_RESULT_LOST')
       expect(deaf.asked.filter((path) => path === OPEN)).toHaveLength(1)
     })
 
     it('is still whole after an outage before it was opened', async () => {
       const { login, refused } = deployment(await wrap(SECRET_ID))
-      const down = loginVault(address, '', () => Promise.reject(new TypeError('fetch failed')))
-      expect(await refused(down)).toBe('ERR_VAULT_UNREACHABLE unknown')
+      const down = loginVault(address, '', () => Promise.reject(cut()))
+      expect(await refused(down)).toBe(unreachable(on))
       expect(down.asked).toEqual([LOOK])
       await expect(login()).resolves.toBeDefined()
     })

@@ -256,7 +256,7 @@ describe.skipIf(shared === null)('with a login to OpenBao', () => {
           bodies.push(await request.clone().json())
           return fetch(request)
         })
-        const given = { ...options, ...(on.name === 'Node' && certificate()) }
+        const given = { ...options, ...(on.name !== 'workerd' && certificate()) }
         const env = on.name === 'workerd' ? { KEYRING_VAULT_MTLS: '[binding]' } : {}
         for (const role of [{ cert_auth_role_name: 'web' }, {}])
           expect(await refusal(on.login({ ...given, ...role }, vault, { env }))).toBe(

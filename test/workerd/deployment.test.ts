@@ -15,6 +15,8 @@ const SHA256 = createHash('sha256').update(TOKEN).digest('hex')
 /** A keyring for each test, and one that the schedule has to itself: nobody has looked at it, so that it is cold in every isolate. */
 const NAMES = Array.from({ length: 24 }, (_, index) => `ring-${index + 1}`)
 const SOON = { timeout: 20_000 }
+const DEFECT = { status: 500, body: { code: 'ERR_INTERNAL' } }
+const outage = (code: string) => ({ status: 503, body: { code } })
 const CRON = { cron: '* * * * *', scheduledTime: new Date() }
 
 interface Env {
@@ -214,7 +216,10 @@ describe('the object', () => {
     expect(await object.calls()).toEqual(['read'])
   })
 
-  it.each<Breakage>(['abort', 'throw'])('that cannot be reached (%s) takes nothing away', async (how) => {
+  it.each<[Breakage, object, object]>([
+    ['abort', outage('ERR_AUTHORITY_UNAVAILABLE'), outage('ERR_KEY_UNVERIFIED')],
+    ['throw', DEFECT, DEFECT],
+  ])('that fails (%s) takes nothing away', async (how, atSync, atUnknownKey) => {
     const { sync, encrypt, show, decrypt } = await ring()
     await sync('second')
     const { body } = await encrypt('second')
@@ -222,9 +227,9 @@ describe('the object', () => {
     expect(await encrypt('second')).toMatchObject({ status: 200, warning: null })
     expect(await decrypt('second', body['ciphertext'])).toMatchObject({ status: 200 })
     const refused = await sync('second')
-    expect(refused).toMatchObject({ status: 503, body: { code: 'ERR_AUTHORITY_UNAVAILABLE' } })
+    expect(refused).toMatchObject(atSync)
     const foreign = String(body['ciphertext']).replace('key-1', 'key-9')
-    expect(await decrypt('second', foreign)).toMatchObject({ status: 503, body: { code: 'ERR_KEY_UNVERIFIED' } })
+    expect(await decrypt('second', foreign)).toMatchObject(atUnknownKey)
     await object.break(null)
     expect(await show('second')).toMatchObject({ status: 200, warning: null })
     expect(JSON.stringify(refused)).not.toContain('canary')

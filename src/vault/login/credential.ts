@@ -9,13 +9,20 @@ type Files = Pick<LoginParts, 'readFile'>
 
 /** The text has no white space around it. @param option its name in the settings, for people. */
 export async function credentialText(source: CredentialSource, option: string, { readFile }: Files): Promise<string> {
-  const text = source instanceof Secret ? source.reveal() : await readFile?.(source.file).catch(() => null)
+  const text = source instanceof Secret ? source.reveal() : await readFile?.(source.file).catch(noFile)
   if (text === undefined || text === null)
     throw new KeyringError('ERR_LOGIN_CREDENTIAL_UNREADABLE', `The file named by ${option} cannot be read.`, {
       facts: { option },
     })
   if (text.trim() === '') throw malformed(option, 'is empty')
   return text.trim()
+}
+
+/** The system's codes alone say that a file cannot be read. */
+function noFile(error: unknown): null {
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  if (typeof code === 'string' && /^E(?!RR_)[A-Z0-9]+$/.test(code)) return null
+  throw error
 }
 
 /** A credential that goes into a header or a field must be printable ASCII. */

@@ -1,19 +1,23 @@
 /** From what a token endpoint answers instead of a token to an error: by the codes of RFC 6749 section 5.2 and RFC 8707, never by its texts. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
-import type { KeyringErrorCode } from '../../core/errors.ts'
+import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
-import type { OutsideAnswer } from './outside.ts'
+import type { OutsideAnswer, Unanswered } from './outside.ts'
 
 /** @param what follows "The identity provider at <host>". */
 export function oauthError(
   code: KeyringErrorCode,
   endpoint: string,
   what: string,
-  facts: Readonly<Record<string, string | number>> = {},
+  facts: Facts = {},
+  remedy?: string,
 ): KeyringError {
   const host = URL.canParse(endpoint) ? new URL(endpoint).host : ''
-  return new KeyringError(code, `The identity provider at ${host} ${what}.`, { facts: { host, ...facts } })
+  return new KeyringError(code, `The identity provider at ${host} ${what}.`, {
+    facts: { host, ...facts },
+    ...(remedy !== undefined && { remedy }),
+  })
 }
 
 const REFUSALS: Readonly<Record<string, readonly [KeyringErrorCode, string]>> = {
@@ -27,8 +31,9 @@ const REFUSALS: Readonly<Record<string, readonly [KeyringErrorCode, string]>> = 
 
 const errorReply = z.object({ error: z.string() })
 
-export function refusedBy(endpoint: string, answer: OutsideAnswer | null): KeyringError {
-  if (answer === null) return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'does not answer')
+export function refusedBy(endpoint: string, answer: OutsideAnswer | Unanswered): KeyringError {
+  if (answer.status === null)
+    return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, answer.what, answer.facts, answer.remedy)
   const facts = { status: answer.status }
   if (answer.status === 429 || answer.status >= 500)
     return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'cannot answer now', facts)

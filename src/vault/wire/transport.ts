@@ -121,6 +121,7 @@ async function attempt(parts: TransportParts, { url, init, signal, repeat, error
   return answered.catch((error: unknown) => {
     if (error instanceof KeyringError) return final(error)
     const unreached = fromThrown(target, error)
+    if (unreached === null) throw error
     return { ...unreached, retry: repeat !== 'once' && mayPass(unreached.error), waitMs: 0 }
   })
 }

@@ -3,6 +3,7 @@
  * platform has shapes of its own, so the shape tells the platform, and the remedy names what can be set there.
  */
 import type { KeyringError } from '../../core/errors.ts'
+import { networkTrouble } from '../../core/network.ts'
 import type { Destination, Trouble } from './errors.ts'
 import { troubleError } from './errors.ts'
 
@@ -71,7 +72,7 @@ const SHAPES: readonly Shape[] = [
     step: 'read',
     what: 'sent more than an answer may have',
   },
-  { fits: /SSL|TLS/, code: 'ERR_VAULT_TLS_FAILED', step: 'tls', what: 'cannot agree on TLS' },
+  { fits: /SSL|TLS|^UNSPECIFIED$/, code: 'ERR_VAULT_TLS_FAILED', step: 'tls', what: 'cannot agree on TLS' },
   {
     fits: /^(ENOTFOUND|EAI_|ENODATA|ESERVFAIL)/,
     code: 'ERR_VAULT_UNREACHABLE',
@@ -105,7 +106,7 @@ const closed = ({ isTls }: Destination): Trouble => ({
 })
 
 /** workerd has one message for a connection that was refused or cut, a name that does not resolve, and a refused client certificate. */
-const LOST_ON_WORKERD = /^Network connection lost|retryable/i
+const LOST_ON_WORKERD = /^Network connection lost/
 const lostOnWorkerd = ({ isTls }: Destination): Trouble => ({
   code: 'ERR_VAULT_UNREACHABLE',
   step: 'connect',
@@ -128,28 +129,32 @@ export interface Unreached {
   readonly isStale: boolean
 }
 
-export function fromThrown(target: Destination, thrown: unknown): Unreached {
-  const code = codeOf(thrown)
-  // A message is matched, never shown.
-  const reason = code ?? (thrown instanceof Error ? thrown.message : '')
-  const trouble = LOST.test(reason)
-    ? closed(target)
-    : LOST_ON_WORKERD.test(reason)
-      ? lostOnWorkerd(target)
-      : HIDDEN.test(reason)
-        ? hidden(target)
-        : (SHAPES.find(({ fits }) => fits.test(reason)) ?? UNKNOWN)
-  return { error: troubleError(trouble, target, { reason: code ?? 'unknown' }), isStale: LOST.test(reason) }
+/** `null` = no trouble of the network: a defect, which goes on as it is. */
+export function fromThrown(target: Destination, thrown: unknown): Unreached | null {
+  const network = networkTrouble(thrown)
+  if (network === null) return null
+  const reason = network.code ?? network.text
+  return {
+    error: troubleError(troubleOf(reason, target), target, { reason: network.code ?? 'unknown' }),
+    isStale: LOST.test(reason),
+  }
+}
+
+function troubleOf(reason: string, target: Destination): Trouble {
+  if (LOST.test(reason)) return closed(target)
+  if (LOST_ON_WORKERD.test(reason)) return lostOnWorkerd(target)
+  if (HIDDEN.test(reason)) return hidden(target)
+  return SHAPES.find(({ fits }) => fits.test(reason)) ?? UNKNOWN
 }
 
 const UNKNOWN: Trouble = { code: 'ERR_VAULT_UNREACHABLE', step: 'connect', what: 'cannot be reached' }
 
-/** The first code among the error, its cause and the errors that it gathers. */
-function codeOf(thrown: unknown, depth = 0): string | null {
-  if (typeof thrown !== 'object' || thrown === null || depth > 4) return null
-  const { code, cause, errors } = thrown as { code?: unknown; cause?: unknown; errors?: unknown }
-  if (typeof code === 'string' && /^[A-Z0-9_]{1,60}$/.test(code)) return code
-  return codeOf(Array.isArray(errors) ? errors[0] : cause, depth + 1)
+/** Of another host than Vault: the step that failed, and the rest of a sentence that begins with its name. `null` = a defect. */
+export function unansweredBy(thrown: unknown): (Pick<Trouble, 'step' | 'what'> & { readonly reason: string }) | null {
+  const network = networkTrouble(thrown)
+  if (network === null) return null
+  const { step, what } = troubleOf(network.code ?? network.text, { host: '', path: '', isTls: true })
+  return { step, what, reason: network.code ?? 'unknown' }
 }
 
 /** Cloudflare gives these answers of its own in the place of an origin's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/ */

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { FunctionName } from '../../../tools/build-lambda.ts'
-import { buildLambda } from '../../../tools/build-lambda.ts'
+import type { Bundle, FunctionName } from '../../../tools/build-lambda.ts'
+import { FUNCTIONS, buildLambda } from '../../../tools/build-lambda.ts'
 import type { Listening } from '../listen.ts'
 import type { LambdaFunction } from './cloud.ts'
 import { functionUrl, invokeApi, startFunction } from './cloud.ts'
@@ -25,10 +25,20 @@ export interface LambdaDeployment {
   stop(): Promise<void>
 }
 
-/** @param settings of both functions; each gets those that it reads. */
-export async function deployLambda(settings: Settings): Promise<LambdaDeployment> {
+let built: Promise<Bundle[]> | null = null
+
+/** Once for all deployments of a process. */
+const bundles = (): Promise<Bundle[]> => (built ??= build())
+
+function build(): Promise<Bundle[]> {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-lambda-'))
-  const [http, sync] = await Promise.all([buildLambda('http', folder), buildLambda('sync', folder)])
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return Promise.all(FUNCTIONS.map((name) => buildLambda(name, folder)))
+}
+
+/** @param settings of both functions; each gets those that it reads. @param syncBundle a file; the built one unless given. */
+export async function deployLambda(settings: Settings, syncBundle?: string): Promise<LambdaDeployment> {
+  const [http, sync] = (await bundles()).map(({ file }) => file)
   const server = await startDynalite()
   const table = await createTable(server.endpoint)
   const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table }
@@ -41,7 +51,7 @@ export async function deployLambda(settings: Settings): Promise<LambdaDeployment
     instances.push(instance)
     return instance
   }
-  const syncing = await start(sync.file, 'sync', asking)
+  const syncing = await start(syncBundle ?? sync ?? '', 'sync', asking)
   const api = await invokeApi(SYNC_FUNCTION, () => syncing)
   open.push(api)
   const own = { KEYRING_API_TOKENS: tokens, KEYRING_SYNC_FUNCTION: SYNC_FUNCTION, AWS_ENDPOINT_URL_LAMBDA: api.url }
@@ -50,7 +60,7 @@ export async function deployLambda(settings: Settings): Promise<LambdaDeployment
     table,
     sync: syncing,
     async startHttp(more = {}) {
-      const instance = await start(http.file, 'http', { ...answering, ...own, ...more })
+      const instance = await start(http ?? '', 'http', { ...answering, ...own, ...more })
       const listening = await functionUrl(instance)
       open.push(listening)
       return { url: listening.url, instance }
@@ -60,7 +70,6 @@ export async function deployLambda(settings: Settings): Promise<LambdaDeployment
       for (const listening of open) await listening.close()
       for (const instance of instances) await instance.stop()
       await server.close()
-      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -1,0 +1,32 @@
+/** A server whose fetch is broken, as a defect of ours would break it: it serves, and says that it is a defect. */
+import { createHash } from 'node:crypto'
+import { expect, it, onTestFinished } from 'vitest'
+import { startNode } from '../conformance/driver.ts'
+
+const TOKEN = 'ek_of_no_importance'
+const ADMIN = { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] }
+const BROKEN = 'data:text/javascript,globalThis.fetch = () => { throw new TypeError(["can", "ary"].join("")) }'
+
+it('a defect on the way to Vault ends no server, and is no outage', async () => {
+  const node = await startNode({
+    NODE_OPTIONS: `--import="${BROKEN.replaceAll('"', '\\"')}"`,
+    KEYRING_VAULT_HOST: 'http://127.0.0.1:8200',
+    KEYRING_VAULT_MOUNT: 'secret',
+    KEYRING_VAULT_PATH: 'keyring',
+    KEYRING_VAULT_TOKEN: 'root',
+    KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+    KEYRING_API_TOKENS: JSON.stringify([ADMIN]),
+  })
+  onTestFinished(() => node.stop())
+  const ask = async (method: string, path: string) => {
+    const response = await fetch(node.url + path, { method, headers: { authorization: `Bearer ${TOKEN}` } })
+    return { status: response.status, body: (await response.json()) as unknown }
+  }
+  expect(await ask('POST', '/keyring/vault/sync')).toMatchObject({ status: 500, body: { code: 'ERR_INTERNAL' } })
+  expect(await ask('GET', '/keyrings/default')).toMatchObject({
+    status: 200,
+    body: { last_error: { code: 'ERR_INTERNAL', failures: 2 } },
+  })
+  expect(node.output().match(/"request":"[^"]+","defect":"TypeError","frames":\["at /g)).toHaveLength(2)
+  expect(node.output()).not.toMatch(/canary|UNREACHABLE/)
+})
