@@ -21,7 +21,7 @@ export interface VaultReader {
 /** Reads with a token that the operator, or the caller of one sync, has given: it is never stored, renewed, shared or revoked. */
 export function givenTokenReader(transport: VaultTransport, token: Secret): VaultReader {
   const get = (request: VaultRead) => transport.get({ ...request, token: token.reveal() })
-  const post = (request: VaultQuestion) => transport.post({ ...request, token: token.reveal(), repeat: 'once' })
+  const post = (request: VaultQuestion) => transport.post({ ...request, token: token.reveal(), step: 'question' })
   return { get, probe: get, post }
 }
 
@@ -48,7 +48,7 @@ export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife):
     probe: async (request) => ask(request, await tokens.token(request.signal)),
     async post(request) {
       const { text: token } = await tokens.token(request.signal)
-      return transport.post({ ...request, token, repeat: 'once' })
+      return transport.post({ ...request, token, step: 'question' })
     },
   }
 }

@@ -14,9 +14,8 @@ export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, s
     answer = await ask(parts, { url, headers: { accept: 'application/json' } }, signal)
     if (answer === null || answer.status !== 404) break
   }
-  if (answer?.status !== 200) throw refusedBy(issuer, answer)
-  const found = z.safeParse(metadata, parseJson(answer.text)).data
-  if (found === undefined) throw oauthError('ERR_OAUTH2_ANSWER_INVALID', issuer, 'describes no token endpoint')
+  const found = answer?.status === 200 ? z.safeParse(metadata, parseJson(answer.text)).data : undefined
+  if (found === undefined) throw refusedBy(issuer, answer, 'description of a token endpoint')
   if (found.issuer !== issuer)
     throw oauthError('ERR_OAUTH2_ISSUER_MISMATCH', issuer, 'describes itself as another issuer')
   if (!isSafeUrl(found.token_endpoint))

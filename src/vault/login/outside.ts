@@ -2,11 +2,15 @@
 import { readText } from '../../core/body.ts'
 import { exchange } from '../../core/deadline.ts'
 import { isLoopback } from '../../core/loopback.ts'
+import { retryAfter } from '../wire/retry-after.ts'
+import { isOfNetwork } from '../wire/unreached.ts'
 import type { LoginParts } from './method.ts'
 
 export interface OutsideAnswer {
   readonly status: number
   readonly text: string
+  /** Seconds; `null` = it does not say. */
+  readonly retryAfter: number | null
 }
 
 export interface OutsideRequest {
@@ -24,18 +28,24 @@ const TIMEOUT_MS = 5000
 
 /** `null` = there is no answer: the other side is unreachable, or its answer too slow or too long. Nothing is repeated. */
 export async function ask(
-  { fetch }: Pick<LoginParts, 'fetch'>,
+  { fetch, clock }: Pick<LoginParts, 'fetch' | 'clock'>,
   { url, timeoutMs: ms = TIMEOUT_MS, ...init }: OutsideRequest,
   signal: AbortSignal,
 ): Promise<OutsideAnswer | null> {
-  const late = () => new Error('No answer in time.')
+  const late = () => new Late()
   const answered = exchange(url, init, { ms, signal, late }, async (request) => {
     const response = await fetch(request)
     const text = await readText(response, MOST_BYTES)
-    return text === null ? null : { status: response.status, text }
+    const { status, headers } = response
+    return text === null ? null : { status, text, retryAfter: retryAfter(headers, clock.now()) }
   })
-  return answered.catch(() => null)
+  return answered.catch((error: unknown) => {
+    if (error instanceof Late || isOfNetwork(error)) return null
+    throw error
+  })
 }
+
+class Late extends Error {}
 
 /** An address is safe with `https`, or with plain http to loopback, and when nobody stands before an `@`. */
 export function isSafeUrl(text: string): boolean {

@@ -1,32 +1,7 @@
 /** Decides how long a failure keeps everybody from the next login; all of it is pure, on the stored state. Times are milliseconds. */
 import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import { isOutage } from '../wire/outages.ts'
 import type { Refusal, TokenState } from './state.ts'
-
-/** These pass by themselves and are tried again soon. Anything else waits for an operator, because Vault locks out after five failures. */
-const OUTAGES: ReadonlySet<KeyringErrorCode> = new Set([
-  'ERR_VAULT_UNREACHABLE',
-  'ERR_VAULT_TIMEOUT',
-  'ERR_VAULT_TLS_UNTRUSTED',
-  'ERR_VAULT_TLS_HOST_MISMATCH',
-  'ERR_VAULT_TLS_EXPIRED',
-  'ERR_VAULT_TLS_CLIENT_CERT',
-  'ERR_VAULT_TLS_TO_PLAINTEXT',
-  'ERR_VAULT_TLS_FAILED',
-  'ERR_VAULT_REDIRECTED',
-  'ERR_VAULT_SEALED',
-  'ERR_VAULT_NOT_INITIALIZED',
-  'ERR_VAULT_STANDBY',
-  'ERR_VAULT_UNAVAILABLE',
-  'ERR_VAULT_RATE_LIMITED',
-  'ERR_VAULT_LOGIN_FAILED',
-  'ERR_STORE_UNAVAILABLE',
-  'ERR_LEASE_HELD',
-  'ERR_OAUTH2_UNAVAILABLE',
-  'ERR_IDENTITY_TOKEN_UNAVAILABLE',
-  'ERR_AWS_UNAVAILABLE',
-  'ERR_AWS_CREDENTIALS_UNAVAILABLE',
-])
-const isOutage = (code: KeyringErrorCode): boolean => OUTAGES.has(code)
 
 const SECOND = 1000
 const MINUTE = 60_000

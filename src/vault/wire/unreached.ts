@@ -142,6 +142,19 @@ export function fromThrown(target: Target, thrown: unknown): Unreached {
   return { error: troubleError(trouble, target, { reason: code ?? 'unknown' }), isStale: LOST.test(reason) }
 }
 
+/** Node's codes of what a program has done wrong begin like those of TLS and of streams. */
+const DEFECT = /^(ERR_(?!TLS_|SSL_|SOCKET_|STREAM_|HTTP2_)|UND_ERR_(INVALID|NOT_SUPPORTED))/
+/** What fetch says of the network where it gives no code: Node, Workers, and bindings to a network of one's own. */
+const OF_NETWORK = /^(fetch failed|terminated|other side closed)$|connect|network|ProxyError|proxy request failed/i
+
+/** Anything else that is thrown is a defect of ours: it is no outage, and must be seen as what it is. */
+export function isOfNetwork(thrown: unknown): boolean {
+  const code = codeOf(thrown)
+  if (code !== null) return !DEFECT.test(code)
+  const { message } = thrown instanceof Error ? thrown : { message: '' }
+  return [OF_NETWORK, LOST_ON_WORKERD, HIDDEN].some((known) => known.test(message))
+}
+
 const UNKNOWN: Trouble = { code: 'ERR_VAULT_UNREACHABLE', step: 'connect', what: 'cannot be reached' }
 
 /** The first code among the error, its cause and the errors that it gathers. */
