@@ -14,7 +14,7 @@ export interface Answer {
 /** @throws a Failure for every answer that is not a success of a keyring. */
 export async function ask(target: Target, method: 'GET' | 'POST', path: string, body?: object): Promise<Answer> {
   const answer = await send(target, method, path, body)
-  if (isProblem(answer.body)) throw problemFailure(answer.body)
+  if (isProblem(answer.body)) throw problemFailure(answer.body, target)
   const { status, headers, type } = answer
   if (status < 200 || status > 299 || (status !== 204 && answer.body === null))
     throw unknown(target, `${status} ${type}`)
@@ -69,9 +69,9 @@ function isProblem(body: unknown): body is Problem {
   return typeof code === 'string' && /^ERR_\w+$/.test(code) && typeof detail === 'string' && typeof remedy === 'string'
 }
 
-function problemFailure(problem: Problem): Failure {
+function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
   const { code, detail, remedy } = problem
-  const hint = code === 'ERR_UNAUTHENTICATED' ? 'Check EDGE_KEYRING_TOKEN: it is not a live API token there.' : remedy
+  const hint = code === 'ERR_UNAUTHENTICATED' ? tokenRemedy : remedy
   return new Failure(1, problem, [`${code}: ${printable(detail)}`, printable(hint)])
 }
 

@@ -8,7 +8,7 @@ import type { Target } from './target.ts'
 
 const time = z.nullable(z.string())
 
-export const status = z.looseObject({
+export const statusBody = z.looseObject({
   keyring: z.string(),
   active: z.nullable(z.string()),
   source: z.nullable(z.looseObject({ address: z.string(), mount: z.string(), path: z.string() })),
@@ -33,9 +33,9 @@ export const status = z.looseObject({
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
   needed: z.array(z.string()),
 })
-export type Status = z.output<typeof status>
+export type StatusBody = z.output<typeof statusBody>
 
-export const diagnosis = z.looseObject({
+export const diagnosisBody = z.looseObject({
   keyring: z.string(),
   time: z.string(),
   healthy: z.boolean(),
@@ -49,12 +49,12 @@ export const diagnosis = z.looseObject({
     }),
   ),
 })
-export type Diagnosis = z.output<typeof diagnosis>
-export type Checks = Diagnosis['checks']
+export type DiagnosisBody = z.output<typeof diagnosisBody>
+export type ChecksBody = DiagnosisBody['checks']
 
 export const remainingBody = z.looseObject({ remaining: z.number() })
-export const encrypted = z.looseObject({ ciphertext: z.string(), key_id: z.string() })
-export type Encrypted = z.output<typeof encrypted>
+export const encryptedBody = z.looseObject({ ciphertext: z.string(), key_id: z.string() })
+export type EncryptedBody = z.output<typeof encryptedBody>
 
 const bytes = z.pipe(
   z.string(),
@@ -65,8 +65,8 @@ const bytes = z.pipe(
     return z.NEVER
   }),
 )
-export const decrypted = z.looseObject({ plaintext: bytes, key_id: z.string() })
-export type Decrypted = z.output<typeof decrypted>
+export const decryptedBody = z.looseObject({ plaintext: bytes, key_id: z.string() })
+export type DecryptedBody = z.output<typeof decryptedBody>
 
 /** @throws `ERR_DEPLOYMENT_UNKNOWN`. */
 export function parseAnswer<Schema extends z.ZodMiniType>(

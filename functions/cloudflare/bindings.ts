@@ -1,5 +1,5 @@
 /** The bindings of wrangler.toml, told apart: objects, and the settings as texts. */
-import type { Env } from '../../src/config/names.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { BINDING } from '../../src/config/reach.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import type { Kv } from './kv-replica.ts'

@@ -12,7 +12,7 @@ export interface VaultRequest {
   readonly caller: Token | null
 }
 
-export interface Answer {
+export interface VaultAnswer {
   readonly status: number
   readonly data?: unknown
   readonly auth?: unknown
@@ -24,11 +24,11 @@ export interface Answer {
   readonly bare?: unknown
 }
 
-export const DONE: Answer = { status: 204 }
-export const NOTHING: Answer = { status: 404, errors: [] }
+export const DONE: VaultAnswer = { status: 204 }
+export const NOTHING: VaultAnswer = { status: 404, errors: [] }
 /** The answer to a token that is missing or unknown; OpenBao has other words for what a policy denies. */
-export const UNKNOWN_TOKEN: Answer = { status: 403, errors: ['permission denied'] }
-export const DENIED: Answer = { status: 403, errors: ['1 error occurred:\n\t* permission denied\n\n'] }
-export const SEALED: Answer = { status: 503, errors: ['Vault is sealed'] }
-export const refused = (text: string): Answer => ({ status: 400, errors: [text] })
-export const found = (data: unknown): Answer => ({ status: 200, data })
+export const UNKNOWN_TOKEN: VaultAnswer = { status: 403, errors: ['permission denied'] }
+export const DENIED: VaultAnswer = { status: 403, errors: ['1 error occurred:\n\t* permission denied\n\n'] }
+export const SEALED: VaultAnswer = { status: 503, errors: ['Vault is sealed'] }
+export const refused = (text: string): VaultAnswer => ({ status: 400, errors: [text] })
+export const found = (data: unknown): VaultAnswer => ({ status: 200, data })

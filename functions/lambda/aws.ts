@@ -3,7 +3,7 @@ import { AwsV4Signer } from 'aws4fetch'
 import { parseJson } from '../../src/core/body.ts'
 import { withDeadline } from '../../src/core/deadline.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
-import type { Env, Problem } from '../../src/config/names.ts'
+import type { Env, Problem } from '../../src/config/setting.ts'
 
 interface AwsRequest {
   readonly service: 'dynamodb' | 'lambda'

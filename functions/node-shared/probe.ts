@@ -7,7 +7,7 @@ import type { PeerCertificate, TLSSocket } from 'node:tls'
 import type { VaultSettings } from '../../src/config/config.ts'
 import type { Finding, Probe } from '../../src/core/findings.ts'
 import type { Clock } from '../../src/core/ports.ts'
-import { failed } from '../../src/vault/doctor/finding.ts'
+import { failedCheck } from '../../src/vault/doctor/finding.ts'
 import { fromThrown } from '../../src/vault/wire/unreached.ts'
 import type { Credentials } from './tls-files.ts'
 import { readTls } from './tls-files.ts'
@@ -23,7 +23,7 @@ export function probeOf(vault: Pick<VaultSettings, 'address' | 'tls'> | null, cl
   const target = { host: url.host, path: '/', isTls: url.protocol === 'https:' }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = Number(url.port || (target.isTls ? 443 : 80))
-  const unreached = (check: Finding['check']) => (error: unknown) => failed(check, fromThrown(target, error).error)
+  const unreached = (check: Finding['check']) => (error: unknown) => failedCheck(check, fromThrown(target, error).error)
 
   return async (signal) => {
     const name = await resolve(host).catch(unreached('dns'))

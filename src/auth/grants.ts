@@ -1,18 +1,5 @@
-/** What a caller may do: a grant is an `action`, or `action:keyring`, and `admin` allows everything. */
-
-export type Action =
-  | 'read'
-  | 'sync'
-  | 'push'
-  | 'rotate'
-  | 'remove'
-  | 'force'
-  | 'encrypt'
-  | 'decrypt'
-  | 'rewrap'
-  | 'export'
-  | 'diagnose'
-  | 'admin'
+/** Whether the grants of a caller cover an action. */
+import type { Action } from '../core/api-token.ts'
 
 /** @param keyring `null` = the action concerns none. */
 export function isGranted(grants: ReadonlySet<string>, action: Action, keyring: string | null): boolean {

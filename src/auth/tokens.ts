@@ -1,16 +1,8 @@
 /** API tokens: they are kept as SHA-256 with a name, grants and an expiry, and recognised by whoever presents one. */
+import type { ApiToken } from '../core/api-token.ts'
 import type { Awaitable } from '../core/awaitable.ts'
 import { equalText, fromHex, toBase64url } from '../core/bytes.ts'
 import type { Clock, Hash } from '../core/ports.ts'
-
-export interface ApiToken {
-  readonly name: string
-  /** 64 lower-case hex digits. */
-  readonly sha256: string
-  readonly grants: readonly string[]
-  /** Milliseconds since 1970; `null` = never. */
-  readonly expiresAt: number | null
-}
 
 export interface Caller {
   readonly name: string

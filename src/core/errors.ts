@@ -149,16 +149,16 @@ export class KeyringError extends Error {
 }
 
 /** An error as plain data: what crosses a process boundary and what the status record keeps. */
-export interface Failure {
+export interface ErrorData {
   readonly code: KeyringErrorCode
   readonly message: string
   readonly remedy: string
   readonly facts: Facts
 }
 
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure }
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData }
 
-function failure(error: unknown): Failure {
+function failure(error: unknown): ErrorData {
   if (!(error instanceof KeyringError)) throw error
   return { code: error.code, message: error.message, remedy: error.remedy, facts: error.facts }
 }
@@ -171,6 +171,12 @@ export async function settle<T>(work: () => Awaitable<T>): Promise<Result<T>> {
     return { ok: false, error: failure(error) }
   }
 }
+
+/** The same, where nothing was tried. */
+export const refusal = (...why: ConstructorParameters<typeof KeyringError>): Result<never> => ({
+  ok: false,
+  error: failure(new KeyringError(...why)),
+})
 
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value

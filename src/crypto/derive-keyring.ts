@@ -2,7 +2,7 @@
 import { fromBase64, toBase64 } from '../core/bytes.ts'
 import type { Cipher } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
-import type { WrappingKey } from './seal.ts'
+import type { WrappingKey } from '../core/wrapping-key.ts'
 
 /** The order stays. Keys that are derived already stay as they are, and those of other keyrings are left out. */
 export async function deriveForKeyring(

@@ -2,11 +2,12 @@
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, Hash, KeyMaterial } from '../core/ports.ts'
 import { commitmentOf, materialFromBytes, revealMaterial } from './material.ts'
-import type { Purpose, Wrap, WrappingKey } from './wrapping.ts'
+import type { WrappingKey } from '../core/wrapping-key.ts'
+import type { Purpose, Wrap } from './wrapping.ts'
 import { derivedKey, wrap } from './wrapping.ts'
 
 export { parseSigned } from './wrapping.ts'
-export type { WrappingKey } from './wrapping.ts'
+export type { WrappingKey } from '../core/wrapping-key.ts'
 
 /** One keyring's record is sealed with this: one wrapping key's pair of subkeys. */
 interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'sign' | 'verify'> {

@@ -3,16 +3,8 @@ import type { Bytes } from '../core/bytes.ts'
 import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64url, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, CipherKey, Hash } from '../core/ports.ts'
-import type { Secret } from '../core/secret.ts'
+import type { WrappingKey } from '../core/wrapping-key.ts'
 import { NONCE_BYTES } from './xaes.ts'
-
-/** `keyring` null = the wrapping key itself, good for everything; else the key derived from it for that one keyring. */
-export interface WrappingKey {
-  readonly id: string
-  readonly keyring: string | null
-  /** Base64 of 32 bytes. */
-  readonly key: Secret
-}
 
 /** What something is sealed for: one key is derived for it from each wrapping key. */
 export interface Purpose {

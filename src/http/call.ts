@@ -1,6 +1,6 @@
 /** One authenticated request on its way through a handler, and its line in the audit log. */
 import type { Context } from 'hono'
-import type { Action } from '../auth/grants.ts'
+import type { Action } from '../core/api-token.ts'
 import { isGranted } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'

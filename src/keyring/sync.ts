@@ -9,10 +9,12 @@ import { isDueForReseal } from './freshness.ts'
 import type { Ledger } from './ledger.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
+import type { Writer } from './writer.ts'
 
 export interface SyncParts {
   readonly keyring: string
   readonly ledger: Ledger
+  readonly writer: Writer
   readonly sealers: SealerSet
   readonly clock: Clock
   readonly source: KeySource
@@ -22,7 +24,7 @@ export interface SyncParts {
 
 /** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
 export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
-  const { ledger, source, signal, clock } = parts
+  const { ledger, writer, source, signal, clock } = parts
   const observation = await source.observe(signal)
   const reads = new Map<number, ReadOutcome>()
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
@@ -30,7 +32,7 @@ export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promi
     const { outcome, remaining } = await decide(parts, options, await ledger.draft(loaded), observation, reads)
     const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
     const isGood = unchanged && !isDueForReseal(loaded.record.sealed, clock.now())
-    const sealed = isGood ? loaded.bytes : await ledger.save(loaded, outcome.record)
+    const sealed = isGood ? loaded.bytes : await writer.save(loaded, outcome.record)
     if (sealed !== 'conflict')
       return report(outcome.record, {
         changed: !unchanged,

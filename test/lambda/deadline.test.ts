@@ -3,9 +3,10 @@ import { Invocation } from '../../functions/lambda/invocation.ts'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { KeySource } from '../../src/core/ports.ts'
-import { createAuthority } from '../../src/keyring/authority.ts'
+import { Authority } from '../../src/keyring/authority.ts'
 import { PLAIN_SYNC, world, wrappingKey } from '../support/authority.ts'
 import { SOURCE } from '../support/observed.ts'
+import { verbsOf } from '../support/verbs.ts'
 
 const HOUR = 3_600_000
 
@@ -41,19 +42,21 @@ describe('the time of an invocation', () => {
         }),
       read: () => Promise.reject(new TypeError('Not asked.')),
     }
-    const authority = createAuthority({
-      ...on,
-      replica: null,
-      cipher: nodeCipher,
-      hash: nodeHash,
-      wrappingKeys: [wrappingKey('w1', 1)],
-      sources: new Map([['default', { open: () => waiting, examine: async () => [] }]]),
-      syncBatch: 900,
-      syncPeriodMs: null,
-      maxRecordAgeMs: 604_800_000,
-      encryptBoundMs: 1000,
-      leftMs: () => 0,
-    })
+    const authority = verbsOf(
+      new Authority({
+        ...on,
+        replica: null,
+        cipher: nodeCipher,
+        hash: nodeHash,
+        wrappingKeys: [wrappingKey('w1', 1)],
+        sources: new Map([['default', { open: () => waiting, examine: async () => [] }]]),
+        syncBatch: 900,
+        syncPeriodMs: null,
+        maxRecordAgeMs: 604_800_000,
+        encryptBoundMs: 1000,
+        leftMs: () => 0,
+      }),
+    )
     expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ error: { code: 'ERR_VAULT_TIMEOUT' } })
     expect(await authority.status('default')).toMatchObject({ value: { failures: 1 } })
   })

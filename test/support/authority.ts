@@ -1,15 +1,16 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Clock, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
+import type { Clock, KeyringAuthority, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
-import { createAuthority } from '../../src/keyring/authority.ts'
+import { Authority } from '../../src/keyring/authority.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
+import { verbsOf } from './verbs.ts'
 
 export const wrappingKey = (id: string, fill: number, keyring: string | null = null): WrappingKey => ({
   id,
@@ -71,24 +72,26 @@ export const authorityOn = (
   wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
   names: readonly string[] = ['default'],
 ) =>
-  createAuthority({
-    ...on,
-    cipher: nodeCipher,
-    hash: nodeHash,
-    wrappingKeys,
-    sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
-    replica: on.replica ?? null,
-    syncBatch: 900,
-    leftMs: () => Number.POSITIVE_INFINITY,
-    syncPeriodMs: 600_000,
-    encryptBoundMs: 1000,
-    maxRecordAgeMs: MAX_RECORD_AGE_MS,
-  })
+  verbsOf(
+    new Authority({
+      ...on,
+      cipher: nodeCipher,
+      hash: nodeHash,
+      wrappingKeys,
+      sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
+      replica: on.replica ?? null,
+      syncBatch: 900,
+      leftMs: () => Number.POSITIVE_INFINITY,
+      syncPeriodMs: 600_000,
+      encryptBoundMs: 1000,
+      maxRecordAgeMs: MAX_RECORD_AGE_MS,
+    }),
+  )
 
 export function keyringOn(
   on: World,
   wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
-  authority = authorityOn(on, wrappingKeys),
+  authority: KeyringAuthority = authorityOn(on, wrappingKeys),
 ): Promise<Keyring> {
   return Keyring.open('default', {
     authority,

@@ -10,7 +10,7 @@ import { ask as askDeployment } from '../../functions/cli/answer.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { exchange, unlessAborted, withDeadline, within } from '../../src/core/deadline.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { ask } from '../../src/vault/login/outside.ts'
+import { askOutside } from '../../src/vault/login/outside.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
 import { NEVER, refusal } from '../support/logins.ts'
 
@@ -55,7 +55,7 @@ describe('a deadline outlives the garbage collector', () => {
   })
 
   it('of a request to an identity provider', async () => {
-    const answer = ask({ fetch: send, clock: systemClock }, { url: address, timeoutMs }, NEVER)
+    const answer = askOutside({ fetch: send, clock: systemClock }, { url: address, timeoutMs }, NEVER)
     await collectUnderWay()
     expect(await answer).toBeNull()
   })
@@ -64,6 +64,7 @@ describe('a deadline outlives the garbage collector', () => {
     const target = {
       where: '',
       base: address,
+      tokenRemedy: '',
       token: new Secret('t'),
       fetch: send,
       answerMs: timeoutMs,

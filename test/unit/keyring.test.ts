@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
-import { KeyringError } from '../../src/core/errors.ts'
+import { KeyringError, refusal } from '../../src/core/errors.ts'
 import type { RecordStore } from '../../src/core/ports.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { verifyRecord } from '../../src/keyring/record.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
+import { withRead } from '../support/verbs.ts'
 
 const NONE = utf8('')
 const SEALED = new KeyringError('ERR_VAULT_SEALED', 'Vault is sealed.')
@@ -243,14 +244,9 @@ describe('use', () => {
     const keyring = await keyringOn(on, undefined, authority)
     await keyring.sync(PLAIN_SYNC)
     const { ciphertext } = await keyring.encrypt(utf8('x'), NONE)
-    const failing = {
-      ...authority,
-      read: async () => ({ ok: false as const, error: new KeyringError('ERR_STORE_UNAVAILABLE', 'Gone.') }),
-    }
-    const cut = await keyringOn(on, undefined, {
-      ...failing,
-      read: (name, known) => (known === 0 ? authority.read(name, known) : failing.read()),
-    })
+    const gone = refusal('ERR_STORE_UNAVAILABLE', 'Gone.')
+    const read: typeof authority.read = async (name, known) => (known === 0 ? authority.read(name, known) : gone)
+    const cut = await keyringOn(on, undefined, withRead(authority, read))
     expect((await cut.decrypt(ciphertext, NONE)).keyId).toBe('a')
     await expect(cut.decrypt(ciphertext.replace('.a.', '.zz.'), NONE)).rejects.toThrow(code('ERR_KEY_UNVERIFIED'))
   })

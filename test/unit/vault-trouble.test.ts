@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Fetch } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { ask } from '../../src/vault/login/outside.ts'
+import { askOutside } from '../../src/vault/login/outside.ts'
 import { withHeaders } from '../../src/vault/wire/headers.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
 
@@ -101,7 +101,7 @@ describe('what is no trouble of the network', () => {
     const { signal } = new AbortController()
     await expect(transport.get({ segments: ['x'], token: null, signal })).rejects.toBe(thrown)
     expect(requests).toBe(1)
-    await expect(ask({ fetch, clock }, { url: ADDRESS }, signal)).rejects.toBe(thrown)
+    await expect(askOutside({ fetch, clock }, { url: ADDRESS }, signal)).rejects.toBe(thrown)
   })
 })
 

@@ -1,7 +1,7 @@
 /** The way from a Vault, real or not, into the record: bad input and faults. The last good keyring stays in service. */
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Failure } from '../../src/core/errors.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import type { Clock, RecordStore, SyncNote } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Syncing } from '../support/syncing.ts'
@@ -68,7 +68,7 @@ for (const target of vaultTargets())
       return { ...made, path }
     }
 
-    async function refused({ authority }: Setup, expected: string, options = PLAIN): Promise<Failure> {
+    async function refused({ authority }: Setup, expected: string, options = PLAIN): Promise<ErrorData> {
       const result = await authority.sync('default', options)
       if (result.ok) return expect.unreachable('the sync should have failed')
       expect(result.error.code).toBe(expected)

@@ -6,7 +6,7 @@ import type { SourceId } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
 import { mountReply } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
-import { asFailed, failed, isFinding, ok, unseen, warning } from './finding.ts'
+import { asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
 export async function lookAtMount({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const { mount, kind } = source.id
@@ -22,7 +22,7 @@ export async function lookAtMount({ reader, source }: DoctorParts, signal: Abort
   const found = type === 'kv' ? `kv${options?.version ?? '1'}` : type
   if (found === kind) return [ok('mount', `"${mount}" is KV version ${kind.slice(2)}.`)]
   const message = `The mount "${mount}" is ${found.startsWith('kv') ? `KV version ${found.slice(2)}` : 'no KV mount'}.`
-  return [failed('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))]
+  return [failedCheck('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))]
 }
 
 const ENOUGH: ReadonlySet<string> = new Set(['read', 'list', 'deny'])
@@ -50,7 +50,7 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
   if (lacking.length > 0) {
     const list = lacking.map(({ path }) => `${needed[path]} ${path}`).join(' and ')
     const remedy = `Add to the policy: ${lacking.map(({ path }) => `path "${path}" { capabilities = ["${needed[path]}"] }`).join(' ')}`
-    return [failed('capabilities', new KeyringError('ERR_VAULT_DENIED', `The token may not ${list}.`, { remedy }))]
+    return [failedCheck('capabilities', new KeyringError('ERR_VAULT_DENIED', `The token may not ${list}.`, { remedy }))]
   }
   if (granted.some(({ can }) => can.has('root'))) return [warning('capabilities', 'The token may do everything.', LESS)]
   const more = granted.flatMap(({ can }) => [...can].filter((capability) => !ENOUGH.has(capability)))

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import type { DoctorParts } from './parts.ts'
-import { asFailed, failed, isFinding, ok, warning } from './finding.ts'
+import { asFailed, failedCheck, isFinding, ok, warning } from './finding.ts'
 
 const healthReply = z.object({
   initialized: z.boolean(),
@@ -27,8 +27,8 @@ export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Pro
 
 function stateOf({ initialized, sealed, standby, version }: Health, host: string): Finding {
   if (!initialized)
-    return failed('server', new KeyringError('ERR_VAULT_NOT_INITIALIZED', `Vault at ${host} is not initialised.`))
-  if (sealed) return failed('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))
+    return failedCheck('server', new KeyringError('ERR_VAULT_NOT_INITIALIZED', `Vault at ${host} is not initialised.`))
+  if (sealed) return failedCheck('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))
   return ok('server', `Version ${version}, unsealed, ${standby ? 'a standby' : 'active'}.`, { version })
 }
 
@@ -56,7 +56,7 @@ async function ask({ transport, address }: DoctorParts, signal: AbortSignal): Pr
   const health = z.safeParse(healthReply, reply.body)
   if (health.success) return health.data
   const { host } = new URL(address)
-  return failed(
+  return failedCheck(
     'server',
     new KeyringError('ERR_VAULT_ANSWER_INVALID', `What answers at ${host} is not a Vault or OpenBao server.`),
   )

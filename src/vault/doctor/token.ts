@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import type { DoctorParts } from './parts.ts'
-import { failed, ok, unseen, warning } from './finding.ts'
+import { failedCheck, ok, unseen, warning } from './finding.ts'
 
 const lookupReply = z.object({
   data: z.object({
@@ -40,8 +40,8 @@ export async function lookAtToken(
     ]
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
-    if (error.code !== 'ERR_VAULT_DENIED') return [failed('login', error)]
-    if (error.facts['denied'] === 'token') return [failed('login', error)]
+    if (error.code !== 'ERR_VAULT_DENIED') return [failedCheck('login', error)]
+    if (error.facts['denied'] === 'token') return [failedCheck('login', error)]
     return [loggedIn, unseen('token', 'It may not look itself up (no policy "default"), which reads do not need.')]
   }
 }

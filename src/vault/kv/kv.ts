@@ -15,7 +15,7 @@ export interface KvParts extends Omit<SourceId, 'kind'> {
   readonly hash: Hash
 }
 
-export const ask = (
+export const askKv = (
   { reader }: KvParts,
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,

@@ -5,7 +5,7 @@
 import { KeyringError } from '../../core/errors.ts'
 import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { ask, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
+import { askKv, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
 import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 
@@ -25,7 +25,7 @@ export function kv1Source(parts: KvParts): KeySource {
 const segmentsOf = ({ mount, path }: KvParts): string[] => [...splitPath(mount), ...splitPath(path)]
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await ask(parts, segmentsOf(parts), { list: 'true' }, signal)
+  const reply = await askKv(parts, segmentsOf(parts), { list: 'true' }, signal)
   const names = reply.status === 404 ? [] : expectBody(parts, listReply, reply.body).data.keys
   const present = names.filter((name) => /^\d+$/.test(name)).map((name) => versionOf(parts, name))
   return present.length === 0 ? refuseOtherLayout(parts, signal) : observation(new Set(present))
@@ -60,7 +60,7 @@ function layout({ mount, path }: KvParts, what: string): KeyringError {
 }
 
 async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<VersionRead> {
-  const reply = await ask(parts, [...segmentsOf(parts), String(version)], {}, signal)
+  const reply = await askKv(parts, [...segmentsOf(parts), String(version)], {}, signal)
   if (reply.status === 404) return { version, kind: 'gone' }
   return readPair(parts, version, expectBody(parts, plainReply, reply.body).data, reply.serverTime)
 }

@@ -7,7 +7,7 @@ import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
 import { rowOf } from '../wire/outages.ts'
 import type { OutsideAnswer } from './outside.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 
 /** The keys live for so many seconds: the least that STS grants, and the signature lasts as long. */
 const LIFE = '900'
@@ -50,7 +50,7 @@ async function keysFrom(
   parts: LoginParts,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
-  const answer = await ask(parts, { url, method: 'POST', headers, body }, signal)
+  const answer = await askOutside(parts, { url, method: 'POST', headers, body }, signal)
   const keys = answer?.status === 200 ? keysIn(answer.text) : null
   if (keys !== null) return keys
   throw refusedBySts(new URL(url).host, answer)

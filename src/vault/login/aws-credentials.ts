@@ -8,7 +8,7 @@ import type { AwsKeys } from './aws-signature.ts'
 import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
 import type { OutsideRequest } from './outside.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 
 /** So many milliseconds are enough: these services are next door, and where there are none packets get lost. */
 const TIMEOUT_MS = 1000
@@ -50,7 +50,7 @@ async function fromInstance(endpoint: string, parts: LoginParts, signal: AbortSi
 }
 
 async function fetched(request: OutsideRequest, parts: LoginParts, signal: AbortSignal): Promise<string> {
-  const answer = await ask(parts, { ...request, timeoutMs: TIMEOUT_MS }, signal)
+  const answer = await askOutside(parts, { ...request, timeoutMs: TIMEOUT_MS }, signal)
   if (answer === null) throw unavailable('does not answer')
   if (answer.status !== 200) throw unavailable('gives no keys', { status: answer.status })
   return answer.text

@@ -8,7 +8,7 @@ import type { LoginParts } from './method.ts'
 type Files = Pick<LoginParts, 'readFile'>
 
 /** The text has no white space around it. @param option its name in the settings, for people. */
-export async function readText(source: CredentialSource, option: string, { readFile }: Files): Promise<string> {
+export async function credentialText(source: CredentialSource, option: string, { readFile }: Files): Promise<string> {
   const text = source instanceof Secret ? source.reveal() : await readFile?.(source.file).catch(() => null)
   if (text === undefined || text === null)
     throw new KeyringError('ERR_LOGIN_CREDENTIAL_UNREADABLE', `The file named by ${option} cannot be read.`, {
@@ -20,7 +20,7 @@ export async function readText(source: CredentialSource, option: string, { readF
 
 /** A credential that goes into a header or a field must be printable ASCII. */
 export async function readCredential(source: CredentialSource, option: string, files: Files): Promise<string> {
-  const text = await readText(source, option, files)
+  const text = await credentialText(source, option, files)
   if (!/^[\x21-\x7e]+$/.test(text)) throw malformed(option, 'has characters that no credential has')
   return text
 }

@@ -1,7 +1,7 @@
 /** From what Vault and OpenBao answer to a login that does not succeed to an error. Parts of their texts are looked for; none is passed on. */
 import type { KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
-import type { Answer, ErrorOf } from '../wire/errors.ts'
+import type { ErrorAnswer, ErrorOf } from '../wire/errors.ts'
 import { fromStatus, vaultError } from '../wire/errors.ts'
 import { rowOf } from '../wire/outages.ts'
 
@@ -42,7 +42,7 @@ const REFUSALS: readonly Refusal[] = [
 ]
 
 /** Whether this is a 403 without a reason. */
-const bare = ({ status, texts }: Answer): boolean =>
+const bare = ({ status, texts }: ErrorAnswer): boolean =>
   status === 403 &&
   texts !== null &&
   texts.every((text) => /^(1 error occurred:\s*\* )?permission denied\s*$/.test(text))
@@ -61,4 +61,4 @@ export const fromLogin: ErrorOf = (target, answer, retryAfterSeconds) => {
   return new KeyringError(plain.code, plain.message, { facts: { ...plain.facts, step: 'login' } })
 }
 
-const isOfLogin = (answer: Answer): boolean => rowOf(answer).outage?.code === 'ERR_VAULT_LOGIN_FAILED'
+const isOfLogin = (answer: ErrorAnswer): boolean => rowOf(answer).outage?.code === 'ERR_VAULT_LOGIN_FAILED'

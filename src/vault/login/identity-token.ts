@@ -4,7 +4,7 @@ import { KeyringError } from '../../core/errors.ts'
 import type { IdentityEndpoint } from '../../core/login-settings.ts'
 import { hasJwtForm } from './credential.ts'
 import type { LoginParts } from './method.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 
 /** A JWT is held for so many milliseconds; the shortest one, GitHub's, lives for 5 minutes. */
 const HELD_MS = 60_000
@@ -27,7 +27,7 @@ async function fetched(
   parts: LoginParts,
   signal: AbortSignal,
 ): Promise<string> {
-  const answer = await ask(parts, { url, headers: { [header.name]: header.value.reveal() } }, signal)
+  const answer = await askOutside(parts, { url, headers: { [header.name]: header.value.reveal() } }, signal)
   if (answer === null) throw unavailable('does not answer')
   const jwt = (field === null ? answer.text : textIn(answer.text, field)).trim()
   if (answer.status !== 200 || !hasJwtForm(jwt)) throw unavailable('gives no JWT', { status: answer.status })

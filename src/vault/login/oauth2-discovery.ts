@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { LoginParts } from './method.ts'
 import { oauthError, refusedBy } from './oauth2-errors.ts'
-import { ask, isSafeUrl } from './outside.ts'
+import { askOutside, isSafeUrl } from './outside.ts'
 
 const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
 
@@ -11,7 +11,7 @@ const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
 export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, signal: AbortSignal): Promise<string> {
   let answer = null
   for (const url of documents(issuer)) {
-    answer = await ask(parts, { url, headers: { accept: 'application/json' } }, signal)
+    answer = await askOutside(parts, { url, headers: { accept: 'application/json' } }, signal)
     if (answer === null || answer.status !== 404) break
   }
   const found = answer?.status === 200 ? z.safeParse(metadata, parseJson(answer.text)).data : undefined

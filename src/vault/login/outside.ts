@@ -27,7 +27,7 @@ const MOST_BYTES = 256 * 1024
 const TIMEOUT_MS = 5000
 
 /** `null` = there is no answer: the other side is unreachable, or its answer too slow or too long. Nothing is repeated. */
-export async function ask(
+export async function askOutside(
   { fetch, clock }: Pick<LoginParts, 'fetch' | 'clock'>,
   { url, timeoutMs: ms = TIMEOUT_MS, ...init }: OutsideRequest,
   signal: AbortSignal,

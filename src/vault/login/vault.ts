@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
-import type { Target } from '../wire/errors.ts'
+import type { Destination } from '../wire/errors.ts'
 import { vaultError } from '../wire/errors.ts'
 import { fromLogin } from './errors.ts'
 import type { IssuedToken, LoginVault } from './method.ts'
@@ -23,7 +23,7 @@ export interface TokenVault extends LoginVault {
 /** @param transport in the namespace of logins, which is given again as `namespace`. */
 export function tokenVault(transport: VaultTransport, address: string, namespace: string): TokenVault {
   const { host, protocol } = new URL(address)
-  const target = (segments: readonly string[]): Target => ({
+  const target = (segments: readonly string[]): Destination => ({
     host,
     path: `/v1/${segments.join('/')}`,
     isTls: protocol === 'https:',
@@ -79,7 +79,7 @@ function onlyOurs(error: unknown): void {
   if (!(error instanceof KeyringError)) throw error
 }
 
-function issuedToken(target: Target, body: unknown): IssuedToken {
+function issuedToken(target: Destination, body: unknown): IssuedToken {
   const parsed = z.safeParse(authReply, body)
   if (!parsed.success)
     throw vaultError('ERR_VAULT_ANSWER_INVALID', target, 'answered a login in a form that is not of its API', STEP)

@@ -1,5 +1,5 @@
 /** Decides how long a failure keeps everybody from the next login; all of it is pure, on the stored state. Times are milliseconds. */
-import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import { isOutage } from '../wire/outages.ts'
 import type { Refusal, TokenState } from './state.ts'
 
@@ -20,7 +20,7 @@ export const leastWait = (code: KeyringErrorCode, count: number): number =>
   doubled(isOutage(code) ? OUTAGE_WAIT : CIRCUIT_WAIT, count)
 
 /** The next try is up to a quarter later than it must be, so that not all come at once, and never before what Retry-After says. */
-export function failed(state: TokenState, error: Failure, now: number, random: number): TokenState {
+export function afterFailure(state: TokenState, error: ErrorData, now: number, random: number): TokenState {
   const last = state.failing
   const count = last !== null && isOutage(last.error.code) === isOutage(error.code) ? last.count + 1 : 1
   const asked = Math.min(Number(error.facts['retryAfterSeconds'] ?? 0) * SECOND, CIRCUIT_WAIT.most)

@@ -1,7 +1,7 @@
 /** One instance's hold on the shared token: a steady request costs neither store nor Vault anything for it. */
 import { unlessAborted } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
-import type { HeldToken, Outcome, TokenParts } from './shared.ts'
+import type { HeldToken, StepOutcome, TokenParts } from './shared.ts'
 import { giveUp, stepOn } from './shared.ts'
 import type { Refusal } from './state.ts'
 
@@ -18,7 +18,7 @@ const STORE_PAUSE_MS = 10_000
 export class TokenLife {
   readonly #parts: TokenParts
   /** Looks under way, by the refused generation (0 = none): whoever asks at the same time shares one look and one login. */
-  readonly #looking = new Map<number, Promise<Outcome>>()
+  readonly #looking = new Map<number, Promise<StepOutcome>>()
   #held: HeldToken | null = null
   /** Looks in a row at which somebody else was logging in. */
   #waits = 0
@@ -63,7 +63,7 @@ export class TokenLife {
     return until > this.#parts.clock.now() && uses > 0
   }
 
-  #look(refusal: Refusal | null): Promise<Outcome> {
+  #look(refusal: Refusal | null): Promise<StepOutcome> {
     const key = refusal?.generation ?? 0
     const running = this.#looking.get(key)
     if (running !== undefined) return running
@@ -72,7 +72,7 @@ export class TokenLife {
     return started
   }
 
-  async #lookOnce(refusal: Refusal | null): Promise<Outcome> {
+  async #lookOnce(refusal: Refusal | null): Promise<StepOutcome> {
     const outcome = await stepOn(this.#parts, refusal).catch((error: unknown) => this.#withoutStore(error, refusal))
     this.#waits = outcome === 'wait' ? this.#waits + 1 : 0
     if (outcome === 'wait') await this.#pause()
@@ -93,7 +93,7 @@ export class TokenLife {
   }
 
   /** During an outage of the store a token is used until its own end. */
-  #withoutStore(error: unknown, refusal: Refusal | null): Outcome {
+  #withoutStore(error: unknown, refusal: Refusal | null): StepOutcome {
     const now = this.#parts.clock.now()
     const held = this.#held
     const isOutage = error instanceof KeyringError && error.code === 'ERR_STORE_UNAVAILABLE'

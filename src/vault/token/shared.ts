@@ -19,11 +19,11 @@
  */
 import { withDeadline } from '../../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../../core/errors.ts'
-import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { TokenItems } from './sealed-items.ts'
-import { denied, failed } from './backoff.ts'
+import { afterFailure, denied } from './backoff.ts'
 import { decodeState, encodeState } from './record.ts'
 import type { Refusal, SharedToken, TokenState, Work } from './state.ts'
 import { NO_TOKEN, isLeased, leased, nextStep, released } from './state.ts'
@@ -49,7 +49,7 @@ export interface HeldToken {
 }
 
 /** 'wait' = somebody else is at it; 'again' = the state has changed; 'denied' = a new login does not help. */
-export type Outcome = HeldToken | 'wait' | 'again' | 'denied'
+export type StepOutcome = HeldToken | 'wait' | 'again' | 'denied'
 
 interface Loaded {
   readonly name: string
@@ -58,7 +58,7 @@ interface Loaded {
 }
 
 /** Takes one look, and does the work if there is some and nobody is at it. @throws the failure of the last try, until the next one. */
-export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<Outcome> {
+export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<StepOutcome> {
   return withDeadline(LEASED_WORK_MS, async (signal) => {
     const loaded = await load(parts, signal)
     const { state } = loaded
@@ -102,7 +102,7 @@ async function workUnderLease(
   work: Work,
   refusal: Refusal | null,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<StepOutcome> {
   const { clock, random } = parts
   const taken = await write(parts, name, leased(state, clock.now()), version)
   if (taken === 'conflict') return 'again'
@@ -113,7 +113,7 @@ async function workUnderLease(
     },
   )
   if (result.ok) return publish(parts, name, taken, result.value, replacedBy(result.value, state, refusal), signal)
-  await write(parts, name, failed(state, result.error, clock.now(), random()), taken)
+  await write(parts, name, afterFailure(state, result.error, clock.now(), random()), taken)
   return 'again'
 }
 
@@ -125,7 +125,7 @@ async function publish(
   { state, token, uses, isNew }: Done,
   replaced: Secret | null,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<StepOutcome> {
   const written = await settle(() => write(parts, name, state, version))
   const isWritten = written.ok && written.value !== 'conflict'
   const left = isWritten ? replaced : isNew ? token.secret : null
@@ -156,6 +156,6 @@ const held = (generation: number, { secret, expires }: SharedToken, until: numbe
   uses,
 })
 
-function untilNextTry({ code, message, remedy, facts }: Failure, ms: number): KeyringError {
+function untilNextTry({ code, message, remedy, facts }: ErrorData, ms: number): KeyringError {
   return new KeyringError(code, message, { remedy, facts: { ...facts, retryAfterSeconds: Math.ceil(ms / 1000) } })
 }

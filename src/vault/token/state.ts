@@ -1,5 +1,5 @@
 /** The stored state of a token that the whole deployment shares, and the pure decisions that follow from it. Times are milliseconds since 1970. */
-import type { Failure } from '../../core/errors.ts'
+import type { ErrorData } from '../../core/errors.ts'
 import { LEASE_MS } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { IssuedToken } from '../login/method.ts'
@@ -23,7 +23,7 @@ export interface TokenState {
   /** Until then somebody is logging in or renewing. 0 = nobody. */
   readonly lease: number
   /** The failure of the last login or renewal, if that was one. */
-  readonly failing: { readonly error: Failure; readonly count: number; readonly nextTry: number } | null
+  readonly failing: { readonly error: ErrorData; readonly count: number; readonly nextTry: number } | null
   /** A new login, of that generation, did not help against a 403: until then there is none for that reason. */
   readonly denied: {
     readonly generation: number
@@ -49,7 +49,7 @@ export type Step =
   | Work
   | { readonly kind: 'wait' }
   | { readonly kind: 'denied' }
-  | { readonly kind: 'failed'; readonly error: Failure; readonly nextTry: number }
+  | { readonly kind: 'failed'; readonly error: ErrorData; readonly nextTry: number }
 
 export const NO_TOKEN: TokenState = { generation: 0, token: null, lease: 0, failing: null, denied: null }
 

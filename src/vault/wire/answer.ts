@@ -3,7 +3,7 @@ import { parseJson, readText } from '../../core/body.ts'
 import type { KeyringError } from '../../core/errors.ts'
 import { MAX_VAULT_BODY_BYTES } from '../../core/limits.ts'
 import type { Clock } from '../../core/ports.ts'
-import type { ErrorOf, Target } from './errors.ts'
+import type { ErrorOf, Destination } from './errors.ts'
 import { vaultError } from './errors.ts'
 import type { VaultStep } from './outages.ts'
 import { isSentAgain, rowOf } from './outages.ts'
@@ -32,7 +32,7 @@ export interface Attempt {
 export const final = (error: KeyringError): Attempt => ({ error, retry: false, waitMs: 0 })
 
 export async function settleResponse(
-  target: Target,
+  target: Destination,
   response: Response,
   { clock, step, errorOf }: { clock: Clock; step: VaultStep; errorOf: ErrorOf },
 ): Promise<Attempt> {
@@ -67,7 +67,7 @@ export const mayRepeat = (step: VaultStep): boolean => step !== 'wrap' && step !
 export const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'
 
 /** A standby that cannot forward names the leader, for seconds a dead one: the configured address is asked again. */
-async function redirected(target: Target, response: Response, step: VaultStep): Promise<Attempt> {
+async function redirected(target: Destination, response: Response, step: VaultStep): Promise<Attempt> {
   await response.body?.cancel()
   const error = vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', {
     vaultStatus: response.status,
@@ -76,7 +76,7 @@ async function redirected(target: Target, response: Response, step: VaultStep): 
 }
 
 /** A standby that does not know its leader's address may name one that cannot be read. */
-function isOfStandby({ host, path }: Target, { status, headers }: Response): boolean {
+function isOfStandby({ host, path }: Destination, { status, headers }: Response): boolean {
   if (status !== 307) return false
   const location = URL.parse(headers.get('location') ?? '')
   if (location === null || !/^https?:$/.test(location.protocol)) return true

@@ -5,7 +5,7 @@ import type { Answered, VaultStep } from './outages.ts'
 import { rowOf } from './outages.ts'
 
 /** Where a request went, as far as people may know. */
-export interface Target {
+export interface Destination {
   readonly host: string
   /** Without the query. */
   readonly path: string
@@ -22,31 +22,35 @@ export interface Trouble {
   readonly remedy?: string
 }
 
-export function troubleError({ code, step, what, remedy }: Trouble, { host, path }: Target, facts: Facts = {}) {
+export function troubleError({ code, step, what, remedy }: Trouble, { host, path }: Destination, facts: Facts = {}) {
   return new KeyringError(code, `Vault at ${host} ${what}.`, {
     facts: { host, path, step, ...facts },
     ...(remedy !== undefined && { remedy }),
   })
 }
 
-export const vaultError = (code: KeyringErrorCode, target: Target, what: string, facts: Facts = {}): KeyringError =>
-  troubleError({ code, step: 'read', what }, target, facts)
+export const vaultError = (
+  code: KeyringErrorCode,
+  target: Destination,
+  what: string,
+  facts: Facts = {},
+): KeyringError => troubleError({ code, step: 'read', what }, target, facts)
 
-export interface Answer extends Answered {
+export interface ErrorAnswer extends Answered {
   readonly step: VaultStep
 }
 
 /** Says what an answer means that is no success, and no plain 404. */
-export type ErrorOf = (target: Target, answer: Answer, retryAfterSeconds: number | null) => KeyringError
+export type ErrorOf = (target: Destination, answer: ErrorAnswer, retryAfterSeconds: number | null) => KeyringError
 
-const has = ({ texts }: Answer, ...parts: readonly string[]): boolean =>
+const has = ({ texts }: ErrorAnswer, ...parts: readonly string[]): boolean =>
   texts?.some((text) => parts.some((part) => text.includes(part))) ?? false
 
 /** Refusals: the first one that fits counts. Texts differ between servers and releases, so that parts of them are looked for, never equality. */
 const KNOWN: readonly {
   readonly code: KeyringErrorCode
   readonly what: string
-  readonly fits: (answer: Answer) => boolean
+  readonly fits: (answer: ErrorAnswer) => boolean
 }[] = [
   {
     code: 'ERR_VAULT_DENIED',
@@ -79,5 +83,5 @@ export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
 }
 
 /** A token that is not known (any more) is told from one that may not by its text: OpenBao says less then, Vault more. */
-const deniedBy = (answer: Answer): 'token' | 'policy' =>
+const deniedBy = (answer: ErrorAnswer): 'token' | 'policy' =>
   has(answer, 'invalid token') || answer.texts?.join() === 'permission denied' ? 'token' : 'policy'

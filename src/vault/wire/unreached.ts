@@ -3,7 +3,7 @@
  * platform has shapes of its own, so the shape tells the platform, and the remedy names what can be set there.
  */
 import type { KeyringError } from '../../core/errors.ts'
-import type { Target, Trouble } from './errors.ts'
+import type { Destination, Trouble } from './errors.ts'
 import { troubleError } from './errors.ts'
 
 interface Shape extends Trouble {
@@ -97,7 +97,7 @@ const SHAPES: readonly Shape[] = [
 
 /** With these the connection was there, or seemed to be, and ended without an answer. */
 const LOST = /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/
-const closed = ({ isTls }: Target): Trouble => ({
+const closed = ({ isTls }: Destination): Trouble => ({
   code: 'ERR_VAULT_UNREACHABLE',
   step: 'connect',
   what: 'closed the connection before it answered',
@@ -106,7 +106,7 @@ const closed = ({ isTls }: Target): Trouble => ({
 
 /** workerd has one message for a connection that was refused or cut, a name that does not resolve, and a refused client certificate. */
 const LOST_ON_WORKERD = /^Network connection lost|retryable/i
-const lostOnWorkerd = ({ isTls }: Target): Trouble => ({
+const lostOnWorkerd = ({ isTls }: Destination): Trouble => ({
   code: 'ERR_VAULT_UNREACHABLE',
   step: 'connect',
   what: 'cannot be reached, or closed the connection',
@@ -115,7 +115,7 @@ const lostOnWorkerd = ({ isTls }: Target): Trouble => ({
 
 /** workerd keeps the reason in its own log: a name does not resolve, it does not accept a certificate, or has none that Vault would. */
 const HIDDEN = /^internal error/
-const hidden = ({ isTls }: Target): Trouble => ({
+const hidden = ({ isTls }: Destination): Trouble => ({
   code: 'ERR_VAULT_UNREACHABLE',
   step: 'unknown',
   what: 'cannot be reached; the runtime does not say why',
@@ -128,7 +128,7 @@ export interface Unreached {
   readonly isStale: boolean
 }
 
-export function fromThrown(target: Target, thrown: unknown): Unreached {
+export function fromThrown(target: Destination, thrown: unknown): Unreached {
   const code = codeOf(thrown)
   // A message is matched, never shown.
   const reason = code ?? (thrown instanceof Error ? thrown.message : '')
@@ -202,7 +202,7 @@ const PROXY: Readonly<Record<number, Trouble>> = {
 }
 
 /** `null` = the answer is not of a platform's proxy. @param hasVaultBody Vault itself has answered, whatever the status. */
-export function fromProxy(target: Target, status: number, hasVaultBody: boolean): KeyringError | null {
+export function fromProxy(target: Destination, status: number, hasVaultBody: boolean): KeyringError | null {
   if (status < 520 || status > 530 || hasVaultBody) return null
   const trouble: Trouble = PROXY[status] ?? {
     code: 'ERR_VAULT_UNREACHABLE',
@@ -214,7 +214,7 @@ export function fromProxy(target: Target, status: number, hasVaultBody: boolean)
 }
 
 /** Go answers plain http on a TLS port like this. */
-export const fromPlaintextToTls = (target: Target, status: number, text: string): KeyringError | null =>
+export const fromPlaintextToTls = (target: Destination, status: number, text: string): KeyringError | null =>
   status === 400 && text.includes('HTTP request to an HTTPS server')
     ? troubleError({ code: 'ERR_VAULT_PLAINTEXT_TO_TLS', step: 'tls', what: 'expects TLS' }, target, {
         vaultStatus: status,
