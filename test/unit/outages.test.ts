@@ -75,6 +75,7 @@ describe('a refusal', () => {
     ['login', 403, says('permission denied'), 'ERR_VAULT_LOGIN_DENIED'],
     ['login', 500, says('token is expired'), 'ERR_VAULT_LOGIN_CLAIMS_REFUSED'],
     ['renewal', 400, says('lease is not renewable'), 'ERR_VAULT_REQUEST_REFUSED'],
+    ['renewal', 500, says('past the max TTL, cannot renew'), 'ERR_VAULT_REQUEST_REFUSED'],
     ['wrap', 400, says('wrapping token is not valid or does not exist'), 'ERR_VAULT_REQUEST_REFUSED'],
   ])('%s: %i %s', async (step, status, body, code) => {
     const error = await answered(status, body)[step]()

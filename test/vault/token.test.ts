@@ -332,6 +332,16 @@ for (const target of vaultTargets())
       await sync(one)
     })
 
+    it('replaces a token whose renewal comes in the last second of its maximum', async () => {
+      const one = open(await role())
+      await sync(one)
+      const first = token()
+      proxy.spoil('renew-self', FAULTS.error(500, '1 error occurred:\n\t* past the max TTL, cannot renew\n\n'))
+      clock.ahead = 47 * MINUTE
+      expect(await sync(one)).toMatchObject({ ok: true })
+      expect([counts(), token() === first]).toMatchObject([{ logins: 2, renewals: 1 }, false])
+    })
+
     it("a caller's own token is none of all this", async () => {
       const one = open(await role())
       await sync(one)

@@ -131,6 +131,7 @@ export const ROWS: readonly Row[] = [
     outage: { code: 'ERR_VAULT_ANSWER_INVALID', what: 'answered with a body that is not of its API' },
   },
   { says: /missing client token|no handler for route|namespace not found/, outage: null },
+  { steps: ['renewal'], status: exactly(500), says: /past the max TTL/i, outage: null },
   {
     steps: ['login'],
     status: exactly(500),
