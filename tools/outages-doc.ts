@@ -1,7 +1,7 @@
 /** Writes docs/outages.md from the table of outages and refusals, or with --check says whether it is up to date. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Row } from '../src/vault/wire/outages.ts'
+import type { OutageRow } from '../src/vault/wire/outages.ts'
 import { ROWS, WITHOUT_ANSWER } from '../src/vault/wire/outages.ts'
 
 const PATH = join(import.meta.dirname, '../docs/outages.md')
@@ -12,7 +12,7 @@ const line = (...cells: readonly string[]): string => `| ${cells.join(' | ')} |`
 const code = (text: string): string => `\`${text.replaceAll('|', '\\|')}\``
 const statuses = ([from, to]: readonly [number, number]): string => (from === to ? String(from) : `${from} to ${to}`)
 
-const ofRow = ({ steps, status, body, says, outage, again, isUntouched }: Row): string =>
+const ofRow = ({ steps, status, body, says, outage, again, isUntouched }: OutageRow): string =>
   line(
     steps?.join(', ') ?? 'any of Vault',
     status === undefined ? 'any' : statuses(status),

@@ -1,11 +1,20 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Clock, KeyringAuthority, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
+import type {
+  Clock,
+  Insistence,
+  KeyringAuthority,
+  KeySource,
+  RecordStore,
+  Replica,
+  VersionRead,
+} from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { Authority } from '../../src/keyring/authority.ts'
+import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Versions } from './observed.ts'
@@ -26,6 +35,8 @@ export interface World {
   incarnation: string
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
+  /** How each sync, and each doctor, insisted on a login. */
+  readonly insisted: (Insistence | boolean)[]
   /** Of the authority. */
   replica?: Replica
 }
@@ -34,7 +45,7 @@ export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
 export function world(versions: Versions, store = memoryStore()): World {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
-  return { store, clock, versions, incarnation: 'first', asked: [] }
+  return { store, clock, versions, incarnation: 'first', asked: [], insisted: [] }
 }
 
 function fakeSource(on: World): KeySource {
@@ -67,6 +78,11 @@ function fakeSource(on: World): KeySource {
   }
 }
 
+const spiedSource = (on: World): Source => ({
+  open: (_token, { insist }) => (on.insisted.push(insist), fakeSource(on)),
+  examine: async (_signal, { login }) => (on.insisted.push(login), []),
+})
+
 export const authorityOn = (
   on: World,
   wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
@@ -78,7 +94,7 @@ export const authorityOn = (
       cipher: nodeCipher,
       hash: nodeHash,
       wrappingKeys,
-      sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
+      sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       syncBatch: 900,
       leftMs: () => Number.POSITIVE_INFINITY,

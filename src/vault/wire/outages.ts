@@ -17,7 +17,7 @@ export interface Answered {
   readonly texts: readonly string[] | null
 }
 
-export interface Row {
+export interface OutageRow {
   /** Absent = each of Vault's. */
   readonly steps?: readonly Step[]
   /** From and to. Absent = any. */
@@ -42,7 +42,7 @@ const BOTH_OTHERS = ['identity provider', 'STS'] as const
 const exactly = (status: number): readonly [number, number] => [status, status]
 
 /** Who was asked has three forms of the same three rows. */
-const ofOthers = (step: 'identity provider' | 'STS', code: KeyringErrorCode): readonly Row[] => [
+const ofOthers = (step: 'identity provider' | 'STS', code: KeyringErrorCode): readonly OutageRow[] => [
   { steps: [step], status: exactly(408), outage: { code, what: 'cannot answer now' } },
   { steps: [step], status: exactly(429), outage: { code, what: 'limits the rate of requests' } },
   { steps: [step], status: [500, 599], outage: { code, what: 'cannot answer now' } },
@@ -55,7 +55,7 @@ const ofOthers = (step: 'identity provider' | 'STS', code: KeyringErrorCode): re
 ]
 
 /** The first one that fits counts. */
-export const ROWS: readonly Row[] = [
+export const ROWS: readonly OutageRow[] = [
   {
     steps: ['STS'],
     says: /<Code>(Throttling\w*|RequestLimitExceeded|ServiceUnavailable|InternalFailure|IDPCommunicationError)</,
@@ -190,9 +190,9 @@ export const WITHOUT_ANSWER: readonly {
 ]
 
 /** The row of an answer that is no success: the last one fits each. */
-export const rowOf = (answer: Answered): Row => ROWS.find((row) => fits(row, answer)) ?? { outage: null }
+export const rowOf = (answer: Answered): OutageRow => ROWS.find((row) => fits(row, answer)) ?? { outage: null }
 
-function fits({ steps, status, body, says }: Row, answer: Answered): boolean {
+function fits({ steps, status, body, says }: OutageRow, answer: Answered): boolean {
   const isOfStep = steps === undefined ? !isOther(answer.step) : steps.includes(answer.step)
   const [from, to] = status ?? [0, 999]
   const isOfBody = body === undefined || (body === 'foreign') === (answer.texts === null)
@@ -203,7 +203,7 @@ function fits({ steps, status, body, says }: Row, answer: Answered): boolean {
 const isOther = (step: Step): boolean => step === 'identity provider' || step === 'STS'
 
 /** Whether a request of that step is sent again at once. What may have consumed what it was about never is. */
-export function isSentAgain(step: VaultStep, { again }: Row): boolean {
+export function isSentAgain(step: VaultStep, { again }: OutageRow): boolean {
   if (step === 'read') return again !== undefined
   return again === 'all' && (step === 'login' || step === 'renewal')
 }
