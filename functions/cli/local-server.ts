@@ -1,7 +1,7 @@
 /** The server that runs in this folder, where it says that it listens, with the token that it was started with. */
 import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { found } from '../node/local.ts'
+import { kept } from '../node/local.ts'
 import type { RunningServer } from '../node/running.ts'
 import { whoRuns } from '../node/running.ts'
 import { failed, wrongSettings } from './failure.ts'
@@ -34,7 +34,7 @@ function keepOffProxies(): void {
 }
 
 function tokenOf({ url, token: file }: RunningServer, env: Env): Secret {
-  const token = (file === null ? undefined : found(file)) ?? env['KEYRING_API_TOKEN'] ?? ''
+  const token = (file === null ? undefined : kept(file)) ?? env['KEYRING_API_TOKEN'] ?? ''
   if (isToken(token)) return new Secret(token)
   const message = `must be the API token of the server that runs here; or set EDGE_KEYRING_URL=${url} and EDGE_KEYRING_TOKEN`
   throw wrongSettings([{ name: 'KEYRING_API_TOKEN', message }])

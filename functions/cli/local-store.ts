@@ -4,7 +4,7 @@ import { newToken } from '../../src/auth/tokens.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { openInstance } from '../node/instance.ts'
-import { LOCAL_FOLDER, found, prepare } from '../node/local.ts'
+import { LOCAL_FOLDER, kept, prepare } from '../node/local.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { failed, wrongSettings } from './failure.ts'
@@ -13,7 +13,7 @@ import { ANSWER_MS } from './target.ts'
 
 /** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
 export async function localStore(env: Env): Promise<Target> {
-  const setup = await prepare(env, found)
+  const setup = await prepare(env, kept)
   const parsed = readSettings(setup.env, 'node')
   const { database, isLocal } = setup
   if (parsed.ok && parsed.config === null) throw wrongSettings([{ name: 'KEYRING_ENABLED', message: 'is off' }])

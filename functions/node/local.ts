@@ -1,12 +1,12 @@
 /** The local default: what is missing in the settings is made and kept in `.edge-keyring/`. */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Env } from '../../src/config/setting.ts'
+import { isSet } from '../../src/config/setting.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { newToken } from '../../src/auth/tokens.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
-
-export type Env = Readonly<Record<string, string | undefined>>
 
 /** In the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
@@ -26,7 +26,7 @@ export interface Setup {
   readonly tokenIn: typeof TOKEN_FILE | null
 }
 
-/** The content of a file of the local folder: `made` for lack of it, or only `found`. */
+/** The content of a file of the local folder: `made` for lack of it, or only `kept`. */
 type Keep = (path: string, make: () => string | Promise<string>) => string | undefined | Promise<string | undefined>
 
 export const isLocal = (env: Env): boolean => isLoopback(env['HOST'] || '127.0.0.1') && env['NODE_ENV'] !== 'production'
@@ -59,8 +59,6 @@ async function localSecrets(env: Env, keep: Keep): Promise<{ secrets: Env; token
 
 export const newWrappingKey = (): string => toBase64(crypto.getRandomValues(new Uint8Array(32)))
 
-const isSet = (env: Env, name: string): boolean => (env[name] ?? '') !== ''
-
 const namesVault = (env: Env): boolean =>
   Object.keys(env).some((name) => /^(KONG_)?KEYRING_VAULT_/.test(name) && isSet(env, name))
 
@@ -82,8 +80,8 @@ function vaultDefaults(env: Env, devVaultPort: number | null): Record<string, st
 export async function made(path: string, make: () => string | Promise<string>): Promise<string | undefined> {
   if (!existsSync(path)) writeFileSync(path, `${await make()}\n`, { mode: 0o600, flag: 'wx' })
   chmodSync(path, 0o600)
-  return found(path)
+  return kept(path)
 }
 
-export const found = (path: string): string | undefined =>
+export const kept = (path: string): string | undefined =>
   existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined

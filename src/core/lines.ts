@@ -1,5 +1,5 @@
 /** Everything that is logged, as lines of JSON without the line end: they are the same on every platform. */
-import type { KeyringErrorCode } from './errors.ts'
+import type { ErrorData, KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
@@ -16,6 +16,10 @@ export function defectLine(error: unknown, request: string): string {
     frames: frames.map((line) => line.trim()),
   })
 }
+
+/** A part that fails while the rest goes on. */
+export const failureLine = (part: 'store' | 'audit', { code, message, remedy }: ErrorData): string =>
+  JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })

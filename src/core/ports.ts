@@ -52,6 +52,8 @@ export interface Observation {
   /** 0 = no version yet. */
   readonly current: number
   readonly versions: readonly { readonly version: number; readonly state: 'readable' | 'deleted' | 'destroyed' }[]
+  /** What a version up to the current one is that is not listed. 'unknown' = pruned, or left out of this answer alone. */
+  readonly unlisted: 'destroyed' | 'unknown'
 }
 
 /** Opaque; made and opened by `crypto` alone, so that key bytes never leave it. Inspection shows these two fields. */
@@ -159,6 +161,7 @@ export type NoteCode =
   | 'version-lost'
   | 'id-collision'
   | 'key-removed'
+  | 'key-compromised'
   | 'key-weak'
   | 'active-unusable'
   | 'source-behind'
@@ -188,6 +191,12 @@ export interface SyncStatus {
   readonly failures: number
   /** New versions that the last sync left for the next one. */
   readonly remaining: number
+  /** Syncs succeed, and the current version does not become active: since when, and which one that was last. */
+  readonly stalled: {
+    readonly since: number
+    readonly code: 'active-unusable' | 'source-behind'
+    readonly version: number
+  } | null
   readonly failing: {
     readonly since: number
     readonly code: KeyringErrorCode

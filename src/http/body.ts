@@ -6,7 +6,7 @@ import { KeyringError } from '../core/errors.ts'
 
 /** `{}` when there is no body. @throws `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
 export async function readBody(context: Context): Promise<unknown> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer())
+  const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
   if (bytes.length === 0) return {}
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   const text = decodeUtf8(bytes)
@@ -14,6 +14,12 @@ export async function readBody(context: Context): Promise<unknown> {
   if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
+}
+
+/** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */
+export function cutOff(error: unknown): never {
+  if (error instanceof KeyringError) throw error
+  throw new KeyringError('ERR_BODY_MALFORMED', 'The body ended before all of it had come.')
 }
 
 function jsonOf(text: string): unknown {

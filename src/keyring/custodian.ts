@@ -93,7 +93,8 @@ export class Custodian implements Handlers {
       const loaded = await this.#reader.ledger.load()
       const record = await this.#reader.ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
-      const next = applyChange(record, change, this.#parts.clock.now(), await this.#encryptBound())
+      const bound = await this.#encryptBound()
+      const next = applyChange(record, change, this.#parts.clock.now(), bound)
       const saved = await this.#writer.save(loaded, next)
       if (saved !== 'conflict') return saved
     }

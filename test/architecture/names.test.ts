@@ -7,8 +7,6 @@ import { expect, it } from 'vitest'
 const ONE_FOR_EACH_PLATFORM = ['FRESHNESS', 'SYNC_BATCH', 'handler', 'vaultFetch']
 /** The command and what it does. */
 const COMMANDS = ['start']
-/** The same type, and a checker of lines beside a line on the screen: for the settings and the local folder to settle. */
-const LEFT = ['Env', 'line']
 
 const EXPORT = /^export (?:async )?(?:const|function|class|interface|type) (\w+)/gm
 
@@ -25,7 +23,7 @@ it('no name is exported by two files', () => {
   const files = globSync('{src,functions}/**/*.ts', { cwd })
   expect(files.length).toBeGreaterThan(150)
   const shared = sharedNames(new Map(files.map((file) => [file, readFileSync(resolve(cwd, file), 'utf8')])))
-  const known = [...ONE_FOR_EACH_PLATFORM, ...COMMANDS, ...LEFT]
+  const known = [...ONE_FOR_EACH_PLATFORM, ...COMMANDS]
   expect(Object.entries(shared).filter(([name]) => !known.includes(name))).toEqual([])
   expect(known.filter((name) => !(name in shared))).toEqual([])
 })

@@ -33,6 +33,12 @@ export interface World {
   /** What the source holds; an error = it cannot be asked. */
   versions: Versions | KeyringError
   incarnation: string
+  /** How long each of its answers takes, in milliseconds. */
+  answerMs: number
+  /** Comes before a version is answered: it may throw. */
+  beforeRead: (version: number, signal: AbortSignal) => Promise<void>
+  /** How long a sync may take, in milliseconds. */
+  leftMs: number
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
   /** How each sync, and each doctor, insisted on a login. */
@@ -45,7 +51,17 @@ export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
 export function world(versions: Versions, store = memoryStore()): World {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
-  return { store, clock, versions, incarnation: 'first', asked: [], insisted: [] }
+  return {
+    store,
+    clock,
+    versions,
+    incarnation: 'first',
+    answerMs: 0,
+    beforeRead: async () => {},
+    leftMs: Number.POSITIVE_INFINITY,
+    asked: [],
+    insisted: [],
+  }
 }
 
 function fakeSource(on: World): KeySource {
@@ -57,10 +73,13 @@ function fakeSource(on: World): KeySource {
     id: SOURCE,
     async observe() {
       on.asked.push('observe')
+      on.clock.time += on.answerMs
       return observed(held(), on.incarnation)
     },
-    async read(version): Promise<VersionRead> {
+    async read(version, signal): Promise<VersionRead> {
       on.asked.push(version)
+      await on.beforeRead(version, signal)
+      on.clock.time += on.answerMs
       const outcome = readOf(held(), version)
       if (outcome.kind !== 'key') return outcome
       return {
@@ -97,7 +116,7 @@ export const authorityOn = (
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       syncBatch: 900,
-      leftMs: () => Number.POSITIVE_INFINITY,
+      leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
       encryptBoundMs: 1000,
       maxRecordAgeMs: MAX_RECORD_AGE_MS,

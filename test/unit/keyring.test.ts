@@ -263,6 +263,39 @@ describe('use', () => {
     await expect(keyring.decrypt(ciphertext, NONE)).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
   })
 
+  it('says what is needed when every sync succeeds and the current version does not become active', async () => {
+    const on = world(['a:1'])
+    const keyring = await keyringOn(on)
+    await keyring.sync(PLAIN_SYNC)
+    on.versions = ['a:1', 'malformed']
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([
+      expect.stringMatching(/^Version 2, .* and "a" stays active: write/),
+    ])
+    on.versions = SEALED
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_VAULT_SEALED'))
+    expect((await keyring.status()).needed).toEqual([SEALED.remedy])
+    on.versions = ['a:1', 'malformed', 'c:3']
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([])
+  })
+
+  it('says what is needed when the source stays behind, which a standby does not for a minute', async () => {
+    const on = world(['a:1', 'b:2'])
+    const keyring = await keyringOn(on)
+    await keyring.sync(PLAIN_SYNC)
+    on.versions = ['a:1']
+    await keyring.sync(PLAIN_SYNC)
+    on.clock.time += 59_999
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([])
+    on.clock.time += 1
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([expect.stringMatching(/^Vault shows version 1 .*"force": true/)])
+    await keyring.sync({ ...PLAIN_SYNC, force: true })
+    expect((await keyring.status()).needed).toEqual([])
+  })
+
   it('says what is needed before the first sync', async () => {
     const keyring = await keyringOn(world(['a:1']))
     expect(await keyring.record()).toBeNull()

@@ -73,7 +73,7 @@ describe('a login that failed', () => {
 })
 
 describe('the next try', () => {
-  const status = { lastAttempt: NOW, lastSuccess: null, failures: 0, remaining: 0, failing: null }
+  const status = { lastAttempt: NOW, lastSuccess: null, failures: 0, remaining: 0, stalled: null, failing: null }
   it.each([
     ['is now when there was none', { lastAttempt: null }, NOW + 5],
     ['is a period after a success', {}, NOW + PERIOD],

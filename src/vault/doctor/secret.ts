@@ -4,6 +4,7 @@ import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import type { VersionRead } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
+import { count } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
@@ -44,7 +45,7 @@ function describe(read: VersionRead): Finding {
   )
 }
 
-const limits = z.object({ max_versions: z._default(z.number(), 0) })
+const limits = z.object({ max_versions: z._default(count, 0) })
 const metadataReply = z.object({ data: z.extend(limits, { versions: z.record(z.string(), z.unknown()) }) })
 const configReply = z.object({ data: limits })
 

@@ -9,7 +9,7 @@ const healthReply = z.object({
   initialized: z.boolean(),
   sealed: z.boolean(),
   standby: z.boolean(),
-  server_time_utc: z.number(),
+  server_time_utc: z.int(),
   version: z.string().check(z.regex(/^[\w.+-]{1,40}$/)),
 })
 type Health = z.output<typeof healthReply>

@@ -33,11 +33,9 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
 
 /** A version that is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
 function observation(present: ReadonlySet<number>): Observation {
-  const current = Math.max(...present)
-  const versions = Array.from({ length: current }, (_, index) => {
-    return { version: index + 1, state: present.has(index + 1) ? ('readable' as const) : ('destroyed' as const) }
-  })
-  return { incarnation: INCARNATION, current, versions }
+  const ascending = [...present].sort((a, b) => a - b)
+  const versions = ascending.map((version) => ({ version, state: 'readable' as const }))
+  return { incarnation: INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed' }
 }
 
 function versionOf(parts: KvParts, name: string): number {

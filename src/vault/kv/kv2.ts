@@ -38,10 +38,14 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
           : ('readable' as const),
     }
   })
+  versions.sort((a, b) => a.version - b.version)
+  // The current version is listed whatever became of it, and there is none above.
+  if (data.current_version !== (versions.at(-1)?.version ?? 0)) throw invalid(parts, 'data.current_version')
   return {
     incarnation: data.created_time,
     current: data.current_version,
-    versions: versions.sort((a, b) => a.version - b.version),
+    versions,
+    unlisted: 'unknown',
   }
 }
 

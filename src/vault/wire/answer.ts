@@ -83,8 +83,11 @@ function isOfStandby({ host, path }: Destination, { status, headers }: Response)
   return location.host !== host && location.pathname === path
 }
 
+/** RFC 9110 has one form; Date.parse takes others too, such as a year that no Date can show a second later. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
+
 /** The header has whole seconds, cut off. The end of that second is taken, so that a version that was deleted within it counts as deleted. */
 function serverTime(response: Response, clock: Clock): number {
-  const date = Date.parse(response.headers.get('date') ?? '')
+  const date = Date.parse(HTTP_DATE.exec(response.headers.get('date') ?? '')?.[0] ?? '')
   return Number.isNaN(date) ? clock.now() : date + 999
 }
