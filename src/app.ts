@@ -22,6 +22,7 @@ import type { Probe } from './core/findings.ts'
 import { createHttp } from './http/app.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
+import type { Examine } from './keyring/diagnoses.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
@@ -74,9 +75,14 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
   const sources = new Map(
     vault.secrets.map(({ keyring, kv, ...secret }): [string, Source] => {
       const source = kv === 'v1' ? kv1Source : kv2Source
-      const openSource: OpenKeySource = (token) => source({ ...ports, ...vault, ...secret, reader: reader(token) })
-      const way = { transport: open, reader: reader(null), probe, clock, address: vault.address, login }
-      return [keyring, { open: openSource, examine: (signal) => examine({ ...way, source: openSource(null) }, signal) }]
+      const openSource: OpenKeySource = (token, { insist }) =>
+        source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
+      const look: Examine = (signal, how) => {
+        const insist = how.login ? 'refusal' : 'none'
+        const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
+        return examine({ ...way, probe, clock, address: vault.address, login }, signal)
+      }
+      return [keyring, { open: openSource, examine: look }]
     }),
   )
   return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })

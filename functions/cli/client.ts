@@ -40,8 +40,10 @@ export class KeyringClient {
     return parseAnswer(this.#target, statusBody, await ask(this.#target, 'GET', this.#path))
   }
 
-  async doctor(): Promise<DiagnosisBody> {
-    return parseAnswer(this.#target, diagnosisBody, await ask(this.#target, 'GET', `${this.#path}/doctor`))
+  /** @param login a login that was refused is tried once more. */
+  async doctor(login: boolean): Promise<DiagnosisBody> {
+    const asked = login ? this.#post('doctor', { login }) : ask(this.#target, 'GET', `${this.#path}/doctor`)
+    return parseAnswer(this.#target, diagnosisBody, await asked)
   }
 
   /** One batch. */

@@ -5,8 +5,11 @@ import type { ChecksBody, DiagnosisBody } from './schema.ts'
 
 export const doctor = command({
   meta: { name: 'doctor', description: 'Look at the way to Vault, step by step, and say what to do.' },
-  args: keyringArgs,
-  run: ({ args }) => withKeyring(args, async (keyring) => outcomeOf(await keyring.doctor())),
+  args: {
+    ...keyringArgs,
+    login: { type: 'boolean', description: 'Try a login that was refused once more.', default: false },
+  },
+  run: ({ args }) => withKeyring(args, async (keyring) => outcomeOf(await keyring.doctor(args.login))),
 })
 
 /** What a login needs, and who one is then. */
@@ -20,7 +23,7 @@ export const login = command({
   args: keyringArgs,
   run: ({ args }) =>
     withKeyring(args, async (keyring) => {
-      const all = await keyring.doctor()
+      const all = await keyring.doctor(false)
       const checks = all.checks.filter(({ check }) => OF_LOGIN.has(check))
       return outcomeOf({ ...all, checks, healthy: checks.every(({ outcome }) => outcome !== 'failed') })
     }),

@@ -107,7 +107,7 @@ export const REMEDIES = {
   ERR_WRAP_PATH_MISMATCH:
     'Treat the secret id as stolen: somebody may have wrapped another one. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
   ERR_WRAP_RESULT_LOST:
-    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; the process that opened this one ended before it kept the secret id.',
+    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; this one was opened, and the secret id was not kept: the process ended, or the answer got lost.',
   ERR_OAUTH2_UNAVAILABLE: 'Check that the identity provider answers (KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT).',
   ERR_OAUTH2_CLIENT_REFUSED:
     'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, and KEYRING_VAULT_OAUTH2_CLIENT_AUTH, and that the client may use client credentials.',

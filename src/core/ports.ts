@@ -79,8 +79,14 @@ export interface KeySource {
   read(version: number, signal: AbortSignal): Promise<VersionRead>
 }
 
+/**
+ * Which failure of an earlier login does not keep from another try: for work that goes on by itself none; for whoever asks now an
+ * outage; for an operator who says so a refusal too, though Vault may count it.
+ */
+export type Insistence = 'none' | 'outage' | 'refusal'
+
 /** `token` = the caller's own, for this one sync; `null` = the deployment's login. */
-export type OpenKeySource = (token: string | null) => KeySource
+export type OpenKeySource = (token: string | null, how: { readonly insist: Insistence }) => KeySource
 
 export interface CipherKey {
   readonly brand: 'CipherKey'
@@ -219,6 +225,11 @@ export interface Replicated {
 /** A schedule's look: 'held' = somebody else is at it. */
 export type DueSync = 'synced' | 'not-due' | 'held'
 
+export interface DiagnoseOptions {
+  /** A login that was refused is tried once more. */
+  readonly login: boolean
+}
+
 /** What `edge-keyring doctor` shows. */
 export interface Diagnosis {
   /** Milliseconds since 1970. */
@@ -238,7 +249,7 @@ interface Operations {
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
   /** The way to Vault, step by step; an answer may be some seconds old. */
-  readonly diagnose: { readonly says: object; readonly answer: Diagnosis }
+  readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
 }
 export type Operation = keyof Operations
 export type AnswerTo<O extends Operation> = Operations[O]['answer']

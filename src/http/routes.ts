@@ -7,7 +7,16 @@ import type { KeyringChange, SyncNote } from '../core/ports.ts'
 import type { Call, Route } from './call.ts'
 import { readBody } from './body.ts'
 import type { Reply } from './reply.ts'
-import { changeBody, contextBytes, decryptBody, encryptBody, parseBody, plaintextBytes, syncBody } from './schema.ts'
+import {
+  changeBody,
+  contextBytes,
+  decryptBody,
+  doctorBody,
+  encryptBody,
+  parseBody,
+  plaintextBytes,
+  syncBody,
+} from './schema.ts'
 
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/healthz', action: 'open', handle: () => ({ body: { status: 'alive' } }) },
@@ -24,7 +33,8 @@ export const ROUTES: readonly Route[] = [
     action: 'read',
     handle: async ({ keyring }) => ({ body: await keyring.status() }),
   },
-  { method: 'GET', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctor },
+  { method: 'GET', path: '/keyrings/:name/doctor', action: 'diagnose', handle: (call) => doctor(call, false) },
+  { method: 'POST', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctorWithLogin },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
@@ -54,9 +64,16 @@ async function active({ keyring }: Call): Promise<Reply> {
   return { body: { id } }
 }
 
+/** A refused login that is tried once more may count at Vault, which locks out after some. */
+async function doctorWithLogin(call: Call): Promise<Reply> {
+  const { login } = parseBody(doctorBody, await readBody(call.context))
+  if (login) call.require('force')
+  return doctor(call, login)
+}
+
 /** The status is 200 whatever was found, because the findings are the answer. */
-async function doctor({ keyring }: Call): Promise<Reply> {
-  const { time, findings } = await keyring.diagnose()
+async function doctor({ keyring }: Call, login: boolean): Promise<Reply> {
+  const { time, findings } = await keyring.diagnose({ login })
   const healthy = findings.every(({ outcome }) => outcome !== 'failed')
   return { body: { keyring: keyring.name, time: new Date(time).toISOString(), healthy, checks: findings } }
 }

@@ -44,6 +44,7 @@ const optional =
 const context = { context: optional(text), context_base64: optional(string) }
 
 export const syncBody = { token: optional(filled), force: flag, adopt: flag }
+export const doctorBody = { login: flag }
 
 /** Kong names the key id `key`; some of its pages say `id`. */
 export const changeBody = { key: optional(string), id: optional(string), force: flag }

@@ -4,7 +4,7 @@ import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
-import type { DueSync, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
+import type { DueSync, Insistence, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
@@ -63,13 +63,13 @@ export class Custodian implements Handlers {
   /** Joins a sync under way, unless something is asked for that it might not do. */
   sync({ options }: Message<'sync'>): Promise<SyncReport> {
     const isPlain = !options.force && !options.adopt && options.token === null
-    if (!isPlain) return this.#sync(options)
-    this.#running ??= this.#sync(options).finally(() => (this.#running = null))
+    if (!isPlain) return this.#sync(options, options.force ? 'refusal' : 'outage')
+    this.#running ??= this.#sync(options, 'outage').finally(() => (this.#running = null))
     return this.#running
   }
 
-  diagnose() {
-    return this.#diagnoses.diagnose()
+  diagnose({ login }: Message<'diagnose'>) {
+    return this.#diagnoses.diagnose({ login })
   }
 
   async status() {
@@ -85,7 +85,7 @@ export class Custodian implements Handlers {
     return underLease(store, clock, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
       if (!(await this.#isDue())) return 'not-due'
-      await this.#sync(PLAIN, LEASED_WORK_MS)
+      await this.#sync(PLAIN, 'none', LEASED_WORK_MS)
       return 'synced'
     })
   }
@@ -120,8 +120,9 @@ export class Custodian implements Handlers {
     return { ms, replicated: replica && (await this.#reader.log.read()).replicated }
   }
 
-  async #sync(options: SyncOptions, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options, mostMs)).catch(async (defect: unknown) => {
+  /** @param insist is of whoever asks: a person, an operator, or the schedule. */
+  async #sync(options: SyncOptions, insist: Insistence, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
+    const result = await settle(() => this.#attempt(options, insist, mostMs)).catch(async (defect: unknown) => {
       if (options.token === null) await this.#note(DEFECT)
       throw defect
     })
@@ -134,11 +135,11 @@ export class Custodian implements Handlers {
     await settle(() => this.#reader.log.note(result))
   }
 
-  async #attempt(options: SyncOptions, mostMs: number): Promise<SyncReport> {
+  async #attempt(options: SyncOptions, insist: Insistence, mostMs: number): Promise<SyncReport> {
     const { clock, syncBatch: batch, leftMs } = this.#parts
     const on = { keyring: this.#name, ledger: this.#reader.ledger, writer: this.#writer, sealers: this.#sealers, clock }
     return withDeadline(Math.min(mostMs, leftMs()), (signal) =>
-      syncKeyring({ ...on, source: this.#source(options.token), batch, signal }, options),
+      syncKeyring({ ...on, source: this.#source(options.token, { insist }), batch, signal }, options),
     )
   }
 }

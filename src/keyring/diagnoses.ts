@@ -1,9 +1,9 @@
 /** Examinations of the way to Vault: one at a time, and an answer that is just some seconds old is given again. */
 import { withDeadline } from '../core/deadline.ts'
 import type { Finding } from '../core/findings.ts'
-import type { Clock, Diagnosis } from '../core/ports.ts'
+import type { Clock, Diagnosis, DiagnoseOptions } from '../core/ports.ts'
 
-export type Examine = (signal: AbortSignal) => Promise<readonly Finding[]>
+export type Examine = (signal: AbortSignal, options: DiagnoseOptions) => Promise<readonly Finding[]>
 
 /** How long an answer is given again, in milliseconds. */
 const FRESH_MS = 10_000
@@ -15,7 +15,8 @@ export class Diagnoses {
   readonly #clock: Clock
   readonly #leftMs: () => number
   #last: Diagnosis | null = null
-  #running: Promise<Diagnosis> | null = null
+  /** One with a login of its own, and one without. */
+  readonly #running = new Map<boolean, Promise<Diagnosis>>()
 
   constructor(examine: Examine, { clock, leftMs }: { clock: Clock; leftMs: () => number }) {
     this.#examine = examine
@@ -23,15 +24,17 @@ export class Diagnoses {
     this.#leftMs = leftMs
   }
 
-  async diagnose(): Promise<Diagnosis> {
+  async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
     const last = this.#last
-    if (last !== null && this.#clock.now() - last.time < FRESH_MS) return last
-    this.#running ??= this.#now().finally(() => (this.#running = null))
-    return this.#running
+    if (!login && last !== null && this.#clock.now() - last.time < FRESH_MS) return last
+    const running = this.#running.get(login) ?? this.#now({ login }).finally(() => this.#running.delete(login))
+    this.#running.set(login, running)
+    return running
   }
 
-  async #now(): Promise<Diagnosis> {
-    const findings = await withDeadline(Math.min(DEADLINE_MS, this.#leftMs()), this.#examine)
+  async #now(options: DiagnoseOptions): Promise<Diagnosis> {
+    const most = Math.min(DEADLINE_MS, this.#leftMs())
+    const findings = await withDeadline(most, (signal) => this.#examine(signal, options))
     return (this.#last = { time: this.#clock.now(), findings })
   }
 }

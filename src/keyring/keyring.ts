@@ -7,6 +7,7 @@ import type { KeyringErrorCode } from '../core/errors.ts'
 import type {
   Cipher,
   Diagnosis,
+  DiagnoseOptions,
   Hash,
   KeyringAuthority,
   KeyringChange,
@@ -109,8 +110,8 @@ export class Keyring {
     await this.#snapshot.adopt(unwrap(result), known)
   }
 
-  async diagnose(): Promise<Diagnosis> {
-    return unwrap(await this.#parts.authority.call({ call: 'diagnose', keyring: this.name }))
+  async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
+    return unwrap(await this.#parts.authority.call({ call: 'diagnose', keyring: this.name, login }))
   }
 
   async status(): Promise<StatusView> {

@@ -18,7 +18,7 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   change: said('change', {
     change: z.strictObject({ op: z.enum(['remove', 'compromise']), id: z.string(), force: z.boolean() }),
   }),
-  diagnose: said('diagnose', {}),
+  diagnose: said('diagnose', { login: z.boolean() }),
 }
 
 const message = z.union(Object.values(MESSAGES))

@@ -1,6 +1,6 @@
 /** Opens a Vault: from its settings to readers of it, with whatever token or login they name. */
 import type { LoginSettings } from '../core/login-settings.ts'
-import type { Cipher, Clock, Fetch, Hash, RecordStore } from '../core/ports.ts'
+import type { Cipher, Clock, Fetch, Hash, Insistence, RecordStore } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { itemSealer } from '../crypto/seal-item.ts'
 import type { WrappingKey } from '../crypto/seal.ts'
@@ -9,6 +9,7 @@ import { tokenVault } from './login/vault.ts'
 import type { LoginParts } from './login/method.ts'
 import type { LoginBySettings } from './login/open.ts'
 import { openLogin } from './login/open.ts'
+import { shapeOf } from './login/shape.ts'
 import type { VaultReader } from './reader.ts'
 import { givenTokenReader, sharedTokenReader } from './reader.ts'
 import { loginItems, sealedItems } from './token/sealed-items.ts'
@@ -40,7 +41,7 @@ export interface VaultPorts extends Pick<LoginParts, 'readFile'> {
 
 export interface Vault {
   /** A reader with the token given. `null` = with the deployment's own login. */
-  readonly reader: (token: string | null) => VaultReader
+  readonly reader: (token: string | null, insist: Insistence) => VaultReader
   /** It has neither namespace nor token, for what the server says to everybody. */
   readonly open: VaultTransport
   /** The deployment's own login, for people. */
@@ -51,15 +52,25 @@ export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
   const { auth, address, headers } = access
   const fetch = withHeaders(ports.fetch, address, headers)
   const transport = vaultTransport({ ...ports, ...access, fetch })
-  const own =
-    auth.method === 'token'
-      ? givenTokenReader(transport, auth.token)
-      : sharedTokenReader(transport, tokenLife(access, auth, fetch, ports))
+  const own = ownReader(access, transport, fetch, ports)
   return {
-    reader: (token) => (token === null ? own : givenTokenReader(transport, new Secret(token))),
+    reader: (token, insist) => (token === null ? own(insist) : givenTokenReader(transport, new Secret(token))),
     open: vaultTransport({ ...ports, ...access, fetch, namespace: '' }),
     login: describeLogin(auth),
   }
+}
+
+/** All readers with the login of the settings share one life of its token. */
+function ownReader(
+  access: VaultAccess,
+  transport: VaultTransport,
+  fetch: Fetch,
+  ports: VaultPorts,
+): (insist: Insistence) => VaultReader {
+  const { auth } = access
+  if (auth.method === 'token') return () => givenTokenReader(transport, auth.token)
+  const life = tokenLife(access, auth, fetch, ports)
+  return (insist) => sharedTokenReader(transport, life, insist)
 }
 
 function describeLogin(auth: LoginSettings): string {
@@ -76,6 +87,7 @@ function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, por
   const transport = vaultTransport({ ...ports, ...access, fetch, namespace })
   return new TokenLife({
     method: openLogin(auth, { ...ports, items: loginItems(items) }),
+    shape: () => shapeOf(auth, ports),
     vault: tokenVault(transport, address, namespace),
     items,
     clock: ports.clock,

@@ -1,5 +1,6 @@
 /** Reads of Vault with the token handled inside: whoever reads knows neither tokens nor logins. */
 import { KeyringError } from '../core/errors.ts'
+import type { Insistence } from '../core/ports.ts'
 import type { Secret } from '../core/secret.ts'
 import type { TokenInUse, TokenLife } from './token/life.ts'
 import type { Refusal } from './token/state.ts'
@@ -21,17 +22,21 @@ export interface VaultReader {
 /** Reads with a token that the operator, or the caller of one sync, has given: it is never stored, renewed, shared or revoked. */
 export function givenTokenReader(transport: VaultTransport, token: Secret): VaultReader {
   const get = (request: VaultRead) => transport.get({ ...request, token: token.reveal() })
-  const post = (request: VaultQuestion) => transport.post({ ...request, token: token.reveal(), repeat: 'once' })
+  const post = (request: VaultQuestion) => transport.post({ ...request, token: token.reveal(), step: 'question' })
   return { get, probe: get, post }
 }
 
 /** Reads with the token that the deployment shares (`token/shared.ts`), which is fetched when there is none. */
-export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife): VaultReader {
+export function sharedTokenReader(
+  transport: VaultTransport,
+  tokens: TokenLife,
+  insist: Insistence = 'none',
+): VaultReader {
   const ask = (request: VaultRead, { text: token }: TokenInUse) => transport.get({ ...request, token })
 
   async function again(request: VaultRead, refused: unknown, generation: number): Promise<VaultReply> {
     const refusal = refusalOf(refused, generation)
-    const next = refusal && (await tokens.after(refusal, request.signal))
+    const next = refusal && (await tokens.after(refusal, request.signal, insist))
     if (next === null) throw refused
     return ask(request, next).catch(async (error: unknown) => {
       const second = refusalOf(error, next.generation)
@@ -42,13 +47,13 @@ export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife):
 
   return {
     async get(request) {
-      const token = await tokens.token(request.signal)
+      const token = await tokens.token(request.signal, insist)
       return ask(request, token).catch((error: unknown) => again(request, error, token.generation))
     },
-    probe: async (request) => ask(request, await tokens.token(request.signal)),
+    probe: async (request) => ask(request, await tokens.token(request.signal, insist)),
     async post(request) {
-      const { text: token } = await tokens.token(request.signal)
-      return transport.post({ ...request, token, repeat: 'once' })
+      const { text: token } = await tokens.token(request.signal, insist)
+      return transport.post({ ...request, token, step: 'question' })
     },
   }
 }

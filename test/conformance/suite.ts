@@ -229,6 +229,7 @@ export function conformance(name: string, start: Start): void {
         'POST /keyring/compromise',
         'GET /keyrings/default',
         'GET /keyrings/default/doctor',
+        'POST /keyrings/default/doctor',
         'POST /keyrings/default/encrypt',
         'POST /keyrings/default/decrypt',
         'GET /nowhere',
@@ -428,6 +429,9 @@ export function conformance(name: string, start: Start): void {
 
     it('looks at the way to Vault, for whoever may', async () => {
       await problem('ERR_FORBIDDEN', 403, call('syncer', 'GET', '/keyrings/default/doctor'))
+      await problem('ERR_FORBIDDEN', 403, call('syncer', 'POST', '/keyrings/default/doctor', { login: false }))
+      const tried = await call('admin', 'POST', '/keyrings/default/doctor', { login: true })
+      expect(tried).toMatchObject({ status: 200, body: { keyring: 'default', healthy: false } })
       const { status, body } = await call('admin', 'GET', '/keyrings/default/doctor')
       expect(status).toBe(200)
       expect(body).toMatchObject({ keyring: 'default', time: expect.stringMatching(/Z$/), healthy: false })

@@ -134,6 +134,7 @@ describe.each([
     expect(stdout).toMatch(/\n {2}! {2}capabilities {2}The token may do everything\.\n {19}Give it a policy/)
     expect(stdout).toMatch(/\n {2}✔ {2}secret {8}Version 5, the current one, is the key "third003"\.\n/)
     expect(await json('doctor')).toMatchObject({ code: 0, document: { keyring: 'default', healthy: true } })
+    expect(await json('doctor', '--login')).toMatchObject({ code: 0, document: { keyring: 'default', healthy: true } })
     const me = await cli(['login'])
     expect([me.code, me.stdout]).toEqual([
       0,

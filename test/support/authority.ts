@@ -1,10 +1,19 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
-import type { Clock, KeyringAuthority, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
+import type {
+  Clock,
+  Insistence,
+  KeyringAuthority,
+  KeySource,
+  RecordStore,
+  Replica,
+  VersionRead,
+} from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { Authority } from '../../src/keyring/authority.ts'
+import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Versions } from './observed.ts'
@@ -31,6 +40,8 @@ export interface World {
   leftMs: number
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
+  /** How each sync, and each doctor, insisted on a login. */
+  readonly insisted: (Insistence | boolean)[]
   /** Of the authority. */
   replica?: Replica
 }
@@ -48,6 +59,7 @@ export function world(versions: World['versions'], store = memoryStore()): World
     beforeRead: async () => {},
     leftMs: Number.POSITIVE_INFINITY,
     asked: [],
+    insisted: [],
   }
 }
 
@@ -84,6 +96,11 @@ function fakeSource(on: World): KeySource {
   }
 }
 
+const spiedSource = (on: World): Source => ({
+  open: (_token, { insist }) => (on.insisted.push(insist), fakeSource(on)),
+  examine: async (_signal, { login }) => (on.insisted.push(login), []),
+})
+
 export const authorityOn = (
   on: World,
   wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
@@ -95,7 +112,7 @@ export const authorityOn = (
       cipher: nodeCipher,
       hash: nodeHash,
       wrappingKeys,
-      sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
+      sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       syncBatch: 900,
       leftMs: () => on.leftMs,

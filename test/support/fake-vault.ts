@@ -100,11 +100,17 @@ export const REFUSED = new KeyringError('ERR_VAULT_LOGIN_REFUSED', 'Refused.')
 export function instance(
   vault: FakeVault,
   store: RecordStore,
-  options: { credential?: () => string; keys?: string[]; random?: () => number } = {},
+  options: {
+    credential?: () => string
+    keys?: string[]
+    random?: () => number
+    shape?: () => string
+    method?: string
+  } = {},
 ) {
-  const { credential = () => 'credential', keys = ['w1'], random = () => 0 } = options
+  const { credential = () => 'credential', keys = ['w1'], random = () => 0, shape = () => 'shape' } = options
   const method: LoginMethod = {
-    method: 'fake',
+    method: options.method ?? 'approle',
     mount: 'fake',
     role: 'r',
     credential,
@@ -119,6 +125,7 @@ export function instance(
   )
   const life = new TokenLife({
     method,
+    shape: async () => shape(),
     vault: vault.asTokenVault,
     items,
     clock: vault.clock,

@@ -194,6 +194,12 @@ export const FAULTS = {
     headers: { 'content-type': 'text/html' },
     body: '<html><body>Welcome</body></html>',
   } satisfies Fault,
+  /** Of a load balancer. */
+  page: (status: number): Fault => ({
+    status,
+    headers: { 'content-type': 'text/html' },
+    body: `<html><head><title>${status}</title></head><body><center><h1>${status}</h1></center><hr>nginx</body></html>`,
+  }),
   cutOffJson: { status: 200, headers: { 'content-type': 'application/json' }, body: '{"data":{"cre' } satisfies Fault,
   redirect: (location: string): Fault => ({ status: 307, headers: { location } }),
   error: (status: number, ...errors: string[]): Fault => ({

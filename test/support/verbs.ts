@@ -1,5 +1,5 @@
 /** The authority by verbs, which is shorter in a test than messages are. */
-import type { KeyringAuthority, KeyringChange, SyncOptions } from '../../src/core/ports.ts'
+import type { DiagnoseOptions, KeyringAuthority, KeyringChange, SyncOptions } from '../../src/core/ports.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 
 export type Verbs = ReturnType<typeof verbsOf>
@@ -11,7 +11,8 @@ export const verbsOf = (authority: KeyringAuthority) => ({
   sync: (keyring: string, options: SyncOptions) => authority.call({ call: 'sync', keyring, options }),
   syncIfDue: (keyring: string) => authority.call({ call: 'syncIfDue', keyring }),
   change: (keyring: string, change: KeyringChange) => authority.call({ call: 'change', keyring, change }),
-  diagnose: (keyring: string) => authority.call({ call: 'diagnose', keyring }),
+  diagnose: (keyring: string, options: DiagnoseOptions = { login: false }) =>
+    authority.call({ call: 'diagnose', keyring, ...options }),
 })
 
 /** `origin`, but for what it is read. */

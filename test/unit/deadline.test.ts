@@ -55,7 +55,7 @@ describe('a deadline outlives the garbage collector', () => {
   })
 
   it('of a request to an identity provider', async () => {
-    const answer = askOutside({ fetch: send }, { url: address, timeoutMs }, NEVER)
+    const answer = askOutside({ fetch: send, clock: systemClock }, { url: address, timeoutMs }, NEVER)
     await collectUnderWay()
     expect(await answer).toMatchObject({ status: null, what: 'does not answer in time' })
   })

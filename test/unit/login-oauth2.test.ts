@@ -32,6 +32,7 @@ describe('a token endpoint', () => {
     [400, { error: 'constructor' }, 'ERR_OAUTH2_REQUEST_REFUSED'],
     [400, { error: { a: 1 } }, 'ERR_OAUTH2_REQUEST_REFUSED'],
     [302, {}, 'ERR_OAUTH2_REQUEST_REFUSED'],
+    [408, {}, 'ERR_OAUTH2_UNAVAILABLE'],
     [429, {}, 'ERR_OAUTH2_UNAVAILABLE'],
     [503, { error: 'invalid_client' }, 'ERR_OAUTH2_UNAVAILABLE'],
     [200, {}, 'ERR_OAUTH2_ANSWER_INVALID'],
@@ -44,7 +45,7 @@ describe('a token endpoint', () => {
   })
 
   it('that answers a page, or without end, is not believed', async () => {
-    expect(await refused(async () => new Response('<html>Welcome</html>'))).toBe('ERR_OAUTH2_ANSWER_INVALID')
+    expect(await refused(async () => new Response('<html>Welcome</html>'))).toBe('ERR_OAUTH2_UNAVAILABLE')
     const endless = () => new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) })
     expect(await refused(async () => new Response(endless()))).toBe('ERR_OAUTH2_UNAVAILABLE')
   })
@@ -158,7 +159,7 @@ describe('an issuer', () => {
     ['an endpoint behind a name', { issuer, token_endpoint: 'http://127.0.0.1:1@e.x/' }, 'ERR_OAUTH2_ANSWER_INVALID'],
     ['an endpoint of files', { issuer, token_endpoint: 'file:///etc/passwd' }, 'ERR_OAUTH2_ANSWER_INVALID'],
     ['no endpoint', { issuer }, 'ERR_OAUTH2_ANSWER_INVALID'],
-    ['nothing', null, 'ERR_OAUTH2_ANSWER_INVALID'],
+    ['no form', null, 'ERR_OAUTH2_UNAVAILABLE'],
   ])('is not believed when its document has %s', async (_name, body, expected) => {
     expect(await refused(json(200, body), withIssuer)).toBe(expected)
   })

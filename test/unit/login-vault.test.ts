@@ -177,16 +177,23 @@ describe('a redirect of a standby', () => {
     expect(waits.reduce((sum, ms) => sum + ms)).toBeGreaterThanOrEqual(6000)
   })
 
-  it.each([
-    'https://login.example/',
-    'https://vault.example/v1/auth/approle/login',
-    '/v1/auth/approle/login/',
-    'no url',
-  ])('is not what leads to %j: that is an error at once', async (location) => {
-    const { of, sent } = vault([to(location)])
-    expect(await codeOf(of.login(LOGIN, {}, signal))).toBe('ERR_VAULT_REDIRECTED')
-    expect(sent).toHaveLength(1)
-  })
+  it.each(['/v1/auth/approle/login', 'leader:8200', 'no url', ''])(
+    'may name what cannot be read, %j, and is waited through as well',
+    async (location) => {
+      const { of, sent } = vault([to(location), to(location), { status: 200, body: auth() }])
+      expect(await codeOf(of.login(LOGIN, {}, signal))).toBe('ok')
+      expect(sent).toHaveLength(3)
+    },
+  )
+
+  it.each(['https://login.example/', 'https://vault.example/v1/auth/approle/login'])(
+    'is not what leads to %j: that is an error at once',
+    async (location) => {
+      const { of, sent } = vault([to(location)])
+      expect(await codeOf(of.login(LOGIN, {}, signal))).toBe('ERR_VAULT_REDIRECTED')
+      expect(sent).toHaveLength(1)
+    },
+  )
 })
 
 describe('a token', () => {

@@ -13,7 +13,7 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
   change: { call: 'change', keyring: 'default', change: { op: 'remove', id: 'a', force: true } },
   read: { call: 'read', keyring: 'default', known: 0 },
   status: { call: 'status', keyring: 'default' },
-  diagnose: { call: 'diagnose', keyring: 'default' },
+  diagnose: { call: 'diagnose', keyring: 'default', login: false },
 }
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 

@@ -51,6 +51,27 @@ describe('a lease', () => {
   })
 })
 
+describe('a login that failed', () => {
+  it('is insisted on by whoever asks, past a refusal by force alone, and never by the schedule', async () => {
+    const on = world(['a:1'])
+    const authority = authorityOn(on)
+    const sync = (more: object) => authority.sync('default', { ...PLAIN_SYNC, ...more })
+    expect(await authority.syncIfDue('default')).toEqual(ok('synced'))
+    await sync({})
+    await sync({ adopt: true })
+    await sync({ force: true })
+    expect(on.insisted).toEqual(['none', 'outage', 'outage', 'refusal'])
+  })
+
+  it('is insisted on by a doctor who is told to, whatever was found some seconds ago', async () => {
+    const on = world(['a:1'])
+    const authority = authorityOn(on)
+    for (const login of [false, false, true, true, false]) await authority.diagnose('default', { login })
+    await Promise.all([true, true].map((login) => authority.diagnose('default', { login })))
+    expect(on.insisted).toEqual([false, true, true, true])
+  })
+})
+
 describe('the next try', () => {
   const status = { lastAttempt: NOW, lastSuccess: null, failures: 0, remaining: 0, stalled: null, failing: null }
   it.each([

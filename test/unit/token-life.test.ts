@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { RecordStore } from '../../src/core/ports.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import { sharedTokenReader } from '../../src/vault/reader.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { FakeVault, OUTAGE, READ, REFUSED, deniedError, instance } from '../support/fake-vault.ts'
 
@@ -212,6 +213,19 @@ describe('a 403', () => {
     expect(vault.logins).toHaveLength(3)
   })
 
+  it('of a policy that was corrected is seen by an operator at once, for one login', async () => {
+    const { vault, one, run } = setup()
+    vault.denied.add('secret/data/x')
+    await expect(run(one.read())).rejects.toMatchObject({ code: 'ERR_VAULT_DENIED' })
+    const operator = sharedTokenReader(vault.asTransport, one.life, 'refusal')
+    const logins = vault.logins.length
+    const read = () => operator.get({ ...READ, segments: ['secret', 'data', 'x'] })
+    await expect(run(read())).rejects.toMatchObject({ code: 'ERR_VAULT_DENIED' })
+    expect(vault.logins.length - logins).toBe(1)
+    await expect(run(one.read())).rejects.toMatchObject({ code: 'ERR_VAULT_DENIED' })
+    expect(vault.logins.length - logins).toBe(1)
+  })
+
   it('of a policy that many meet, at once or one after the other, counts as one', async () => {
     const { vault, instances, everybody, run } = setup(20)
     await everybody()
@@ -288,6 +302,21 @@ describe('a failing login', () => {
     expect(vault.logins).toHaveLength(2)
   })
 
+  it('is tried at once with another request: fifty instances, each with a JWT of its own, make eight logins in 5 minutes', async () => {
+    const { vault, store, run } = setup()
+    vault.refuses = REFUSED
+    const pods = Array.from({ length: 50 }, (_, at) =>
+      instance(vault, store, { method: 'jwt', shape: () => `jwt ${at}` }),
+    )
+    const everybody = () => run(Promise.allSettled(pods.map(({ read }) => read())))
+    for (let rounds = 0; rounds < 10; rounds += 1) await everybody()
+    expect(vault.logins).toHaveLength(8)
+    vault.clock.time += 5 * MINUTE
+    vault.refuses = null
+    expect(failures(await everybody())).toEqual([])
+    expect(vault.logins).toHaveLength(9)
+  })
+
   it('in an outage is tried at most six times in a minute by a whole deployment, and goes on when that is over', async () => {
     const { vault, everybody } = await failing(OUTAGE, 3 * MINUTE, 5)
     const most = Math.max(
@@ -360,7 +389,7 @@ describe('what is stored', () => {
     return stored
   }
   const nameOf = async (on: { items: { fingerprint(text: string): Promise<string> } }) =>
-    `token/${await on.items.fingerprint(JSON.stringify(['https://vault.example', '', 'fake', 'fake', 'r', 'credential']))}`
+    `token/${await on.items.fingerprint(JSON.stringify(['https://vault.example', '', 'approle', 'fake', 'r', 'credential']))}`
 
   it.each([
     [

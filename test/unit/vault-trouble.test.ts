@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Fetch } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
+import { askOutside } from '../../src/vault/login/outside.ts'
 import { withHeaders } from '../../src/vault/wire/headers.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
 
@@ -91,6 +92,23 @@ describe('on Node', () => {
   it('a lost connection without TLS speaks of no client certificate', async () => {
     const { error } = await asking(throwing(failed({ code: 'ECONNRESET' })), 'http://127.0.0.1:8200')
     expect(error.remedy).not.toMatch(/certificate/)
+  })
+})
+
+describe('what is no trouble of the network', () => {
+  it.each([
+    ['a bundle that is broken', new Error('Dynamic require of "node:assert" is not supported')],
+    ['a mistake of ours', new TypeError("Cannot read properties of undefined (reading 'x')")],
+    ['a wrong argument', Object.assign(new TypeError('x'), { code: 'ERR_INVALID_ARG_TYPE' })],
+    ['a wrong option of undici', failed({ code: 'UND_ERR_INVALID_ARG' })],
+  ])('%s is a defect, and stays what it is', async (_name, thrown) => {
+    let requests = 0
+    const fetch: Fetch = () => ((requests += 1), Promise.reject(thrown))
+    const transport = vaultTransport({ fetch, clock, address: ADDRESS, namespace: '', timeoutMs: 1000 })
+    const { signal } = new AbortController()
+    await expect(transport.get({ segments: ['x'], token: null, signal })).rejects.toBe(thrown)
+    expect(requests).toBe(1)
+    await expect(askOutside({ fetch, clock }, { url: ADDRESS }, signal)).rejects.toBe(thrown)
   })
 })
 

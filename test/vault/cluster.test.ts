@@ -58,7 +58,7 @@ describe.skipIf(openbao === null)('a three-node OpenBao whose leader is killed',
             return fetch(request)
           },
         },
-      ).reader(null)
+      ).reader(null, 'none')
     const codes: string[] = []
     const read = (reader: ReturnType<typeof cold>) =>
       reader.get({ ...READ, signal: AbortSignal.timeout(20_000) }).then(

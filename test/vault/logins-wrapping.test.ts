@@ -152,6 +152,73 @@ describe.skipIf(shared === null)('a wrapped secret id', () => {
       expect(deaf.asked.filter((path) => path === OPEN)).toHaveLength(1)
     })
 
+    /** The way to Vault, with one answer of something else in the place of the opening. @param opens Vault has opened it all the same. */
+    const spoiled = (answer: () => Response, opens = false) =>
+      loginVault(address, '', async (request) => {
+        if (!request.url.endsWith(OPEN)) return fetch(request)
+        if (opens) await fetch(request)
+        return answer()
+      })
+    const json = (status: number, error: string) => Response.json({ errors: [error] }, { status })
+    const page = (status: number) => new Response('<html>nginx</html>', { status })
+
+    it.each([
+      ['sealed', () => json(503, 'Vault is sealed'), 'ERR_VAULT_SEALED 503'],
+      ['a quota', () => json(429, 'rate limit quota exceeded'), 'ERR_VAULT_RATE_LIMITED 429'],
+      ["a balancer's quota", () => page(429), 'ERR_VAULT_RATE_LIMITED 429'],
+      [
+        'no active node',
+        () => json(500, 'local node not active but active cluster node not found'),
+        'ERR_VAULT_STANDBY 500',
+      ],
+      ['a standby', () => new Response(null, { status: 307, headers: { location: '/' } }), 'ERR_VAULT_REDIRECTED 307'],
+    ])('that was not opened, as the answer shows (%s), is opened at once', async (_name, answer, code) => {
+      const { login, refused } = deployment(await wrap(SECRET_ID))
+      expect(await refused(spoiled(answer))).toBe(code)
+      await expect(login()).resolves.toMatchObject({ ttlSeconds: 60 })
+    })
+
+    it('that somebody else opens after such an answer is a security event', async () => {
+      const token = await wrap(SECRET_ID)
+      const { refused } = deployment(token)
+      await refused(spoiled(() => json(503, 'Vault is sealed')))
+      await unwrap(token)
+      for (const aheadMs of [0, LATER_MS])
+        expect(await refused(loginVault(address), aheadMs)).toBe('ERR_WRAP_TOKEN_SPENT')
+    })
+
+    it.each([502, 503, 504, 200])(
+      'behind a page with %i is looked at when nobody can be opening it: whole',
+      async (status) => {
+        const { login, refused } = deployment(await wrap(SECRET_ID))
+        await refused(spoiled(() => page(status)))
+        expect(await refused()).toBe('ERR_LEASE_HELD')
+        const vault = loginVault(address)
+        await expect(login(vault, LATER_MS)).resolves.toMatchObject({ ttlSeconds: 60 })
+        expect(vault.asked).toEqual([LOOK, OPEN, LOGIN])
+      },
+    )
+
+    it('behind a page is looked at: opened, so that the secret id is lost', async () => {
+      const { refused } = deployment(await wrap(SECRET_ID))
+      await refused(spoiled(() => page(504), true))
+      const vault = loginVault(address)
+      expect(await refused(vault, LATER_MS)).toBe('ERR_WRAP_RESULT_LOST')
+      expect(vault.asked).toEqual([LOOK])
+    })
+
+    it('that was never reached, by a cut connection, is looked at and opened', async () => {
+      const { login, refused } = deployment(await wrap(SECRET_ID))
+      const cut = loginVault(address, '', (request) =>
+        request.url.endsWith(OPEN) ? Promise.reject(new TypeError('fetch failed')) : fetch(request),
+      )
+      expect(await refused(cut)).toBe('ERR_VAULT_UNREACHABLE unknown')
+      expect(await refused()).toBe('ERR_LEASE_HELD')
+      const down = loginVault(address, '', async () => json(503, 'Vault is sealed'))
+      expect(await refused(down, LATER_MS)).toBe('ERR_VAULT_SEALED 503')
+      await expect(login(loginVault(address), LATER_MS)).resolves.toMatchObject({ ttlSeconds: 60 })
+    })
+
     it('is still whole after an outage before it was opened', async () => {
       const { login, refused } = deployment(await wrap(SECRET_ID))
       const down = loginVault(address, '', () => Promise.reject(cut()))
@@ -238,8 +305,9 @@ describe.skipIf(shared === null)('a wrapped secret id', () => {
       await expect(login({ items: dying }, loginVault(address))).rejects.toThrow('ends here')
       const later = { now: () => Date.now() + LATER_MS, sleep: async () => {} }
       expect(await refusal(login({ items }))).toBe('ERR_LEASE_HELD')
-      expect(await refusal(login({ items, clock: later }))).toBe('ERR_WRAP_RESULT_LOST')
       expect(vault.asked).toEqual([])
+      expect(await refusal(login({ items, clock: later }))).toBe('ERR_WRAP_RESULT_LOST')
+      expect(vault.asked).toEqual([LOOK])
     })
   })
 })

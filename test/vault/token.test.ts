@@ -285,6 +285,26 @@ for (const target of vaultTargets())
       ['an outage of the login', FAULTS.error(502), 'ERR_VAULT_UNAVAILABLE', 3],
       ['a cut connection', 'cut', 'ERR_VAULT_UNREACHABLE', 3],
       ['an internal error', FAULTS.error(500, 'internal error'), 'ERR_VAULT_LOGIN_FAILED', 1],
+      ['a page of a balancer (502)', FAULTS.page(502), 'ERR_VAULT_UNAVAILABLE', 3],
+      ['a page of a balancer (503)', FAULTS.page(503), 'ERR_VAULT_UNAVAILABLE', 3],
+      ['a page of a balancer (504)', FAULTS.page(504), 'ERR_VAULT_UNAVAILABLE', 1],
+      ['a page with 200', FAULTS.html, 'ERR_VAULT_ANSWER_INVALID', 1],
+      ['a page with 403', FAULTS.page(403), 'ERR_VAULT_ANSWER_INVALID', 1],
+      [
+        'a secondary for disaster recovery',
+        FAULTS.error(400, 'path disabled in replication DR secondary mode'),
+        'ERR_VAULT_STANDBY',
+        1,
+      ],
+      [
+        'a storage that is read-only',
+        FAULTS.error(400, 'cannot write to readonly storage'),
+        'ERR_VAULT_UNAVAILABLE',
+        1,
+      ],
+      ['472', FAULTS.error(472), 'ERR_VAULT_STANDBY', 1],
+      ['473', FAULTS.error(473), 'ERR_VAULT_STANDBY', 1],
+      ['a redirect to what cannot be read', FAULTS.redirect('/ui/'), 'ERR_VAULT_REDIRECTED', 7],
     ] as const)('%s is not asked again by the next, and passes', async (_name, fault, code, requests) => {
       const credentials = await role()
       proxy.spoil('/login', fault)
@@ -295,16 +315,31 @@ for (const target of vaultTargets())
       expect(await sync(open(credentials))).toMatchObject({ ok: true })
     })
 
-    it('keeps its token through an outage of renewals', async () => {
+    it.each([
+      ['503 of Vault', FAULTS.error(503)],
+      ['a page with 403', FAULTS.page(403)],
+      ['a page with 400', FAULTS.page(400)],
+      ['a storage that is read-only', FAULTS.error(400, 'cannot write to readonly storage')],
+    ])('keeps its token through an outage of renewals: %s', async (_name, fault) => {
       const one = open(await role())
       await sync(one)
-      proxy.spoil('renew-self', FAULTS.error(503))
+      proxy.spoil('renew-self', fault)
       for (clock.ahead = 47 * MINUTE; clock.ahead < 59 * MINUTE; clock.ahead += MINUTE)
         expect(await sync(one)).toMatchObject({ ok: true })
       expect(counts().logins).toBe(1)
       proxy.heal()
       clock.ahead = 59.5 * MINUTE
       await sync(one)
+    })
+
+    it('replaces a token whose renewal comes in the last second of its maximum', async () => {
+      const one = open(await role())
+      await sync(one)
+      const first = token()
+      proxy.spoil('renew-self', FAULTS.error(500, '1 error occurred:\n\t* past the max TTL, cannot renew\n\n'))
+      clock.ahead = 47 * MINUTE
+      expect(await sync(one)).toMatchObject({ ok: true })
+      expect([counts(), token() === first]).toMatchObject([{ logins: 2, renewals: 1 }, false])
     })
 
     it("a caller's own token is none of all this", async () => {

@@ -5,6 +5,8 @@ import type { AwsKeys } from './aws-signature.ts'
 import { FORM, signedHeaders } from './aws-signature.ts'
 import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
+import { rowOf } from '../wire/outages.ts'
+import type { OutsideAnswer, Unanswered } from './outside.ts'
 import { askOutside } from './outside.ts'
 
 /** The keys live for so many seconds: the least that STS grants, and the signature lasts as long. */
@@ -49,19 +51,24 @@ async function keysFrom(
   signal: AbortSignal,
 ): Promise<AwsKeys> {
   const answer = await askOutside(parts, { url, method: 'POST', headers, body }, signal)
-  const facts = { host: new URL(url).host }
-  const unavailable = (what: string, more: object) =>
-    new KeyringError('ERR_AWS_UNAVAILABLE', `AWS STS at ${facts.host} ${what}.`, more)
-  if (answer.status === null) {
-    const { what, remedy, facts: why } = answer
-    throw unavailable(what, { facts: { ...facts, ...why }, ...(remedy !== undefined && { remedy }) })
-  }
-  if (answer.status === 429 || answer.status >= 500) throw unavailable('cannot answer now', { facts })
   const keys = answer.status === 200 ? keysIn(answer.text) : null
   if (keys !== null) return keys
-  throw new KeyringError('ERR_AWS_ROLE_REFUSED', `AWS STS at ${facts.host} does not let us take the role.`, {
-    facts: { ...facts, status: answer.status },
-  })
+  throw refusedBySts(new URL(url).host, answer)
+}
+
+function refusedBySts(host: string, answer: OutsideAnswer | Unanswered): KeyringError {
+  if (answer.status === null) {
+    const { what, remedy, facts } = answer
+    return new KeyringError('ERR_AWS_UNAVAILABLE', `AWS STS at ${host} ${what}.`, {
+      facts: { host, ...facts },
+      ...(remedy !== undefined && { remedy }),
+    })
+  }
+  const { status, text, retryAfter } = answer
+  const { outage } = rowOf({ step: 'STS', status, texts: /<\w*Response\b/.test(text) ? [text] : null })
+  const facts = { host, status, ...(retryAfter !== null && { retryAfterSeconds: retryAfter }) }
+  if (outage !== null) return new KeyringError(outage.code, `AWS STS at ${host} ${outage.what}.`, { facts })
+  return new KeyringError('ERR_AWS_ROLE_REFUSED', `AWS STS at ${host} does not let us take the role.`, { facts })
 }
 
 /** Only three fields of the XML are looked at, with the letters that they can have: no entities, nothing nested. */

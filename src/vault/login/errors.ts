@@ -3,6 +3,7 @@ import type { KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { ErrorAnswer, ErrorOf } from '../wire/errors.ts'
 import { fromStatus, vaultError } from '../wire/errors.ts'
+import { rowOf } from '../wire/outages.ts'
 
 interface Refusal {
   readonly code: KeyringErrorCode
@@ -46,18 +47,18 @@ const bare = ({ status, texts }: ErrorAnswer): boolean =>
   texts !== null &&
   texts.every((text) => /^(1 error occurred:\s*\* )?permission denied\s*$/.test(text))
 
-/** Every error of a login has the step `login`. */
+/** Every error of a login has the step `login`. A method that answers 500 to what it does not like is told by its text. */
 export const fromLogin: ErrorOf = (target, answer, retryAfterSeconds) => {
   const { status, texts } = answer
   const facts = { step: 'login', vaultStatus: status }
-  const refused = status === 400 || status === 403 || status === 404 || status === 500
-  const known = refused ? REFUSALS.find(({ says }) => texts?.some((text) => says.test(text))) : undefined
-  if (known !== undefined) return vaultError(known.code, target, known.what, facts)
+  const known = REFUSALS.find(({ says }) => texts?.some((text) => says.test(text)))
+  const mayRefuse = rowOf(answer).outage === null || isOfLogin(answer)
+  if (known !== undefined && mayRefuse) return vaultError(known.code, target, known.what, facts)
   const plain = fromStatus(target, answer, retryAfterSeconds)
   if (bare(answer)) return vaultError('ERR_VAULT_LOGIN_DENIED', target, 'refused the login without a reason', facts)
   if (plain.code === 'ERR_VAULT_DENIED' || plain.code === 'ERR_VAULT_REQUEST_REFUSED')
     return vaultError('ERR_VAULT_LOGIN_REFUSED', target, 'refused the login', facts)
-  if (status === 500 && plain.code === 'ERR_VAULT_UNAVAILABLE')
-    return vaultError('ERR_VAULT_LOGIN_FAILED', target, 'failed at the login', facts)
   return new KeyringError(plain.code, plain.message, { facts: { ...plain.facts, step: 'login' } })
 }
+
+const isOfLogin = (answer: ErrorAnswer): boolean => rowOf(answer).outage?.code === 'ERR_VAULT_LOGIN_FAILED'

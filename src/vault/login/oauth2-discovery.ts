@@ -9,13 +9,12 @@ const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
 
 /** The document must name the very issuer that was asked for (RFC 8414 section 3.3). */
 export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, signal: AbortSignal): Promise<string> {
-  const [openid, oauth] = documents(issuer)
-  const get = (url: string) => askOutside(parts, { url, headers: { accept: 'application/json' } }, signal)
-  const first = await get(openid)
-  const answer = first.status === 404 ? await get(oauth) : first
-  if (answer.status !== 200) throw refusedBy(issuer, answer)
-  const found = z.safeParse(metadata, parseJson(answer.text)).data
-  if (found === undefined) throw oauthError('ERR_OAUTH2_ANSWER_INVALID', issuer, 'describes no token endpoint')
+  const [first, second] = documents(issuer)
+  const ask = (url: string) => askOutside(parts, { url, headers: { accept: 'application/json' } }, signal)
+  const tried = await ask(first)
+  const answer = tried.status === 404 ? await ask(second) : tried
+  const found = answer.status === 200 ? z.safeParse(metadata, parseJson(answer.text)).data : undefined
+  if (found === undefined) throw refusedBy(issuer, answer, 'description of a token endpoint')
   if (found.issuer !== issuer)
     throw oauthError('ERR_OAUTH2_ISSUER_MISMATCH', issuer, 'describes itself as another issuer')
   if (!isSafeUrl(found.token_endpoint))

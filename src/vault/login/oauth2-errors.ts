@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
+import { rowOf } from '../wire/outages.ts'
 import type { OutsideAnswer, Unanswered } from './outside.ts'
 
 /** @param what follows "The identity provider at <host>". */
@@ -31,16 +32,31 @@ const REFUSALS: Readonly<Record<string, readonly [KeyringErrorCode, string]>> = 
 
 const errorReply = z.object({ error: z.string() })
 
-export function refusedBy(endpoint: string, answer: OutsideAnswer | Unanswered): KeyringError {
+/** @param answer one that is no success, or lacks what it is `missing`. */
+export function refusedBy(
+  endpoint: string,
+  answer: OutsideAnswer | Unanswered,
+  missing = 'access token',
+): KeyringError {
   if (answer.status === null)
     return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, answer.what, answer.facts, answer.remedy)
-  const facts = { status: answer.status }
-  if (answer.status === 429 || answer.status >= 500)
-    return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'cannot answer now', facts)
-  const error = z.safeParse(errorReply, parseJson(answer.text)).data?.error ?? ''
+  const { status, retryAfter: seconds } = answer
+  const body = parseJson(answer.text)
+  const error = z.safeParse(errorReply, body).data?.error ?? ''
+  const texts = typeof body === 'object' && body !== null ? [error] : null
+  const { outage } = rowOf({ step: 'identity provider', status, texts })
+  if (outage === null) return refusalOf(endpoint, status, error, missing)
+  return oauthError(outage.code, endpoint, outage.what, {
+    status,
+    ...(seconds !== null && { retryAfterSeconds: seconds }),
+  })
+}
+
+function refusalOf(endpoint: string, status: number, error: string, missing: string): KeyringError {
+  const facts = { status }
   const known = Object.hasOwn(REFUSALS, error) ? REFUSALS[error] : undefined
   if (known !== undefined) return oauthError(known[0], endpoint, known[1], { ...facts, reason: error })
-  if (answer.status === 401)
-    return oauthError('ERR_OAUTH2_CLIENT_REFUSED', endpoint, 'does not accept the client', facts)
+  if (status === 401) return oauthError('ERR_OAUTH2_CLIENT_REFUSED', endpoint, 'does not accept the client', facts)
+  if (status === 200) return oauthError('ERR_OAUTH2_ANSWER_INVALID', endpoint, `sent no ${missing}`)
   return oauthError('ERR_OAUTH2_REQUEST_REFUSED', endpoint, 'refuses the request for a token', facts)
 }

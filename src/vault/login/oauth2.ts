@@ -37,13 +37,12 @@ async function accessToken(settings: OAuth2Settings, parts: LoginParts, signal: 
   const body = new URLSearchParams([...grantFields(settings), ...Object.entries(fields)]).toString()
   const request = { url: endpoint, method: 'POST', headers: { ...FORM, ...headers }, body } as const
   const answer = await askOutside(parts, request, signal)
-  if (answer.status !== 200) throw refusedBy(endpoint, answer)
-  const reply = z.safeParse(tokenReply, parseJson(answer.text))
-  if (!reply.success) throw oauthError('ERR_OAUTH2_ANSWER_INVALID', endpoint, 'sent no access token')
+  const token = answer.status === 200 ? z.safeParse(tokenReply, parseJson(answer.text)).data?.access_token : undefined
+  if (token === undefined) throw refusedBy(endpoint, answer)
   // Vault would only say that such a token is malformed.
-  if (!hasJwtForm(reply.data.access_token))
+  if (!hasJwtForm(token))
     throw oauthError('ERR_OAUTH2_TOKEN_OPAQUE', endpoint, 'issued an opaque access token, which Vault cannot check')
-  return reply.data.access_token
+  return token
 }
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }

@@ -3,12 +3,15 @@ import { readText } from '../../core/body.ts'
 import { exchange } from '../../core/deadline.ts'
 import type { Facts } from '../../core/errors.ts'
 import { isLoopback } from '../../core/loopback.ts'
+import { retryAfter } from '../wire/retry-after.ts'
 import { unansweredBy } from '../wire/unreached.ts'
 import type { LoginParts } from './method.ts'
 
 export interface OutsideAnswer {
   readonly status: number
   readonly text: string
+  /** Seconds; `null` = it does not say. */
+  readonly retryAfter: number | null
 }
 
 /** Unreachable, too slow, too long. */
@@ -36,7 +39,7 @@ const TIMEOUT_MS = 5000
 
 /** Nothing is repeated. @throws what is no trouble of the network. */
 export async function askOutside(
-  { fetch }: Pick<LoginParts, 'fetch'>,
+  { fetch, clock }: Pick<LoginParts, 'fetch' | 'clock'>,
   { url, timeoutMs: ms = TIMEOUT_MS, ...init }: OutsideRequest,
   signal: AbortSignal,
 ): Promise<OutsideAnswer | Unanswered> {
@@ -44,7 +47,8 @@ export async function askOutside(
   const answered = exchange(url, init, { ms, signal, late: () => late }, async (request) => {
     const response = await fetch(request)
     const text = await readText(response, MOST_BYTES)
-    return text === null ? TOO_LONG : { status: response.status, text }
+    const { status, headers } = response
+    return text === null ? TOO_LONG : { status, text, retryAfter: retryAfter(headers, clock.now()) }
   })
   return answered.catch((error: unknown) => (error === late ? SILENT : unanswered(error)))
 }

@@ -12,7 +12,7 @@ import type { VaultTransport } from '../wire/transport.ts'
 const STEP = { step: 'login' }
 
 export interface TokenVault extends LoginVault {
-  /** @throws `ERR_VAULT_DENIED` or `ERR_VAULT_REQUEST_REFUSED` when it cannot be renewed; else an outage. */
+  /** @throws `ERR_VAULT_DENIED` or `ERR_VAULT_REQUEST_REFUSED` when it cannot be renewed; else an outage (`wire/outages.ts`). */
   renew(token: Secret, signal: AbortSignal): Promise<IssuedToken>
   /** Revokes it, best effort. */
   revoke(token: Secret, signal: AbortSignal): Promise<void>
@@ -31,24 +31,24 @@ export function tokenVault(transport: VaultTransport, address: string, namespace
   const expected = pathOf(namespace)
   return {
     async login(segments, body, signal) {
-      const request = { segments, body, token: null, signal, repeat: 'login', errorOf: fromLogin } as const
+      const request = { segments, body, token: null, signal, step: 'login', errorOf: fromLogin } as const
       const reply = await transport.post(request)
       return issuedToken(target(segments), reply.body)
     },
 
     async post(segments, body, token, signal) {
-      return (await transport.post({ segments, body, token, signal, repeat: 'once' })).body
+      return (await transport.post({ segments, body, token, signal, step: 'wrap' })).body
     },
 
     async renew(token, signal) {
       const segments = ['auth', 'token', 'renew-self']
-      const request = { segments, body: {}, token: token.reveal(), signal, repeat: 'login' } as const
+      const request = { segments, body: {}, token: token.reveal(), signal, step: 'renewal' } as const
       return issuedToken(target(segments), (await transport.post(request)).body)
     },
 
     async revoke(token, signal) {
       const segments = ['auth', 'token', 'revoke-self']
-      const request = { segments, body: {}, token: token.reveal(), signal, repeat: 'once' } as const
+      const request = { segments, body: {}, token: token.reveal(), signal, step: 'question' } as const
       await transport.post(request).catch(onlyOurs)
     },
 

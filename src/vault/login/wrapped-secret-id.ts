@@ -1,11 +1,13 @@
 /**
  * Opens a wrapping token with a secret id inside. The token works once: whoever has opened it before us may hold the secret id,
- * so that every surprise is a security event with a code of its own, and never a reason to try again.
+ * so that every surprise is a security event with a code of its own. Only a token that is known to be whole is tried again: the
+ * answer has shown that nothing was opened or, where there was none, a look at the token itself.
  */
 import * as z from 'zod/mini'
 import { toHex, utf8 } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
-import { LEASED_WORK_MS } from '../../core/lease.ts'
+import { LEASED_WORK_MS, LEASE_MS } from '../../core/lease.ts'
+import { isUntouched } from '../wire/outages.ts'
 import type { LoginParts, LoginVault } from './method.ts'
 
 interface Wrapped {
@@ -18,37 +20,59 @@ interface Wrapped {
   readonly parts: Pick<LoginParts, 'items' | 'clock'>
 }
 
-/** An item tells of a wrapping token since when somebody is opening it, or what came of it. */
+/** An item tells of a wrapping token since when somebody is opening it, or what came of it. 0 = it is known to be whole. */
 const kept = z.union([
   z.object({ secretId: z.string() }),
   z.object({ refused: z.literal(true) }),
   z.object({ claimed: z.number() }),
 ])
+const WHOLE = { claimed: 0 }
 const lookupReply = z.object({ data: z.object({ creation_path: z.string() }) })
 const unwrapReply = z.object({ data: z.object({ secret_id: z.string() }) })
+
+type Item = Awaited<ReturnType<LoginParts['items']['read']>>
 
 /** @throws `ERR_WRAP_TOKEN_SPENT`, `ERR_WRAP_PATH_MISMATCH`, `ERR_WRAP_RESULT_LOST`, `ERR_LEASE_HELD`, and what `LoginVault` throws. */
 export async function unwrapSecretId(wrapped: Wrapped, signal: AbortSignal): Promise<string> {
   const { items, clock } = wrapped.parts
-  const item = await itemName(wrapped.token)
-  const seen = await items.read(item)
-  if (seen !== null) return secretIdOf(seen.value, clock.now())
-  // Looking does not consume the token: an outage up to here leaves no claim, and the next login begins anew.
-  try {
-    await refuseForeign(wrapped, signal)
-  } catch (error) {
-    // One that is spent now may have been opened by another instance of ours since we read.
-    const meanwhile = isSpent(error) ? await items.read(item) : null
-    if (meanwhile === null) throw error
-    return secretIdOf(meanwhile.value, clock.now())
-  }
-  const claimed = await items.write(item, { claimed: clock.now() }, 0)
-  if (claimed === 'conflict') return secretIdOf((await items.read(item))?.value, clock.now())
+  const name = await itemName(wrapped.token)
+  const seen = await items.read(name)
+  const known = secretIdOf(seen, clock.now()) ?? (await lookFirst(wrapped, name, seen, signal))
+  if (known !== null) return known
+  const claimed = await items.write(name, { claimed: clock.now() }, seen?.version ?? 0)
+  if (claimed === 'conflict') return ofOthers(wrapped, name)
   const secretId = await open(wrapped, signal).catch(async (error: unknown) => {
-    if (isSpent(error)) await items.write(item, { refused: true }, claimed)
+    const left = leftBy(error)
+    if (left !== null) await items.write(name, left, claimed)
     throw error
   })
-  await items.write(item, { secretId }, claimed)
+  await items.write(name, { secretId }, claimed)
+  return secretId
+}
+
+/** What is known of the token after that: `null` = nothing, so that the claim stays until a look at the token can tell. */
+function leftBy(error: unknown): z.input<typeof kept> | null {
+  if (isSpent(error)) return { refused: true }
+  return error instanceof KeyringError && isUntouched(error) ? WHOLE : null
+}
+
+/** Looking does not consume the token. @returns what another instance of ours has made of it since we read; `null` = the token is whole. */
+async function lookFirst(wrapped: Wrapped, name: string, seen: Item, signal: AbortSignal): Promise<string | null> {
+  try {
+    await refuseForeign(wrapped, signal)
+    return null
+  } catch (error) {
+    if (!isSpent(error)) throw error
+    const meanwhile = await wrapped.parts.items.read(name)
+    if (meanwhile?.version !== seen?.version) return ofOthers(wrapped, name)
+    throw hasClaim(seen) ? lost() : error
+  }
+}
+
+async function ofOthers({ parts: { items, clock } }: Wrapped, name: string): Promise<string> {
+  const now = clock.now()
+  const secretId = secretIdOf(await items.read(name), now)
+  if (secretId === null) throw held(now, now)
   return secretId
 }
 
@@ -57,15 +81,25 @@ async function itemName(token: string): Promise<string> {
   return `wrapped/${toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(token))))}`
 }
 
-function secretIdOf(value: unknown, now: number): string {
-  const item = z.safeParse(kept, value).data ?? { claimed: 0 }
-  if ('secretId' in item) return item.secretId
-  if ('refused' in item) throw spent()
-  if (now - item.claimed < LEASED_WORK_MS)
-    throw new KeyringError('ERR_LEASE_HELD', 'Another instance is opening the wrapping token.', {
-      facts: { retryAfterSeconds: 5 },
-    })
-  throw new KeyringError('ERR_WRAP_RESULT_LOST', 'The wrapping token was opened, and the secret id in it got lost.')
+/** What cannot be read counts as a claim that is over. */
+const contentOf = (item: NonNullable<Item>): z.output<typeof kept> =>
+  z.safeParse(kept, item.value).data ?? { claimed: 1 }
+
+/** Somebody began to open the token, and nobody knows what came of it. */
+function hasClaim(item: Item): boolean {
+  const content = item && contentOf(item)
+  return content !== null && 'claimed' in content && content.claimed !== WHOLE.claimed
+}
+
+/** `null` = nobody is opening the token, or whoever was has ended. A claim of a clock that is far ahead is none. */
+function secretIdOf(item: Item, now: number): string | null {
+  if (item === null) return null
+  const content = contentOf(item)
+  if ('secretId' in content) return content.secretId
+  if ('refused' in content) throw spent()
+  const { claimed } = content
+  if (now - claimed < LEASED_WORK_MS && claimed < now + LEASE_MS) throw held(claimed, now)
+  return null
 }
 
 /** The path tells who made the token: one that a thief has opened and wrapped again says `sys/wrapping/wrap`. */
@@ -95,6 +129,12 @@ function refusal(error: unknown): never {
 
 const spent = (): KeyringError =>
   new KeyringError('ERR_WRAP_TOKEN_SPENT', 'The wrapping token is spent, expired, altered or no wrapping token.')
+const lost = (): KeyringError =>
+  new KeyringError('ERR_WRAP_RESULT_LOST', 'The wrapping token was opened, and the secret id in it got lost.')
+const held = (since: number, now: number): KeyringError =>
+  new KeyringError('ERR_LEASE_HELD', 'The wrapping token is being opened, or the answer to that got lost.', {
+    facts: { retryAfterSeconds: Math.max(1, Math.ceil((since + LEASED_WORK_MS - now) / 1000)) },
+  })
 const isSpent = (error: unknown): boolean => error instanceof KeyringError && error.code === 'ERR_WRAP_TOKEN_SPENT'
 
 function expect<Schema extends z.ZodMiniType>(schema: Schema, body: unknown): z.output<Schema> {

@@ -1,6 +1,7 @@
 /** One instance's hold on the shared token: a steady request costs neither store nor Vault anything for it. */
 import { unlessAborted } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
+import type { Insistence } from '../../core/ports.ts'
 import type { HeldToken, StepOutcome, TokenParts } from './shared.ts'
 import { giveUp, stepOn } from './shared.ts'
 import type { Refusal } from './state.ts'
@@ -17,8 +18,8 @@ const STORE_PAUSE_MS = 10_000
 
 export class TokenLife {
   readonly #parts: TokenParts
-  /** Looks under way, by the refused generation (0 = none): whoever asks at the same time shares one look and one login. */
-  readonly #looking = new Map<number, Promise<StepOutcome>>()
+  /** Looks under way, by the refused generation (0 = none) and insistence: whoever asks at the same time shares one look and one login. */
+  readonly #looking = new Map<string, Promise<StepOutcome>>()
   #held: HeldToken | null = null
   /** Looks in a row at which somebody else was logging in. */
   #waits = 0
@@ -28,15 +29,15 @@ export class TokenLife {
   }
 
   /** A token for one request. @throws `ERR_LEASE_HELD` at the signal, and what the last login or renewal threw until its next try. */
-  async token(signal: AbortSignal): Promise<TokenInUse> {
-    const token = await this.#above(null, signal)
+  async token(signal: AbortSignal, insist: Insistence = 'none'): Promise<TokenInUse> {
+    const token = await this.#above(null, signal, insist)
     if (token === null) throw new TypeError('Nothing was refused.')
     return token
   }
 
   /** A token of a later generation than the refused one, after a login if need be. `null` = a new login did not help lately. */
-  after(refusal: Refusal, signal: AbortSignal): Promise<TokenInUse | null> {
-    return this.#above(refusal, signal)
+  after(refusal: Refusal, signal: AbortSignal, insist: Insistence = 'none'): Promise<TokenInUse | null> {
+    return this.#above(refusal, signal, insist)
   }
 
   /** Says that the later one was refused as well. */
@@ -44,11 +45,14 @@ export class TokenLife {
     return giveUp(this.#parts, refusal)
   }
 
-  async #above(refusal: Refusal | null, signal: AbortSignal): Promise<TokenInUse | null> {
-    for (;;) {
+  async #above(refusal: Refusal | null, signal: AbortSignal, insist: Insistence): Promise<TokenInUse | null> {
+    for (let asked = insist; ;) {
       const token = this.#take(refusal)
       if (token !== null) return token
-      if ((await unlessAborted(signal, late, this.#look(refusal))) === 'denied') return null
+      const outcome = await unlessAborted(signal, late, this.#look(refusal, asked))
+      if (outcome === 'denied') return null
+      // Insisting is one try: ours, or that of whoever was faster.
+      if (outcome === 'again') asked = 'none'
     }
   }
 
@@ -63,17 +67,18 @@ export class TokenLife {
     return until > this.#parts.clock.now() && uses > 0
   }
 
-  #look(refusal: Refusal | null): Promise<StepOutcome> {
-    const key = refusal?.generation ?? 0
+  #look(refusal: Refusal | null, insist: Insistence): Promise<StepOutcome> {
+    const key = `${refusal?.generation ?? 0} ${insist}`
     const running = this.#looking.get(key)
     if (running !== undefined) return running
-    const started = this.#lookOnce(refusal).finally(() => this.#looking.delete(key))
+    const started = this.#lookOnce(refusal, insist).finally(() => this.#looking.delete(key))
     this.#looking.set(key, started)
     return started
   }
 
-  async #lookOnce(refusal: Refusal | null): Promise<StepOutcome> {
-    const outcome = await stepOn(this.#parts, refusal).catch((error: unknown) => this.#withoutStore(error, refusal))
+  async #lookOnce(refusal: Refusal | null, insist: Insistence): Promise<StepOutcome> {
+    const looked = stepOn(this.#parts, refusal, insist)
+    const outcome = await looked.catch((error: unknown) => this.#withoutStore(error, refusal))
     this.#waits = outcome === 'wait' ? this.#waits + 1 : 0
     if (outcome === 'wait') await this.#pause()
     if (typeof outcome === 'object' && !this.#hasLater(outcome)) this.#held = outcome

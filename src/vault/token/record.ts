@@ -23,7 +23,16 @@ const schema = z.object({
     }),
   ),
   lease: z.number(),
-  failing: z.nullable(z.object({ error: failure, count: z.number(), nextTry: z.number() })),
+  failing: z.nullable(
+    z.object({
+      error: failure,
+      count: z.number(),
+      nextTry: z.number(),
+      // A release before this one did not write them.
+      soonest: z._default(z.number(), 0),
+      requests: z._default(z.array(z.string()), []),
+    }),
+  ),
   denied: z.nullable(
     z.object({ generation: z.number(), by: z.enum(['token', 'policy']), count: z.number(), until: z.number() }),
   ),

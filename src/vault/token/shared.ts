@@ -21,9 +21,10 @@ import { withDeadline } from '../../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../../core/errors.ts'
 import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
+import type { Insistence } from '../../core/ports.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { TokenItems } from './sealed-items.ts'
-import { afterFailure, denied } from './backoff.ts'
+import { afterFailure, denied, locksOut } from './backoff.ts'
 import { decodeState, encodeState } from './record.ts'
 import type { Refusal, SharedToken, TokenState, Work } from './state.ts'
 import { NO_TOKEN, isLeased, leased, nextStep, released } from './state.ts'
@@ -31,6 +32,8 @@ import type { Done, WorkParts } from './work.ts'
 import { workAtVault } from './work.ts'
 
 export interface TokenParts extends WorkParts {
+  /** All that shapes the request of a login now, as a text for a fingerprint. */
+  readonly shape: () => Promise<string>
   readonly items: TokenItems
   readonly address: string
   /** The namespace of logins; '' = none. */
@@ -55,15 +58,17 @@ interface Loaded {
   readonly name: string
   readonly state: TokenState
   readonly version: number
+  /** The fingerprint of the request that a login would send. */
+  readonly request: string
 }
 
 /** Takes one look, and does the work if there is some and nobody is at it. @throws the failure of the last try, until the next one. */
-export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<StepOutcome> {
+export function stepOn(parts: TokenParts, refusal: Refusal | null, insist: Insistence): Promise<StepOutcome> {
   return withDeadline(LEASED_WORK_MS, async (signal) => {
     const loaded = await load(parts, signal)
-    const { state } = loaded
+    const { state, request } = loaded
     const now = parts.clock.now()
-    const step = nextStep(state, now, refusal)
+    const step = nextStep(state, now, refusal, { insist, request, locksOut: locksOut(parts.method.method) })
     if (step.kind === 'use') return held(state.generation, step.token, step.until, Infinity)
     if (step.kind === 'failed') throw untilNextTry(step.error, step.nextTry - now)
     if (step.kind === 'wait' || step.kind === 'denied') return step.kind
@@ -86,19 +91,20 @@ export async function giveUp(parts: TokenParts, refusal: Refusal): Promise<void>
 /** An item that was altered, or sealed under a wrapping key that is gone, counts as nothing, because a token can be had again. */
 const UNREADABLE: ReadonlySet<KeyringErrorCode> = new Set(['ERR_RECORD_INVALID', 'ERR_WRAPPING_KEY_MISSING'])
 
-async function load({ method, items, address, namespace }: TokenParts, signal: AbortSignal): Promise<Loaded> {
+async function load({ method, shape, items, address, namespace }: TokenParts, signal: AbortSignal): Promise<Loaded> {
   const credential = await method.credential(signal)
   const identity = [address, namespace, method.method, method.mount, method.role, credential]
   const name = `token/${await items.fingerprint(JSON.stringify(identity))}`
+  const request = await items.fingerprint(`request ${await shape()}`)
   const stored = await settle(() => items.read(name))
-  if (stored.ok) return { name, state: decodeState(stored.value?.value), version: stored.value?.version ?? 0 }
+  if (stored.ok) return { name, request, state: decodeState(stored.value?.value), version: stored.value?.version ?? 0 }
   if (!UNREADABLE.has(stored.error.code)) unwrap(stored)
-  return { name, state: NO_TOKEN, version: await items.version(name) }
+  return { name, request, state: NO_TOKEN, version: await items.version(name) }
 }
 
 async function workUnderLease(
   parts: TokenParts,
-  { name, state, version }: Loaded,
+  { name, state, version, request }: Loaded,
   work: Work,
   refusal: Refusal | null,
   signal: AbortSignal,
@@ -113,7 +119,8 @@ async function workUnderLease(
     },
   )
   if (result.ok) return publish(parts, name, taken, result.value, replacedBy(result.value, state, refusal), signal)
-  await write(parts, name, afterFailure(state, result.error, clock.now(), random()), taken)
+  const tried = { error: result.error, request, locksOut: locksOut(parts.method.method) }
+  await write(parts, name, afterFailure(state, tried, clock.now(), random()), taken)
   return 'again'
 }
 

@@ -1,8 +1,10 @@
 /** The stored state of a token that the whole deployment shares, and the pure decisions that follow from it. Times are milliseconds since 1970. */
 import type { ErrorData } from '../../core/errors.ts'
 import { LEASE_MS } from '../../core/lease.ts'
+import type { Insistence } from '../../core/ports.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { IssuedToken } from '../login/method.ts'
+import { isOutage } from '../wire/outages.ts'
 
 export interface SharedToken {
   readonly secret: Secret
@@ -23,7 +25,15 @@ export interface TokenState {
   /** Until then somebody is logging in or renewing. 0 = nobody. */
   readonly lease: number
   /** The failure of the last login or renewal, if that was one. */
-  readonly failing: { readonly error: ErrorData; readonly count: number; readonly nextTry: number } | null
+  readonly failing: {
+    readonly error: ErrorData
+    readonly count: number
+    readonly nextTry: number
+    /** Whoever insists does not try before. */
+    readonly soonest: number
+    /** Fingerprints of the requests that were refused until the next try. */
+    readonly requests: readonly string[]
+  } | null
   /** A new login, of that generation, did not help against a 403: until then there is none for that reason. */
   readonly denied: {
     readonly generation: number
@@ -33,11 +43,21 @@ export interface TokenState {
   } | null
 }
 
+type Failing = NonNullable<TokenState['failing']>
 type DeniedBy = 'token' | 'policy'
 /** A 403, and the generation of the token that met it. */
 export interface Refusal {
   readonly generation: number
   readonly by: DeniedBy
+}
+
+/** Who looks at the state, and what they would do. */
+export interface Asking {
+  readonly insist: Insistence
+  /** The fingerprint of all that shapes the request of a login now. */
+  readonly request: string
+  /** Vault locks out whoever fails too often. */
+  readonly locksOut: boolean
 }
 
 /** The work that is done under the lease. */
@@ -54,13 +74,15 @@ export type Step =
 export const NO_TOKEN: TokenState = { generation: 0, token: null, lease: 0, failing: null, denied: null }
 
 /** A token in use is given up only when it, or one of a later generation, was refused: an outage ends none. */
-export function nextStep(state: TokenState, now: number, refusal: Refusal | null): Step {
+export function nextStep(state: TokenState, now: number, refusal: Refusal | null, asking: Asking): Step {
   const token = state.generation > (refusal?.generation ?? 0) ? liveToken(state, now) : null
   if (token !== null) return stepWith(token, state, now)
-  if (refusal !== null && isDenied(state, refusal, now)) return { kind: 'denied' }
+  if (refusal !== null && asking.insist !== 'refusal' && isDenied(state, refusal, now)) return { kind: 'denied' }
   if (isLeased(state.lease, now)) return { kind: 'wait' }
-  const failing = waiting(state, now)
-  return failing ? { kind: 'failed', error: failing.error, nextTry: failing.nextTry } : { kind: 'login' }
+  const { failing } = state
+  return failing !== null && keepsOff(failing, now, asking)
+    ? { kind: 'failed', error: failing.error, nextTry: failing.nextTry }
+    : { kind: 'login' }
 }
 
 /** A token that is due stays in use while somebody is at it, and until the next try after a failure. */
@@ -68,13 +90,21 @@ function stepWith(token: SharedToken, state: TokenState, now: number): Step {
   const ends = token.expires ?? Infinity
   const due = token.due ?? ends
   if (due > now) return { kind: 'use', token, until: due }
-  const pause = isLeased(state.lease, now) ? state.lease : waiting(state, now)?.nextTry
-  if (pause !== undefined) return { kind: 'use', token, until: Math.min(ends, pause) }
+  const pause = isLeased(state.lease, now) ? state.lease : (state.failing?.nextTry ?? 0)
+  if (pause > now) return { kind: 'use', token, until: Math.min(ends, pause) }
   return token.renewable ? { kind: 'renew', token } : { kind: 'login' }
 }
 
-const waiting = ({ failing }: TokenState, now: number): TokenState['failing'] =>
-  failing !== null && failing.nextTry > now ? failing : null
+/** So many other requests are tried at once after a refusal: an operator corrects a setting, or each instance has a JWT of its own. */
+const mostRequests = ({ locksOut }: Asking): number => (locksOut ? 2 : 8)
+
+/** A refusal keeps off what was refused, and an outage everybody; both only until the next try, or until somebody insists. */
+function keepsOff({ error, nextTry, soonest, requests }: Failing, now: number, asking: Asking): boolean {
+  const isPassing = isOutage(error.code)
+  const isAnother = !isPassing && !requests.includes(asking.request) && requests.length < mostRequests(asking)
+  const insists = asking.insist === 'refusal' || (asking.insist === 'outage' && isPassing)
+  return nextTry > now && !isAnother && !(insists && soonest <= now)
+}
 
 /** A lease that lasts longer than two was written by a wrong clock. */
 export const isLeased = (lease: number, now: number): boolean => lease > now && lease <= now + 2 * LEASE_MS

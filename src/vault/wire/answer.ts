@@ -5,6 +5,9 @@ import { MAX_VAULT_BODY_BYTES } from '../../core/limits.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { ErrorOf, Destination } from './errors.ts'
 import { vaultError } from './errors.ts'
+import type { VaultStep } from './outages.ts'
+import { isSentAgain, rowOf } from './outages.ts'
+import { retryAfter } from './retry-after.ts'
 import { errorTexts } from './schema.ts'
 import { fromPlaintextToTls, fromProxy } from './unreached.ts'
 
@@ -15,12 +18,6 @@ export interface VaultReply {
   /** The server's time, in milliseconds since 1970. */
   readonly serverTime: number
 }
-
-/**
- * 'read' = as often as it helps. 'login' = not after an answer that could be final: Vault locks a user out after five
- * failures. 'once' = never: the first may have consumed what it was about.
- */
-export type Repeat = 'read' | 'login' | 'once'
 
 /** One answer, or none, and whether another attempt could go better. */
 export interface Attempt {
@@ -37,10 +34,10 @@ export const final = (error: KeyringError): Attempt => ({ error, retry: false, w
 export async function settleResponse(
   target: Destination,
   response: Response,
-  { clock, repeat, errorOf }: { clock: Clock; repeat: Repeat; errorOf: ErrorOf },
+  { clock, step, errorOf }: { clock: Clock; step: VaultStep; errorOf: ErrorOf },
 ): Promise<Attempt> {
   const { status } = response
-  if (status >= 300 && status < 400) return redirected(target, response, repeat)
+  if (status >= 300 && status < 400) return redirected(target, response, step)
   const text = await readText(response, MAX_VAULT_BODY_BYTES)
   if (text === null)
     throw vaultError('ERR_VAULT_ANSWER_INVALID', target, `sent more than ${MAX_VAULT_BODY_BYTES} bytes`)
@@ -48,13 +45,14 @@ export async function settleResponse(
   const body = parseJson(text)
   const texts = errorTexts(body)
   const stray = fromProxy(target, status, texts !== null) ?? fromPlaintextToTls(target, status, text)
-  if (stray !== null) return { error: stray, retry: repeat !== 'once' && mayPass(stray), waitMs: 0 }
+  if (stray !== null) return { error: stray, retry: mayRepeat(step) && mayPass(stray), waitMs: 0 }
   if (isReply(status, texts))
     return { reply: { status, body, serverTime: serverTime(response, clock) }, retry: false, waitMs: 0 }
-  const seconds = retryAfter(response)
+  const answer = { step, status, texts }
+  const seconds = retryAfter(response.headers, clock.now())
   return {
-    error: errorOf(target, { status, texts }, seconds),
-    retry: mayRepeat(repeat, status, texts ?? []),
+    error: errorOf(target, answer, seconds),
+    retry: isSentAgain(step, rowOf(answer)),
     waitMs: (seconds ?? 0) * 1000,
   }
 }
@@ -62,36 +60,27 @@ export async function settleResponse(
 const isReply = (status: number, texts: readonly string[] | null): status is 200 | 404 =>
   texts !== null && (status === 200 || (status === 404 && texts.length === 0))
 
+/** Whatever happens, these may have consumed what they were about, or are not worth it. */
+export const mayRepeat = (step: VaultStep): boolean => step !== 'wrap' && step !== 'question'
+
 /** Certificates and answers do not mend themselves within seconds; names and connections may. */
 export const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'
 
 /** A standby that cannot forward names the leader, for seconds a dead one: the configured address is asked again. */
-async function redirected(target: Destination, response: Response, repeat: Repeat): Promise<Attempt> {
+async function redirected(target: Destination, response: Response, step: VaultStep): Promise<Attempt> {
   await response.body?.cancel()
   const error = vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', {
     vaultStatus: response.status,
   })
-  return { error, retry: repeat !== 'once' && isOfStandby(target, response), waitMs: 0 }
+  return { error, retry: mayRepeat(step) && isOfStandby(target, response), waitMs: 0 }
 }
 
+/** A standby that does not know its leader's address may name one that cannot be read. */
 function isOfStandby({ host, path }: Destination, { status, headers }: Response): boolean {
+  if (status !== 307) return false
   const location = URL.parse(headers.get('location') ?? '')
-  return status === 307 && location !== null && location.host !== host && location.pathname === path
-}
-
-/** Vault's own client repeats the same, but for the two 400s that pass by themselves. A sealed Vault is not asked again, because unsealing takes people. */
-function mayRepeat(repeat: Repeat, status: number, texts: readonly string[]): boolean {
-  const says = (pattern: RegExp) => texts.some((text) => pattern.test(text))
-  if (repeat === 'once' || says(/is sealed/)) return false
-  if (status === 412 || status === 429 || status === 502 || status === 503 || says(/local node not active/)) return true
-  if (repeat === 'login') return false
-  if (status === 400) return says(/Upgrading from non-versioned|Waiting for the primary to upgrade/)
-  return status >= 500 && status !== 501
-}
-
-function retryAfter(response: Response): number | null {
-  const header = response.headers.get('retry-after') ?? ''
-  return /^\d{1,6}$/.test(header) ? Number(header) : null
+  if (location === null || !/^https?:$/.test(location.protocol)) return true
+  return location.host !== host && location.pathname === path
 }
 
 /** RFC 9110 has one form; Date.parse takes others too, such as a year that no Date can show a second later. */

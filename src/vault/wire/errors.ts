@@ -1,6 +1,8 @@
 /** From what Vault, or the way to it, answered to one error that says what to do. Foreign texts are matched, never passed on. */
 import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
+import type { Answered, VaultStep } from './outages.ts'
+import { rowOf } from './outages.ts'
 
 /** Where a request went, as far as people may know. */
 export interface Destination {
@@ -34,10 +36,8 @@ export const vaultError = (
   facts: Facts = {},
 ): KeyringError => troubleError({ code, step: 'read', what }, target, facts)
 
-export interface ErrorAnswer {
-  readonly status: number
-  /** `errors[]`; `null` = the body is not Vault's JSON. */
-  readonly texts: readonly string[] | null
+export interface ErrorAnswer extends Answered {
+  readonly step: VaultStep
 }
 
 /** Says what an answer means that is no success, and no plain 404. */
@@ -46,17 +46,12 @@ export type ErrorOf = (target: Destination, answer: ErrorAnswer, retryAfterSecon
 const has = ({ texts }: ErrorAnswer, ...parts: readonly string[]): boolean =>
   texts?.some((text) => parts.some((part) => text.includes(part))) ?? false
 
-/** The first one that fits counts. Texts differ between servers and releases, so that parts of them are looked for, never equality. */
+/** Refusals: the first one that fits counts. Texts differ between servers and releases, so that parts of them are looked for, never equality. */
 const KNOWN: readonly {
   readonly code: KeyringErrorCode
   readonly what: string
   readonly fits: (answer: ErrorAnswer) => boolean
 }[] = [
-  {
-    code: 'ERR_VAULT_ANSWER_INVALID',
-    what: 'answered with a body that is not of its API',
-    fits: ({ texts }) => texts === null,
-  },
   {
     code: 'ERR_VAULT_DENIED',
     what: 'refused the token',
@@ -72,27 +67,14 @@ const KNOWN: readonly {
     what: 'has no such namespace',
     fits: (answer) => has(answer, 'namespace not found'),
   },
-  { code: 'ERR_VAULT_RATE_LIMITED', what: 'limits the rate of requests', fits: ({ status }) => status === 429 },
-  { code: 'ERR_VAULT_SEALED', what: 'is sealed', fits: (answer) => has(answer, 'is sealed') },
-  {
-    code: 'ERR_VAULT_NOT_INITIALIZED',
-    what: 'is not initialised',
-    fits: (answer) => answer.status === 501 || has(answer, 'not initialized'),
-  },
-  {
-    code: 'ERR_VAULT_STANDBY',
-    what: 'is a standby whose cluster has no active node now',
-    fits: (answer) => has(answer, 'active cluster node not found', 'node is not active', 'no active Vault instance'),
-  },
-  { code: 'ERR_VAULT_UNAVAILABLE', what: 'cannot answer now', fits: ({ status }) => status >= 500 || status === 412 },
-  { code: 'ERR_VAULT_REQUEST_REFUSED', what: 'refused the request', fits: () => true },
 ]
 
 export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
-  const { code, what } = KNOWN.find(({ fits }) => fits(answer)) ?? {
-    code: 'ERR_VAULT_REQUEST_REFUSED',
-    what: 'refused the request',
-  }
+  const { code, what } = rowOf(answer).outage ??
+    KNOWN.find(({ fits }) => fits(answer)) ?? {
+      code: 'ERR_VAULT_REQUEST_REFUSED',
+      what: 'refused the request',
+    }
   return vaultError(code, target, what, {
     vaultStatus: answer.status,
     ...(code === 'ERR_VAULT_DENIED' && { denied: deniedBy(answer) }),

@@ -2,10 +2,11 @@
 import { exchange } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { Clock, Fetch } from '../../core/ports.ts'
-import type { Attempt, Repeat, VaultReply } from './answer.ts'
-import { final, mayPass, settleResponse } from './answer.ts'
+import type { Attempt, VaultReply } from './answer.ts'
+import { final, mayPass, mayRepeat, settleResponse } from './answer.ts'
 import type { ErrorOf } from './errors.ts'
 import { fromStatus, vaultError } from './errors.ts'
+import type { VaultStep } from './outages.ts'
 import { vaultUrl } from './path.ts'
 import { fromThrown } from './unreached.ts'
 
@@ -27,7 +28,7 @@ interface VaultPost extends Omit<VaultRead, 'query'> {
   /** `null` = none is sent. */
   readonly token: string | null
   readonly body: object
-  readonly repeat: 'login' | 'once'
+  readonly step: Exclude<VaultStep, 'read'>
   /** It says what a refusal means here; unless given, the same as for a read. */
   readonly errorOf?: ErrorOf
 }
@@ -35,7 +36,7 @@ interface VaultPost extends Omit<VaultRead, 'query'> {
 export interface VaultTransport {
   /** A read is repeated where that helps. */
   get(request: VaultGet): Promise<VaultReply>
-  /** A write is repeated as it says, at most. */
+  /** A write is repeated as its step allows. */
   post(request: VaultPost): Promise<VaultReply>
 }
 
@@ -62,7 +63,7 @@ interface Sent {
   readonly url: URL
   readonly init: RequestInit
   readonly signal: AbortSignal
-  readonly repeat: Repeat
+  readonly step: VaultStep
   readonly errorOf: ErrorOf
 }
 
@@ -74,14 +75,14 @@ export function vaultTransport(parts: TransportParts): VaultTransport {
         url,
         init: { headers: headersOf(parts, token) },
         signal,
-        repeat: 'read',
+        step: 'read',
         errorOf: fromStatus,
       })
     },
-    async post({ segments, token, body, signal, repeat, errorOf = fromStatus }) {
+    async post({ segments, token, body, signal, step, errorOf = fromStatus }) {
       const headers = { ...headersOf(parts, token), 'Content-Type': 'application/json' }
       const init = { method: 'POST', headers, body: JSON.stringify(body) }
-      return ask(parts, { url: vaultUrl(parts.address, segments), init, signal, repeat, errorOf })
+      return ask(parts, { url: vaultUrl(parts.address, segments), init, signal, step, errorOf })
     },
   }
 }
@@ -111,17 +112,17 @@ function headersOf({ namespace }: TransportParts, token: string | null): Record<
 }
 
 /** A timed-out attempt is not repeated: the next one would most likely keep the caller waiting as long. */
-async function attempt(parts: TransportParts, { url, init, signal, repeat, errorOf }: Sent): Promise<Attempt> {
+async function attempt(parts: TransportParts, { url, init, signal, step, errorOf }: Sent): Promise<Attempt> {
   const target = { host: url.host, path: url.pathname, isTls: url.protocol === 'https:' }
   const { fetch, clock, timeoutMs } = parts
   const late = () => vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
   const answered = exchange(url, init, { ms: timeoutMs, signal, late }, async (request) =>
-    settleResponse(target, await fetch(request), { clock, repeat, errorOf }),
+    settleResponse(target, await fetch(request), { clock, step, errorOf }),
   )
   return answered.catch((error: unknown) => {
     if (error instanceof KeyringError) return final(error)
     const unreached = fromThrown(target, error)
     if (unreached === null) throw error
-    return { ...unreached, retry: repeat !== 'once' && mayPass(unreached.error), waitMs: 0 }
+    return { ...unreached, retry: mayRepeat(step) && mayPass(unreached.error), waitMs: 0 }
   })
 }
