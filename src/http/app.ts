@@ -11,6 +11,7 @@ import { KeyringError } from '../core/errors.ts'
 import { KEYRING_NAME, MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
+import { refuseBody } from './body.ts'
 import type { Route } from './call.ts'
 import { Call, Trail, requireGrant } from './call.ts'
 import { problem } from './problem.ts'
@@ -32,7 +33,7 @@ const DEFAULT_KEYRING = 'default'
 
 export function createHttp(parts: HttpParts): Hono {
   const app: Hono = new HonoBase({ router: new TrieRouter() })
-  const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: tooLarge })
+  const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: refuseBody })
   for (const route of ROUTES) {
     const handler = (context: Context) => serve(parts, route, context)
     if (route.method === 'GET') app.get(route.path, handler)
@@ -125,13 +126,14 @@ function answer(
   return respond(problem(context.req.path, known, trail.request, headers))
 }
 
-/** The platform holds a body to its length; only one without needs to be counted as it comes. */
-const hasSmallBody = (context: Context): boolean =>
-  Number(context.req.header('content-length') ?? Number.NaN) <= MAX_REQUEST_BODY_BYTES &&
-  context.req.header('transfer-encoding') === undefined
-
-function tooLarge(): never {
-  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body is larger than ${MAX_REQUEST_BODY_BYTES} bytes.`)
+/** The platform holds a body to its length; only one without needs to be counted as it comes. What is no length is none. */
+const hasSmallBody = (context: Context): boolean => {
+  const length = context.req.header('content-length') ?? ''
+  return (
+    /^\d{1,15}$/.test(length) &&
+    Number(length) <= MAX_REQUEST_BODY_BYTES &&
+    context.req.header('transfer-encoding') === undefined
+  )
 }
 
 /** Asked only when no route was found. */

@@ -7,7 +7,16 @@ import type { KeyringChange, SyncNote } from '../core/ports.ts'
 import type { Call, Route } from './call.ts'
 import { readBody } from './body.ts'
 import type { Reply } from './reply.ts'
-import { changeBody, contextBytes, decryptBody, encryptBody, parseBody, plaintextBytes, syncBody } from './schema.ts'
+import {
+  changeBody,
+  contextBytes,
+  decryptBody,
+  encryptBody,
+  parseBody,
+  plaintextBytes,
+  refuseLarge,
+  syncBody,
+} from './schema.ts'
 
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/healthz', action: 'open', handle: () => ({ body: { status: 'alive' } }) },
@@ -96,10 +105,9 @@ function change(op: KeyringChange['op']): (call: Call) => Promise<Reply> {
 
 async function encrypt(call: Call): Promise<Reply> {
   const body = parseBody(encryptBody, await readBody(call.context))
-  const { ciphertext, keyId } = await call.keyring.encrypt(
-    plaintextBytes(body.plaintext, body.encoding),
-    contextBytes(body),
-  )
+  const [plaintext, context] = [plaintextBytes(body.plaintext, body.encoding), contextBytes(body)]
+  refuseLarge(plaintext, context)
+  const { ciphertext, keyId } = await call.keyring.encrypt(plaintext, context)
   call.used(keyId)
   return { body: { ciphertext, key_id: keyId } }
 }

@@ -2,6 +2,7 @@
 import { KeyringError } from '../core/errors.ts'
 import { fromBase64, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
+import { MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
 
 /** Throws a `Rule` when the value is not as expected; `undefined` = absent. */
 type Field<T> = (value: unknown) => T
@@ -74,6 +75,19 @@ export function parseBody<F extends Fields>(fields: F, body: unknown): { [Name i
 
 export function plaintextBytes(value: string, form: 'text' | 'base64'): Bytes {
   return form === 'text' ? utf8(value) : base64Field('plaintext', value)
+}
+
+/** What decrypt could not take back is not encrypted. @throws `ERR_BODY_TOO_LARGE`. */
+export function refuseLarge(plaintext: Bytes, context: Bytes): void {
+  if (plaintext.length > MAX_PLAINTEXT_BYTES) throw tooLarge('plaintext', MAX_PLAINTEXT_BYTES)
+  if (context.length > MAX_CONTEXT_BYTES) throw tooLarge('context', MAX_CONTEXT_BYTES)
+}
+
+function tooLarge(field: string, limit: number): KeyringError {
+  return new KeyringError('ERR_BODY_TOO_LARGE', `The ${field} has more than ${limit} bytes.`, {
+    facts: { field, limit },
+    remedy: `Encrypt in parts of at most ${MAX_PLAINTEXT_BYTES} bytes, each with a context of at most ${MAX_CONTEXT_BYTES}.`,
+  })
 }
 
 /** Absent = empty. */
