@@ -1,5 +1,6 @@
 /** One request and its answer. The token goes to the address that was named, and nowhere else. */
-import { parseJson } from '../../src/core/body.ts'
+import { parseJson, readText } from '../../src/core/body.ts'
+import { printable } from '../../src/core/printable.ts'
 import { Sending } from '../../src/core/sending.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
@@ -19,7 +20,7 @@ export async function ask(target: Target, method: 'GET' | 'POST', path: string, 
   if (status < 200 || status > 299 || (status !== 204 && answer.body === null))
     throw unknown(target, `${status} ${type}`)
   const warning = headers.get('keyring-warning') ?? ''
-  if (/^ERR_\w+$/.test(warning)) console.error(`warning: ${warning}: an older state of the keyring serves`)
+  if (CODE.test(warning)) console.error(`warning: ${warning}: an older state of the keyring serves`)
   return answer
 }
 
@@ -46,18 +47,28 @@ async function exchange(target: Target, method: string, path: string, body?: obj
   }
 }
 
+/** The longest answer is a value's, of 5 MB; one that is longer counts as none. */
+const MOST_BYTES = 8 * 1024 * 1024
+
 /** What is not JSON is not read: a login page may be of any size. */
 async function read(response: Response): Promise<Typed> {
   const { status, headers } = response
   const type = headers.get('content-type')?.split(';')[0]?.trim() ?? ''
   const isJson = type === 'application/json' || type === 'application/problem+json'
   if (!isJson) await response.body?.cancel()
-  return { status, headers, type, body: isJson ? (parseJson(await response.text()) ?? null) : null }
+  return {
+    status,
+    headers,
+    type,
+    body: isJson ? (parseJson((await readText(response, MOST_BYTES)) ?? '') ?? null) : null,
+  }
 }
 
 /** What answers there is not a keyring. @param what of it, in a few words of ours. */
 export const unknown = ({ base }: Target, what: string): Failure =>
   failed('ERR_DEPLOYMENT_UNKNOWN', `What answers at ${base} is not a keyring (${printable(what.trim())}).`)
+
+const CODE = /^ERR_[A-Z0-9_]{1,60}$/
 
 interface Problem {
   readonly code: string
@@ -68,7 +79,7 @@ interface Problem {
 function isProblem(body: unknown): body is Problem {
   if (typeof body !== 'object' || body === null) return false
   const { code, detail, remedy } = body as Record<string, unknown>
-  return typeof code === 'string' && /^ERR_\w+$/.test(code) && typeof detail === 'string' && typeof remedy === 'string'
+  return typeof code === 'string' && CODE.test(code) && typeof detail === 'string' && typeof remedy === 'string'
 }
 
 function problemFailure(problem: Problem): Failure {
@@ -76,9 +87,6 @@ function problemFailure(problem: Problem): Failure {
   const hint = code === 'ERR_UNAUTHENTICATED' ? 'Check EDGE_KEYRING_TOKEN: it is not a live API token there.' : remedy
   return new Failure(1, problem, [`${code}: ${printable(detail)}`, printable(hint)])
 }
-
-/** Nothing that a terminal would obey. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, '')
 
 /** The platform's code alone: its messages may quote what they were given. */
 function reasonOf(error: unknown): string {

@@ -1,6 +1,6 @@
 /** What the sync function takes: the event of a schedule, or a call of the HTTP function; nothing else. */
 import * as z from 'zod/mini'
-import { KEYRING_NAME } from '../../src/core/limits.ts'
+import { KEYRING_NAME, KEY_ID } from '../../src/core/limits.ts'
 import type { InvokeEvent } from './messages.ts'
 
 const call = {
@@ -8,7 +8,11 @@ const call = {
   withinMs: z.number(),
 }
 const options = z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) })
-const change = z.strictObject({ op: z.enum(['remove', 'compromise']), id: z.string(), force: z.boolean() })
+const change = z.strictObject({
+  op: z.enum(['remove', 'compromise']),
+  id: z.string().check(z.regex(KEY_ID)),
+  force: z.boolean(),
+})
 
 const invokeEvent: z.ZodMiniType<InvokeEvent> = z.union([
   z.strictObject({ ...call, call: z.literal('sync'), options }),

@@ -1,21 +1,32 @@
 /** What is logged, as lines of JSON without the line end: the same on every platform. */
 import type { KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
+import { printable } from './printable.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
 
-/** Name and frames alone: a foreign error's message may quote what it was given. */
-export function defectLine(error: unknown, request: string): string {
-  const frames =
-    error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at ')) : []
-  return JSON.stringify({
+/** Of a defect, from where it happened. */
+const MOST_FRAMES = 20
+
+/** Name and frames alone: a foreign error's message may quote what it was given, and look like frames. */
+export const defectLine = (error: unknown, request: string): string =>
+  JSON.stringify({
     time: isoTime(Date.now()),
     level: 'error',
     request,
-    defect: error instanceof Error ? error.name : typeof error,
-    frames: frames.map((line) => line.trim()),
+    defect: nameOf(error),
+    frames: error instanceof Error ? framesOf(error) : [],
   })
-}
+
+const nameOf = (error: unknown): string => (error instanceof Error ? printable(error.name, 64) : typeof error)
+
+const framesOf = ({ stack = '', message }: Error): string[] =>
+  stack
+    .replace(message, () => '')
+    .split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .slice(0, MOST_FRAMES)
+    .map((line) => printable(line.trim(), 256))
 
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })
@@ -37,7 +48,7 @@ export const replicaLine = (work: 'get' | 'set', name: string, error: unknown): 
     level: 'warn',
     replica: work,
     record: name,
-    error: error instanceof Error ? error.name : typeof error,
+    error: nameOf(error),
   })
 
 let lastTime = Number.NaN

@@ -40,7 +40,7 @@ export function createHttp(parts: HttpParts): Hono {
     else app.post(route.path, limited(handler, streamLimit))
   }
   app.notFound((context) => refuse(parts, context, methodsOf(app, context.req.path)))
-  app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, context.req.method)))
+  app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, methodOf(context))))
   return app
 }
 
@@ -107,6 +107,9 @@ function trailOf(parts: HttpParts, context: Context, action: string, keyring: st
   return new Trail(parts.audit, parts.clock, requestId(context), action, keyring)
 }
 
+/** Of a request that meets no route: Lambda lets any word through as a method. */
+const methodOf = ({ req }: Context): string => (/^[A-Z]{1,16}$/.test(req.method) ? req.method : 'unknown')
+
 /** A caller's id is taken over when it is harmless in a log. */
 function requestId(context: Context): string {
   const given = context.req.header('x-request-id')
@@ -144,7 +147,7 @@ const methodsOf = ({ router }: Hono, path: string): readonly string[] =>
 
 /** Without a credential nobody learns which paths there are. */
 async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
-  const trail = trailOf(parts, context, context.req.method)
+  const trail = trailOf(parts, context, methodOf(context))
   const caller = await authenticate(parts, context, trail)
   if (caller === null)
     return answer(
