@@ -5,6 +5,7 @@ import type { KeyringAuthority } from '../../src/core/ports.ts'
 import type { Aws } from './aws.ts'
 import { exceptionName } from './aws.ts'
 import type { AuthorityCall, InvokeEvent } from './messages.ts'
+import { MOST_MS } from './invocation.ts'
 import { receiveReport, receiveSealed } from './messages.ts'
 
 export interface InvokeParts {
@@ -57,8 +58,5 @@ async function send({ aws, syncFunction, leftMs }: InvokeParts, call: AuthorityC
     return error instanceof Error && error.name === 'AbortError' ? 'no answer in time' : null
   }
 }
-
-/** No function runs longer than 15 minutes. */
-const MOST_MS = 900_000
 
 const isResult = (body: unknown): body is Result<unknown> => typeof (body as { ok?: unknown } | null)?.ok === 'boolean'

@@ -1,11 +1,12 @@
 /** What the sync function takes: the event of a schedule, or a call of the HTTP function; nothing else. */
 import * as z from 'zod/mini'
 import { KEYRING_NAME, KEY_ID } from '../../src/core/limits.ts'
+import { MOST_MS } from './invocation.ts'
 import type { InvokeEvent } from './messages.ts'
 
 const call = {
   keyring: z.string().check(z.regex(KEYRING_NAME)),
-  withinMs: z.number(),
+  withinMs: z.number().check(z.nonnegative(), z.lte(MOST_MS)),
 }
 const options = z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) })
 const change = z.strictObject({
