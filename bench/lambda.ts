@@ -13,7 +13,9 @@ import type { Row } from './measure.ts'
 import { median, rounded, tempFolder, wanted, withEnds } from './measure.ts'
 
 const RUNS = 41
-const MOST = 1.4
+/** Times the bare handler, and KiB: decision 6. */
+const MOST = 1.25
+const MOST_KIB = 38
 const TOKEN = 'of-no-importance'
 const run = promisify(execFile)
 
@@ -61,7 +63,7 @@ export function benchLambda(): Promise<Row[]> {
   })
 }
 
-const sized = (KiB: number): Row => ({ value: rounded(KiB, 1), ...wanted('≤ 30', KiB <= 30) })
+const sized = (KiB: number): Row => ({ value: rounded(KiB, 1), ...wanted(`≤ ${MOST_KIB}`, KiB <= MOST_KIB) })
 
 /** A keyring of three keys. */
 async function environment(endpoint: string): Promise<Record<string, string>> {

@@ -110,7 +110,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
 
 async function timedSync(authority: KeyringAuthority): Promise<{ ms: number; requests: number }> {
   const began = performance.now()
-  const result = await authority.sync('default', PLAIN_SYNC)
+  const result = await authority.call({ call: 'sync', keyring: 'default', options: PLAIN_SYNC })
   const ms = rounded(performance.now() - began, 1)
   if (!result.ok) throw new Error(result.error.message)
   if (result.value.remaining > 0) throw new Error(`${result.value.remaining} versions were left for another sync.`)

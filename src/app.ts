@@ -1,8 +1,9 @@
 /** The one file that knows every layer: it introduces them to each other. */
 import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
-import type { ApiToken } from './auth/tokens.ts'
+import type { AnsweringConfig } from './config/answering.ts'
 import type { Config } from './config/config.ts'
+import type { ApiToken } from './core/api-token.ts'
 import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
 import type {
@@ -19,8 +20,8 @@ import type {
 } from './core/ports.ts'
 import type { Probe } from './core/findings.ts'
 import { createHttp } from './http/app.ts'
-import type { Source } from './keyring/authority.ts'
-import { createAuthority as createKeyringAuthority } from './keyring/authority.ts'
+import { Authority } from './keyring/authority.ts'
+import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
@@ -78,18 +79,15 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, examine: (signal) => examine({ ...way, source: openSource(null) }, signal) }]
     }),
   )
-  return createKeyringAuthority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
 }
 
-/** What `createApp` needs of the settings. */
-type AppConfig = Pick<Config, 'apiTokens' | 'wrappingKeys' | 'keyrings' | 'syncPeriodMs' | 'maxRecordAgeMs'>
-
-export function createApp(config: AppConfig, ports: AppPorts): Hono {
+export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
   const { hash, clock, audit, onDefect } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
-    keyring: keyrings(config, ports),
+    keyring: openKeyrings(config, ports),
     audit,
     clock,
     onDefect,
@@ -97,8 +95,8 @@ export function createApp(config: AppConfig, ports: AppPorts): Hono {
 }
 
 /** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
-export function keyrings(
-  config: Omit<AppConfig, 'apiTokens'>,
+export function openKeyrings(
+  config: Omit<AnsweringConfig, 'apiTokens'>,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()

@@ -1,6 +1,6 @@
 /** What docs/settings.md says of each setting. Apart from the table, so that no deployment carries it. */
-import type { CONNECTION_OPTIONS } from '../src/config/connection-options.ts'
-import type { LoginOption } from '../src/config/login-options.ts'
+import type { LoginOption } from '../src/config/login-methods.ts'
+import { METHOD_NAMES } from '../src/config/login-methods.ts'
 import type { SettingName } from '../src/config/settings.ts'
 
 export const TEXTS: Readonly<Record<SettingName, string>> = {
@@ -62,8 +62,7 @@ const PATH_OF = 'Mount of the login; one leading and one trailing slash are drop
 const IN_FILE = 'Path of a file with it, read anew at each login. Not on Workers.'
 
 export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
-  auth_method:
-    'How to log in: `token`, `kubernetes`, `approle`, `cert`, `jwt`, `oauth2`, `aws_iam` or `userpass`. `aws_ec2`, `gcp_iam`, `gcp_gce` and `azure` come with a later release.',
+  auth_method: `How to log in: ${METHOD_NAMES.map((name) => `\`${name}\``).join(', ')}. \`aws_ec2\`, \`gcp_iam\`, \`gcp_gce\` and \`azure\` come with a later release.`,
   login_namespace: 'Namespace of the login, when it is another one; `/` for the root.',
   token:
     'Vault token that may read `<mount>/metadata/<path>` and `<mount>/data/<path>`. Beside another login it is not used.',
@@ -119,18 +118,4 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
   userpass_auth_path: PATH_OF,
   userpass_username: 'Name of the user.',
   userpass_password: 'Password of the user.',
-}
-
-export const CONNECTION_TEXTS: Readonly<Record<keyof typeof CONNECTION_OPTIONS, string>> = {
-  protocol: '`http` or `https`. `http` is for loopback only, unless `KEYRING_VAULT_ALLOW_HTTP` is on.',
-  host: 'Host name or IP address of Vault.',
-  port: 'Port of Vault.',
-  namespace: 'Namespace of Vault Enterprise or OpenBao.',
-  mount: 'Mount of the KV engine.',
-  kv: '`v1` or `v2`: version of the KV engine.',
-  ssl_verify: '`on`; nothing else is accepted.',
-  ttl: 'Not used yet.',
-  neg_ttl: 'Not used yet.',
-  resurrect_ttl: 'Not used yet.',
-  base64_decode: 'Not used yet.',
 }

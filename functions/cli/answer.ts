@@ -1,7 +1,7 @@
-/** One request and its answer. The token goes to the address that was named, and nowhere else. */
+/** One request of the command line and its answer. The token goes to the address that was named, and nowhere else. */
 import { parseJson, readText } from '../../src/core/body.ts'
+import { exchange } from '../../src/core/deadline.ts'
 import { printable } from '../../src/core/printable.ts'
-import { Sending } from '../../src/core/sending.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
 
@@ -14,8 +14,8 @@ export interface Answer {
 
 /** @throws a Failure for every answer that is not a success of a keyring. */
 export async function ask(target: Target, method: 'GET' | 'POST', path: string, body?: object): Promise<Answer> {
-  const answer = await exchange(target, method, path, body)
-  if (isProblem(answer.body)) throw problemFailure(answer.body)
+  const answer = await send(target, method, path, body)
+  if (isProblem(answer.body)) throw problemFailure(answer.body, target)
   const { status, headers, type } = answer
   if (status < 200 || status > 299 || (status !== 204 && answer.body === null))
     throw unknown(target, `${status} ${type}`)
@@ -28,29 +28,27 @@ interface Typed extends Answer {
   readonly type: string
 }
 
-async function exchange(target: Target, method: string, path: string, body?: object): Promise<Typed> {
+async function send(target: Target, method: string, path: string, body?: object): Promise<Typed> {
   const { base, token, answerMs } = target
-  const sending = new Sending(base + path, {
+  const init = {
     method,
     headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
     ...(body !== undefined && { body: JSON.stringify(body) }),
-  })
-  const timer = setTimeout(() => sending.stop(), answerMs)
-  try {
-    return await read(await target.fetch(sending.request))
-  } catch (error) {
-    throw sending.isStopped
-      ? failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
-      : failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
-  } finally {
-    clearTimeout(timer)
   }
+  const late = () => failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
+  const answered = exchange(base + path, init, { ms: answerMs, late }, async (request) =>
+    read(await target.fetch(request)),
+  )
+  return answered.catch((error: unknown) => {
+    if (error instanceof Failure) throw error
+    throw failed('ERR_DEPLOYMENT_UNREACHABLE', `${base} cannot be reached (${reasonOf(error)}).`)
+  })
 }
 
 /** The longest answer is a value's, of 5 MB; one that is longer counts as none. */
 const MOST_BYTES = 8 * 1024 * 1024
 
-/** What is not JSON is not read: a login page may be of any size. */
+/** A body that is not JSON is not read, because a login page may be of any size. */
 async function read(response: Response): Promise<Typed> {
   const { status, headers } = response
   const type = headers.get('content-type')?.split(';')[0]?.trim() ?? ''
@@ -64,7 +62,7 @@ async function read(response: Response): Promise<Typed> {
   }
 }
 
-/** What answers there is not a keyring. @param what of it, in a few words of ours. */
+/** Says that what answers there is not a keyring. @param what of it, in a few words of ours. */
 export const unknown = ({ base }: Target, what: string): Failure =>
   failed('ERR_DEPLOYMENT_UNKNOWN', `What answers at ${base} is not a keyring (${printable(what.trim())}).`)
 
@@ -82,13 +80,13 @@ function isProblem(body: unknown): body is Problem {
   return typeof code === 'string' && CODE.test(code) && typeof detail === 'string' && typeof remedy === 'string'
 }
 
-function problemFailure(problem: Problem): Failure {
+function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
   const { code, detail, remedy } = problem
-  const hint = code === 'ERR_UNAUTHENTICATED' ? 'Check EDGE_KEYRING_TOKEN: it is not a live API token there.' : remedy
+  const hint = code === 'ERR_UNAUTHENTICATED' ? tokenRemedy : remedy
   return new Failure(1, problem, [`${code}: ${printable(detail)}`, printable(hint)])
 }
 
-/** The platform's code alone: its messages may quote what they were given. */
+/** The reason is the platform's code alone, because its messages may quote what they were given. */
 function reasonOf(error: unknown): string {
   const code = (error as { cause?: { code?: unknown } }).cause?.code
   return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : 'no connection'

@@ -4,8 +4,17 @@ import type { Bytes } from '../../src/core/bytes.ts'
 import type { KeyringChange } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
 import { ask, unknown } from './answer.ts'
-import type { Decrypted, Diagnosis, Encrypted, Note, Status } from './schema.ts'
-import { decrypted, diagnosis, encrypted, notesOf, parseAnswer, remainingBody, status, syncOf } from './schema.ts'
+import type { DecryptedBody, DiagnosisBody, EncryptedBody, Note, StatusBody } from './schema.ts'
+import {
+  decryptedBody,
+  diagnosisBody,
+  encryptedBody,
+  notesOf,
+  parseAnswer,
+  remainingBody,
+  statusBody,
+  syncOf,
+} from './schema.ts'
 import type { Target } from './target.ts'
 
 export interface Synced {
@@ -27,12 +36,12 @@ export class KeyringClient {
     this.#path = `/keyrings/${encodeURIComponent(name)}`
   }
 
-  async status(): Promise<Status> {
-    return parseAnswer(this.#target, status, await ask(this.#target, 'GET', this.#path))
+  async status(): Promise<StatusBody> {
+    return parseAnswer(this.#target, statusBody, await ask(this.#target, 'GET', this.#path))
   }
 
-  async doctor(): Promise<Diagnosis> {
-    return parseAnswer(this.#target, diagnosis, await ask(this.#target, 'GET', `${this.#path}/doctor`))
+  async doctor(): Promise<DiagnosisBody> {
+    return parseAnswer(this.#target, diagnosisBody, await ask(this.#target, 'GET', `${this.#path}/doctor`))
   }
 
   /** One batch. */
@@ -46,14 +55,14 @@ export class KeyringClient {
     await this.#do(op, { id, force }, [204])
   }
 
-  async encrypt(plaintext: Bytes, context: string): Promise<Encrypted> {
+  async encrypt(plaintext: Bytes, context: string): Promise<EncryptedBody> {
     const body = { plaintext: toBase64(plaintext), encoding: 'base64', context }
-    return parseAnswer(this.#target, encrypted, await this.#post('encrypt', body))
+    return parseAnswer(this.#target, encryptedBody, await this.#post('encrypt', body))
   }
 
-  async decrypt(ciphertext: string, context: string): Promise<Decrypted> {
+  async decrypt(ciphertext: string, context: string): Promise<DecryptedBody> {
     const body = { ciphertext, encoding: 'base64', context }
-    return parseAnswer(this.#target, decrypted, await this.#post('decrypt', body))
+    return parseAnswer(this.#target, decryptedBody, await this.#post('decrypt', body))
   }
 
   /** Another API's success is not ours. */

@@ -1,7 +1,7 @@
 import { POINTLESS } from '../../src/core/findings.ts'
 import type { Outcome } from './command.ts'
 import { command, keyringArgs, withKeyring } from './command.ts'
-import type { Checks, Diagnosis } from './schema.ts'
+import type { ChecksBody, DiagnosisBody } from './schema.ts'
 
 export const doctor = command({
   meta: { name: 'doctor', description: 'Look at the way to Vault, step by step, and say what to do.' },
@@ -26,13 +26,13 @@ export const login = command({
     }),
 })
 
-function outcomeOf(document: Diagnosis): Outcome {
+function outcomeOf(document: DiagnosisBody): Outcome {
   return { document, screen: screen(document.checks), exit: document.healthy ? 0 : 1 }
 }
 
 /** Steps that an earlier failure made pointless are one line: the failure is what to look at. */
-function screen(checks: Checks): string {
-  const isPointless = ({ outcome, detail }: Checks[number]) => outcome === 'skipped' && detail === POINTLESS
+function screen(checks: ChecksBody): string {
+  const isPointless = ({ outcome, detail }: ChecksBody[number]) => outcome === 'skipped' && detail === POINTLESS
   const pointless = checks.filter(isPointless).map(({ check }) => check)
   const last =
     pointless.length === 0 ? '' : `  -  ${pointless.join(', ')}: not looked at, because of what failed above\n`
@@ -47,7 +47,7 @@ function screen(checks: Checks): string {
 const TICKS: Readonly<Record<string, string>> = { ok: '✔', warning: '!', failed: '✘', skipped: '-' }
 const INDENT = ' '.repeat(18)
 
-function lines({ check, outcome, code, detail, remedy }: Checks[number]): string {
+function lines({ check, outcome, code, detail, remedy }: ChecksBody[number]): string {
   const what = code === undefined ? detail : `${code}: ${detail}`
   const first = `  ${TICKS[outcome] ?? '?'}  ${check.padEnd(12)}  ${what}\n`
   return remedy === undefined ? first : `${first}${INDENT} ${remedy}\n`

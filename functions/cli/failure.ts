@@ -1,4 +1,6 @@
 /** Why a command did not do what was asked: a code, a sentence, a remedy, and the exit status that tells scripts whose move it is. */
+import { problemLines } from '../../src/config/outcome.ts'
+import type { Problem } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 
 /** 0 = done; 1 = refused or failed; 2 = the settings or the words of the command are wrong; 3 = nobody answers. */
@@ -7,7 +9,10 @@ type ExitStatus = 1 | 2 | 3
 /** The command line's own codes, beside those of `src/core/errors.ts`; docs/cli.md lists them. They never cross HTTP. */
 export const OWN_REMEDIES = {
   ERR_USAGE: 'See "edge-keyring <command> --help".',
+  ERR_NOTHING_HERE:
+    'Start a server here (npm start), go to the folder of one, or name a deployment in EDGE_KEYRING_URL.',
   ERR_SYNC_INCOMPLETE: 'Sync again.',
+  ERR_SERVER_UNKNOWN: 'Try again: it may be starting or stopping. If it lasts, end that server and start it anew.',
   ERR_DEPLOYMENT_UNREACHABLE: 'Check EDGE_KEYRING_URL, the network and, for https, NODE_EXTRA_CA_CERTS.',
   ERR_DEPLOYMENT_TIMEOUT: 'Ask for the status; what was begun may have been done.',
   ERR_DEPLOYMENT_UNKNOWN: 'Check EDGE_KEYRING_URL: it must name the keyring itself; redirects are not followed.',
@@ -15,7 +20,9 @@ export const OWN_REMEDIES = {
 
 const EXITS: Readonly<Record<keyof typeof OWN_REMEDIES, ExitStatus>> = {
   ERR_USAGE: 2,
+  ERR_NOTHING_HERE: 2,
   ERR_SYNC_INCOMPLETE: 1,
+  ERR_SERVER_UNKNOWN: 3,
   ERR_DEPLOYMENT_UNREACHABLE: 3,
   ERR_DEPLOYMENT_TIMEOUT: 3,
   ERR_DEPLOYMENT_UNKNOWN: 3,
@@ -43,10 +50,10 @@ export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure
 }
 
 /** By name and rule, never by value. */
-export function wrongSettings(problems: readonly { readonly name: string; readonly message: string }[]): Failure {
+export function wrongSettings(problems: readonly Problem[]): Failure {
   const lines = [
     'ERR_CONFIG_INVALID: These settings are missing or wrong (docs/settings.md):',
-    ...problems.map(({ name, message }) => `  ${name}: ${message}`),
+    ...problemLines(problems),
   ]
   return new Failure(2, { code: 'ERR_CONFIG_INVALID', problems }, lines)
 }

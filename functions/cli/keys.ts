@@ -1,5 +1,5 @@
 import { command, keyringArgs, withKeyring } from './command.ts'
-import type { Status } from './schema.ts'
+import type { StatusBody } from './schema.ts'
 
 export const keys = command({
   meta: { name: 'keys', description: 'List the keys, never their material.' },
@@ -11,7 +11,7 @@ export const keys = command({
     }),
 })
 
-function table(keys: Status['keys']): string {
+function table(keys: StatusBody['keys']): string {
   const rows = keys.map(({ id, state, source, versions, created, weak }) => [
     id,
     state,

@@ -1,15 +1,18 @@
-/** The deployment that EDGE_KEYRING_URL names, or the local store. */
+/** The deployment that EDGE_KEYRING_URL names, else the server that runs in this folder, else the local store. */
 import { isLoopback } from '../../src/core/loopback.ts'
-import type { Env } from '../../src/config/names.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { wrongSettings } from './failure.ts'
 import type { Target } from './target.ts'
-import { ANSWER_MS } from './target.ts'
+import { FAR, isToken } from './target.ts'
 
-/** @throws `ERR_CONFIG_INVALID` as a Failure; `ERR_STORE_UNAVAILABLE`. */
+/** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
 export async function openTarget(env: Env): Promise<Target> {
   const [url, token] = [env['EDGE_KEYRING_URL'] || null, env['EDGE_KEYRING_TOKEN'] || null]
   if (url !== null || token !== null) return deployment(url, token)
+  const { localServer } = await import('./local-server.ts')
+  const server = localServer(env)
+  if (server !== null) return server
   const { localStore } = await import('./local-store.ts')
   return localStore(env)
 }
@@ -17,19 +20,20 @@ export async function openTarget(env: Env): Promise<Target> {
 const MISSING_URL = 'is required because EDGE_KEYRING_TOKEN is set: the address of the deployment'
 const MISSING_TOKEN = 'is required because EDGE_KEYRING_URL is set: an API token of that deployment'
 const WRONG_URL = 'must be https://<host>[:port][/path], without user, query or fragment; http is for loopback only'
+const TOKEN_REMEDY = 'Check EDGE_KEYRING_TOKEN: it is not a live API token there.'
 const WRONG_TOKEN = 'must be printable ASCII without spaces'
 
 function deployment(url: string | null, token: string | null): Target {
   const base = url === null ? null : baseOf(url)
-  const isToken = token !== null && /^[\x21-\x7e]+$/.test(token)
-  if (base !== null && isToken) return { ...FAR, where: `deployment ${base}`, base, token: new Secret(token) }
+  if (base !== null && token !== null && isToken(token))
+    return { ...FAR, where: `deployment ${base}`, base, token: new Secret(token), tokenRemedy: TOKEN_REMEDY }
   throw wrongSettings([
     ...(base === null ? [{ name: 'EDGE_KEYRING_URL', message: url === null ? MISSING_URL : WRONG_URL }] : []),
-    ...(isToken ? [] : [{ name: 'EDGE_KEYRING_TOKEN', message: token === null ? MISSING_TOKEN : WRONG_TOKEN }]),
+    ...(token !== null && isToken(token)
+      ? []
+      : [{ name: 'EDGE_KEYRING_TOKEN', message: token === null ? MISSING_TOKEN : WRONG_TOKEN }]),
   ])
 }
-
-const FAR = { fetch: (request: Request) => fetch(request), answerMs: ANSWER_MS, close: async () => {} }
 
 /** The URL parser repairs too much, so the text is looked at first. `null` = not an address to send a token to. */
 function baseOf(text: string): string | null {

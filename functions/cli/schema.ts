@@ -14,7 +14,7 @@ const text = z.pipe(
 )
 const time = z.nullable(text)
 
-export const status = z.looseObject({
+export const statusBody = z.looseObject({
   keyring: text,
   active: z.nullable(text),
   source: z.nullable(z.looseObject({ address: text, mount: text, path: text })),
@@ -37,9 +37,9 @@ export const status = z.looseObject({
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
   needed: z.array(text),
 })
-export type Status = z.output<typeof status>
+export type StatusBody = z.output<typeof statusBody>
 
-export const diagnosis = z.looseObject({
+export const diagnosisBody = z.looseObject({
   keyring: text,
   time: text,
   healthy: z.boolean(),
@@ -53,12 +53,12 @@ export const diagnosis = z.looseObject({
     }),
   ),
 })
-export type Diagnosis = z.output<typeof diagnosis>
-export type Checks = Diagnosis['checks']
+export type DiagnosisBody = z.output<typeof diagnosisBody>
+export type ChecksBody = DiagnosisBody['checks']
 
 export const remainingBody = z.looseObject({ remaining: z.number() })
-export const encrypted = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
-export type Encrypted = z.output<typeof encrypted>
+export const encryptedBody = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
+export type EncryptedBody = z.output<typeof encryptedBody>
 
 const bytes = z.pipe(
   z.string(),
@@ -69,8 +69,8 @@ const bytes = z.pipe(
     return z.NEVER
   }),
 )
-export const decrypted = z.looseObject({ plaintext: bytes, key_id: text })
-export type Decrypted = z.output<typeof decrypted>
+export const decryptedBody = z.looseObject({ plaintext: bytes, key_id: text })
+export type DecryptedBody = z.output<typeof decryptedBody>
 
 /** @throws `ERR_DEPLOYMENT_UNKNOWN`. */
 export function parseAnswer<Schema extends z.ZodMiniType>(

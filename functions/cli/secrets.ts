@@ -1,9 +1,10 @@
 import { defineCommand } from 'citty'
 import * as z from 'zod/mini'
 import { newToken } from '../../src/auth/tokens.ts'
+import { ANSWERING_SETTINGS } from '../../src/config/answering.ts'
 import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
-import type { Env } from '../../src/config/names.ts'
-import type { WrappingKey } from '../../src/crypto/seal.ts'
+import type { Env } from '../../src/config/setting.ts'
+import type { WrappingKey } from '../../src/core/wrapping-key.ts'
 import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
 import { newWrappingKey } from '../node/local.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
@@ -45,7 +46,9 @@ const derive = command({
 })
 
 function wrappingKeysOf(env: Env): readonly WrappingKey[] {
-  const parsed = z.safeParse(wrappingKeys, env['KEYRING_WRAPPING_KEYS'] || undefined)
+  const text = env['KEYRING_WRAPPING_KEYS'] || null
+  if (text === null) throw wrong([`is required: ${ANSWERING_SETTINGS.KEYRING_WRAPPING_KEYS.required}`])
+  const parsed = z.safeParse(wrappingKeys(), text)
   if (parsed.success) return parsed.data
   throw wrong(parsed.error.issues.map(({ message }) => message))
 }

@@ -1,5 +1,5 @@
 import { command, keyringArgs, withKeyring } from './command.ts'
-import type { Status } from './schema.ts'
+import type { StatusBody } from './schema.ts'
 
 export const status = command({
   meta: { name: 'status', description: 'What there is, what is wrong since when, what is needed now.' },
@@ -12,7 +12,7 @@ export const status = command({
     }),
 })
 
-function screen(view: Status): [label: string, text: string][] {
+function screen(view: StatusBody): [label: string, text: string][] {
   const { source, last_error: failing, needed } = view
   const count = view.keys.length === 1 ? '1 key' : `${view.keys.length} keys`
   return [

@@ -3,11 +3,13 @@ import type { Fetch } from '../../src/core/ports.ts'
 import type { Secret } from '../../src/core/secret.ts'
 
 export interface Target {
-  /** For people: `deployment https://…` or `local store …`. */
+  /** For people: `deployment https://…`, `local server http://…` or `local store …`. */
   readonly where: string
   /** What the paths of docs/api.md are added to; no slash at its end. */
   readonly base: string
   readonly token: Secret
+  /** What to do when the token is not accepted there. */
+  readonly tokenRemedy: string
   readonly fetch: Fetch
   /** How long to wait for one answer, in milliseconds: longer than the longest sync. */
   readonly answerMs: number
@@ -15,3 +17,9 @@ export interface Target {
 }
 
 export const ANSWER_MS = 70_000
+
+/** What may stand in a header. */
+export const isToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
+
+/** For a target that is somewhere else than in this process. */
+export const FAR = { fetch: (request: Request) => fetch(request), answerMs: ANSWER_MS, close: async () => {} }

@@ -1,4 +1,4 @@
-/** The audit log is what the Worker prints: the platform collects it, and there is nothing to wait for. */
+/** The audit log of a Worker is what it prints: the platform collects that, and there is nothing to wait for. */
 import { auditLine } from '../../src/core/lines.ts'
 import type { Audit, AuditEvent, Background } from '../../src/core/ports.ts'
 import { ADD_UP_MS, Uses } from '../../src/core/uses.ts'

@@ -1,5 +1,5 @@
-/** What wrangler.toml binds: objects, and the settings as texts. */
-import type { Env } from '../../src/config/names.ts'
+/** The bindings of wrangler.toml, told apart: objects, and the settings as texts. */
+import type { Env } from '../../src/config/setting.ts'
 import { BINDING } from '../../src/config/reach.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import type { Kv } from './kv-replica.ts'
@@ -13,7 +13,7 @@ export interface ReplicaBinding {
 /** Bindings that are settings too: the settings say which go together. */
 const VAULT_BINDINGS = new Set(['KEYRING_VAULT_MTLS', 'KEYRING_VAULT_VPC'])
 
-/** Variables and secrets are texts; bindings are objects. */
+/** Variables and secrets are the texts among the bindings. */
 export const settingsOf = (bindings: object): Env =>
   Object.fromEntries(
     Object.entries(bindings).flatMap(([name, value]) =>

@@ -2,21 +2,23 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { KeyringErrorCode, Result } from '../../src/core/errors.ts'
-import { KeyringError, settle } from '../../src/core/errors.ts'
+import { outcomeOf } from '../../src/config/outcome.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import type { Result } from '../../src/core/errors.ts'
+import { refusal } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
-import type { KeyringAuthority, KeyringChange, SyncOptions } from '../../src/core/ports.ts'
+import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { encryptBoundMs } from '../../src/keyring/freshness.ts'
+import { parseMessage } from '../../src/keyring/message-schema.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
-import { workersClock } from './clock.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
 import { vaultFetch } from './vault-fetch.ts'
 
-export class KeyringObject extends DurableObject<ReplicaBinding> implements KeyringAuthority {
+export class KeyringObject extends DurableObject<ReplicaBinding> {
   readonly #authority: KeyringAuthority | null
 
   constructor(state: DurableObjectState, bindings: ReplicaBinding) {
@@ -24,65 +26,47 @@ export class KeyringObject extends DurableObject<ReplicaBinding> implements Keyr
     this.#authority = authorityOf(state, bindings)
   }
 
+  /** The call `read`. */
   override fetch({ url }: Request) {
-    return answerRead(url, (keyring, known) => this.read(keyring, known))
+    return answerRead(url, (message) => this.#do((authority) => authority.call(message)))
   }
 
-  read(keyring: string, known: number) {
-    return this.#do((authority) => authority.read(keyring, known))
-  }
-
-  status(keyring: string) {
-    return this.#do((authority) => authority.status(keyring))
-  }
-
-  sync(keyring: string, options: SyncOptions) {
-    return this.#do((authority) => authority.sync(keyring, options))
-  }
-
-  syncIfDue(keyring: string) {
-    return this.#do((authority) => authority.syncIfDue(keyring))
-  }
-
-  diagnose(keyring: string) {
-    return this.#do((authority) => authority.diagnose(keyring))
-  }
-
-  change(keyring: string, change: KeyringChange) {
-    return this.#do((authority) => authority.change(keyring, change))
+  /** Every other call. */
+  call(message: unknown): Promise<Result<AnswerTo<Operation>>> {
+    return this.#do(async (authority) => {
+      const parsed = parseMessage(message)
+      return parsed === null
+        ? refusal('ERR_REQUEST_INVALID', 'This is no message to the authority.')
+        : authority.call(parsed)
+    })
   }
 
   /** Only data crosses: a defect is named in this log alone. */
   async #do<T>(work: (authority: KeyringAuthority) => Promise<Result<T>>): Promise<Result<T>> {
     const authority = this.#authority
     if (authority === null)
-      return failed('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
+      return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
     try {
       return await work(authority)
     } catch (error) {
       console.error(defectLine(error, 'object'))
-      return failed('ERR_INTERNAL', 'Something went wrong in the Durable Object.')
+      return refusal('ERR_INTERNAL', 'Something went wrong in the Durable Object.')
     }
   }
 }
 
-const failed = (code: KeyringErrorCode, message: string): Promise<Result<never>> =>
-  settle(() => {
-    throw new KeyringError(code, message)
-  })
-
 function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
-  const parsed = parseConfig(settingsOf(bindings), 'workers')
-  if (!parsed.ok || parsed.config === null) return null
-  return createAuthority(parsed.config, {
+  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  if (config === null) return null
+  return createAuthority(config, {
     cipher: webCipher,
     hash: webHash,
-    clock: workersClock,
+    clock: systemClock,
     store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
     replica: replicaOf(bindings),
-    fetch: vaultFetch(bindings, parsed.config.vault?.address),
+    fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
-    encryptBoundMs: encryptBoundMs(FRESHNESS, parsed.config.syncPeriodMs),
+    encryptBoundMs: encryptBoundMs(FRESHNESS, config.syncPeriodMs),
     probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -1,9 +1,9 @@
 /** The replica in Workers KV: sealed records, and nothing else. It has no compare-and-set, and is stale by a minute or more. */
+import { within } from '../../src/core/deadline.ts'
 import { replicaLine } from '../../src/core/lines.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import { REPLICA_CACHE_SECONDS, REPLICA_MS } from './limits.ts'
-import { within } from './within.ts'
 
 /** What is used of a `KVNamespace`. */
 export interface Kv {

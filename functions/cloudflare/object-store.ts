@@ -63,7 +63,7 @@ export function objectStore({ sql, sync }: { sql: Sql; sync: () => Promise<void>
   }
 }
 
-/** The platform's errors by name; their texts stay inside. */
+/** The platform's errors are told by name; their texts stay inside. */
 function guarded<T>(work: () => T): T {
   try {
     return work()

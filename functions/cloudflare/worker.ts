@@ -2,7 +2,9 @@
 import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import { defectLine, settingLine } from '../../src/core/lines.ts'
+import { outcomeOf } from '../../src/config/outcome.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { defectLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
@@ -11,7 +13,6 @@ import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
-import { workersClock } from './clock.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
 
@@ -26,23 +27,13 @@ const background: Background = (work) => waitUntil(work.catch((error: unknown) =
 const audit = workerAudit(background)
 
 function build(bindings: Bindings) {
-  const parsed = parseConfig(settingsOf(bindings), 'workers')
-  if (!parsed.ok) {
-    const say = () => {
-      for (const { name, message } of parsed.problems) console.error(settingLine(name, message))
-    }
-    return { say, app: misconfigured(parsed.problems.map(({ name }) => name)), runDue: async () => {} }
-  }
-  const say = () => {
-    for (const notice of parsed.notices) console.warn(notice)
-  }
-  const { config } = parsed
-  if (config === null) return { say, app: misconfigured(['KEYRING_ENABLED']), runDue: async () => {} }
+  const { config, names, tell } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  if (config === null) return { tell, app: misconfigured(names), runDue: async () => {} }
   const authority = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const app = createApp(config, {
     cipher: webCipher,
     hash: webHash,
-    clock: workersClock,
+    clock: systemClock,
     authority,
     replica: replicaOf(bindings),
     background,
@@ -51,15 +42,15 @@ function build(bindings: Bindings) {
     extraTokens: [],
     onDefect,
   })
-  return { say, app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
+  return { tell, app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
 }
 
-const { say, app, runDue } = build(env as unknown as Bindings)
+const { tell, app, runDue } = build(env as unknown as Bindings)
 let isSaid = false
 
-/** At the first event: while the module is loaded the clock stands at 1970. */
+/** It is said at the first event, because while the module is loaded the clock stands at 1970. */
 function sayOnce(): void {
-  isSaid ||= (say(), true)
+  isSaid ||= (tell(console), true)
 }
 
 export default {

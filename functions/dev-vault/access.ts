@@ -1,11 +1,11 @@
-/** Tokens and policies, in memory: gone with the process, but for the root token. */
+/** The tokens and policies of the dev Vault. They are in memory and gone with the process, but for the root token. */
 import { randomBytes } from 'node:crypto'
 import { timeNow } from './time.ts'
 
 type Capability = 'read' | 'list' | 'write' | 'delete'
 
 interface Rule {
-  /** Exact, or a prefix with `*` at its end. */
+  /** The whole path, or a prefix with `*` at its end. */
   readonly path: string
   readonly capabilities: ReadonlySet<string>
 }
@@ -18,11 +18,11 @@ export interface TokenOptions {
   readonly renewable?: boolean
   /** Each renewal begins this anew; 0 = none. */
   readonly periodSeconds?: number
-  /** Since its creation; 0 = none. */
+  /** It lives for no longer than this since its creation; 0 = there is no such limit. */
   readonly maxSeconds?: number
   /** 0 = without limit. */
   readonly uses?: number
-  /** Where it was made. */
+  /** The path at which it was made. */
   readonly path?: string
   readonly meta?: Readonly<Record<string, string>> | null
 }
@@ -36,7 +36,7 @@ export interface Token extends Required<TokenOptions> {
   usesLeft: number
 }
 
-/** Vault's `default` policy, as far as it is needed. */
+/** Vault's policy `default`, as far as it is needed. */
 const DEFAULT: readonly Rule[] = [
   { path: 'auth/token/lookup-self', capabilities: new Set(['read']) },
   { path: 'auth/token/renew-self', capabilities: new Set(['update']) },
@@ -83,7 +83,7 @@ export class Access {
     return token === undefined || token.expires <= Date.now() ? null : token
   }
 
-  /** Every request counts; the last one is still answered. */
+  /** Counts a request; the last one is still answered. */
   count(token: Token): void {
     if (token.uses === 0) return
     token.usesLeft -= 1

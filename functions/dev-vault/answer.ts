@@ -1,9 +1,9 @@
-/** What every part of the dev Vault is asked, and how it answers: the frame of Vault's API, without HTTP. */
+/** What every part of the dev Vault is asked, and how it answers: the frame of Vault's API without HTTP. */
 import type { Token } from './access.ts'
 
 export interface VaultRequest {
   readonly method: string
-  /** Behind /v1/, decoded. */
+  /** The path behind /v1/, decoded. */
   readonly path: string
   readonly query: URLSearchParams
   /** {} when there is none. */
@@ -12,23 +12,23 @@ export interface VaultRequest {
   readonly caller: Token | null
 }
 
-export interface Answer {
+export interface VaultAnswer {
   readonly status: number
   readonly data?: unknown
   readonly auth?: unknown
   readonly warnings?: readonly string[]
   readonly leaseSeconds?: number
-  /** In place of the envelope. */
+  /** The texts stand in place of the envelope. */
   readonly errors?: readonly string[]
-  /** In place of the envelope. */
+  /** The body stands in place of the envelope. */
   readonly bare?: unknown
 }
 
-export const DONE: Answer = { status: 204 }
-export const NOTHING: Answer = { status: 404, errors: [] }
-/** A token that is missing or unknown; OpenBao words what a policy denies otherwise. */
-export const UNKNOWN_TOKEN: Answer = { status: 403, errors: ['permission denied'] }
-export const DENIED: Answer = { status: 403, errors: ['1 error occurred:\n\t* permission denied\n\n'] }
-export const SEALED: Answer = { status: 503, errors: ['Vault is sealed'] }
-export const refused = (text: string): Answer => ({ status: 400, errors: [text] })
-export const found = (data: unknown): Answer => ({ status: 200, data })
+export const DONE: VaultAnswer = { status: 204 }
+export const NOTHING: VaultAnswer = { status: 404, errors: [] }
+/** The answer to a token that is missing or unknown; OpenBao has other words for what a policy denies. */
+export const UNKNOWN_TOKEN: VaultAnswer = { status: 403, errors: ['permission denied'] }
+export const DENIED: VaultAnswer = { status: 403, errors: ['1 error occurred:\n\t* permission denied\n\n'] }
+export const SEALED: VaultAnswer = { status: 503, errors: ['Vault is sealed'] }
+export const refused = (text: string): VaultAnswer => ({ status: 400, errors: [text] })
+export const found = (data: unknown): VaultAnswer => ({ status: 200, data })

@@ -1,10 +1,10 @@
-/** The frame of Vault's API over HTTP: paths, seal, token, policy, and the envelope of an answer. */
+/** The dev Vault over HTTP: the paths of Vault's API, what seal, token and policy let through, and the envelope of an answer. */
 import { Hono } from 'hono'
 import type { Context, Next } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Token } from './access.ts'
 import { capabilityOf } from './access.ts'
-import type { Answer, VaultRequest } from './answer.ts'
+import type { VaultAnswer, VaultRequest } from './answer.ts'
 import { DENIED, DONE, NOTHING, SEALED, UNKNOWN_TOKEN, refused } from './answer.ts'
 import { answerKv } from './kv.ts'
 import { addLogin, answerAuth, isLogin } from './logins.ts'
@@ -12,11 +12,11 @@ import type { State } from './state.ts'
 import * as system from './system.ts'
 import * as tokens from './tokens.ts'
 
-type Handler = (state: State, request: VaultRequest) => Answer
+type Handler = (state: State, request: VaultRequest) => VaultAnswer
 
-/** POST and PUT are one to Vault. */
+/** Vault makes no difference between POST and PUT. */
 const WRITE = ['POST', 'PUT']
-const UNSUPPORTED: Answer = { status: 404, errors: ['1 error occurred:\n\t* unsupported path\n\n'] }
+const UNSUPPORTED: VaultAnswer = { status: 404, errors: ['1 error occurred:\n\t* unsupported path\n\n'] }
 
 export function devVaultApp(state: State): Hono {
   const app = new Hono()
@@ -84,7 +84,7 @@ async function guard({ sealed, access, logins }: State, context: Context, next: 
   return next()
 }
 
-/** JSON whatever the media type says: `curl -d` sends a form's. */
+/** A body is read as JSON whatever its media type says, because `curl -d` sends a form's. */
 async function readRequest(context: Context): Promise<VaultRequest> {
   const { method, url } = context.req
   const text = await context.req.text()
@@ -104,20 +104,20 @@ const vaultPath = ({ req }: Context): string => decodeURIComponent(new URL(req.u
 const tokenOf = ({ req }: Context): string =>
   req.header('x-vault-token') ?? /^Bearer (.+)$/.exec(req.header('authorization') ?? '')?.[1] ?? ''
 
-function fromThrown(error: Error): Answer {
+function fromThrown(error: Error): VaultAnswer {
   if (error instanceof SyntaxError) return refused('failed to decode JSON input: invalid character')
   if (error instanceof URIError) return refused('invalid URL escape')
   return { status: 500, errors: [`internal error: ${error.name}`] }
 }
 
-function reply(context: Context, answer: Answer): Response {
+function reply(context: Context, answer: VaultAnswer): Response {
   context.header('cache-control', 'no-store')
   if (answer.status === 204) return context.body(null, 204)
   const { errors } = answer
   return context.json(answer.bare ?? (errors ? { errors } : envelope(answer)), answer.status as ContentfulStatusCode)
 }
 
-const envelope = ({ data, auth, warnings, leaseSeconds }: Answer) => ({
+const envelope = ({ data, auth, warnings, leaseSeconds }: VaultAnswer) => ({
   request_id: crypto.randomUUID(),
   lease_id: '',
   renewable: false,

@@ -1,12 +1,12 @@
-/** A path to its mount, and KV version 1. */
-import type { Answer, VaultRequest } from './answer.ts'
+/** The KV engine of the dev Vault: from a path to its mount, and what version 1 of it answers. */
+import type { VaultAnswer, VaultRequest } from './answer.ts'
 import { DONE, NOTHING, found, refused } from './answer.ts'
 import { answerKv2 } from './kv2.ts'
 import { listing } from './listing.ts'
 import type { Mount, Mounts } from './secrets.ts'
 import { seconds } from './time.ts'
 
-/** What Vault calls a lease of a version 1 secret that names none: 32 days. */
+/** A version 1 secret that names no lease has one of 32 days at Vault. */
 const DEFAULT_LEASE_SECONDS = 2_764_800
 
 /** The mount that a path leads to, and the rest of the path. */
@@ -16,7 +16,7 @@ export function mountOf(mounts: Mounts, path: string): { name: string; mount: Mo
   return null
 }
 
-export function answerKv(mounts: Mounts, request: VaultRequest): Answer {
+export function answerKv(mounts: Mounts, request: VaultRequest): VaultAnswer {
   const target = mountOf(mounts, request.path)
   if (target === null)
     return { status: 404, errors: [`no handler for route "${request.path}". route entry not found.`] }
@@ -24,7 +24,7 @@ export function answerKv(mounts: Mounts, request: VaultRequest): Answer {
   return mount.version === '1' ? answerKv1(mount, rest, request) : answerKv2(mount, rest, request)
 }
 
-function answerKv1({ plain }: Mount, path: string, { method, query, body }: VaultRequest): Answer {
+function answerKv1({ plain }: Mount, path: string, { method, query, body }: VaultRequest): VaultAnswer {
   if (method === 'GET') return query.get('list') === 'true' ? listing(plain.keys(), path) : readKv1(plain.get(path))
   if (method === 'DELETE') plain.delete(path)
   else if (Object.keys(body).length === 0) return refused('missing data fields')
@@ -32,7 +32,7 @@ function answerKv1({ plain }: Mount, path: string, { method, query, body }: Vaul
   return DONE
 }
 
-function readKv1(data: Readonly<Record<string, unknown>> | undefined): Answer {
+function readKv1(data: Readonly<Record<string, unknown>> | undefined): VaultAnswer {
   if (data === undefined) return NOTHING
   return { ...found(data), leaseSeconds: seconds(data['ttl'] ?? data['lease']) || DEFAULT_LEASE_SECONDS }
 }

@@ -1,16 +1,16 @@
-/** Login methods: `approle` and `userpass`. Their roles and users are in memory, as tokens are. */
+/** The login methods of the dev Vault, `approle` and `userpass`. Their roles and users are in memory, as tokens are. */
 import { randomUUID } from 'node:crypto'
-import type { Answer, VaultRequest } from './answer.ts'
+import type { VaultAnswer, VaultRequest } from './answer.ts'
 import { DONE, NOTHING, UNKNOWN_TOKEN, found, refused } from './answer.ts'
 import type { LoginMount, LoginMounts, Role } from './roles.ts'
 import type { State } from './state.ts'
 import { behind } from './system.ts'
 import { issued, tokenOptions } from './tokens.ts'
 
-/** Vault locks a name out after so many failures, for 15 minutes. */
+/** Vault locks a name out after so many failures, for 15 minutes; here until it is restarted. */
 const LOCKOUT = 5
 
-export function addLogin({ logins }: State, { path, body: { type } }: VaultRequest): Answer {
+export function addLogin({ logins }: State, { path, body: { type } }: VaultRequest): VaultAnswer {
   const name = behind('sys/auth/', path)
   if (type !== 'approle' && type !== 'userpass') return refused(`plugin not found in the catalog: ${String(type)}`)
   if (logins.has(name)) return refused(`path is already in use at ${name}/`)
@@ -18,7 +18,7 @@ export function addLogin({ logins }: State, { path, body: { type } }: VaultReque
   return DONE
 }
 
-/** Of `auth/<mount>/<kind>/…`; `null` = no such mount. */
+/** Takes `auth/<mount>/<kind>/…` apart. `null` = there is no such mount. */
 function split(logins: LoginMounts, path: string): { name: string; mount: LoginMount; rest: string[] } | null {
   const below = behind('auth/', path)
   for (const [name, mount] of logins)
@@ -26,10 +26,10 @@ function split(logins: LoginMounts, path: string): { name: string; mount: LoginM
   return null
 }
 
-/** Needs no token. */
+/** Whether the path is a login, which needs no token. */
 export const isLogin = (logins: LoginMounts, path: string): boolean => split(logins, path)?.rest[0] === 'login'
 
-export function answerAuth(state: State, request: VaultRequest): Answer {
+export function answerAuth(state: State, request: VaultRequest): VaultAnswer {
   const target = split(state.logins, request.path)
   if (target === null) return NOTHING
   const { name, mount, rest } = target
@@ -40,7 +40,7 @@ export function answerAuth(state: State, request: VaultRequest): Answer {
   return writeRole(mount, role, request)
 }
 
-function writeRole({ type, roles }: LoginMount, name: string, { method, body }: VaultRequest): Answer {
+function writeRole({ type, roles }: LoginMount, name: string, { method, body }: VaultRequest): VaultAnswer {
   if (method === 'GET') return roles.has(name) ? found({}) : NOTHING
   const role = roles.get(name) ?? {
     id: type === 'approle' ? randomUUID() : name,
@@ -58,12 +58,12 @@ function writeRole({ type, roles }: LoginMount, name: string, { method, body }: 
   return DONE
 }
 
-function showRoleId({ roles }: LoginMount, name: string): Answer {
+function showRoleId({ roles }: LoginMount, name: string): VaultAnswer {
   const role = roles.get(name)
   return role === undefined ? NOTHING : found({ role_id: role.id })
 }
 
-function makeSecretId({ roles }: LoginMount, name: string): Answer {
+function makeSecretId({ roles }: LoginMount, name: string): VaultAnswer {
   const role = roles.get(name)
   if (role === undefined) return NOTHING
   const secretId = randomUUID()
@@ -71,7 +71,7 @@ function makeSecretId({ roles }: LoginMount, name: string): Answer {
   return found({ secret_id: secretId, secret_id_accessor: randomUUID() })
 }
 
-function login(state: State, mount: string, kind: LoginMount, body: VaultRequest['body'], user: string): Answer {
+function login(state: State, mount: string, kind: LoginMount, body: VaultRequest['body'], user: string): VaultAnswer {
   const { type, roles } = kind
   const isAppRole = type === 'approle'
   const [id, secret] = isAppRole ? [body['role_id'], body['secret_id']] : [user, body['password']]
@@ -86,7 +86,7 @@ function login(state: State, mount: string, kind: LoginMount, body: VaultRequest
   return wrong
 }
 
-function admit({ access }: State, mount: string, isAppRole: boolean, name: string, role: Role): Answer {
+function admit({ access }: State, mount: string, isAppRole: boolean, name: string, role: Role): VaultAnswer {
   role.failures = 0
   const options = optionsOf(role)
   if (options.policies.includes('root')) return refused('auth methods cannot create root tokens')

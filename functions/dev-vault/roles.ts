@@ -1,9 +1,10 @@
 /** Who may log in to the dev Vault: roles of `approle`, users of `userpass`. */
+
 export interface Role {
   readonly id: string
-  /** What a login gets, as it was written. */
+  /** The settings of what a login gets, as they were written. */
   settings: Readonly<Record<string, unknown>>
-  /** Uses left of each secret id or password; 0 = without limit. */
+  /** The uses left of each secret id or password; 0 = without limit. */
   readonly secrets: Map<string, number>
   failures: number
 }

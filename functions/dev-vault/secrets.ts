@@ -1,15 +1,15 @@
-/** What the dev Vault keeps: mounts of KV version 1 and 2, and the life of a version. */
+/** The secrets that the dev Vault keeps: mounts of KV version 1 and 2, and the life of a version. */
 import { goDuration, timeNow } from './time.ts'
 
 export interface Version {
   readonly created: string
-  /** May lie in the future; '' = none. */
+  /** The time of its deletion, which may lie in the future; '' = none. */
   deletion: string
   destroyed: boolean
   data: unknown
 }
 
-export interface Secret {
+export interface StoredSecret {
   readonly created: string
   updated: string
   current: number
@@ -24,16 +24,16 @@ export interface Secret {
 export interface Mount {
   readonly version: '1' | '2'
   maxVersions: number
-  /** Of a version 1 mount. */
+  /** The secrets of a version 1 mount. */
   readonly plain: Map<string, Readonly<Record<string, unknown>>>
-  /** Of a version 2 mount. */
-  readonly secrets: Map<string, Secret>
+  /** The secrets of a version 2 mount. */
+  readonly secrets: Map<string, StoredSecret>
 }
 
-/** By name, without slashes at the ends. Maps, because a path may be `__proto__`. */
+/** The mounts by name, without slashes at the ends. They are Maps, because a path may be `__proto__`. */
 export type Mounts = Map<string, Mount>
 
-/** Vault keeps 10 unless told otherwise. */
+/** Vault keeps 10 versions unless it is told otherwise. */
 const DEFAULT_MAX_VERSIONS = 10
 
 export const newMount = (version: '1' | '2'): Mount => ({
@@ -43,14 +43,14 @@ export const newMount = (version: '1' | '2'): Mount => ({
   secrets: new Map(),
 })
 
-/** The secret, made if need be. */
-export function secretAt({ secrets }: Mount, path: string, now = timeNow()): Secret {
+/** The secret at a path, which is made if need be. */
+export function secretAt({ secrets }: Mount, path: string, now = timeNow()): StoredSecret {
   const secret = secrets.get(path) ?? newSecret(now)
   secrets.set(path, secret)
   return secret
 }
 
-function newSecret(now: string): Secret {
+function newSecret(now: string): StoredSecret {
   const settings = { maxVersions: 0, deleteAfterSeconds: 0, casRequired: false }
   return { created: now, updated: now, current: 0, oldest: 0, ...settings, versions: {} }
 }
@@ -67,12 +67,12 @@ export function append(mount: Mount, path: string, data: unknown): { number: num
   return { number: secret.current, version }
 }
 
-function deletionTime({ deleteAfterSeconds }: Secret): string {
+function deletionTime({ deleteAfterSeconds }: StoredSecret): string {
   return deleteAfterSeconds === 0 ? '' : new Date(Date.now() + deleteAfterSeconds * 1000).toISOString()
 }
 
 /** A secret's limit below the mount's has no effect. */
-function prune(mount: Mount, secret: Secret): void {
+function prune(mount: Mount, secret: StoredSecret): void {
   const oldest = secret.current - (Math.max(mount.maxVersions, secret.maxVersions) || DEFAULT_MAX_VERSIONS) + 1
   if (oldest <= 1) return
   for (const version of Object.keys(secret.versions))
@@ -83,7 +83,7 @@ function prune(mount: Mount, secret: Secret): void {
 export type Mark = 'delete' | 'undelete' | 'destroy'
 
 /** Unknown, pruned and destroyed versions stay as they are. */
-export function mark(secret: Secret, how: Mark, number: number): void {
+export function mark(secret: StoredSecret, how: Mark, number: number): void {
   const version = secret.versions[number]
   if (version === undefined || version.destroyed) return
   if (how === 'destroy') Object.assign(version, { destroyed: true, data: null })
@@ -106,7 +106,7 @@ export const versionView = (number: number, version: Version) => ({
   version: number,
 })
 
-export const metadataView = (secret: Secret) => ({
+export const metadataView = (secret: StoredSecret) => ({
   cas_required: secret.casRequired,
   created_time: secret.created,
   current_version: secret.current,

@@ -1,6 +1,6 @@
 /**
- * A stand-in for Vault on 127.0.0.1: the part of its HTTP API that the project uses. It protects nothing: the token is known, the
- * data lies in a file. The same suite runs against it and against a real OpenBao.
+ * A stand-in for Vault on 127.0.0.1, with the part of its HTTP API that the project uses. It protects nothing: the token is known,
+ * and the data lies in a file. The same suite runs against it and against a real OpenBao.
  */
 import type { Server } from 'node:http'
 import { serve } from '@hono/node-server'
@@ -13,7 +13,7 @@ export { UNSEAL_KEY } from './system.ts'
 export interface DevVault {
   readonly address: string
   readonly port: number
-  /** Cuts what is under way. */
+  /** Closes it, and cuts what is under way. */
   readonly close: () => Promise<void>
 }
 

@@ -8,11 +8,11 @@ import { append, newMount } from './secrets.ts'
 export interface DevVaultOptions {
   /** 0 = any that is free. */
   readonly port: number
-  /** Written whole at each change, mode 600; `null` = nothing outlives the process. */
+  /** The file is written whole at each change, with mode 600. `null` = nothing outlives the process. */
   readonly dataFile: string | null
   /** `root` unless set. */
   readonly rootToken?: string
-  /** Written when there is no data yet. */
+  /** A secret that is written when there is no data yet. */
   readonly seed?: { readonly mount: string; readonly path: string; readonly data: Readonly<Record<string, unknown>> }
 }
 
@@ -20,7 +20,7 @@ export class State {
   readonly mounts: Mounts
   readonly access: Access
   readonly logins: LoginMounts = new Map()
-  /** Not kept: a restart begins unsealed. */
+  /** This is not kept: a restart begins unsealed. */
   sealed = false
   readonly #file: string | null
 

@@ -1,5 +1,5 @@
-/** Vault's own paths: seal, mounts, policies. */
-import type { Answer, VaultRequest } from './answer.ts'
+/** The paths below `sys/` of the dev Vault: seal, mounts and policies. */
+import type { VaultAnswer, VaultRequest } from './answer.ts'
 import { DONE, found, refused } from './answer.ts'
 import { mountOf } from './kv.ts'
 import { newMount } from './secrets.ts'
@@ -9,7 +9,7 @@ import type { State } from './state.ts'
 export const UNSEAL_KEY = 'dev-unseal-key'
 const VERSION = 'dev-vault'
 
-export const health = ({ sealed }: State, { query }: VaultRequest): Answer => ({
+export const health = ({ sealed }: State, { query }: VaultRequest): VaultAnswer => ({
   status: sealed ? Number(query.get('sealedcode') ?? 503) : 200,
   bare: {
     initialized: true,
@@ -20,24 +20,24 @@ export const health = ({ sealed }: State, { query }: VaultRequest): Answer => ({
   },
 })
 
-export const sealStatus = ({ sealed }: State): Answer => ({
+export const sealStatus = ({ sealed }: State): VaultAnswer => ({
   status: 200,
   bare: { type: 'shamir', initialized: true, sealed, t: 1, n: 1, progress: 0, nonce: '', version: VERSION },
 })
 
-export function seal(state: State): Answer {
+export function seal(state: State): VaultAnswer {
   state.sealed = true
   return DONE
 }
 
-export function unseal(state: State, { body: { key } }: VaultRequest): Answer {
+export function unseal(state: State, { body: { key } }: VaultRequest): VaultAnswer {
   if (key === undefined) return refused("'key' must be specified in request body as JSON, or 'reset' set to true")
   if (key !== UNSEAL_KEY) return refused("'key' must be a valid hex or base64 string")
   state.sealed = false
   return sealStatus(state)
 }
 
-export function addMount(state: State, { path, body: { type, options } }: VaultRequest): Answer {
+export function addMount(state: State, { path, body: { type, options } }: VaultRequest): VaultAnswer {
   const name = behind('sys/mounts/', path)
   if (type !== 'kv') return refused(`plugin not found in the catalog: ${String(type)}`)
   const taken = [...state.mounts.keys()].find(
@@ -49,13 +49,13 @@ export function addMount(state: State, { path, body: { type, options } }: VaultR
   return DONE
 }
 
-export function removeMount(state: State, { path }: VaultRequest): Answer {
+export function removeMount(state: State, { path }: VaultRequest): VaultAnswer {
   state.mounts.delete(behind('sys/mounts/', path))
   return DONE
 }
 
-/** Also of a path below the mount. An unknown mount and one that the token may not see get the same answer. */
-export function showMount(state: State, { path, caller: token }: VaultRequest): Answer {
+/** The path may also lead below the mount. An unknown mount and one that the token may not see get the same answer. */
+export function showMount(state: State, { path, caller: token }: VaultRequest): VaultAnswer {
   const asked = behind('sys/internal/ui/mounts/', path)
   const target = mountOf(state.mounts, asked)
   if (target === null || token === null || !state.access.sees(token, target.name))
@@ -68,12 +68,12 @@ export function showMount(state: State, { path, caller: token }: VaultRequest): 
   return found({ path: `${target.name}/`, type: 'kv', options: { version: target.mount.version }, description: '' })
 }
 
-export function capabilitiesSelf({ access }: State, { body: { paths }, caller }: VaultRequest): Answer {
+export function capabilitiesSelf({ access }: State, { body: { paths }, caller }: VaultRequest): VaultAnswer {
   if (!Array.isArray(paths) || caller === null) return refused('paths not supplied')
   return found(Object.fromEntries(paths.map((path) => [path, access.capabilities(caller, String(path))])))
 }
 
-export function setPolicy({ access }: State, { path, body: { policy } }: VaultRequest): Answer {
+export function setPolicy({ access }: State, { path, body: { policy } }: VaultRequest): VaultAnswer {
   if (typeof policy !== 'string') return refused("'policy' parameter not supplied or empty")
   access.setPolicy(behind('sys/policies/acl/', path), policy)
   return DONE

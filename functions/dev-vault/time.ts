@@ -1,8 +1,9 @@
-/** Times and durations as Go prints and reads them. */
+/** Times and durations as Go prints and reads them, since Vault is written in Go. */
+
 let last = 0
 let fraction = 0
 
-/** RFC 3339 with up to nine digits, and never the same twice: a secret's time of creation tells it from its successor. */
+/** The time by RFC 3339 with up to nine digits, and never the same twice: a secret's time of creation tells it from its successor. */
 export function timeNow(): string {
   const now = Date.now()
   fraction = now === last ? fraction + 1 : Math.floor(Math.random() * 500_000)
@@ -23,7 +24,7 @@ export function seconds(duration: unknown): number {
   )
 }
 
-/** `5400` as `1h30m0s`. */
+/** Prints `5400` as `1h30m0s`. */
 export function goDuration(total: number): string {
   const [hours, minutes] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60)]
   return `${hours > 0 ? `${hours}h` : ''}${total >= 60 ? `${minutes}m` : ''}${total % 60}s`

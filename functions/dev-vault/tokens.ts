@@ -1,15 +1,15 @@
-/** The life of a token: made, looked up, renewed, revoked. */
+/** The life of a token of the dev Vault: it is made, looked up, renewed and revoked. */
 import type { Token, TokenOptions } from './access.ts'
 import { secondsLeft } from './access.ts'
-import type { Answer, VaultRequest } from './answer.ts'
+import type { VaultAnswer, VaultRequest } from './answer.ts'
 import { DONE, UNKNOWN_TOKEN, found, refused } from './answer.ts'
 import type { State } from './state.ts'
 import { seconds } from './time.ts'
 
-/** As Vault: 32 days. */
+/** A token that names no life has Vault's, 32 days. */
 const DEFAULT_TTL_SECONDS = 2_764_800
 
-export function createToken({ access }: State, { body }: VaultRequest): Answer {
+export function createToken({ access }: State, { body }: VaultRequest): VaultAnswer {
   const { policies = ['root'], ttl, type, renewable = true } = body
   const names = [policies].flat().map(String)
   if (names.includes('root')) return issued(access.issue({ policies: ['root'], ttlSeconds: seconds(ttl) }))
@@ -37,7 +37,7 @@ export interface Wanted {
   readonly renewable: boolean
 }
 
-/** What comes of the wishes of a role, or of whoever makes a token. */
+/** From the wishes of a role, or of whoever makes a token, to what they get. */
 export function tokenOptions({ policies, noDefault, ttl, period, maxTtl, uses, ...wanted }: Wanted): TokenOptions {
   const type = wanted.type === 'batch' ? 'batch' : 'service'
   const [periodSeconds, maxSeconds] = [seconds(period ?? 0), seconds(maxTtl ?? 0)]
@@ -53,19 +53,19 @@ export function tokenOptions({ policies, noDefault, ttl, period, maxTtl, uses, .
   }
 }
 
-export function issued(token: Token): Answer {
+export function issued(token: Token): VaultAnswer {
   const { id, accessor, policies, renewable, type, meta, uses } = token
   const auth = { client_token: id, accessor, policies, token_policies: policies, metadata: meta, renewable }
   const rest = { token_type: type, num_uses: uses, orphan: true, entity_id: '', mfa_requirement: null }
   return { status: 200, data: null, auth: { ...auth, ...rest, lease_duration: token.ttlSeconds } }
 }
 
-export function lookupSelf(_state: State, { caller }: VaultRequest): Answer {
+export function lookupSelf(_state: State, { caller }: VaultRequest): VaultAnswer {
   return caller === null ? UNKNOWN_TOKEN : found(tokenView(caller))
 }
 
-/** As far as its maximum allows. */
-export function renewSelf(_state: State, { caller: token, body: { increment } }: VaultRequest): Answer {
+/** A token is renewed as far as its maximum allows. */
+export function renewSelf(_state: State, { caller: token, body: { increment } }: VaultRequest): VaultAnswer {
   if (token === null) return UNKNOWN_TOKEN
   if (token.type === 'batch') return refused('batch tokens cannot be renewed')
   if (token.expires === Infinity) return refused('invalid lease ID')
@@ -78,7 +78,7 @@ export function renewSelf(_state: State, { caller: token, body: { increment } }:
   return issued({ ...token, ttlSeconds: granted })
 }
 
-export function revokeSelf({ access }: State, { caller }: VaultRequest): Answer {
+export function revokeSelf({ access }: State, { caller }: VaultRequest): VaultAnswer {
   if (caller?.type === 'batch') return refused('batch tokens cannot be revoked')
   if (caller !== null) access.revoke(caller.id)
   return DONE

@@ -1,12 +1,12 @@
-/** The HTTP function's side of the authority: it reads the table itself; all else is one invoke of the sync function. */
+/** The authority as the HTTP function reaches it: each call is one invoke of the sync function. */
 import type { Result } from '../../src/core/errors.ts'
-import { KeyringError, settle } from '../../src/core/errors.ts'
-import type { KeyringAuthority } from '../../src/core/ports.ts'
+import { refusal } from '../../src/core/errors.ts'
+import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
+import { distantAuthority, fromJson } from '../../src/keyring/messages.ts'
 import type { Aws } from './aws.ts'
 import { exceptionName } from './aws.ts'
-import type { AuthorityCall, InvokeEvent } from './messages.ts'
+import type { InvokeEvent } from './event.ts'
 import { MOST_MS } from './invocation.ts'
-import { receiveReport, receiveSealed } from './messages.ts'
 
 export interface InvokeParts {
   readonly aws: Aws
@@ -15,35 +15,20 @@ export interface InvokeParts {
   readonly leftMs: () => number
 }
 
-export function invokingAuthority(
-  reading: Pick<KeyringAuthority, 'read' | 'status'>,
-  parts: InvokeParts,
-): KeyringAuthority {
-  return {
-    ...reading,
-    sync: async (keyring, options) => receiveReport(await invoke(parts, { call: 'sync', keyring, options })),
-    syncIfDue: (keyring) => invoke(parts, { call: 'syncIfDue', keyring }),
-    diagnose: (keyring) => invoke(parts, { call: 'diagnose', keyring }),
-    change: async (keyring, change) => receiveSealed(await invoke(parts, { call: 'change', keyring, change })),
-  }
-}
-
 /** A connection that went stale while the instance was frozen is noticed at its first use: one more attempt. */
-async function invoke<T>(parts: InvokeParts, call: AuthorityCall): Promise<Result<T>> {
-  const answer = (await send(parts, call)) ?? (await send(parts, call)) ?? 'no connection'
-  if (typeof answer === 'string')
-    return settle(() => {
-      throw new KeyringError('ERR_AUTHORITY_UNAVAILABLE', `The sync function cannot be used (${answer}).`, {
-        remedy: 'Try again; if it lasts, check KEYRING_SYNC_FUNCTION and the log of the sync function.',
-      })
+export const invokingAuthority = (parts: InvokeParts): KeyringAuthority =>
+  distantAuthority(async (message) => {
+    const answer = (await send(parts, message)) ?? (await send(parts, message)) ?? 'no connection'
+    if (typeof answer !== 'string') return fromJson(answer)
+    return refusal('ERR_AUTHORITY_UNAVAILABLE', `The sync function cannot be used (${answer}).`, {
+      remedy: 'Try again; if it lasts, check KEYRING_SYNC_FUNCTION and the log of the sync function.',
     })
-  return answer as Result<T>
-}
+  })
 
 /** A text = why there is no answer; `null` = no connection. */
-async function send({ aws, syncFunction, leftMs }: InvokeParts, call: AuthorityCall) {
+async function send({ aws, syncFunction, leftMs }: InvokeParts, message: Message) {
   const timeoutMs = leftMs()
-  const event: InvokeEvent = { ...call, withinMs: Math.min(timeoutMs, MOST_MS) }
+  const event: InvokeEvent = { ...message, withinMs: Math.min(timeoutMs, MOST_MS) }
   try {
     const answer = await aws({
       service: 'lambda',

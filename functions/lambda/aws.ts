@@ -1,8 +1,9 @@
 /** Signed calls to AWS with what the Lambda environment gives. No SDK: that alone adds 100 ms to a cold start. */
 import { AwsV4Signer } from 'aws4fetch'
 import { parseJson } from '../../src/core/body.ts'
+import { withDeadline } from '../../src/core/deadline.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
-import type { Env, Problem } from '../../src/config/names.ts'
+import type { Env, Problem } from '../../src/config/setting.ts'
 
 interface AwsRequest {
   readonly service: 'dynamodb' | 'lambda'
@@ -52,20 +53,11 @@ export function signedAws(env: Env): Aws {
     if (timeoutMs <= 0) throw new DOMException('There is no time left.', 'AbortError')
     const url = endpoint(env, service, region) + path
     const signed = await new AwsV4Signer({ ...identity, service, method: 'POST', url, headers, body }).sign()
-    const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), timeoutMs)
-    try {
-      const response = await fetch(signed.url, {
-        method: 'POST',
-        headers: signed.headers,
-        body,
-        redirect: 'error',
-        signal: abort.signal,
-      })
+    const init: RequestInit = { method: 'POST', headers: signed.headers, body, redirect: 'error' }
+    return withDeadline(timeoutMs, async (signal) => {
+      const response = await fetch(signed.url, { ...init, signal })
       return { status: response.status, headers: response.headers, body: parseJson(await response.text()) ?? null }
-    } finally {
-      clearTimeout(timer)
-    }
+    })
   }
 }
 

@@ -1,30 +1,30 @@
 /** What the sync function takes: the event of a schedule, or a call of the HTTP function; nothing else. */
 import * as z from 'zod/mini'
-import { KEYRING_NAME, KEY_ID } from '../../src/core/limits.ts'
+import type { Message } from '../../src/core/ports.ts'
+import { parseMessage } from '../../src/keyring/message-schema.ts'
+import { isLook } from '../../src/keyring/messages.ts'
 import { MOST_MS } from './invocation.ts'
-import type { InvokeEvent } from './messages.ts'
 
-const call = {
-  keyring: z.string().check(z.regex(KEYRING_NAME)),
-  withinMs: z.number().check(z.nonnegative(), z.lte(MOST_MS)),
-}
-const options = z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) })
-const change = z.strictObject({
-  op: z.enum(['remove', 'compromise']),
-  id: z.string().check(z.regex(KEY_ID)),
-  force: z.boolean(),
-})
+/** One message to the authority, and how long its sender waits. */
+export type InvokeEvent = Message & { readonly withinMs: number }
 
-const invokeEvent: z.ZodMiniType<InvokeEvent> = z.union([
-  z.strictObject({ ...call, call: z.literal('sync'), options }),
-  z.strictObject({ ...call, call: z.enum(['syncIfDue', 'diagnose']) }),
-  z.strictObject({ ...call, call: z.literal('change'), change }),
-])
+const invokeEvent = z.looseObject({ withinMs: z.number().check(z.nonnegative(), z.maximum(MOST_MS)) })
 const scheduleEvent = z.object({ source: z.literal('aws.events'), 'detail-type': z.literal('Scheduled Event') })
 
+interface Invoke {
+  readonly message: Message
+  readonly withinMs: number
+}
+
 /** `null` = something else. */
-export function parseEvent(event: unknown): InvokeEvent | 'schedule' | null {
+export function parseEvent(event: unknown): Invoke | 'schedule' | null {
   if (z.safeParse(scheduleEvent, event).success) return 'schedule'
   const parsed = z.safeParse(invokeEvent, event)
-  return parsed.success ? parsed.data : null
+  return parsed.success ? invokeOf(parsed.data) : null
+}
+
+/** The table is there for looks: nobody sends them. */
+function invokeOf({ withinMs, ...sent }: z.output<typeof invokeEvent>): Invoke | null {
+  const message = parseMessage(sent)
+  return message === null || isLook(message.call) ? null : { message, withinMs }
 }

@@ -33,5 +33,4 @@ const areHeaders = (headers: unknown): boolean =>
   headers !== null &&
   Object.entries(headers).every(([name, value]) => HEADER_NAME.test(name) && isHeaderValue(value))
 
-const isHeaderValue = (value: unknown): boolean =>
-  fits(/^[^\r\n]*$/, value) && !value.includes('\0') && value.isWellFormed()
+const isHeaderValue = (value: unknown): boolean => fits(/^[^\p{Cs}\r\n\0]*$/u, value)

@@ -1,10 +1,11 @@
 /** The function that answers HTTP: function URL, or API Gateway's payload 2.0 on the stage `$default`. */
 import { handle } from 'hono/aws-lambda'
 import { createApp } from '../../src/app.ts'
-import type { AnsweringConfig } from '../../src/config/answering.ts'
+import type { LambdaHttpConfig } from '../../src/config/answering.ts'
 import { readAnswering } from '../../src/config/answering.ts'
+import { outcomeOf } from '../../src/config/outcome.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Env } from '../../src/config/names.ts'
 import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Audit } from '../../src/core/ports.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
@@ -13,13 +14,12 @@ import { readingAuthority } from '../../src/keyring/reader.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../node-shared/clock.ts'
 import { invokingAuthority } from './authority.ts'
-import { signedAws } from './aws.ts'
+import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
 import { isHttpEvent } from './http-event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
-import { toldSettings } from './settings.ts'
 
 /** The platform collects what is printed; there is nothing to wait for. */
 const audit: Audit = {
@@ -29,16 +29,17 @@ const audit: Audit = {
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 const invocation = new Invocation(systemClock)
 
-function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings }: AnsweringConfig, env: Env) {
+function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings }: LambdaHttpConfig, env: Env) {
   const aws = signedAws(env)
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
-  const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings)
-  return invokingAuthority(reading, { aws, syncFunction, leftMs })
+  const invoking = invokingAuthority({ aws, syncFunction, leftMs })
+  return readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
 }
 
 function build(env: Env) {
-  const { config, names } = toldSettings(env, readAnswering(env))
+  const { config, names, tell } = outcomeOf(readAnswering(env), awsProblems(env))
+  tell(console)
   if (config === null) return misconfigured(names)
   return createApp(config, {
     ...primitives,

@@ -2,27 +2,25 @@
 import { readFile } from 'node:fs/promises'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
-import type { Env } from '../../src/config/names.ts'
-import type { KeyringErrorCode } from '../../src/core/errors.ts'
-import { KeyringError, settle } from '../../src/core/errors.ts'
+import { outcomeOf } from '../../src/config/outcome.ts'
+import type { Env } from '../../src/config/setting.ts'
+import { refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority } from '../../src/core/ports.ts'
+import { toJson } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../node-shared/clock.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
-import { signedAws } from './aws.ts'
+import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
 import { parseEvent } from './event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { ENCRYPT_BOUND_MS, SYNC_BATCH } from './limits.ts'
-import type { InvokeEvent } from './messages.ts'
-import { sendReport, sendSealed } from './messages.ts'
-import { toldSettings } from './settings.ts'
 
 /** After the last word of Vault: for the record, the status and the lease, in milliseconds. */
 const WRITING_MS = 4000
@@ -37,7 +35,8 @@ const deployment = deploy(process.env)
 
 /** `null` = the settings are wrong. */
 function deploy(env: Env): Deployment | null {
-  const { config } = toldSettings(env, readSettings(env, 'lambda-sync'))
+  const { config, tell } = outcomeOf(readSettings(env, 'lambda-sync'), awsProblems(env))
+  tell(console)
   return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
 }
 
@@ -67,7 +66,8 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
   if (parsed === null) return refusal('ERR_REQUEST_INVALID', 'The event is neither of a schedule nor a call.')
   try {
-    return await (parsed === 'schedule' ? runDue(deployment) : carryOut(deployment, parsed))
+    if (parsed === 'schedule') return await runDue(deployment)
+    return toJson(await deployment.authority.call(parsed.message))
   } catch (error) {
     console.error(defectLine(error, context.awsRequestId))
     // oxlint-disable-next-line preserve-caught-error -- its text is foreign, and Lambda would print it
@@ -75,23 +75,8 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
   }
 }
 
-const refusal = (code: KeyringErrorCode, message: string) =>
-  settle(() => {
-    throw new KeyringError(code, message)
-  })
-
-async function carryOut({ authority }: Deployment, event: InvokeEvent) {
-  if (event.call === 'sync') return sendReport(await authority.sync(event.keyring, event.options))
-  if (event.call === 'change') return sendSealed(await authority.change(event.keyring, event.change))
-  return event.call === 'diagnose' ? authority.diagnose(event.keyring) : authority.syncIfDue(event.keyring)
-}
-
 /** What there is no time left for is due again in a minute. */
 async function runDue({ authority, keyrings }: Deployment): Promise<void> {
-  const inTime: KeyringAuthority = {
-    ...authority,
-    syncIfDue: async (keyring) =>
-      invocation.leftMs() < LEASED_WORK_MS + WRITING_MS ? { ok: true, value: 'not-due' } : authority.syncIfDue(keyring),
-  }
-  await runSchedule(inTime, keyrings, (line) => console.log(line))
+  const hasTime = () => invocation.leftMs() >= LEASED_WORK_MS + WRITING_MS
+  await runSchedule(authority, keyrings, (line) => console.log(line), hasTime)
 }

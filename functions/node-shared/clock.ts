@@ -1,7 +1,2 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Clock } from '../../src/core/ports.ts'
-
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
-}
+/** The machine's clock, under the name by which Node and Lambda know it. */
+export { systemClock } from '../../src/core/clock.ts'

@@ -1,19 +1,19 @@
-/** The way to a port, step by step, where there is Node: name, connection, TLS. Nothing of ours is sent. */
+/** Looks at the way to a port, step by step, where there is Node: name, connection, TLS. Nothing of ours is sent. */
 import { lookup } from 'node:dns/promises'
 import { connect as connectTcp } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import type { VaultSettings } from '../../src/config/config.ts'
-import type { KeyringError } from '../../src/core/errors.ts'
 import type { Finding, Probe } from '../../src/core/findings.ts'
 import type { Clock } from '../../src/core/ports.ts'
+import { failedCheck } from '../../src/vault/doctor/finding.ts'
 import { fromThrown } from '../../src/vault/wire/unreached.ts'
 import type { Credentials } from './tls-files.ts'
 import { readTls } from './tls-files.ts'
 
 const DAY_MS = 86_400_000
-/** A certificate with less is soon to be replaced. */
+/** A certificate that is good for less is soon to be replaced. */
 const SOON_DAYS = 14
 
 /** What is trusted and presented is read anew at each look. */
@@ -23,27 +23,18 @@ export function probeOf(vault: Pick<VaultSettings, 'address' | 'tls'> | null, cl
   const target = { host: url.host, path: '/', isTls: url.protocol === 'https:' }
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = Number(url.port || (target.isTls ? 443 : 80))
-  const failed = (check: Finding['check']) => (error: unknown) => asFinding(check, fromThrown(target, error).error)
+  const unreached = (check: Finding['check']) => (error: unknown) => failedCheck(check, fromThrown(target, error).error)
 
   return async (signal) => {
-    const name = await resolve(host).catch(failed('dns'))
+    const name = await resolve(host).catch(unreached('dns'))
     if (name.outcome === 'failed') return [name]
-    const tcp = await reach(host, port, signal).catch(failed('tcp'))
+    const tcp = await reach(host, port, signal).catch(unreached('tcp'))
     if (tcp.outcome === 'failed' || !target.isTls) return [name, tcp]
     const { credentials } = readTls(vault.tls, clock.now())
-    const tls = await agree({ host, port, servername: host, ...credentials }, signal, clock).catch(failed('tls'))
+    const tls = await agree({ host, port, servername: host, ...credentials }, signal, clock).catch(unreached('tls'))
     return [name, tcp, tls]
   }
 }
-
-const asFinding = (check: Finding['check'], { code, message: detail, remedy, facts }: KeyringError): Finding => ({
-  check,
-  outcome: 'failed',
-  detail,
-  code,
-  remedy,
-  facts,
-})
 
 async function resolve(host: string): Promise<Finding> {
   const addresses = await lookup(host, { all: true })

@@ -1,28 +1,9 @@
 /** The settings where there are files: those that Vault's TLS names are looked at too, and all problems are told at once. */
-import type { Parsed } from '../../src/config/config.ts'
-import { parseConfig, tlsOf } from '../../src/config/config.ts'
-import type { Env } from '../../src/config/names.ts'
-import { sourceOf } from '../../src/config/names.ts'
-import type { Runtime } from '../../src/config/settings.ts'
-import { SETTINGS } from '../../src/config/settings.ts'
-import type { TlsSetting } from './tls-files.ts'
+import type { Parsed } from '../../src/config/answering.ts'
+import type { Config } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import type { Env, Runtime } from '../../src/config/setting.ts'
 import { readTls } from './tls-files.ts'
 
-export function readSettings(env: Env, runtime: Exclude<Runtime, 'workers'>): Parsed {
-  const parsed = parseConfig(env, runtime)
-  const { problems, warnings } = readTls(tlsOf(env, runtime), Date.now())
-  const named = problems.map(({ name, message }) => ({ name: writtenAs(env, name), message }))
-  if (!parsed.ok) return { ok: false, problems: [...parsed.problems, ...named] }
-  return named.length > 0 ? { ok: false, problems: named } : { ...parsed, notices: [...parsed.notices, ...warnings] }
-}
-
-/** Of the login `cert`, whose certificate is the connection's. */
-const OF_LOGIN: Readonly<Record<string, string>> = {
-  KEYRING_VAULT_CLIENT_CERT: 'KEYRING_VAULT_CERT_AUTH_CERT',
-  KEYRING_VAULT_CLIENT_KEY: 'KEYRING_VAULT_CERT_AUTH_CERT_KEY',
-}
-
-function writtenAs(env: Env, name: TlsSetting): string {
-  const ofLogin = OF_LOGIN[name] ?? ''
-  return env[ofLogin] ? ofLogin : (sourceOf(env, name, SETTINGS[name]) ?? name)
-}
+export const readSettings = (env: Env, runtime: Exclude<Runtime, 'workers'>): Parsed<Config> =>
+  parseConfig(env, runtime, (tls) => readTls(tls, Date.now()))

@@ -1,19 +1,9 @@
-/** The files and texts of Vault's TLS: read, and checked to hold together. Nothing that was read is ever shown. */
+/** Reads the files and texts of Vault's TLS, and checks that they hold together. Nothing that was read is ever shown. */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { getCACertificates } from 'node:tls'
 import type { VaultTls } from '../../src/config/config.ts'
-
-const CA = 'KEYRING_VAULT_CACERT'
-const CERT = 'KEYRING_VAULT_CLIENT_CERT'
-const KEY = 'KEYRING_VAULT_CLIENT_KEY'
-
-export type TlsSetting = typeof CA | typeof CERT | typeof KEY
-
-interface Problem {
-  readonly name: TlsSetting
-  readonly message: string
-}
+import type { Problem } from '../../src/config/setting.ts'
 
 /** As `tls.connect` takes it. */
 export interface Credentials {
@@ -26,7 +16,7 @@ export interface Credentials {
 export interface TlsFiles {
   readonly credentials: Credentials
   readonly problems: readonly Problem[]
-  /** What works today and will not for ever. */
+  /** They tell what works today and will not for ever. */
   readonly warnings: readonly string[]
 }
 
@@ -36,7 +26,7 @@ export const isSpecial = ({ authorities, client, serverName }: VaultTls): boolea
 
 const isPem = (text: string): boolean => text.includes('-----BEGIN ')
 
-/** Another text when a file is another one: time of change, inode and size. A file that is not there is `-`. */
+/** A text that is another one when a file is: it has the time of change, inode and size. A file that is not there is `-`. */
 export function stampOf({ authorities, client }: VaultTls): string {
   const texts = [...(authorities ?? []), ...(client === null ? [] : [client.cert, client.key.reveal()])]
   return texts
@@ -49,9 +39,9 @@ export function stampOf({ authorities, client }: VaultTls): string {
 export function readTls(tls: VaultTls, now: number): TlsFiles {
   const reader = new Reader(now)
   const ca = tls.authorities?.flatMap((text) =>
-    text === 'system' ? systemAuthorities() : reader.certificates(CA, text),
+    text === 'system' ? systemAuthorities() : reader.certificates(tls.names.authorities, text),
   )
-  const client = tls.client === null ? {} : reader.client(tls.client.cert, tls.client.key.reveal())
+  const client = tls.client === null ? {} : reader.client(tls.client, tls.names)
   return {
     credentials: {
       ...(ca !== undefined && { ca }),
@@ -77,7 +67,7 @@ class Reader {
   }
 
   /** Each certificate of a bundle; [] = there was a problem. */
-  certificates(name: Problem['name'], text: string): string[] {
+  certificates(name: string, text: string): string[] {
     const pem = this.#pem(name, text)
     if (pem === null) return []
     const blocks = pem.match(BLOCK) ?? []
@@ -90,20 +80,20 @@ class Reader {
     return blocks
   }
 
-  client(certText: string, keyText: string): Pick<Credentials, 'cert' | 'key'> {
-    const blocks = this.certificates(CERT, certText)
-    const key = this.#pem(KEY, keyText)
+  client(client: NonNullable<VaultTls['client']>, names: VaultTls['names']): Pick<Credentials, 'cert' | 'key'> {
+    const blocks = this.certificates(names.cert, client.cert)
+    const key = this.#pem(names.key, client.key.reveal())
     const parsed = key === null ? null : parseKey(key)
-    if (key !== null && parsed === null) this.#problem(KEY, 'has no private key in PEM, or one with a passphrase')
+    if (key !== null && parsed === null) this.#problem(names.key, 'has no private key in PEM, or one with a passphrase')
     const [leaf] = blocks
     if (leaf === undefined || key === null || parsed === null) return {}
     if (!new X509Certificate(leaf).checkPrivateKey(parsed))
-      this.#problem(KEY, `does not belong to the first certificate of ${CERT}`)
+      this.#problem(names.key, `does not belong to the first certificate of ${names.cert}`)
     return { cert: blocks.join('\n'), key }
   }
 
   /** @returns `null` = there was a problem. */
-  #pem(name: Problem['name'], text: string): string | null {
+  #pem(name: string, text: string): string | null {
     if (isPem(text)) return text
     try {
       return readFileSync(text, 'utf8')
@@ -114,13 +104,13 @@ class Reader {
     }
   }
 
-  #checkDates(name: Problem['name'], { validFromDate, validToDate }: X509Certificate): void {
+  #checkDates(name: string, { validFromDate, validToDate }: X509Certificate): void {
     const [from, to] = [validFromDate, validToDate].map((date) => date.toISOString().slice(0, 10))
     if (validToDate.getTime() < this.#now) this.warnings.push(`${name} has a certificate that expired on ${to}.`)
     if (validFromDate.getTime() > this.#now) this.warnings.push(`${name} has a certificate that is valid from ${from}.`)
   }
 
-  #problem(name: Problem['name'], message: string): void {
+  #problem(name: string, message: string): void {
     this.problems.push({ name, message })
   }
 }

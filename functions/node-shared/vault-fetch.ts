@@ -10,12 +10,12 @@ import { isSpecial, readTls, stampOf } from './tls-files.ts'
 
 type Undici = Pick<typeof undici, 'Agent' | 'request'>
 
-/** Short: a function that was frozen finds its connections dead. */
+/** Connections are kept for a short time, because a function that was frozen finds its connections dead. */
 const KEEP_ALIVE_MS = 4000
 
 export interface VaultFetch {
   readonly fetch: Fetch
-  /** Waits for requests under way. */
+  /** Closes it, after the requests under way. */
   close(): Promise<void>
 }
 
@@ -42,7 +42,7 @@ class TlsClient {
     this.#tls = tls
   }
 
-  /** By `request`, which costs half of what undici's fetch does. (The runtime's own fetch takes no agent of another undici.) */
+  /** The request goes by undici's `request`, which costs half of what its fetch does. (The runtime's own fetch takes no agent of another undici.) */
   async fetch({ url, method, headers, signal, body: given }: Request): Promise<Response> {
     const { Agent, request } = (this.#undici ??= await import('undici'))
     const sent = given === null ? null : await new Response(given).text()
@@ -90,7 +90,7 @@ class TlsClient {
 const headersOf = (headers: Readonly<Record<string, string | string[] | undefined>>): [string, string][] =>
   Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((text): [string, string] => [name, text]))
 
-/** HTTP/1.1: over HTTP/2 a refused client certificate shows as a broken session. */
+/** The agent speaks HTTP/1.1, because over HTTP/2 a refused client certificate shows as a broken session. */
 const newAgent = (Agent: Undici['Agent'], { ca, ...rest }: Credentials): undici.Agent =>
   new Agent({
     connect: { ...rest, ...(ca !== undefined && { ca: [...ca] }), rejectUnauthorized: true },

@@ -1,9 +1,9 @@
 /** The Node composition: settings to ports to app, in one process. */
 import { hash as digest } from 'node:crypto'
 import { appendFile, readFile } from 'node:fs/promises'
-import { createApp, createAuthority, keyrings } from '../../src/app.ts'
-import type { ApiToken } from '../../src/auth/tokens.ts'
+import { createApp, createAuthority, openKeyrings } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
+import type { ApiToken } from '../../src/core/api-token.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../node-shared/clock.ts'
@@ -68,7 +68,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
   }
   return {
     app: createApp(config, ports),
-    keyring: keyrings(config, ports),
+    keyring: openKeyrings(config, ports),
     async close() {
       clearInterval(schedule)
       await vault.close()

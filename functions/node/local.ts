@@ -1,15 +1,17 @@
 /** The local default: what is missing in the settings is made and kept in `.edge-keyring/`. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Env } from '../../src/config/setting.ts'
+import { isSet } from '../../src/config/setting.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { newToken } from '../../src/auth/tokens.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
 
-export type Env = Readonly<Record<string, string | undefined>>
-
 /** In the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
+/** The admin token that was made for lack of another. */
+export const TOKEN_FILE = '.edge-keyring/token'
 const DEV_VAULT_PORT = 8200
 const DEV_TOKEN = 'root'
 
@@ -21,38 +23,41 @@ export interface Setup {
   readonly env: Env
   readonly database: string | null
   /** The file with the admin token; `null` = the settings have it. */
-  readonly tokenIn: string | null
+  readonly tokenIn: typeof TOKEN_FILE | null
 }
+
+/** The content of a file of the local folder: `made` for lack of it, or only `kept`. */
+type Keep = (path: string, make: () => string | Promise<string>) => string | undefined | Promise<string | undefined>
+
+export const isLocal = (env: Env): boolean => isLoopback(env['HOST'] || '127.0.0.1') && env['NODE_ENV'] !== 'production'
 
 /**
  * A deployment listens on more than loopback or says NODE_ENV=production; it gets nothing made up, so that what it lacks is
  * listed. A database that was used with the dev Vault is never opened with a real one.
  */
-export async function prepare(env: Env, options: { fresh: boolean }): Promise<Setup> {
-  const isLocal = isLoopback(env['HOST'] || '127.0.0.1') && env['NODE_ENV'] !== 'production'
-  if (!isLocal) return { isLocal, devVaultPort: null, env, database: env['KEYRING_DATABASE'] || null, tokenIn: null }
-  if (options.fresh) rmSync(LOCAL_FOLDER, { recursive: true, force: true })
-  mkdirSync(LOCAL_FOLDER, { recursive: true, mode: 0o700 })
+export async function prepare(env: Env, keep: Keep): Promise<Setup> {
+  if (!isLocal(env))
+    return { isLocal: false, devVaultPort: null, env, database: env['KEYRING_DATABASE'] || null, tokenIn: null }
   const devVaultPort = namesVault(env) ? null : Number(env['KEYRING_DEV_VAULT_PORT'] || DEV_VAULT_PORT)
   const database =
     env['KEYRING_DATABASE'] || join(LOCAL_FOLDER, devVaultPort === null ? 'keyring.sqlite' : 'dev-vault.sqlite')
-  const { secrets, tokenIn } = await localSecrets(env)
-  return { isLocal, devVaultPort, env: { ...env, ...vaultDefaults(env, devVaultPort), ...secrets }, database, tokenIn }
+  const { secrets, tokenIn } = await localSecrets(env, keep)
+  const settings = { ...env, ...vaultDefaults(env, devVaultPort), ...secrets }
+  return { isLocal: true, devVaultPort, env: settings, database, tokenIn }
 }
 
-async function localSecrets(env: Env): Promise<{ secrets: Record<string, string>; tokenIn: string | null }> {
-  const secrets: Record<string, string> = {}
-  if (!isSet(env, 'KEYRING_WRAPPING_KEYS'))
-    secrets['KEYRING_WRAPPING_KEYS'] = `local:${await kept(join(LOCAL_FOLDER, 'wrapping-key'), newWrappingKey)}`
+async function localSecrets(env: Env, keep: Keep): Promise<{ secrets: Env; tokenIn: Setup['tokenIn'] }> {
+  const secrets: Record<string, string | undefined> = {}
+  if (!isSet(env, 'KEYRING_WRAPPING_KEYS')) {
+    const key = await keep(join(LOCAL_FOLDER, 'wrapping-key'), newWrappingKey)
+    secrets['KEYRING_WRAPPING_KEYS'] = key && `local:${key}`
+  }
   if (isSet(env, 'KEYRING_API_TOKEN') || isSet(env, 'KEYRING_API_TOKENS')) return { secrets, tokenIn: null }
-  const tokenIn = join(LOCAL_FOLDER, 'token')
-  secrets['KEYRING_API_TOKEN'] = await kept(tokenIn, () => newToken(nodeHash))
-  return { secrets, tokenIn }
+  secrets['KEYRING_API_TOKEN'] = await keep(TOKEN_FILE, () => newToken(nodeHash))
+  return { secrets, tokenIn: TOKEN_FILE }
 }
 
 export const newWrappingKey = (): string => toBase64(crypto.getRandomValues(new Uint8Array(32)))
-
-const isSet = (env: Env, name: string): boolean => (env[name] ?? '') !== ''
 
 const namesVault = (env: Env): boolean =>
   Object.keys(env).some((name) => /^(KONG_)?KEYRING_VAULT_/.test(name) && isSet(env, name))
@@ -72,8 +77,11 @@ function vaultDefaults(env: Env, devVaultPort: number | null): Record<string, st
 }
 
 /** Made once, mode 600, and read from then on. */
-async function kept(path: string, make: () => string | Promise<string>): Promise<string> {
+export async function made(path: string, make: () => string | Promise<string>): Promise<string | undefined> {
   if (!existsSync(path)) writeFileSync(path, `${await make()}\n`, { mode: 0o600, flag: 'wx' })
   chmodSync(path, 0o600)
-  return readFileSync(path, 'utf8').trim()
+  return kept(path)
 }
+
+export const kept = (path: string): string | undefined =>
+  existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined

@@ -1,58 +1,62 @@
 /** `npm start`: the keyring on Node, with a dev Vault beside it when no Vault is configured. */
+import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { ServerType } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
+import { problemLines } from '../../src/config/outcome.ts'
+import type { Problem } from '../../src/config/setting.ts'
 import { settle } from '../../src/core/errors.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, prepare } from './local.ts'
+import { LOCAL_FOLDER, isLocal, made, prepare } from './local.ts'
 import type { Setup } from './local.ts'
-import { VERSION, header, line, lines, trouble } from './screen.ts'
+import type { Hold } from './running.ts'
+import { announced, holdFolder } from './running.ts'
+import type { Report } from './screen.ts'
+import { alreadyRunning, asJson, onScreen } from './screen.ts'
 
 const SEED_ID = '8zgITLQh'
 
+/** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
 export async function start(options: { fresh: boolean }): Promise<void> {
-  const setup = await prepare(process.env, options)
+  const hold = isLocal(process.env) ? (holdFolder() ?? refuseSecond()) : null
+  if (options.fresh) hold?.clear()
+  const setup = await prepare(process.env, made)
   const parsed = readSettings(setup.env, 'node')
-  if (!parsed.ok) return refuse(parsed.problems.map(({ name, message }) => `${name}: ${message}`))
-  const say = setup.isLocal ? (text: string) => console.log(text) : () => {}
-  say(header())
+  if (!parsed.ok) return refuse(parsed.problems)
+  const report = setup.isLocal ? onScreen(setup) : asJson
+  report.begun()
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
-  const closeVault = await startDevVault(setup, say)
-  await serveKeyring(parsed.config, setup, say, closeVault)
+  await serveKeyring(parsed.config, setup, hold, report)
 }
 
-async function serveKeyring(
-  config: Config,
-  setup: Setup,
-  say: (text: string) => void,
-  closeVault: () => Promise<void>,
-): Promise<void> {
-  if (setup.database === null) return refuse(['KEYRING_DATABASE: is required: the path of the SQLite file.'])
-  const instance = openInstance(config, {
-    database: setup.database,
-    auditFile: setup.isLocal ? `${LOCAL_FOLDER}/audit.log` : null,
+async function serveKeyring(config: Config, setup: Setup, hold: Hold | null, report: Report): Promise<void> {
+  const { database, isLocal, tokenIn: token } = setup
+  if (database === null)
+    return refuse([{ name: 'KEYRING_DATABASE', message: 'is required: the path of the SQLite file.' }])
+  const closeVault = await startDevVault(setup, report)
+  const instance = openInstance(config, { database, auditFile: isLocal ? `${LOCAL_FOLDER}/audit.log` : null })
+  const { server, address } = await listen(instance, config)
+  const url = urlOf(address)
+  hold?.announce({ url, pid: process.pid, store: database, token })
+  stopOnSignal(async () => {
+    hold?.announce(null)
+    server.close()
+    await instance.close()
+    await closeVault()
+    hold?.release()
   })
-  const { server, port } = await listen(instance, config)
-  stopOnSignal(server, instance, closeVault)
-  await firstSync(config, instance, say)
-  if (!setup.isLocal)
-    return console.error(
-      JSON.stringify({
-        time: new Date().toISOString(),
-        level: 'info',
-        listening: `${config.node.host}:${port}`,
-        version: VERSION,
-      }),
-    )
-  say(line('ok', 'listening', `http://${config.node.host}:${port}   admin token in ${setup.tokenIn ?? 'the settings'}`))
-  say(lines(setup, port, SEED_ID))
+  await syncEach(config, instance, report)
+  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, SEED_ID)
 }
 
-async function startDevVault({ devVaultPort: port }: Setup, say: (text: string) => void): Promise<() => Promise<void>> {
+const urlOf = ({ address, family, port }: AddressInfo): string =>
+  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+
+async function startDevVault({ devVaultPort: port }: Setup, report: Report): Promise<() => Promise<void>> {
   if (port === null) return async () => {}
   const { startDevVault: startVault } = await import('../dev-vault/server.ts')
   const { toBase64 } = await import('../../src/core/bytes.ts')
@@ -68,47 +72,36 @@ async function startDevVault({ devVaultPort: port }: Setup, say: (text: string) 
       `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${port + 1} npm start`,
     ),
   )
-  say(line('ok', 'dev Vault', `${vault.address}   a stand-in: never for real data`))
+  report.devVault(vault.address)
   return () => vault.close()
 }
 
-/** Serves first, so that a slow Vault holds nobody up. */
-async function firstSync({ vault }: Config, instance: Instance, say: (text: string) => void): Promise<void> {
-  const keyring = await instance.keyring('default')
-  const [secret] = vault?.secrets ?? []
-  const began = performance.now()
-  const synced = await settle(() => keyring.sync({ force: false, adopt: false, token: null }))
-  const took = Math.round(performance.now() - began)
-  const record = await settle(() => keyring.record())
-  const keys = record.ok ? (record.value?.keys ?? []) : []
-  if (synced.ok)
-    say(
-      line(
-        'ok',
-        'sync',
-        `${secret?.mount}/${secret?.path}: ${count(keys.length, 'key')}, ${count(synced.value.requests, 'request')} to Vault, ${took} ms`,
-      ),
+/** One keyring after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
+async function syncEach({ vault }: Config, instance: Instance, report: Report): Promise<void> {
+  for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
+    const began = performance.now()
+    const result = await settle(async () =>
+      (await instance.keyring(name)).sync({ force: false, adopt: false, token: null }),
     )
-  else if (say.length > 0) say(trouble('sync', synced.error))
-  say(activeLine(keys, record.ok ? record.value?.active : null))
+    const ms = Math.round(performance.now() - began)
+    const record = await settle(async () => (await instance.keyring(name)).record())
+    const { keys, active } = (record.ok ? record.value : null) ?? { keys: [], active: null }
+    report.synced({ keyring: name, source: `${mount}/${path}`, result, active, keys: keys.length, ms })
+  }
 }
 
-function activeLine(keys: readonly { readonly id: string }[], active: string | null | undefined): string {
-  const ids = keys.map(({ id }) => (id === active ? `${id} (active)` : id))
-  return line(active ? 'ok' : 'no', 'keyring', `default: ${ids.join(', ') || 'empty'}`)
+interface Listening {
+  readonly server: ServerType
+  readonly address: AddressInfo
 }
 
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
-
-function listen(instance: Instance, { node }: Config): Promise<{ server: ServerType; port: number }> {
-  return new Promise((resolve, reject) => {
-    const server = serve({ fetch: instance.app.fetch, hostname: node.host, port: node.port }, ({ port }) =>
-      resolve({ server, port }),
+function listen(instance: Instance, { node }: Config): Promise<Listening> {
+  return new Promise<Listening>((resolve, reject) => {
+    const server = serve({ fetch: instance.app.fetch, hostname: node.host, port: node.port }, (address) =>
+      resolve({ server, address }),
     )
     server.once('error', reject)
-  }).catch((error: unknown) =>
-    portTaken(error, node.port, `Use another: PORT=${node.port + 100} npm start`),
-  ) as Promise<{ server: ServerType; port: number }>
+  }).catch((error: unknown) => portTaken(error, node.port, `Use another: PORT=${node.port + 100} npm start`))
 }
 
 function portTaken(error: unknown, port: number, remedy: string): never {
@@ -119,19 +112,19 @@ function portTaken(error: unknown, port: number, remedy: string): never {
   throw error
 }
 
-function stopOnSignal(server: ServerType, instance: Instance, closeVault: () => Promise<void>): void {
-  const stop = async () => {
-    server.close()
-    await instance.close()
-    await closeVault()
-    process.exit(0)
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop())
+function stopOnSignal(close: () => Promise<void>): void {
+  const stop = () => void close().then(() => process.exit(0))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
 }
 
-function refuse(problems: readonly string[]): never {
+function refuseSecond(): never {
+  console.error(alreadyRunning(announced()))
+  process.exit(1)
+}
+
+function refuse(problems: readonly Problem[]): never {
   console.error('edge-keyring cannot start; these settings are missing or wrong (docs/settings.md):')
-  for (const problem of problems) console.error(`  ${problem}`)
+  for (const line of problemLines(problems)) console.error(line)
   process.exit(1)
 }
 

@@ -71,6 +71,9 @@ function openStore(path: string): SqliteStore {
 const SQLITE_BUSY = 5
 const PAUSE_MS = 10
 
+/** Another process has the lock. */
+export const isBusy = (error: unknown): boolean => (error as { errcode?: unknown }).errcode === SQLITE_BUSY
+
 /** The first switch to WAL needs the file alone, and does not wait for others by itself as statements do. */
 function patiently(work: () => void): void {
   const deadline = Date.now() + BUSY_MS
@@ -78,14 +81,14 @@ function patiently(work: () => void): void {
     try {
       return work()
     } catch (error) {
-      if ((error as { errcode?: unknown }).errcode !== SQLITE_BUSY || Date.now() > deadline) throw error
+      if (!isBusy(error) || Date.now() > deadline) throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS)
     }
   }
 }
 
 /** SQLite's and the system's errors by their code; their texts stay inside. */
-function guarded<T>(path: string, work: () => T): T {
+export function guarded<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (error) {

@@ -1,19 +1,7 @@
-/** What a caller may do: `action`, or `action:keyring`. `admin` allows everything. */
-export type Action =
-  | 'read'
-  | 'sync'
-  | 'push'
-  | 'rotate'
-  | 'remove'
-  | 'force'
-  | 'encrypt'
-  | 'decrypt'
-  | 'rewrap'
-  | 'export'
-  | 'diagnose'
-  | 'admin'
+/** Whether the grants of a caller cover an action. */
+import type { Action } from '../core/api-token.ts'
 
-/** `keyring` null = the action concerns no keyring. */
+/** @param keyring `null` = the action concerns none. */
 export function isGranted(grants: ReadonlySet<string>, action: Action, keyring: string | null): boolean {
   if (grants.has('admin') || grants.has(action)) return true
   return keyring !== null && (grants.has(`${action}:${keyring}`) || grants.has(`admin:${keyring}`))

@@ -1,26 +1,18 @@
-/** API tokens are kept as SHA-256 with a name, grants and an expiry. */
+/** API tokens: they are kept as SHA-256 with a name, grants and an expiry, and recognised by whoever presents one. */
+import type { ApiToken } from '../core/api-token.ts'
 import type { Awaitable } from '../core/awaitable.ts'
 import { equalText, fromHex, toBase64url } from '../core/bytes.ts'
 import type { Clock, Hash } from '../core/ports.ts'
-
-export interface ApiToken {
-  readonly name: string
-  /** 64 lower-case hex digits. */
-  readonly sha256: string
-  readonly grants: readonly string[]
-  /** Milliseconds since 1970; `null` = never. */
-  readonly expiresAt: number | null
-}
 
 export interface Caller {
   readonly name: string
   readonly grants: ReadonlySet<string>
 }
 
-/** `null` = no live token. Why is nobody's business on the wire. */
+/** `null` = there is no live token. Why not is nobody's business on the wire. */
 export type Authenticate = (presented: string | null) => Awaitable<Caller | null>
 
-/** A token that was right is remembered in memory, one for each configured hash: decision 4. */
+/** A token that was right is remembered in memory, one for each configured hash, and not hashed again (decision 4). */
 export function authenticator(hash: Hash, clock: Clock, tokens: readonly ApiToken[]): Authenticate {
   const known = tokens.map((token) => ({
     ...token,
@@ -56,7 +48,7 @@ export function presentedToken(headers: {
 
 const PREFIX = 'ek_'
 
-/** `ek_`, 256 random bits, and a checksum by which scanners know one: the first 4 bytes of SHA-256 of what stands before it. */
+/** A token is `ek_`, 256 random bits, and a checksum by which scanners know one: the first 4 bytes of SHA-256 of what stands before it. */
 export async function newToken(hash: Hash): Promise<string> {
   const body = PREFIX + toBase64url(crypto.getRandomValues(new Uint8Array(32)))
   const checksum = fromHex(await hash.sha256(body))

@@ -1,37 +1,17 @@
-/** The settings, parsed once. Every problem at once, by name and rule, never by value. */
-import * as z from 'zod/mini'
+/** The settings, parsed once: environment, texts, values, configuration. Every problem at once, by name and rule, never by value. */
 import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
+import type { AnsweringConfig, Parsed } from './answering.ts'
+import { OFF, answeringConfig, saysOff } from './answering.ts'
+import { entityNotices, unverified } from './foreign.ts'
+import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
-import type { Env, Problem } from './names.ts'
-import { differing, givenOf, misplaced, sourceOf, textsOf, unknownNames, unusedNotices } from './names.ts'
-import type { Settings } from './schema.ts'
-import { isPlainHttp, schemaFor } from './schema.ts'
-import type { Runtime } from './settings.ts'
-import { SETTINGS, TABLE } from './settings.ts'
-import { unverified } from './unverified.ts'
-import type { VaultConnection } from './vault-entity.ts'
-import type { Vaults } from './vaults.ts'
-import { certOnWorkers, readVaults } from './vaults.ts'
-
-export type { Problem } from './names.ts'
-
-export interface WrappingKeySetting {
-  readonly id: string
-  /** `null` = the wrapping key itself; else the key derived for that one keyring. */
-  readonly keyring: string | null
-  /** Canonical base64 of 32 bytes. */
-  readonly key: Secret
-}
-
-export interface ApiTokenSetting {
-  readonly name: string
-  /** 64 lower-case hex digits. */
-  readonly sha256: string
-  readonly grants: readonly string[]
-  /** Milliseconds since 1970; `null` = never. */
-  readonly expiresAt: number | null
-}
+import { readLogin } from './login.ts'
+import { LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
+import type { Env, Problem, Runtime, Texts } from './setting.ts'
+import { textsOf, valuesOf, wrongOf } from './setting.ts'
+import type { SettingName, Settings } from './settings.ts'
+import { ASKING, RULES, TABLE, TOKENS, isPlainHttp } from './settings.ts'
 
 interface SecretSetting {
   readonly keyring: string
@@ -48,6 +28,8 @@ export interface VaultTls {
   readonly client: { readonly cert: string; readonly key: Secret } | null
   /** `null` = the host of the address. */
   readonly serverName: string | null
+  /** The settings that they were written in, for people. */
+  readonly names: { readonly authorities: string; readonly cert: string; readonly key: string }
 }
 
 export interface VaultSettings {
@@ -67,20 +49,9 @@ export interface VaultSettings {
   readonly secrets: readonly SecretSetting[]
 }
 
-export interface Config {
+export interface Config extends AnsweringConfig {
   /** `null` where Vault is never asked. */
   readonly vault: VaultSettings | null
-  /** Kong's Vault entity, from KONG_VAULT_HCV_*; `null` = none of it is set. */
-  readonly hcv: VaultConnection | null
-  /** At least one; the first seals. */
-  readonly wrappingKeys: readonly WrappingKeySetting[]
-  readonly apiTokens: readonly ApiTokenSetting[]
-  /** Names, `default` first. */
-  readonly keyrings: readonly string[]
-  /** Milliseconds; `null` = never by itself. */
-  readonly syncPeriodMs: number | null
-  /** Since the record was sealed, in milliseconds. */
-  readonly maxRecordAgeMs: number
   readonly workers: { readonly locationHint: NonNullable<Settings['KEYRING_LOCATION_HINT']> | null }
   readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
   readonly node: {
@@ -91,64 +62,113 @@ export interface Config {
   }
 }
 
-/** `config` null = the keyring is off. */
-export type Parsed =
-  | { readonly ok: true; readonly config: Config | null; readonly notices: readonly string[] }
-  | { readonly ok: false; readonly problems: readonly Problem[] }
+/** Looks at the files that settings name, where there are files. */
+type LookAtFiles = (tls: VaultTls) => {
+  readonly problems: readonly Problem[]
+  readonly warnings: readonly string[]
+}
 
-const OFF = 'The keyring is off (KEYRING_ENABLED=off).'
 const PLAIN_HTTP =
   'WARNING: KEYRING_VAULT_HOST is plain http (KEYRING_VAULT_ALLOW_HTTP is on): anyone on the way can read the Vault token and every key. Use https.'
 
-export function parseConfig(env: Env, runtime: Runtime): Parsed {
-  const texts = textsOf(env, runtime)
-  const isOff = z.safeParse(SETTINGS.KEYRING_ENABLED.schema, texts['KEYRING_ENABLED']).data === false
-  const parsed = z.safeParse(schemaFor(runtime), texts)
-  const vaults = readVaults(env, runtime, isOff)
-  const problems = [
-    ...settingProblems(env, parsed.error?.issues ?? [], isOff),
-    ...vaults.problems,
-    ...certOnWorkers(env, runtime, vaults),
-    ...unknownNames(env),
-    ...misplaced(env, runtime),
-    ...unverified(env),
-  ]
+/** @param lookAtFiles its problems are told with all others, whatever else is wrong. */
+export function parseConfig(
+  env: Env,
+  runtime: Runtime,
+  lookAtFiles: LookAtFiles = () => ({ problems: [], warnings: [] }),
+): Parsed<Config> {
+  const written = writtenIn(env, runtime)
+  const read = readAll(written)
+  const files = lookAtFiles(read.tls)
+  const problems = [...read.problems, ...written.problems, ...files.problems]
   if (problems.length > 0) return { ok: false, problems }
-  if (isOff) return { ok: true, config: null, notices: [OFF, ...unusedNotices(env)] }
-  if (!parsed.success) throw new TypeError('A rule of the settings names no setting.')
-  const warnings = isPlainHttp(parsed.data) ? [PLAIN_HTTP] : []
-  const notices = [...warnings, ...vaults.notices, ...unusedNotices(env)]
-  return { ok: true, config: toConfig(parsed.data, vaults), notices }
+  const notices = [...read.notices, ...written.notices, ...files.warnings]
+  return { ok: true, config: read.isOff ? null : toConfig(read), notices }
 }
 
-/** In the table's order, under the names that were set. When the keyring is off nothing is missing. */
-function settingProblems(env: Env, issues: readonly z.core.$ZodIssue[], isOff: boolean): Problem[] {
-  return TABLE.flatMap(([setting, entry]) => {
-    const source = sourceOf(env, setting, entry)
-    if (isOff && source === undefined) return []
-    const wrong = issues.filter(({ path }) => path[0] === setting)
-    const named = wrong.map((issue) => ({ name: source ?? setting, message: messageOf(issue) }))
-    return [...differing(givenOf(env, setting, entry)), ...named]
-  })
+/** What the environment says: the texts of settings, and names that are none. */
+interface Written {
+  readonly env: Env
+  readonly runtime: Runtime
+  readonly texts: Texts
+  /** Of the keyring's own Vault. */
+  readonly login: Texts
+  readonly problems: readonly Problem[]
+  readonly notices: readonly string[]
 }
 
-/** Paths have list positions and field names of ours, never what the operator wrote. */
-function messageOf({ path, message }: z.core.$ZodIssue): string {
-  const where = path.slice(1).map((step) => (typeof step === 'number' ? `entry ${step + 1}` : String(step)))
-  return where.length === 0 ? message : `${where.join(', ')}: ${message}`
-}
-
-function toConfig(all: Settings, { login, hcv }: Vaults): Config {
+/** What is refused for its place is not read as a name of something else either. */
+function writtenIn(env: Env, runtime: Runtime): Written {
+  const away = misplaced(env, runtime)
+  const names = new Set(away.map(({ name }) => name))
+  const readable = Object.fromEntries(Object.entries(env).filter(([name]) => !names.has(name)))
   return {
-    vault: vaultSettings(all, login),
-    hcv,
-    keyrings: ['default', ...all.KEYRINGS.map(({ name }) => name)],
-    syncPeriodMs: all.KEYRING_SYNC_PERIOD === 0 ? null : all.KEYRING_SYNC_PERIOD * 1000,
-    maxRecordAgeMs: all.KEYRING_MAX_RECORD_AGE * 1000,
+    env,
+    runtime,
+    texts: textsOf(TABLE, readable, runtime),
+    login: textsOf(LOGIN, readable, runtime),
+    problems: [...unknownNames(env), ...away, ...unverified(env)],
+    notices: [...unusedNotices(env), ...entityNotices(env)],
+  }
+}
+
+/** The values of the settings, right where there are no problems. */
+interface Read {
+  readonly all: Settings
+  readonly login: ReadLogin
+  readonly tls: VaultTls
+  readonly isOff: boolean
+  readonly problems: readonly Problem[]
+  readonly notices: readonly string[]
+}
+
+function readAll(written: Written): Read {
+  const { texts, runtime } = written
+  const rules = runtime === 'lambda-sync' ? RULES : [...RULES, TOKENS]
+  const { values: all, problems } = valuesOf<Settings>(TABLE, texts, runtime, rules)
+  const isOff = saysOff(all)
+  const isAsking = ASKING.some((each) => each === runtime)
+  const login = isAsking ? readLogin({ ...written, rows: LOGIN, texts: written.login }, isOff) : NO_LOGIN
+  return {
+    all,
+    login,
+    tls: tlsOf(all, login.auth, written),
+    isOff,
+    problems: [...wrongOf(problems, isOff), ...login.problems, ...certOnWorkers(written, login.auth)],
+    notices: [...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []), ...login.notices],
+  }
+}
+
+const NO_LOGIN: ReadLogin = { auth: null, namespace: null, problems: [], notices: [] }
+
+/** On Workers the platform presents the certificate, by a binding. */
+function certOnWorkers({ runtime, texts }: Written, auth: LoginSettings | null): Problem[] {
+  if (runtime !== 'workers' || auth?.method !== 'cert') return []
+  if (texts.has('KEYRING_VAULT_VPC'))
+    return [
+      {
+        name: 'KEYRING_VAULT_VPC',
+        message:
+          'cannot be used with the login cert: Workers VPC presents no client certificate. Use approle or jwt, or bind KEYRING_VAULT_MTLS instead',
+      },
+    ]
+  if (texts.has('KEYRING_VAULT_MTLS')) return []
+  return [
+    {
+      name: 'KEYRING_VAULT_MTLS',
+      message:
+        'is required with the login cert: a binding of a client certificate (mtls_certificates in wrangler.toml)',
+    },
+  ]
+}
+
+function toConfig(read: Read): Config {
+  const { all } = read
+  return {
+    ...answeringConfig(all),
+    vault: vaultSettings(read),
     workers: { locationHint: all.KEYRING_LOCATION_HINT ?? null },
     lambda: { table: all.KEYRING_TABLE ?? null, syncFunction: all.KEYRING_SYNC_FUNCTION ?? null },
-    wrappingKeys: all.KEYRING_WRAPPING_KEYS,
-    apiTokens: all.KEYRING_API_TOKENS,
     node: {
       port: all.PORT,
       host: all.HOST,
@@ -158,18 +178,17 @@ function toConfig(all: Settings, { login, hcv }: Vaults): Config {
   }
 }
 
-function vaultSettings(all: Settings, login: ReadLogin | null): VaultSettings | null {
+function vaultSettings({ all, login, tls }: Read): VaultSettings | null {
   const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
-  const auth = login?.auth ?? null
-  if (url === undefined || mount === undefined || path === undefined || auth === null) return null
+  if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
   return {
     address: url.origin,
-    tls: tlsSettings(all, auth),
+    tls,
     headers: all.KEYRING_VAULT_HEADERS,
     namespace: all.KEYRING_VAULT_NAMESPACE,
-    loginNamespace: login?.namespace ?? all.KEYRING_VAULT_NAMESPACE,
+    loginNamespace: login.namespace ?? all.KEYRING_VAULT_NAMESPACE,
     timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
-    auth,
+    auth: login.auth,
     secrets: [
       { keyring: 'default', kv, mount, path },
       ...all.KEYRINGS.map((each) => ({
@@ -182,38 +201,23 @@ function vaultSettings(all: Settings, login: ReadLogin | null): VaultSettings | 
   }
 }
 
-const TLS_SETTINGS = [
-  'KEYRING_VAULT_CACERT',
-  'KEYRING_VAULT_CLIENT_CERT',
-  'KEYRING_VAULT_CLIENT_KEY',
-  'KEYRING_VAULT_TLS_SERVER_NAME',
-] as const
-type TlsSettings = Partial<Pick<Settings, (typeof TLS_SETTINGS)[number]>>
-
-/** Alone, whatever is wrong elsewhere; what is itself wrong counts as not set. */
-export function tlsOf(env: Env, runtime: Runtime): VaultTls {
-  const texts = textsOf(env, runtime)
-  return tlsSettings(
-    Object.fromEntries(TLS_SETTINGS.map((name) => [name, z.safeParse(SETTINGS[name].schema, texts[name]).data])),
-    readVaults(env, runtime, false).login?.auth ?? null,
-  )
-}
-
-function tlsSettings(all: TlsSettings, auth: LoginSettings | null): VaultTls {
+/** The connection presents the certificate of the login `cert`. What is itself wrong counts as not set. */
+function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, login }: Written): VaultTls {
   const { KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key } = all
-  const client = cert === undefined || key === undefined ? null : { cert, key }
+  const own = cert === undefined || key === undefined ? null : { cert, key }
+  const ofLogin = auth?.method === 'cert' ? auth.certificate : null
+  const nameOf = (name: SettingName, option: LoginOption | null) =>
+    (option !== null && ofLogin !== null ? login.get(option) : texts.get(name))?.[0]?.name ?? name
   return {
     authorities: all.KEYRING_VAULT_CACERT ?? null,
-    client: ofLogin(auth) ?? client,
+    client: ofLogin === null ? own : { cert: textOf(ofLogin.cert).reveal(), key: textOf(ofLogin.key) },
     serverName: all.KEYRING_VAULT_TLS_SERVER_NAME ?? null,
+    names: {
+      authorities: nameOf('KEYRING_VAULT_CACERT', null),
+      cert: nameOf('KEYRING_VAULT_CLIENT_CERT', 'cert_auth_cert'),
+      key: nameOf('KEYRING_VAULT_CLIENT_KEY', 'cert_auth_cert_key'),
+    },
   }
-}
-
-/** That of the login `cert`: the connection presents it. */
-function ofLogin(auth: LoginSettings | null): VaultTls['client'] {
-  if (auth?.method !== 'cert' || auth.certificate === null) return null
-  const { cert, key } = auth.certificate
-  return { cert: textOf(cert).reveal(), key: textOf(key) }
 }
 
 const textOf = (source: CredentialSource): Secret => ('file' in source ? new Secret(source.file) : source)

@@ -1,15 +1,13 @@
-/** The login of one Vault, in whatever spelling: what is missing, what does not fit together, what is not used. */
+/** The login of one Vault: what is missing, what does not fit together, what is not used. It may stand under any prefix. */
 import type { LoginSettings } from '../core/login-settings.ts'
-import type { Checks, LoginValues } from './login-checks.ts'
-import { JWT_SOURCES, checkOneOf } from './login-checks.ts'
-import { METHODS } from './login-methods.ts'
-import type { LoginOption } from './login-options.ts'
-import { LOGIN_OPTIONS } from './login-options.ts'
-import type { Env, Given, Problem } from './names.ts'
-import { isOurs } from './names.ts'
-import type { Spelling } from './options.ts'
-import { readOptions } from './options.ts'
-import type { Runtime } from './settings.ts'
+import { isOfClient } from './login-jwt.ts'
+import type { Checks } from './login-method.ts'
+import type { LoginTable } from './login-methods.ts'
+import { LOGIN_OPTIONS, METHODS, methodsWith } from './login-methods.ts'
+import type { Env, Problem, Row, Runtime, Texts, Values } from './setting.ts'
+import { rowsOf, valuesOf } from './setting.ts'
+
+type MethodName = LoginSettings['method']
 
 export interface ReadLogin {
   /** `null` when there are problems. */
@@ -20,74 +18,70 @@ export interface ReadLogin {
   readonly notices: readonly string[]
 }
 
-/** @param isOff nothing is required, but what is set must be right. */
-export function readLogin(spelling: Spelling, env: Env, runtime: Runtime, isOff = false): ReadLogin {
-  const { values, problems } = readOptions(LOGIN_OPTIONS, spelling)
-  const namespace = values.login_namespace ?? null
-  // What is wrong is no name of a method, whatever the type says.
-  const method = isOff || !Object.hasOwn(METHODS, values.auth_method ?? '') ? null : methodOf(values, spelling)
-  if (method === null) return { auth: null, namespace, problems, notices: [] }
-  const found: Problem[] = []
-  const checks = checksOf(spelling, env, runtime, found)
-  check(method, values, checks)
-  const all = [...problems, ...found]
-  const auth = all.length === 0 ? METHODS[method].build(values, checks) : null
-  return { auth, namespace, problems: all, notices: [...unused(method, spelling), ...warnings(auth, checks)] }
+/** @param prefix before the options' names in capitals, such as `KEYRING_VAULT_`. */
+export const loginRows = (prefix: string, only: readonly Runtime[]): readonly Row[] =>
+  rowsOf(LOGIN_OPTIONS, (option) => prefix + option.toUpperCase()).map(([name, setting, key]) => [
+    name,
+    { ...setting, only },
+    key,
+  ])
+
+/** The login as it is written, and where. */
+export interface WrittenLogin {
+  readonly rows: readonly Row[]
+  readonly texts: Texts
+  readonly env: Env
+  readonly runtime: Runtime
 }
 
-const OPTIONS = Object.keys(LOGIN_OPTIONS) as LoginOption[]
-const isGiven = (spelling: Spelling, option: LoginOption): boolean => spelling.given(option).length > 0
+/**
+ * What is set must be right, but for names of others that this login does not use.
+ * @param isOff nothing is required.
+ */
+export function readLogin(written: WrittenLogin, isOff: boolean): ReadLogin {
+  const { rows, texts, runtime } = written
+  const { values, problems } = valuesOf<Values<LoginTable>>(rows, texts, runtime)
+  const method = isOff ? null : methodOf(values, texts)
+  const isUsed = (option: string) => method !== null && Object.hasOwn(METHODS[method].options, option)
+  const ofOthers = new Set(rows.flatMap(([, { fallbacks = [] }]) => fallbacks))
+  const found = problems
+    .filter(({ key, name, isMissing }) => isUsed(key) || (!isMissing && !ofOthers.has(name)))
+    .map(({ name, message }): Problem => ({ name, message }))
+  const base = { problems: found, namespace: values.login_namespace ?? null }
+  if (method === null) return { ...base, auth: null, notices: [] }
+  const checks = checksOf(written, found)
+  const { check, build } = METHODS[method]
+  check?.(checks, values)
+  const auth = found.length === 0 ? build(values, checks) : null
+  return { ...base, auth, notices: [...unused(method, written), ...warnings(auth, checks)] }
+}
 
 /** `jwt` with a client of an identity provider is `oauth2`: Kong's settings have the one word, its how-to the other. */
-function methodOf({ auth_method: method }: LoginValues, spelling: Spelling): LoginSettings['method'] {
-  const hasJwt = JWT_SOURCES.some((option) => isGiven(spelling, option))
-  const hasClient = isGiven(spelling, 'oauth2_client_id') || isGiven(spelling, 'oauth2_token_endpoint')
-  return method === 'jwt' && hasClient && !hasJwt ? 'oauth2' : method
+function methodOf({ auth_method: method }: Partial<Values<LoginTable>>, texts: Texts): MethodName | null {
+  return method === 'jwt' && isOfClient((option) => texts.has(option)) ? 'oauth2' : (method ?? null)
 }
 
-function checksOf(spelling: Spelling, env: Env, runtime: Runtime, found: Problem[]): Checks {
-  const written = (option: LoginOption) => spelling.given(option)[0]?.name ?? spelling.nameOf(option)
+function checksOf({ rows, texts, env, runtime }: WrittenLogin, found: Problem[]): Checks {
+  const names = new Map(rows.map(([name, , key]) => [key, name]))
+  const nameOf = (option: string) => names.get(option) ?? option
   return {
     env,
     runtime,
     hasFiles: runtime !== 'workers',
-    nameOf: (option) => spelling.nameOf(option),
-    isGiven: (option) => isGiven(spelling, option),
-    complain: (option, message) => found.push({ name: written(option), message }),
+    nameOf,
+    isGiven: (option) => texts.has(option),
+    complain: (option, message) => found.push({ name: texts.get(option)?.[0]?.name ?? nameOf(option), message }),
   }
-}
-
-function check(method: LoginSettings['method'], values: LoginValues, checks: Checks): void {
-  const { required, sources, check } = METHODS[method]
-  for (const [option, what] of Object.entries(required) as [LoginOption, string][]) {
-    if (!checks.isGiven(option)) checks.complain(option, `is required: ${what}`)
-  }
-  for (const source of sources) {
-    if (source.instead === undefined || !checks.isGiven(source.instead)) checkSource(source, checks)
-  }
-  check(checks, values)
-}
-
-type Source = (typeof METHODS)[LoginSettings['method']]['sources'][number]
-
-function checkSource({ value, file, what, usual }: Source, checks: Checks): void {
-  const { hasFiles, isGiven, nameOf, complain } = checks
-  if (!hasFiles) {
-    if (isGiven(file)) complain(file, `cannot be used on Workers, which have no files: set ${nameOf(value)}`)
-    else if (!isGiven(value)) complain(value, `is required: ${what}`)
-  } else if (usual === undefined || isGiven(value)) checkOneOf(value, file, what, checks)
 }
 
 /** Only of what an operator wrote for us: VAULT_TOKEN may be there for others. */
-function unused(method: LoginSettings['method'], spelling: Spelling): string[] {
-  const others = OPTIONS.filter((option) => {
-    const { by } = LOGIN_OPTIONS[option] as { by?: readonly string[] }
-    return by !== undefined && !by.includes(method)
+function unused(method: MethodName, { rows, texts }: WrittenLogin): string[] {
+  return rows.flatMap(([, { fallbacks = [] }, key]) => {
+    const users = methodsWith(key)
+    const own = (texts.get(key) ?? []).filter(({ name }) => !fallbacks.includes(name))
+    if (users.length === 0 || users.includes(method)) return []
+    return own.map(({ name }) => `${name} is not used here: the login is ${method}.`)
   })
-  const given = others.flatMap((option): readonly Given[] => spelling.given(option))
-  return given
-    .filter(({ name }) => isOurs(name) || spelling.isEntity)
-    .map(({ name }) => `${name} is not used here: the login is ${method}.`)
 }
 
 function warnings(auth: LoginSettings | null, { nameOf }: Checks): string[] {

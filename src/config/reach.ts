@@ -1,40 +1,39 @@
-/** How Vault is reached: what is trusted, what is presented, what is sent along. Files are read by the platform, not here. */
+/** Schemas of how Vault is reached: where, what is trusted, what is presented, what is sent along. Files are read by the platform. */
 import * as z from 'zod/mini'
 import { Secret } from '../core/secret.ts'
-import { jsonText } from './values.ts'
+import { textsInJson } from './values.ts'
+
+/** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
+const isAddress = (text: string): boolean => /^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) && URL.canParse(text)
+
+export const vaultAddress = () =>
+  z.pipe(
+    z.string().check(z.refine(isAddress, 'must be https://<host>[:port], without user, path, query or fragment')),
+    z.transform((text) => new URL(text)),
+  )
+
+const FILE_OR_PEM = 'must be PEM, or the path of a PEM file'
 
 /** PEM, or the path of a file with it. */
-const isFileOrPem = (text: string): boolean => text.includes('-----BEGIN ') || /^\P{Cc}+$/u.test(text)
-const FILE_OR_PEM = 'must be PEM, or the path of a PEM file'
-const fileOrPem = z.string().check(z.trim(), z.refine(isFileOrPem, FILE_OR_PEM))
+export const fileOrPem = () =>
+  z.string().check(
+    z.trim(),
+    z.refine((text) => text.includes('-----BEGIN ') || /^\P{Cc}+$/u.test(text), FILE_OR_PEM),
+  )
 
 /** One or more, separated by commas; `system` = those of the runtime and of the operating system. */
-export const authorities = z.optional(
+export const authorities = () =>
   z.pipe(
     z.pipe(
       z.string(),
       z.transform((text) => text.split(',').map((part) => part.trim())),
     ),
-    z.array(fileOrPem.check(z.minLength(1, FILE_OR_PEM))),
-  ),
-)
-
-export const clientCertificate = z.optional(fileOrPem)
-
-export const clientKey = z.optional(
-  z.pipe(
-    fileOrPem,
-    z.transform((text) => new Secret(text)),
-  ),
-)
-
-export const serverName = z.optional(z.string().check(z.regex(/^[A-Za-z0-9._-]{1,253}$/, 'must be a host name')))
+    z.array(fileOrPem()),
+  )
 
 /** Bindings are objects; `settingsOf` in functions/cloudflare gives this text for one. */
 export const BINDING = '[binding]'
-export const binding = (kind: string) => z.optional(z.literal(BINDING, `must be a binding (${kind} in wrangler.toml)`))
-
-export const kvVersion = z.enum(['v1', 'v2'], 'must be v1 or v2')
+export const binding = (kind: string) => z.literal(BINDING, `must be a binding (${kind} in wrangler.toml)`)
 
 const HEADERS = 'must be a JSON object of header names and texts'
 const NAME = 'must not have a header that Vault, the connection or the body has already, or a name that is none'
@@ -45,19 +44,10 @@ const TAKEN =
   /^(x-vault-.*|authorization|accept|cookie|host|connection|content-.*|expect|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|via)$/i
 const isFree = (name: string): boolean => /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name) && !TAKEN.test(name)
 
-const headerMap = z.record(
-  z.string(),
-  z.string(HEADERS).check(z.regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/, VALUE)),
-  HEADERS,
-)
-/** Problems name no header: what was written may be anything. */
-const anonymous = z.transform((given: unknown, { issues }): Readonly<Record<string, Secret>> => {
-  const parsed = z.safeParse(headerMap, given)
-  const names = Object.keys(parsed.data ?? {})
-  if (parsed.success && names.every(isFree))
-    return Object.fromEntries(names.map((name) => [name, new Secret(parsed.data[name] ?? '')]))
-  issues.push({ code: 'custom', message: parsed.error?.issues[0]?.message ?? NAME, input: null })
-  return z.NEVER
-})
-
-export const headers = z.pipe(z.pipe(z.string(), jsonText(HEADERS)), anonymous)
+export const headers = () =>
+  z.pipe(
+    textsInJson(HEADERS, (name, value) =>
+      /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value) ? isFree(name) || NAME : VALUE,
+    ),
+    z.transform((all) => Object.fromEntries(Object.entries(all).map(([name, value]) => [name, new Secret(value)]))),
+  )

@@ -1,9 +1,9 @@
 /** Schemas of single values. Their messages say what to write and never quote what was written. */
 import * as z from 'zod/mini'
+import { isLoopback } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
-import { FUNCTION_NAME, ON_OFF, TABLE_NAME, isOn, isWholeNumber } from './plain.ts'
 
-const required = (what: string) => z.string(`is required: ${what}`)
+const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
 
 /** Compares entries of a list only when each of them is right. */
 export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string) =>
@@ -12,37 +12,75 @@ export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string
     when: ({ value, issues }) => Array.isArray(value) && issues.every(({ path = [] }) => path.length === 0),
   })
 
-const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
+/** Of any JSON; `message` when it does not parse. */
+export const jsonText = (message: string) =>
+  z.pipe(
+    z.string(),
+    z.transform((text: string, { issues }): unknown => {
+      try {
+        return JSON.parse(text)
+      } catch {
+        issues.push({ code: 'custom', message, input: null })
+        return z.NEVER
+      }
+    }),
+  )
 
-export const toSecret = z.transform((text: string) => new Secret(text))
+/** An object of texts. Problems name no field: what was written may be anything. */
+export const textsInJson = (message: string, isRight: (field: string, text: string) => string | true) =>
+  z.pipe(
+    jsonText(message),
+    z.transform((given: unknown, { issues }): Readonly<Record<string, string>> => {
+      const fields = typeof given === 'object' && given !== null && !Array.isArray(given) ? Object.entries(given) : null
+      const all = fields?.map(([field, text]) => (typeof text === 'string' ? isRight(field, text) : message)) ?? [
+        message,
+      ]
+      const wrong = all.find((each) => each !== true)
+      if (wrong === undefined) return Object.fromEntries(fields ?? [])
+      issues.push({ code: 'custom', message: wrong, input: null })
+      return z.NEVER
+    }),
+  )
 
-export const onOff = z.pipe(z.string().check(z.regex(ON_OFF, 'must be on or off')), z.transform(isOn))
+export const secretText = (text: z.ZodMiniType<string, string>) => z.pipe(text, toSecret())
 
-export function wholeNumber(least: number, most: number) {
-  const isInside = (text: string) => isWholeNumber(text, least, most)
-  const digits = z.string().check(follows(isInside, `must be a whole number from ${least} to ${most}`))
-  return z.pipe(digits, z.transform(Number))
-}
+export const toSecret = () => z.transform((text: string) => new Secret(text))
 
-export const strategy = z.literal('vault', 'must be vault: only the vault strategy exists so far')
+export const onOff = () =>
+  z.pipe(
+    z.string().check(z.regex(/^(?:on|off|true|false)$/i, 'must be on or off')),
+    z.transform((text) => /^(?:on|true)$/i.test(text)),
+  )
 
-/** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
-const isAddress = (text: string): boolean => /^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) && URL.canParse(text)
+export const wholeNumber = (least: number, most: number) =>
+  z.pipe(
+    z
+      .string()
+      .check(
+        follows(
+          (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
+          `must be a whole number from ${least} to ${most}`,
+        ),
+      ),
+    z.transform(Number),
+  )
 
-export const vaultAddress = z.pipe(
-  required('the address of Vault, such as https://vault.example:8200').check(
-    follows(isAddress, 'must be https://<host>[:port], without user, path, query or fragment'),
-  ),
-  z.transform((text) => new URL(text)),
-)
+/** One of these words. */
+export const oneOf = <const Words extends readonly string[]>(
+  words: Words,
+  message = `must be one of ${words.join(', ')}`,
+) => z.enum(words, message)
 
-export const SEGMENTS =
+export const matching = (pattern: RegExp, message: string) => z.string().check(z.regex(pattern, message))
+export const trimmed = (pattern: RegExp, message: string) => z.string().check(z.trim(), z.regex(pattern, message))
+
+const SEGMENTS =
   'must be segments between single slashes: no empty, "." or ".." segment, backslash or control character, also not percent-encoded'
 
 /** An encoded `.`, `/`, `\` or control character: somebody means what the plain one would do. */
 const ENCODED = /%(?:2[ef]|5c|[01][\da-f]|7f)/i
 
-export function hasPlainSegments(path: string): boolean {
+function hasPlainSegments(path: string): boolean {
   const segments = path.split('/')
   return (
     !segments.some((segment) => ['', '.', '..'].includes(segment)) &&
@@ -51,60 +89,75 @@ export function hasPlainSegments(path: string): boolean {
   )
 }
 
-export const vaultPath = (what: string) =>
-  required(what).check(
+/** @param missing what is said of no text at all, in a list. */
+export const vaultPath = (missing?: string) =>
+  z.string(missing).check(
     z.overwrite((path) => path.replace(/^\//, '').replace(/\/$/, '')),
     follows(hasPlainSegments, SEGMENTS),
   )
 
-export const namespace = z.string().check(
-  z.overwrite((path) => path.replace(/^\/+|\/+$/g, '')),
-  z.regex(/^[\x21-\x7e]*$/, 'must be printable ASCII without spaces'),
-  follows((path) => path === '' || hasPlainSegments(path), SEGMENTS),
-)
+export const namespace = () =>
+  z.string().check(
+    z.overwrite((path) => path.replace(/^\/+|\/+$/g, '')),
+    z.regex(/^[\x21-\x7e]*$/, 'must be printable ASCII without spaces'),
+    follows((path) => path === '' || hasPlainSegments(path), SEGMENTS),
+  )
 
-export const PRINTABLE = /^[\x21-\x7e]+$/
+export const mount = () =>
+  z.string().check(
+    z.overwrite((text) => text.trim().replace(/^\/|\/$/g, '')),
+    follows(hasPlainSegments, SEGMENTS),
+  )
 
-export const apiToken = z.optional(
-  z.pipe(
-    z
-      .string()
-      .check(
-        z.regex(PRINTABLE, 'must be printable ASCII without spaces'),
-        z.minLength(8, 'must have 8 characters or more, and 32 or more when HOST is not loopback'),
-      ),
-    toSecret,
-  ),
-)
+/** Kong's form is `/v1/auth/<mount>/login`. */
+export const loginPathMount = () =>
+  z.string().check(
+    z.overwrite((text) => text.trim().replace(/^\/?(?:v1\/)?(?:auth\/)?|(?:\/login)?\/?$/g, '')),
+    follows(hasPlainSegments, SEGMENTS),
+  )
+
+export const kvVersion = () => oneOf(['v1', 'v2'], 'must be v1 or v2')
+
+const PRINTABLE = /^[\x21-\x7e]+$/
+const NOT_PRINTABLE = 'must be printable ASCII without spaces'
+
+export const apiToken = () =>
+  secretText(
+    matching(PRINTABLE, NOT_PRINTABLE).check(
+      z.minLength(8, 'must have 8 characters or more, and 32 or more when HOST is not loopback'),
+    ),
+  )
 
 /** Without the brackets that a URL would need. */
-export const host = z.string().check(
-  z.overwrite((text) => text.replace(/^\[(.*)\]$/, '$1')),
-  z.regex(/^[A-Za-z0-9.:%_-]+$/, 'must be a host name or an IP address'),
-)
+export const host = () =>
+  z.string().check(
+    z.overwrite((text) => text.replace(/^\[(.*)\]$/, '$1')),
+    z.regex(/^[A-Za-z0-9.:%_-]+$/, 'must be a host name or an IP address'),
+  )
 
-export const file = z.optional(z.string().check(z.regex(/^\P{Cc}+$/u, 'must be a path without control characters')))
+export const path = () => matching(/^\P{Cc}+$/u, 'must be a path without control characters')
 
-export const tableName = z.optional(
-  z.string().check(z.regex(TABLE_NAME, 'must be the name of a DynamoDB table, 3 to 255 characters')),
-)
+export const line = () => trimmed(/^\P{Cc}+$/u, 'must be a text without control characters')
 
-export const functionName = z.optional(
-  z.string().check(z.regex(FUNCTION_NAME, 'must be the name of a Lambda function')),
-)
+/** Of any characters: a password is not a header. */
+export const secretLine = () => secretText(line())
 
-/** Of a Durable Object: https://developers.cloudflare.com/durable-objects/reference/data-location/. */
-const LOCATIONS = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const
+export const credential = () => secretText(trimmed(PRINTABLE, NOT_PRINTABLE))
 
-export const locationHint = z.optional(z.enum(LOCATIONS, `must be one of ${LOCATIONS.join(', ')}`))
+export const words = () =>
+  z.pipe(
+    line(),
+    z.transform((text) => text.split(/[\s,]+/).filter((word) => word !== '')),
+  )
 
-/** JSON in a setting; `message` when it does not parse. */
-export const jsonText = (message: string) =>
-  z.transform((text: string, { issues }): unknown => {
-    try {
-      return JSON.parse(text)
-    } catch {
-      issues.push({ code: 'custom', message, input: null })
-      return z.NEVER
-    }
-  })
+function isSafe(text: string): boolean {
+  if (!/^https?:\/\/[^\s?#@\\]+$/i.test(text) || !URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return protocol === 'https:' || isLoopback(hostname)
+}
+
+/** As written: an issuer is compared to the letter. */
+export const safeUrl = () =>
+  z
+    .string()
+    .check(z.trim(), follows(isSafe, 'must be an https URL (http on loopback alone) without user, query or fragment'))

@@ -1,4 +1,4 @@
-/** Bodies from elsewhere: never longer than wanted, never trusted to parse. */
+/** Bodies that come from elsewhere: none is read further than wanted, and none is trusted to parse. */
 import { concat, decodeUtf8 } from './bytes.ts'
 
 /** `undefined` = not JSON. */
@@ -10,7 +10,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** '' = not UTF-8. `null` = longer than `most` bytes; the rest is not read. */
+/** The body as text. '' = it is not UTF-8. `null` = it is longer than `most` bytes, and the rest was not read. */
 export async function readText(response: Response, most: number): Promise<string | null> {
   const chunks: Uint8Array[] = []
   let size = 0

@@ -1,13 +1,14 @@
+/** Bytes and the texts that stand for them: UTF-8, base64, base64url and hex, each decoded only from what its encoder emits. */
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
-/** UTF-8. The caller has checked `isWellFormed()` where a lone surrogate would matter. */
+/** Encodes as UTF-8. The caller has checked `isWellFormed()` where a lone surrogate would matter. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- it changes the type that Workers declare
 export const utf8 = (text: string): Bytes => encoder.encode(text) as Bytes
 
-/** Fatal, and keeps a byte order mark. `null` = not UTF-8. */
+/** Decodes UTF-8 as it is: a byte order mark stays. `null` = the bytes are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | null {
   try {
     return decoder.decode(bytes)
@@ -26,7 +27,7 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return whole
 }
 
-/** Numbers go in big-endian. */
+/** Four bytes, big-endian. */
 export function u32(value: number): Bytes {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setUint32(0, value)
@@ -35,7 +36,7 @@ export function u32(value: number): Bytes {
 
 const CHUNK = 0x8000
 
-/** RFC 4648 section 4, padded. */
+/** Base64 of RFC 4648 section 4, with padding. */
 export function toBase64(bytes: Uint8Array): string {
   let binary = ''
   for (let start = 0; start < bytes.length; start += CHUNK) {
@@ -50,12 +51,12 @@ export function fromBase64(text: string): Bytes | null {
   return bytes !== null && toBase64(bytes) === text ? bytes : null
 }
 
-/** Newer than what Node 24 has; Workers have it, in a quarter of the time. */
+/** A method that Node 24 does not have yet; on Workers it takes a quarter of the time. */
 interface Native {
   toBase64?(options: { alphabet: 'base64url'; omitPadding: true }): string
 }
 
-/** RFC 4648 section 5, without padding. */
+/** Base64url of RFC 4648 section 5, without padding. */
 export const toBase64url = (bytes: Uint8Array): string =>
   (bytes as Native).toBase64?.({ alphabet: 'base64url', omitPadding: true }) ??
   toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
@@ -84,7 +85,7 @@ export const toHex = (bytes: Uint8Array): string =>
 export const fromHex = (hex: string): Bytes =>
   Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 
-/** In time that does not depend on where two texts of one length differ. */
+/** Compares in a time that does not depend on where two texts of one length differ. */
 export function equalText(a: string, b: string): boolean {
   let difference = a.length ^ b.length
   for (let index = 0; index < a.length; index += 1) difference |= a.charCodeAt(index) ^ b.charCodeAt(index)

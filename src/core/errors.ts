@@ -1,4 +1,7 @@
-/** Stable codes; part of the public contract. Each has a remedy here, a status in `http/problem.ts` and a row in `docs/errors.md`. Add freely, never rename. */
+/**
+ * The errors of the product. The codes are stable and part of the public contract: each has a remedy here, a status in
+ * `http/problem.ts` and a row in `docs/errors.md`. New ones may be added freely; none is ever renamed.
+ */
 import type { Awaitable } from './awaitable.ts'
 
 export const REMEDIES = {
@@ -128,8 +131,8 @@ export type KeyringErrorCode = keyof typeof REMEDIES
 export type Facts = Readonly<Record<string, string | number>>
 
 /**
- * What a caller or operator can meet. `message`, `remedy` and `facts` are public: they never hold a token, key, secret
- * value or upstream body. There is deliberately no `cause`: foreign errors quote what they were given.
+ * An error that a caller or operator can meet. `message`, `remedy` and `facts` are public: they never hold a token, key, secret
+ * value or upstream body. There is deliberately no `cause`, because foreign errors quote what they were given.
  */
 export class KeyringError extends Error {
   override readonly name = 'KeyringError'
@@ -146,16 +149,16 @@ export class KeyringError extends Error {
 }
 
 /** An error as plain data: what crosses a process boundary and what the status record keeps. */
-export interface Failure {
+export interface ErrorData {
   readonly code: KeyringErrorCode
   readonly message: string
   readonly remedy: string
   readonly facts: Facts
 }
 
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure }
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData }
 
-function failure(error: unknown): Failure {
+function failure(error: unknown): ErrorData {
   if (!(error instanceof KeyringError)) throw error
   return { code: error.code, message: error.message, remedy: error.remedy, facts: error.facts }
 }
@@ -168,6 +171,12 @@ export async function settle<T>(work: () => Awaitable<T>): Promise<Result<T>> {
     return { ok: false, error: failure(error) }
   }
 }
+
+/** The same, where nothing was tried. */
+export const refusal = (...why: ConstructorParameters<typeof KeyringError>): Result<never> => ({
+  ok: false,
+  error: failure(new KeyringError(...why)),
+})
 
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value

@@ -1,7 +1,7 @@
 /** What an examination of the way to Vault has found: for people, step by step, and for machines. */
 import type { Facts, KeyringErrorCode } from './errors.ts'
 
-/** In the order in which they depend on each other. */
+/** The steps, in the order in which they depend on each other. */
 export const CHECKS = [
   'dns',
   'tcp',
@@ -18,14 +18,14 @@ export const CHECKS = [
 ] as const
 export type Check = (typeof CHECKS)[number]
 
-/** The detail of a step that was skipped for that reason. */
+/** The detail of a step that was skipped because an earlier one failed. */
 export const POINTLESS = 'Not looked at: an earlier step failed.'
 
 export interface Finding {
   readonly check: Check
   /** 'skipped' = an earlier failure makes it pointless, or it cannot be looked at from here. */
   readonly outcome: 'ok' | 'warning' | 'failed' | 'skipped'
-  /** A sentence; it never holds a secret. */
+  /** A sentence that never holds a secret. */
   readonly detail: string
   /** Absent when all is well. */
   readonly code?: KeyringErrorCode
@@ -34,5 +34,5 @@ export interface Finding {
   readonly facts?: Facts
 }
 
-/** The way to Vault's port, where the platform can look at it. Never throws; nothing of ours is sent. */
+/** Looks at the way to Vault's port, where the platform can. It never throws, and sends nothing of ours. */
 export type Probe = (signal: AbortSignal) => Promise<readonly Finding[]>

@@ -1,11 +1,11 @@
-/** One holder at a time for work that everybody wants done once. It saves work; what is written decides for itself. */
+/** One holder at a time for work that everybody wants done once. A lease saves work and protects nothing: what is written decides for itself. */
 import type { Bytes } from './bytes.ts'
 import { decodeUtf8, utf8 } from './bytes.ts'
 import type { Clock, RecordStore } from './ports.ts'
 
-/** A dead holder's lease runs out after this, in milliseconds. */
+/** How long a lease lasts whose holder has died, in milliseconds. */
 export const LEASE_MS = 30_000
-/** What is done under a lease ends before it does, in milliseconds. */
+/** How long the work under a lease may take, in milliseconds: it ends before the lease does. */
 export const LEASED_WORK_MS = 20_000
 
 /** 'held' = somebody else has the lease, or took it first. */
@@ -29,7 +29,7 @@ export async function underLease<T>(
 
 const lease = (until: number): Bytes => utf8(JSON.stringify({ until }))
 
-/** What cannot be read counts as run out: a lease protects nothing. */
+/** A lease that cannot be read counts as run out, since it protects nothing. */
 function untilOf(bytes: Bytes): number {
   const until = /^\{"until":(\d{1,16})\}$/.exec(decodeUtf8(bytes) ?? '')?.[1]
   return Number(until ?? 0)

@@ -1,3 +1,5 @@
+/** The limits that the whole product keeps, with their units and reasons, and the form of its names. */
+
 /** Bytes of one stored record. DynamoDB refuses items over 400 KB, a Durable Object values over 2 MB; every store refuses at this. */
 export const MAX_RECORD_BYTES = 350 * 1024
 /** Bytes of one answer from Vault: 900 versions of metadata are about 100 KiB. */
@@ -11,7 +13,7 @@ export const SYNC_DEADLINE_MS = 60_000
 /** How often a sync decides again after somebody else wrote. */
 export const SYNC_ATTEMPTS = 5
 
-/** The operator's key id: Kong makes 8 characters. */
+/** A key id is the operator's; Kong makes ids of 8 characters. */
 export const KEY_ID = /^[A-Za-z0-9._~-]{1,64}$/
 export const KEYRING_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 export const WRAPPING_KEY_ID = /^[A-Za-z0-9._-]{1,32}$/

@@ -1,14 +1,14 @@
-/** What is logged, as lines of JSON without the line end: the same on every platform. */
+/** Everything that is logged, as lines of JSON without the line end: they are the same on every platform. */
 import type { KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
 import { printable } from './printable.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
 
-/** Of a defect, from where it happened. */
+/** The most that a line says of a defect, from where it happened. */
 const MOST_FRAMES = 20
 
-/** Name and frames alone: a foreign error's message may quote what it was given, and look like frames. */
+/** A defect is logged by its name and frames alone, because a foreign error's message may quote what it was given, and look like frames. */
 export const defectLine = (error: unknown, request: string): string =>
   JSON.stringify({
     time: isoTime(Date.now()),
@@ -54,7 +54,7 @@ export const replicaLine = (work: 'get' | 'set', name: string, error: unknown): 
 let lastTime = Number.NaN
 let lastText = ''
 
-/** Many events share a millisecond. */
+/** The last text is kept, because many events share a millisecond. */
 function isoTime(ms: number): string {
   if (ms !== lastTime) {
     lastText = new Date(ms).toISOString()

@@ -1,7 +1,7 @@
 /** What each login method is given: made by `config`, taken by the file of the method in `vault/login`. */
 import type { Secret } from './secret.ts'
 
-/** Given in the settings, or in a file that is read anew at each login. */
+/** A credential is given in the settings, or in a file that is read anew at each login. */
 export type CredentialSource = Secret | { readonly file: string }
 
 interface Mounted {
@@ -27,7 +27,7 @@ export interface KubernetesSettings extends InRole {
 export interface AppRoleSettings extends Mounted {
   readonly method: 'approle'
   readonly roleId: Secret
-  /** With `wrapping` a wrapping token that holds the secret id. */
+  /** With `wrapping` this is a wrapping token that holds the secret id. */
   readonly secretId: CredentialSource
   readonly wrapping: boolean
   /** Name of the role that the secret id was made for; '' = any. */
@@ -40,11 +40,11 @@ export interface CertSettings extends InRole {
   readonly certificate: { readonly cert: CredentialSource; readonly key: CredentialSource } | null
 }
 
-/** A GET with this header gives a JWT for what runs on the platform. */
+/** An endpoint that answers a GET with this header by a JWT for what runs on the platform. */
 export interface IdentityEndpoint {
   readonly url: string
   readonly header: { readonly name: string; readonly value: Secret }
-  /** Of a JSON answer; `null` = the answer is the JWT. */
+  /** The field of a JSON answer that holds the JWT. `null` = the answer is the JWT. */
   readonly field: string | null
 }
 
@@ -69,7 +69,7 @@ export interface OAuth2Settings extends InRole {
   readonly scopes: readonly string[]
   readonly audiences: readonly string[]
   readonly resources: readonly string[]
-  /** Sent as they are, beside those of the protocol. */
+  /** They are sent as they are, beside those of the protocol. */
   readonly parameters: Readonly<Record<string, string>>
 }
 
@@ -78,10 +78,10 @@ export type AwsCredentialSource =
       readonly from: 'keys'
       readonly accessKeyId: string
       readonly secretAccessKey: Secret
-      /** Of temporary credentials, such as a Lambda's. */
+      /** Temporary credentials, such as a Lambda's, have one. */
       readonly sessionToken: Secret | null
     }
-  /** A role that is taken with a token of the cluster: no keys of its own. */
+  /** A role that is taken with a token of the cluster, without keys of its own. */
   | {
       readonly from: 'web-identity'
       readonly arn: string
@@ -89,14 +89,14 @@ export type AwsCredentialSource =
       readonly token: CredentialSource
     }
   | { readonly from: 'container'; readonly url: string; readonly authorization: CredentialSource | null }
-  /** Instance metadata, version 2 alone. */
+  /** Instance metadata, of version 2 alone. */
   | { readonly from: 'imds'; readonly endpoint: string }
 
 export interface AwsIamSettings extends InRole {
   readonly method: 'aws_iam'
   readonly region: string
   readonly stsEndpoint: string
-  /** Goes out as `X-Vault-AWS-IAM-Server-ID`; '' = none. */
+  /** It goes out as `X-Vault-AWS-IAM-Server-ID`; '' = none. */
   readonly serverId: string
   readonly credentials: AwsCredentialSource
   readonly assume: { readonly arn: string; readonly session: string } | null

@@ -52,6 +52,8 @@ export interface Observation {
   /** 0 = no version yet. */
   readonly current: number
   readonly versions: readonly { readonly version: number; readonly state: 'readable' | 'deleted' | 'destroyed' }[]
+  /** What a version up to the current one is that is not listed. 'unknown' = pruned, or left out of this answer alone. */
+  readonly unlisted: 'destroyed' | 'unknown'
 }
 
 /** Opaque; made and opened by `crypto` alone, so that key bytes never leave it. Inspection shows these two fields. */
@@ -153,6 +155,7 @@ export type NoteCode =
   | 'version-lost'
   | 'id-collision'
   | 'key-removed'
+  | 'key-compromised'
   | 'key-weak'
   | 'active-unusable'
   | 'source-behind'
@@ -182,6 +185,12 @@ export interface SyncStatus {
   readonly failures: number
   /** New versions that the last sync left for the next one. */
   readonly remaining: number
+  /** Syncs succeed, and the current version does not become active: since when, and which one that was last. */
+  readonly stalled: {
+    readonly since: number
+    readonly code: 'active-unusable' | 'source-behind'
+    readonly version: number
+  } | null
   readonly failing: {
     readonly since: number
     readonly code: KeyringErrorCode
@@ -218,16 +227,27 @@ export interface Diagnosis {
   readonly findings: readonly Finding[]
 }
 
+/** What the authority can be asked about a keyring: what is said beside its name, and the answer. All of it is plain data. */
+interface Operations {
+  /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
+  readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
+  readonly status: { readonly says: object; readonly answer: SyncStatus & NextTry & Replicated }
+  readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
+  /** For a schedule that looks once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
+  readonly syncIfDue: { readonly says: object; readonly answer: DueSync }
+  /** The answer is the sealed record as it is now. */
+  readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
+  /** The way to Vault, step by step; an answer may be some seconds old. */
+  readonly diagnose: { readonly says: object; readonly answer: Diagnosis }
+}
+export type Operation = keyof Operations
+export type AnswerTo<O extends Operation> = Operations[O]['answer']
+/** One question, about one keyring. */
+export type Message<O extends Operation = Operation> = {
+  readonly [P in O]: { readonly call: P; readonly keyring: string } & Operations[P]['says']
+}[O]
+
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
 export interface KeyringAuthority {
-  /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
-  read(keyring: string, known: number): Promise<Result<Bytes | 'unchanged' | null>>
-  status(keyring: string): Promise<Result<SyncStatus & NextTry & Replicated>>
-  sync(keyring: string, options: SyncOptions): Promise<Result<SyncReport>>
-  /** For a schedule that looks once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
-  syncIfDue(keyring: string): Promise<Result<DueSync>>
-  /** The answer is the sealed record as it is now. */
-  change(keyring: string, change: KeyringChange): Promise<Result<Bytes>>
-  /** The way to Vault, step by step; an answer may be some seconds old. */
-  diagnose(keyring: string): Promise<Result<Diagnosis>>
+  call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>>
 }

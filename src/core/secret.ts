@@ -1,4 +1,5 @@
 /** A value that must not be printed: string conversion, JSON and inspection give "[secret]". */
+
 export class Secret {
   readonly #value: string
 

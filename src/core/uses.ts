@@ -8,7 +8,7 @@ const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt', 'read'])
 export class Uses {
   readonly #uses = new Map<string, { readonly first: AuditEvent; count: number }>()
 
-  /** False = the event needs a line of its own. */
+  /** Takes an event. False = it needs a line of its own. */
   add(event: AuditEvent): boolean {
     if (event.outcome !== 'ok' || !ADDED_UP.has(event.action)) return false
     const key = `${event.action} ${event.keyring} ${event.keyId} ${event.caller}`
@@ -18,7 +18,7 @@ export class Uses {
     return true
   }
 
-  /** What there is, once. */
+  /** Gives what was added up, and begins anew. */
   take(): AuditEvent[] {
     const events = [...this.#uses.values()].map(({ first, count }) => ({ ...first, count }))
     this.#uses.clear()

@@ -1,10 +1,10 @@
-/** What a function that uses one keyring alone is given in place of the wrapping keys (docs/formats.md). */
+/** The keys that a function which uses one keyring alone is given in place of the wrapping keys (docs/formats.md). */
 import { fromBase64, toBase64 } from '../core/bytes.ts'
 import type { Cipher } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
-import type { WrappingKey } from './seal.ts'
+import type { WrappingKey } from '../core/wrapping-key.ts'
 
-/** In their order; keys that are derived already stay as they are, those of other keyrings are left out. */
+/** The order stays. Keys that are derived already stay as they are, and those of other keyrings are left out. */
 export async function deriveForKeyring(
   cipher: Cipher,
   keys: readonly WrappingKey[],

@@ -15,11 +15,11 @@ export interface Ek1Key {
   readonly id: string
   readonly cipherKey: CipherKey
   readonly commitment: Bytes
-  /** What its associated data begin with. */
+  /** The bytes that its associated data begin with. */
   readonly aad: Bytes
 }
 
-/** A value taken apart, not yet believed. */
+/** A value that is taken apart and not yet believed. */
 export interface Ek1Value {
   readonly id: string
   readonly commitment: Bytes
@@ -40,7 +40,7 @@ export function encryptEk1(cipher: Cipher, key: Ek1Key, plaintext: Bytes, contex
   return sealEk1(cipher, key, crypto.getRandomValues(new Uint8Array(NONCE_BYTES)), plaintext, context)
 }
 
-/** For vectors; a nonce must never be used twice. */
+/** Vectors need a nonce of their choice; nobody else may give one, since it must never be used twice. */
 export async function sealEk1(
   cipher: Cipher,
   key: Ek1Key,
@@ -69,7 +69,7 @@ export function parseEk1(text: string): Ek1Value {
   }
 }
 
-/** @throws `ERR_KEY_MISMATCH` before the cipher runs, `ERR_DECRYPT_FAILED`. */
+/** @throws `ERR_KEY_MISMATCH` before the cipher runs, `ERR_DECRYPT_FAILED` after it. */
 export async function decryptEk1(cipher: Cipher, key: Ek1Key, value: Ek1Value, context: Bytes): Promise<Bytes> {
   if (!key.commitment.every((byte, index) => byte === value.commitment[index])) {
     throw new KeyringError('ERR_KEY_MISMATCH', `The value was not made with the key "${key.id}" of this keyring.`, {

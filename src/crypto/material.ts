@@ -1,11 +1,12 @@
+/** Key material: where it comes from, what it commits to, and the one place that can show its bytes. */
 import type { Bytes } from '../core/bytes.ts'
 import { fromHex, toBase64url, utf8 } from '../core/bytes.ts'
 import type { Cipher, Hash, KeyMaterial } from '../core/ports.ts'
 
-/** A WeakMap and not a field: nothing that prints an object can reach the bytes. */
+/** The bytes are in a WeakMap and not in a field, so that nothing that prints an object can reach them. */
 const bytesOf = new WeakMap<KeyMaterial, Bytes>()
 
-/** Held by `crypto` alone; the layer check keeps others from importing it for long: they have no use for bytes. */
+/** Only `crypto` calls this; others have no use for bytes. */
 export function revealMaterial(material: KeyMaterial): Bytes {
   const bytes = bytesOf.get(material)
   if (bytes === undefined) throw new TypeError('Not key material made by crypto.')
@@ -18,27 +19,24 @@ export function materialFromBytes(bytes: Bytes, commitment: string, weak: boolea
   return material
 }
 
-/** Kong's vault strategy: the key is SHA-256 of the `key` string as stored, not decoded. */
+/** As in Kong's vault strategy the key is SHA-256 of the `key` string as it is stored, not decoded. */
 export async function materialFromString(cipher: Cipher, hash: Hash, key: string): Promise<KeyMaterial> {
   const digest = await hash.sha256(key)
   const bytes = fromHex(digest)
-  return materialFromBytes(bytes, await commitmentOf(cipher, bytes), isWeak(key, digest))
+  const weak = capacityBits(key) < STRONG_BITS || digest === PUBLISHED
+  return materialFromBytes(bytes, await commitmentOf(cipher, bytes), weak)
 }
 
-/** 16 bytes of HKDF under `ek1/commit`: the same that an `ek1` value carries. */
+/** A commitment is 16 bytes of HKDF under `ek1/commit`, the same that an `ek1` value carries. */
 export async function commitmentOf(cipher: Cipher, bytes: Bytes): Promise<string> {
   return toBase64url(await cipher.derive(bytes, 'ek1/commit', 16))
 }
 
-/** SHA-256 of the key printed in Kong's how-to "Store Keyring data in a HashiCorp Vault". */
+/** SHA-256 of the key that is printed in Kong's how-to "Store Keyring data in a HashiCorp Vault". */
 const PUBLISHED = 'a224d7835e4f319f5939e808a8d17a4888fea7aa84330a768ee3a8722a6f9275'
 const STRONG_BITS = 128
 
-function isWeak(key: string, digest: string): boolean {
-  return capacityBits(key) < STRONG_BITS || digest === PUBLISHED
-}
-
-/** An upper bound: what a random string of this length over the smallest usual alphabet could hold. */
+/** At most so many bits: what a random string of this length over the smallest usual alphabet could hold. */
 function capacityBits(key: string): number {
   if (new Set(key).size < 8) return 0
   if (/^\d*$/.test(key)) return key.length * Math.log2(10)

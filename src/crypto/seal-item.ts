@@ -3,14 +3,15 @@ import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8, toBase64url, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, Hash } from '../core/ports.ts'
-import type { Purpose, WrappingKey } from './wrapping.ts'
+import type { WrappingKey } from '../core/wrapping-key.ts'
+import type { Purpose } from './wrapping.ts'
 import { derivedKey, parseSigned, wrap } from './wrapping.ts'
 
 const LABEL = 'vault-login'
 const PURPOSE: Purpose = { label: LABEL, format: 'ekt1', bound: ['ekt1/item', LABEL] }
 
 export interface ItemSealer {
-  /** Under the first wrapping key. */
+  /** Seals under the first wrapping key. */
   seal(name: string, text: string): Promise<Bytes>
   /** @throws `ERR_RECORD_INVALID`, `ERR_WRAPPING_KEY_MISSING`. */
   open(name: string, stored: Bytes): Promise<string>
@@ -18,7 +19,7 @@ export interface ItemSealer {
   fingerprint(text: string): Promise<string>
 }
 
-/** @throws `ERR_WRAPPING_KEY_MISSING` where there are only keys derived for keyrings: those open no token. */
+/** @throws `ERR_WRAPPING_KEY_MISSING` where there are only keys that were derived for keyrings, because those open no token. */
 export async function itemSealer(cipher: Cipher, hash: Hash, keys: readonly WrappingKey[]): Promise<ItemSealer> {
   const whole = keys.filter(({ keyring }) => keyring === null)
   const made = await Promise.all(

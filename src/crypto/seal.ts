@@ -2,20 +2,21 @@
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, Hash, KeyMaterial } from '../core/ports.ts'
 import { commitmentOf, materialFromBytes, revealMaterial } from './material.ts'
-import type { Purpose, Wrap, WrappingKey } from './wrapping.ts'
+import type { WrappingKey } from '../core/wrapping-key.ts'
+import type { Purpose, Wrap } from './wrapping.ts'
 import { derivedKey, wrap } from './wrapping.ts'
 
 export { parseSigned } from './wrapping.ts'
-export type { WrappingKey } from './wrapping.ts'
+export type { WrappingKey } from '../core/wrapping-key.ts'
 
-/** What one keyring's record is sealed with: one wrapping key's pair of subkeys. */
+/** One keyring's record is sealed with this: one wrapping key's pair of subkeys. */
 interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'sign' | 'verify'> {
   sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
   openMaterial(keyId: string, sealed: string, weak: boolean): Promise<KeyMaterial>
 }
 
-/** The first seals; all open, by id and never by trial. */
+/** The first one seals. Each opens what names it by its id, and none is tried on anything else. */
 export interface SealerSet {
   readonly first: Sealer
   /** @throws `ERR_WRAPPING_KEY_MISSING`. */

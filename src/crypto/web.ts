@@ -1,3 +1,4 @@
+/** The cipher and the hash of the web platform: XAES-256-GCM by WebCrypto, with keys that cannot be taken out. */
 import type { Bytes } from '../core/bytes.ts'
 import { concat, toHex, utf8 } from '../core/bytes.ts'
 import type { Cipher, CipherKey, Hash } from '../core/ports.ts'
@@ -6,7 +7,7 @@ import { HKDF_SALT, kxBlocks, subkeyMask } from './xaes.ts'
 const ZERO_IV = new Uint8Array(16)
 const { subtle } = crypto
 
-/** One AES block = AES-CBC under a zero IV, without the block of padding that it adds. */
+/** WebCrypto has no AES of a single block: AES-CBC under a zero IV gives it, before the block of padding that it adds. */
 class WebKey implements CipherKey {
   readonly brand = 'CipherKey'
   readonly #cbc: CryptoKey
@@ -77,7 +78,7 @@ export const webHash: Hash = {
     return new Uint8Array(await subtle.sign(HMAC, await subtle.importKey('raw', key, HMAC, false, ['sign']), data))
   },
 
-  /** The web platform compares in constant time only when it verifies: so both sides go through one HMAC. */
+  /** The web platform compares in constant time only when it verifies, so both sides go through one HMAC. */
   async equal(a, b) {
     const random = crypto.getRandomValues(new Uint8Array(32))
     const key = await subtle.importKey('raw', random, HMAC, false, ['sign', 'verify'])

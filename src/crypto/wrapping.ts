@@ -3,23 +3,15 @@ import type { Bytes } from '../core/bytes.ts'
 import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64url, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, CipherKey, Hash } from '../core/ports.ts'
-import type { Secret } from '../core/secret.ts'
+import type { WrappingKey } from '../core/wrapping-key.ts'
 import { NONCE_BYTES } from './xaes.ts'
 
-/** `keyring` null = the wrapping key itself, good for everything; else the key derived from it for that one keyring. */
-export interface WrappingKey {
-  readonly id: string
-  readonly keyring: string | null
-  /** Base64 of 32 bytes. */
-  readonly key: Secret
-}
-
-/** What is sealed; one key is derived for it from each wrapping key. */
+/** What something is sealed for: one key is derived for it from each wrapping key. */
 export interface Purpose {
-  /** HKDF info of the derived key. */
+  /** The HKDF info of the derived key. */
   readonly label: string
   readonly format: 'ekr1' | 'ekt1'
-  /** First two fields of the associated data. */
+  /** The first two fields of the associated data. */
   readonly bound: readonly [string, string]
 }
 
@@ -43,7 +35,7 @@ interface Signed {
   readonly text: Bytes
 }
 
-/** The derived key itself: what a function with one purpose can be given in place of the wrapping key. */
+/** The derived key itself, which a function with one purpose can be given in place of the wrapping key. */
 export async function derivedKey(cipher: Cipher, { keyring, key }: WrappingKey, label: string): Promise<Bytes> {
   const raw = fromBase64(key.reveal())
   if (raw === null) throw new TypeError('A wrapping key that the settings did not check.')
@@ -91,7 +83,7 @@ export function parseSigned(bytes: Bytes): Signed {
   return { format, wrappingKeyId, mac, text: bytes.subarray(end + 1) }
 }
 
-/** Each field behind its length in one byte: no two lists give the same bytes. */
+/** Each field stands behind its length in one byte, so that no two lists give the same bytes. */
 function fields(...texts: readonly string[]): Bytes {
   return concat(...texts.flatMap((text) => [new Uint8Array([utf8(text).length]), utf8(text)]))
 }

@@ -1,4 +1,4 @@
-/** XAES-256-GCM as in https://c2sp.org/XAES-256-GCM: what every cipher computes alike around its AES. */
+/** XAES-256-GCM as in https://c2sp.org/XAES-256-GCM: the part that every cipher computes alike around its AES. */
 import type { Bytes } from '../core/bytes.ts'
 import { utf8 } from '../core/bytes.ts'
 
@@ -7,7 +7,7 @@ export const NONCE_BYTES = 24
 export const TAG_BYTES = 16
 export const HKDF_SALT = utf8('edge-keyring/v1')
 
-/** K1: AES of the zero block, doubled in GF(2^128) as in CMAC. */
+/** K1 of the specification is AES of the zero block, doubled in GF(2^128) as in CMAC. */
 export function subkeyMask(zeroBlock: Uint8Array): Bytes {
   const mask = new Uint8Array(16)
   let carry = 0

@@ -1,4 +1,4 @@
-/** The Hono app: bytes to typed values, who and whether, then the keyring; every error one problem document. */
+/** The Hono app: from a request to who asks, whether they may, and the keyring that answers; every error becomes one problem document. */
 import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HonoBase } from 'hono/hono-base'
@@ -25,7 +25,7 @@ export interface HttpParts {
   readonly keyring: (name: string) => Awaitable<Keyring>
   readonly audit: Audit
   readonly clock: Clock
-  /** Told of every error that is no KeyringError: a defect, or a platform that broke. */
+  /** Is told of every error that is no KeyringError: a defect, or a platform that broke. */
   readonly onDefect: (error: unknown, request: string) => void
 }
 
@@ -44,7 +44,7 @@ export function createHttp(parts: HttpParts): Hono {
   return app
 }
 
-/** One handler for each route: Hono joins several by promises of its own, a twentieth of an encrypt on Workers. */
+/** A route has one handler, because Hono joins several by promises of its own: a twentieth of an encrypt on Workers. */
 const limited =
   (handler: (context: Context) => Awaitable<Response>, limit: MiddlewareHandler) =>
   async (context: Context): Promise<Response> => {
@@ -55,7 +55,7 @@ const limited =
     return context.res
   }
 
-/** Without a promise as far as nothing waits: node-server answers such a response at once. */
+/** There is no promise as far as nothing waits, because node-server answers such a response at once. */
 function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Response> {
   const name = context.req.param('name') ?? DEFAULT_KEYRING
   const trail = trailOf(parts, context, route.action, KEYRING_NAME.test(name) ? name : null)
@@ -129,7 +129,7 @@ function answer(
   return respond(problem(context.req.path, known, trail.request, headers))
 }
 
-/** The platform holds a body to its length; only one without needs to be counted as it comes. What is no length is none. */
+/** The platform holds a body to its length; only a body without one needs to be counted as it comes. What is no length is none. */
 const hasSmallBody = (context: Context): boolean => {
   const length = context.req.header('content-length') ?? ''
   return (
@@ -139,7 +139,7 @@ const hasSmallBody = (context: Context): boolean => {
   )
 }
 
-/** Asked only when no route was found. */
+/** The methods that a path has; this is asked only when no route was found. */
 const methodsOf = ({ router }: Hono, path: string): readonly string[] =>
   ['GET', 'POST'].flatMap((method) =>
     router.match(method, path)[0].length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method],

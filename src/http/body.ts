@@ -1,4 +1,4 @@
-/** Request bodies, from bytes to a plain value. */
+/** Request bodies: from bytes, by their media type, to a plain value. */
 import type { Context } from 'hono'
 import { parseJson } from '../core/body.ts'
 import { decodeUtf8 } from '../core/bytes.ts'

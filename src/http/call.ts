@@ -1,6 +1,6 @@
 /** One authenticated request on its way through a handler, and its line in the audit log. */
 import type { Context } from 'hono'
-import type { Action } from '../auth/grants.ts'
+import type { Action } from '../core/api-token.ts'
 import { isGranted } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
@@ -36,7 +36,7 @@ export class Call {
     requireGrant(this.#caller, action, this.keyring.name)
   }
 
-  /** Waits until the log has it. @throws `ERR_AUDIT_UNAVAILABLE`: then nothing may happen. */
+  /** Waits until the audit log has the call. @throws `ERR_AUDIT_UNAVAILABLE`, after which nothing may happen. */
   begin(keyId: string): Promise<void> {
     this.#trail.keyId = keyId
     return this.#trail.begin()
@@ -47,7 +47,7 @@ export class Call {
   }
 }
 
-/** Denied and nonexistent look alike: the grant is asked for before the keyring is looked up. */
+/** The grant is asked for before the keyring is looked up, so that denied and nonexistent look alike. */
 export function requireGrant(caller: Caller | null, action: Action, keyring: string): void {
   if (caller === null) throw new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.')
   if (!isGranted(caller.grants, action, keyring)) {
@@ -55,7 +55,7 @@ export function requireGrant(caller: Caller | null, action: Action, keyring: str
   }
 }
 
-/** What the audit log gets to know of one request. */
+/** All that the audit log gets to know of one request. */
 export class Trail {
   keyId: string | null = null
   caller: string | null = null

@@ -1,4 +1,4 @@
-/** What a deployment answers that cannot work: alive, not ready, and which settings are at fault. */
+/** The app of a deployment that cannot work: it is alive, it is not ready, and it says which settings are at fault. */
 import type { Hono } from 'hono'
 import { HonoBase } from 'hono/hono-base'
 import { TrieRouter } from 'hono/router/trie-router'
@@ -6,7 +6,7 @@ import { KeyringError } from '../core/errors.ts'
 import { problem } from './problem.ts'
 import { respond } from './reply.ts'
 
-/** @param names of settings; what is wrong with them is in the log. */
+/** @param names of the settings at fault; what is wrong with them is in the log. */
 export function misconfigured(names: readonly string[]): Hono {
   const app: Hono = new HonoBase({ router: new TrieRouter() })
   const error = new KeyringError('ERR_CONFIG_INVALID', `This deployment cannot work with its settings.`, {

@@ -4,7 +4,7 @@ import type { Reply } from './reply.ts'
 
 type ReplyHeaders = Readonly<Record<string, string>>
 
-/** A new code does not compile without a status. */
+/** The status of each code; a new code does not compile without one. */
 export const STATUS = {
   ERR_CONFIG_INVALID: 503,
   ERR_UNAUTHENTICATED: 401,
@@ -130,5 +130,5 @@ function headersOf(status: number, { facts }: KeyringError): Record<string, stri
   }
 }
 
-/** Kong's Admin API answers `message`; ours is the native surface. */
+/** Paths of Kong's Admin API answer with `message`, as Kong does; all others are the native surface. */
 const isKongPath = (path: string): boolean => path === '/keyring' || path.startsWith('/keyring/')

@@ -1,4 +1,5 @@
 /** What a handler answers, as plain data, and the one place that makes a Response of it. */
+
 export interface Reply {
   /** 200 unless set. */
   readonly status?: number

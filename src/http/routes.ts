@@ -1,4 +1,4 @@
-/** Every route, with the one action that it needs. `/keyring…` is Kong's, for the keyring `default`. */
+/** Every route, with the one action that it needs. The paths `/keyring…` are Kong's, and mean the keyring `default`. */
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import { decodeUtf8, toBase64 } from '../core/bytes.ts'
@@ -41,7 +41,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/keyrings/:name/decrypt', action: 'decrypt', handle: decrypt },
 ]
 
-/** 200 while the active key can be used, Vault up or down. Why not is for those with a grant. */
+/** Ready means that the active key can be used, whether Vault is up or down. Why it cannot is for those with a grant. */
 async function ready({ keyring }: Call): Promise<Reply> {
   const usable = await settle(() => keyring.isUsable())
   return usable.ok && usable.value ? { body: { status: 'ready' } } : { status: 503, body: { status: 'not ready' } }
@@ -63,7 +63,7 @@ async function active({ keyring }: Call): Promise<Reply> {
   return { body: { id } }
 }
 
-/** 200 whatever was found: that is the answer. */
+/** The status is 200 whatever was found, because the findings are the answer. */
 async function doctor({ keyring }: Call): Promise<Reply> {
   const { time, findings } = await keyring.diagnose()
   const healthy = findings.every(({ outcome }) => outcome !== 'failed')
@@ -83,7 +83,7 @@ async function sync(call: Call): Promise<Reply> {
 
 const MOST_NOTES = 20
 
-/** A structured field list (RFC 9651): `id-collision;version=3;id="8zgITLQh"`. */
+/** The notes as a structured field list (RFC 9651): `id-collision;version=3;id="8zgITLQh"`. */
 function notesHeader(notes: readonly SyncNote[]): string {
   const shown = notes
     .slice(0, MOST_NOTES)

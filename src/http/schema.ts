@@ -1,4 +1,4 @@
-/** The request bodies. Without zod: they are small, and every encrypt and every cold start would pay for it. */
+/** The request bodies, read without zod: they are small, and every encrypt and every cold start would pay for it. */
 import { KeyringError } from '../core/errors.ts'
 import { fromBase64, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
@@ -32,7 +32,7 @@ const vaultToken: Field<string> = (value) => {
 const keyId: Field<string> = (value) =>
   KEY_ID.test(string(value)) ? string(value) : refuse('is not 1 to 64 letters, digits, ".", "_", "~" or "-"')
 
-/** A lone surrogate has no UTF-8: it would come back as another character. */
+/** A lone surrogate is refused: it has no UTF-8, and would come back as another character. */
 const text: Field<string> = (value) =>
   string(value).isWellFormed() ? string(value) : refuse('is not well-formed text')
 
@@ -99,7 +99,7 @@ function tooLarge(field: string, limit: number): KeyringError {
   })
 }
 
-/** Absent = empty. */
+/** A context that is absent is the empty one. */
 export function contextBytes(body: { context?: string | undefined; context_base64?: string | undefined }): Bytes {
   if (body.context !== undefined && body.context_base64 !== undefined) {
     throw new KeyringError('ERR_REQUEST_INVALID', 'The body has both context and context_base64.')

@@ -23,9 +23,13 @@ export interface SyncOutcome {
   readonly notes: readonly SyncNote[]
 }
 
-/** All reads of the plan are there: one that failed has ended the sync before. */
+/**
+ * All reads of the plan are there: one that failed has ended the sync before.
+ * @param now at the commit, after everything was read: until then other instances encrypt with a key that stops.
+ */
 export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: number): SyncOutcome {
   const draft = new Draft(plan.base, now)
+  draft.stop(plan.stops)
   if (plan.behind) {
     draft.note('source-behind', plan.observation.current, null)
     return draft.done(plan.base)
@@ -41,6 +45,8 @@ class Draft {
   readonly #keys: Map<string, KeyEntry>
   readonly #skipped: { v: number; why: SkipReason }[]
   readonly #tombstones: KeyringRecord['tombstones']
+  /** The commitments of compromised keys: their material never encrypts again, under whatever id it comes. */
+  readonly #compromised: ReadonlySet<string>
   readonly #notes: SyncNote[] = []
   #active: string | null
   #lost: number
@@ -50,6 +56,7 @@ class Draft {
     this.#keys = new Map(base.keys.map((entry) => [entry.id, entry]))
     this.#skipped = [...base.skipped]
     this.#tombstones = base.tombstones
+    this.#compromised = new Set(base.keys.flatMap(({ compromised, commit }) => (compromised ? [commit] : [])))
     this.#active = base.active
     this.#lost = base.lost
   }
@@ -58,36 +65,39 @@ class Draft {
     this.#notes.push({ code, version, id })
   }
 
+  stop(id: string | null): void {
+    const entry = id === null ? undefined : this.#keys.get(id)
+    if (entry !== undefined) this.#keys.set(entry.id, { ...entry, stopped: this.#now })
+  }
+
   add(read: ReadOutcome): void {
     if (read.kind === 'malformed') return this.#skip(read.version, read.why, 'version-malformed', null)
     if (read.kind === 'deleted') return
     if (read.kind !== 'key') return this.note('version-lost', read.version, null)
     const { version, id, commit } = read
-    if (this.#tombstones.some((stone) => stone.id === id || stone.commit === commit))
-      return this.#skip(version, 'removed', 'key-removed', id)
+    if (this.#isRemoved(read)) return this.#skip(version, 'removed', 'key-removed', id)
     const held = this.#keys.get(id)
     if (held !== undefined && held.commit !== commit) return this.#skip(version, 'collision', 'id-collision', id)
     this.#keys.set(id, held === undefined ? this.#entry(read) : withVersion(held, version))
     if (read.weak) this.note('key-weak', version, id)
+    if (this.#compromised.has(commit)) this.note('key-compromised', version, id)
   }
 
   /** A key whose versions are all gone at the source stays usable, and says so. */
   observe(observation: Observation): void {
-    const states = new Map(observation.versions.map(({ version, state }) => [version, state]))
-    const oldest = Math.min(...states.keys())
+    const stateOf = statesOf(observation)
     for (const entry of this.#keys.values())
-      if (entry.inc === undefined) this.#keys.set(entry.id, withState(entry, states, oldest))
-    this.#lost = this.#countLost(observation, states)
+      if (entry.inc === undefined) this.#keys.set(entry.id, withState(entry, stateOf))
+    this.#lost = this.#countLost(observation)
   }
 
   /** The current version's key becomes active, or the active key stays as it was. */
   activate({ current, versions }: Observation): void {
     const isReadable = versions.some(({ version, state }) => version === current && state === 'readable')
     const entry = [...this.#keys.values()].find(({ inc, v }) => inc === undefined && v.includes(current))
-    if (!isReadable || entry === undefined || entry.compromised)
+    if (!isReadable || entry === undefined || this.#compromised.has(entry.commit) || this.#isRemoved(entry))
       return this.note('active-unusable', current, entry?.id ?? null)
-    const before = this.#active === null ? undefined : this.#keys.get(this.#active)
-    if (before !== undefined && before.id !== entry.id) this.#keys.set(before.id, { ...before, stopped: this.#now })
+    if (this.#active !== entry.id) this.stop(this.#active)
     const { stopped: _, ...running } = this.#keys.get(entry.id) ?? entry
     this.#keys.set(entry.id, running)
     this.#active = entry.id
@@ -96,9 +106,19 @@ class Draft {
   done(rest: KeyringRecord): SyncOutcome {
     const keys = [...this.#keys.values()]
     return {
-      record: { ...rest, keys, skipped: this.#skipped, active: this.#active, lost: this.#lost },
+      record: {
+        ...rest,
+        keys,
+        skipped: this.#skipped.toSorted((a, b) => a.v - b.v),
+        active: this.#active,
+        lost: this.#lost,
+      },
       notes: this.#notes,
     }
+  }
+
+  #isRemoved({ id, commit }: { readonly id: string; readonly commit: string }): boolean {
+    return this.#tombstones.some((stone) => stone.id === id || stone.commit === commit)
   }
 
   #skip(v: number, why: SkipReason, code: NoteCode, id: string | null): void {
@@ -108,16 +128,15 @@ class Draft {
 
   #entry(read: ReadOutcome & { kind: 'key' }): KeyEntry {
     const { id, version, created, commit, key, weak } = read
-    return { id, v: [version], created, synced: this.#now, commit, key, ...(weak && { weak }) }
+    const marks = { ...(weak && { weak }), ...(this.#compromised.has(commit) && { compromised: true as const }) }
+    return { id, v: [version], created, synced: this.#now, commit, key, ...marks }
   }
 
-  #countLost({ current }: Observation, states: ReadonlyMap<number, string>): number {
+  /** All numbers up to the current one but those that were read or still can be: how many there are is the source's word. */
+  #countLost({ current, versions }: Observation): number {
     const known = knownVersions({ keys: [...this.#keys.values()], skipped: this.#skipped })
-    let lost = 0
-    for (let version = 1; version <= current; version += 1) {
-      if (!known.has(version) && (states.get(version) ?? 'destroyed') === 'destroyed') lost += 1
-    }
-    return lost
+    const there = versions.flatMap(({ version, state }) => (state === 'destroyed' ? [] : [version]))
+    return current - [...new Set([...known, ...there])].filter((version) => version <= current).length
   }
 }
 
@@ -126,9 +145,16 @@ function withVersion(held: KeyEntry, version: number): KeyEntry {
   return { ...attached, v: inc === undefined ? [...held.v, version].sort((a, b) => a - b) : [version] }
 }
 
-/** Best state first. An answer that lacks a version proves nothing unless older versions were pruned. */
-function withState(entry: KeyEntry, states: ReadonlyMap<number, string>, oldest: number): KeyEntry {
-  const seen = new Set(entry.v.map((version) => states.get(version) ?? (version < oldest ? 'pruned' : 'unknown')))
+/** An answer that lacks a version proves nothing, unless older versions were pruned or the source leaves nothing of what goes. */
+function statesOf({ versions, unlisted }: Observation): (version: number) => string {
+  const states = new Map(versions.map(({ version, state }) => [version, state]))
+  const oldest = versions.reduce((least, { version }) => Math.min(least, version), Infinity)
+  return (version) => states.get(version) ?? (unlisted === 'unknown' && version < oldest ? 'pruned' : unlisted)
+}
+
+/** Best state first. */
+function withState(entry: KeyEntry, stateOf: (version: number) => string): KeyEntry {
+  const seen = new Set(entry.v.map(stateOf))
   if (seen.has('unknown') && !seen.has('readable')) return entry
   const gone = (['readable', 'deleted', 'destroyed', 'pruned'] as const).find((state) => seen.has(state))
   const { gone: _, ...present } = entry

@@ -23,8 +23,10 @@ export function applyChange(
 ): KeyringRecord {
   const entry = record.keys.find(({ id }) => id === change.id)
   if (entry === undefined) throw refusal('ERR_KEY_NOT_FOUND', record, change.id, 'is not in keyring')
-  if (change.op === 'compromise') return compromise(record, entry, change.force, now)
-  if (entry.id === record.active) throw refusal('ERR_KEY_ACTIVE', record, entry.id, 'is active in keyring')
+  const active = record.keys.find(({ id, commit }) => id === record.active && commit === entry.commit)
+  const isForced = change.op === 'compromise' && change.force
+  if (active !== undefined && !isForced) throw refusalOfActive(record, entry, active, change.op)
+  if (change.op === 'compromise') return compromise(record, entry, now)
   if (!change.force) refuseInUse(record, entry, now, bound)
   return remove(record, entry)
 }
@@ -34,24 +36,30 @@ function remove(record: KeyringRecord, entry: KeyEntry): KeyringRecord {
   return {
     ...record,
     keys: record.keys.filter((other) => other !== entry),
-    skipped: [...record.skipped, ...versions.map((v) => ({ v, why: 'removed' as const }))],
+    skipped: [...record.skipped, ...versions.map((v) => ({ v, why: 'removed' as const }))].sort((a, b) => a.v - b.v),
     tombstones: [...record.tombstones, { id: entry.id, commit: entry.commit }],
   }
 }
 
-/** Decrypts from now on, never encrypts. The active key goes only by force: encryption then waits for a new version. */
-function compromise(record: KeyringRecord, entry: KeyEntry, force: boolean, now: number): KeyringRecord {
-  const isActive = entry.id === record.active
-  if (isActive && !force) {
-    const remedy = 'Rotate first, or send "force": encryption then waits for a new version.'
-    throw refusal('ERR_KEY_ACTIVE', record, entry.id, 'is active in keyring', remedy)
-  }
-  const marked: KeyEntry = { ...entry, compromised: true, ...(isActive && { stopped: now }) }
-  return {
-    ...record,
-    active: isActive ? null : record.active,
-    keys: record.keys.map((other) => (other === entry ? marked : other)),
-  }
+/** Decrypts from now on, never encrypts. What is compromised is the material, under whatever id it is held. */
+function compromise(record: KeyringRecord, { commit }: KeyEntry, now: number): KeyringRecord {
+  const keys = record.keys.map((entry) => {
+    if (entry.commit !== commit) return entry
+    return { ...entry, compromised: true as const, ...(entry.id === record.active && { stopped: now }) }
+  })
+  const isStill = keys.some(({ id, compromised }) => id === record.active && !compromised)
+  return { ...record, keys, active: isStill ? record.active : null }
+}
+
+function refusalOfActive(
+  record: KeyringRecord,
+  { id }: KeyEntry,
+  active: KeyEntry,
+  op: KeyringChange['op'],
+): KeyringError {
+  const what = active.id === id ? 'is active in keyring' : `is also "${active.id}", which is active in keyring`
+  const remedy = 'Rotate first, or send "force": encryption then waits for a new version.'
+  return refusal('ERR_KEY_ACTIVE', record, id, what, op === 'compromise' ? remedy : undefined)
 }
 
 function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, { ms, replicated }: EncryptBound): void {

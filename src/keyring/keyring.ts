@@ -97,7 +97,7 @@ export class Keyring {
   /** The instance that asked uses the new state at once. */
   async sync(options: SyncOptions): Promise<SyncReport> {
     const known = this.#snapshot.revision
-    const result = await this.#parts.authority.sync(this.name, options)
+    const result = await this.#parts.authority.call({ call: 'sync', keyring: this.name, options })
     if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
     else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
     return unwrap(result)
@@ -105,16 +105,18 @@ export class Keyring {
 
   async change(change: KeyringChange): Promise<void> {
     const known = this.#snapshot.revision
-    await this.#snapshot.adopt(unwrap(await this.#parts.authority.change(this.name, change)), known)
+    const result = await this.#parts.authority.call({ call: 'change', keyring: this.name, change })
+    await this.#snapshot.adopt(unwrap(result), known)
   }
 
   async diagnose(): Promise<Diagnosis> {
-    return unwrap(await this.#parts.authority.diagnose(this.name))
+    return unwrap(await this.#parts.authority.call({ call: 'diagnose', keyring: this.name }))
   }
 
   async status(): Promise<StatusView> {
     const record = await this.record()
-    return statusView(this.name, record, unwrap(await this.#parts.authority.status(this.name)), this.warning)
+    const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
+    return statusView(this.name, record, unwrap(status), this.warning)
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {

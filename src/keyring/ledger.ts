@@ -14,31 +14,26 @@ export interface Loaded {
   readonly version: number
 }
 
-export type OnSaved = (revision: number, bytes: Bytes) => Promise<void>
+/** What the store has taken. */
+export interface Saved {
+  readonly revision: number
+  readonly bytes: Bytes
+}
 
 export class Ledger {
   readonly #store: RecordStore
   readonly #sealers: SealerSet
   readonly #clock: Clock
   readonly #keyring: string
-  readonly #onSaved: OnSaved
   #verified: { stored: StoredRecord; content: VerifiedRecord } | null = null
   /** The highest revision that this process has seen. */
   #seen = 0
 
-  /** @param onSaved is waited for after each put. */
-  constructor(
-    store: RecordStore,
-    sealers: SealerSet,
-    clock: Clock,
-    keyring: string,
-    onSaved: OnSaved = async () => {},
-  ) {
+  constructor(store: RecordStore, sealers: SealerSet, clock: Clock, keyring: string) {
     this.#store = store
     this.#sealers = sealers
     this.#clock = clock
     this.#keyring = keyring
-    this.#onSaved = onSaved
   }
 
   /** `null` = never synced. @throws `ERR_RECORD_INVALID`, `ERR_RECORD_ROLLED_BACK`, `ERR_WRAPPING_KEY_MISSING`, `ERR_STORE_UNAVAILABLE`. */
@@ -61,16 +56,15 @@ export class Ledger {
     return loaded && reseal(this.#sealers, loaded)
   }
 
-  /** Writes `next`, made from the draft of `loaded`. 'conflict' = somebody else wrote first. */
-  async save(loaded: Loaded | null, next: KeyringRecord): Promise<Bytes | 'conflict'> {
+  /** Puts `next`, made from the draft of `loaded`. 'conflict' = somebody else wrote first. */
+  async put(loaded: Loaded | null, next: KeyringRecord): Promise<Saved | 'conflict'> {
     const now = this.#clock.now()
     const revision = Math.max((loaded?.record.revision ?? 0) + 1, now)
     const bytes = await signRecord(this.#sealers, { ...next, revision, sealed: now })
     const put = await this.#store.put(recordName(this.#keyring), bytes, loaded?.version ?? 0)
     if (put === 'conflict') return put
     this.#seen = Math.max(this.#seen, revision)
-    await this.#onSaved(revision, bytes)
-    return bytes
+    return { revision, bytes }
   }
 
   #refuseRollback<T>(revision: number, loaded: T): T {

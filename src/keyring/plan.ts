@@ -14,13 +14,14 @@ export interface SyncRequest {
   readonly adopt: boolean
   /** New versions to read at most. */
   readonly batch: number
-  readonly now: number
 }
 
 export interface SyncPlan {
   /** What the reads are applied to. */
   readonly base: KeyringRecord
   readonly observation: Observation
+  /** The active key whose source is left: it stops at the commit. `null` = none. */
+  readonly stops: string | null
   /** The source is behind what it has shown before (a standby serves old reads): nothing follows from it. */
   readonly behind: boolean
   /** The current version first, then ascending. */
@@ -33,11 +34,18 @@ export function planSync(request: SyncRequest): SyncPlan {
   const { observation, batch, force } = request
   if (observation === null) throw sourceError('ERR_SOURCE_NOT_FOUND', request, 'There is no secret at')
   const known = baseOf(request, observation)
-  const isBack = observation.current < known.highest
-  const base = isBack && force ? rewind(known, observation.current) : known
+  const isBack = observation.current < highestRead(known)
+  const base = force ? readAnew(isBack ? rewind(known, observation.current) : known) : known
   const behind = isBack && !force
   const unread = behind ? [] : unreadVersions(base, observation)
-  return { base, observation, behind, read: unread.slice(0, batch), remaining: Math.max(0, unread.length - batch) }
+  return {
+    base,
+    observation,
+    stops: base.active === null ? (request.record?.active ?? null) : null,
+    behind,
+    read: unread.slice(0, batch),
+    remaining: Math.max(0, unread.length - batch),
+  }
 }
 
 function baseOf(request: SyncRequest, observation: Observation): KeyringRecord {
@@ -67,12 +75,8 @@ const blank = (keyring: string, source: SourceId, observation: Observation): Key
 })
 
 /** A new incarnation begins; the keys of the earlier one stay, for decryption only. */
-function detach({ keyring, source, now }: SyncRequest, record: KeyringRecord, observation: Observation): KeyringRecord {
-  const keys = record.keys.map((entry) => ({
-    ...entry,
-    inc: entry.inc ?? record.incarnation,
-    ...(entry.id === record.active && { stopped: now }),
-  }))
+function detach({ keyring, source }: SyncRequest, record: KeyringRecord, observation: Observation): KeyringRecord {
+  const keys = record.keys.map((entry) => ({ ...entry, inc: entry.inc ?? record.incarnation }))
   const fresh = blank(keyring, source, observation)
   return { ...record, ...fresh, revision: record.revision, sealed: record.sealed, keys, tombstones: record.tombstones }
 }
@@ -87,6 +91,14 @@ function rewind(record: KeyringRecord, current: number): KeyringRecord {
   return { ...record, keys, skipped: record.skipped.filter(({ v }) => v <= current) }
 }
 
+/**
+ * Forced: what gave no key is read again, because one bad answer was enough to skip it. What was removed stays so. It counts
+ * as unread from now on, so that a plain sync goes on where a batch ends.
+ */
+function readAnew(record: KeyringRecord): KeyringRecord {
+  return { ...record, skipped: record.skipped.filter(({ why }) => why === 'removed') }
+}
+
 function unreadVersions(base: KeyringRecord, observation: Observation): number[] {
   const known = knownVersions(base)
   const readable = observation.versions.filter(({ version, state }) => state === 'readable' && !known.has(version))
@@ -94,6 +106,13 @@ function unreadVersions(base: KeyringRecord, observation: Observation): number[]
   const rest = ascending.filter((version) => version !== observation.current)
   return rest.length < ascending.length ? [observation.current, ...rest] : rest
 }
+
+/**
+ * What was read was there: a source that shows less is behind. The record's `highest` proves nothing, because one bad answer
+ * is enough to set it.
+ */
+const highestRead = (record: KeyringRecord): number =>
+  [...knownVersions(record)].reduce((highest, version) => Math.max(highest, version), 0)
 
 /** Versions of the current incarnation that need no reading any more. */
 export function knownVersions(record: Pick<KeyringRecord, 'keys' | 'skipped'>): Set<number> {

@@ -4,8 +4,8 @@ import { KeyringError, settle } from '../core/errors.ts'
 import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore } from '../core/ports.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
-import type { OnSaved } from './ledger.ts'
 import { Ledger } from './ledger.ts'
+import type { Handlers, Look } from './messages.ts'
 import type { StoredStatus } from './status.ts'
 import { StatusLog, nextTry } from './status.ts'
 
@@ -24,9 +24,9 @@ export class Reader {
   readonly log: StatusLog
   readonly #parts: ReaderParts
 
-  constructor(parts: ReaderParts, set: SealerSet, keyring: string, onSaved?: OnSaved) {
+  constructor(parts: ReaderParts, set: SealerSet, keyring: string) {
     this.#parts = parts
-    this.ledger = new Ledger(parts.store, set, parts.clock, keyring, onSaved)
+    this.ledger = new Ledger(parts.store, set, parts.clock, keyring)
     this.log = new StatusLog(parts.store, set, parts.clock, keyring)
   }
 
@@ -41,11 +41,12 @@ export class Reader {
   }
 }
 
-/** The part of the authority that a function has which only reads. */
+/** The authority of a function that reads the store itself. @param beyond is asked for everything else. */
 export function readingAuthority(
   parts: ReaderParts,
   keyrings: readonly string[],
-): Pick<KeyringAuthority, 'read' | 'status'> {
+  beyond: KeyringAuthority,
+): KeyringAuthority {
   const opened = new Map<string, Reader>()
   const reader = async (name: string): Promise<Reader> => {
     if (!keyrings.includes(name)) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
@@ -54,9 +55,15 @@ export function readingAuthority(
     opened.set(name, found)
     return found
   }
+  const looks: Partial<Handlers> = {
+    read: async ({ keyring, known }) => (await reader(keyring)).read(known),
+    status: async ({ keyring }) => withoutReplica(await (await reader(keyring)).status()),
+  } satisfies Pick<Handlers, Look>
   return {
-    read: (name, known) => settle(async () => (await reader(name)).read(known)),
-    status: (name) => settle(async () => withoutReplica(await (await reader(name)).status())),
+    call(message) {
+      const look = looks[message.call]
+      return look === undefined ? beyond.call(message) : settle(() => look(message))
+    },
   }
 }
 

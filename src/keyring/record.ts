@@ -39,11 +39,11 @@ export interface KeyringRecord {
   readonly sealed: number
   readonly source: SourceId
   readonly incarnation: string
-  /** The highest current version that the source has shown. */
+  /** The current version that the source showed last, unless it was behind what was read of it before. */
   readonly highest: number
   readonly active: string | null
   readonly keys: readonly KeyEntry[]
-  /** Versions that were read and gave no key: they are not read again. */
+  /** Versions that were read and gave no key, ascending: only a forced sync reads them again, but for the removed ones. */
   readonly skipped: readonly { readonly v: number; readonly why: SkipReason }[]
   readonly tombstones: readonly { readonly id: string; readonly commit: string }[]
   /** Versions that vanished before they were read. */

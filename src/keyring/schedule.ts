@@ -7,10 +7,12 @@ export async function runSchedule(
   authority: KeyringAuthority,
   keyrings: readonly string[],
   log: (line: string) => void,
+  hasTime: () => boolean = () => true,
 ): Promise<void> {
-  for (const name of keyrings) {
-    const result = await authority.syncIfDue(name)
-    if (!result.ok) log(scheduleLine(name, 'failed', result.error.code))
-    else if (result.value !== 'not-due') log(scheduleLine(name, result.value, null))
+  for (const keyring of keyrings) {
+    if (!hasTime()) return
+    const result = await authority.call({ call: 'syncIfDue', keyring })
+    if (!result.ok) log(scheduleLine(keyring, 'failed', result.error.code))
+    else if (result.value !== 'not-due') log(scheduleLine(keyring, result.value, null))
   }
 }

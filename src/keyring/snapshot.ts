@@ -12,7 +12,7 @@ import { recordName, verifyRecord } from './record.ts'
 import { View } from './view.ts'
 
 export interface SnapshotParts {
-  readonly authority: Pick<KeyringAuthority, 'read'>
+  readonly authority: KeyringAuthority
   /** `null` = there is none: the authority alone is asked. */
   readonly replica: Replica | null
   /** `null` = nothing goes on after an answer. */
@@ -112,7 +112,7 @@ export class Snapshot {
   async #ask(): Promise<View | null> {
     this.#startedAt = this.#parts.clock.now()
     const known = this.revision
-    const answer = unwrap(await this.#parts.authority.read(this.#keyring, known))
+    const answer = unwrap(await this.#parts.authority.call({ call: 'read', keyring: this.#keyring, known }))
     if (answer === 'unchanged') this.#isConfirmed ||= this.revision === known
     else this.#believe(answer && (await verifyRecord(this.#sealers, this.#keyring, answer)), known)
     this.#checked()

@@ -84,20 +84,40 @@ function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
 function needed(
   keyring: string,
   record: KeyringRecord | null,
-  { failing }: SyncStatus,
+  status: SyncStatus,
   warning: KeyringErrorCode | null,
 ): string[] {
+  const { failing } = status
   const lines: string[] = []
   if (warning !== null) lines.push(REMEDIES[warning])
   if (failing !== null) lines.push(failing.remedy)
   if (record === null) lines.push(`Sync for the first time: POST /keyrings/${keyring}/sync.`)
   else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
+  // After a failure nobody knows: the next sync that succeeds decides.
+  else if (failing === null) lines.push(...neededByStalled(status, record.active))
   const weak = record?.keys.find(({ id, weak }) => weak && id === record.active)
   if (weak)
     lines.push(
       `The active key "${weak.id}" is weak or published: write a version with a random key of 32 bytes, then sync.`,
     )
   return lines
+}
+
+/** A standby has caught up after this, in milliseconds. */
+const CATCH_UP_MS = 60_000
+
+/** Rotations stop, while every sync succeeds: nobody would hear of it. */
+function neededByStalled({ stalled, lastSuccess }: SyncStatus, active: string): string[] {
+  if (stalled === null) return []
+  const { code, version, since } = stalled
+  if (code === 'active-unusable')
+    return [
+      `Version ${version}, the current one, cannot be used, and "${active}" stays active: write a new version with a string "id" and a string "key" to Vault, then sync.`,
+    ]
+  if ((lastSuccess ?? since) - since < CATCH_UP_MS) return []
+  return [
+    `Vault shows version ${version} as the current one since ${new Date(since).toISOString()}, and a higher one was read before: look for a standby that lags; if Vault was restored from a backup or the highest version was deleted, sync with {"force": true}.`,
+  ]
 }
 
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())

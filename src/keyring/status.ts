@@ -1,6 +1,6 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica took. */
 import type { Result } from '../core/errors.ts'
-import type { Clock, RecordStore, SyncStatus } from '../core/ports.ts'
+import type { Clock, RecordStore, SyncNote, SyncReport, SyncStatus } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
@@ -10,6 +10,7 @@ const NEVER: StoredStatus = {
   lastSuccess: null,
   failures: 0,
   remaining: 0,
+  stalled: null,
   failing: null,
   replicated: 0,
 }
@@ -29,7 +30,7 @@ export function nextTry(status: SyncStatus, periodMs: number | null, now: number
   return lastAttempt + (failures === 0 ? periodMs : Math.min(periodMs, RETRY_MS * 2 ** (failures - 1)))
 }
 
-type Outcome = Result<{ readonly remaining: number }>
+type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
 export class StatusLog {
   readonly #store: RecordStore
@@ -77,8 +78,16 @@ function advance(status: StoredStatus, outcome: Outcome, now: number): StoredSta
       lastSuccess: now,
       failures: 0,
       remaining: outcome.value.remaining,
+      stalled: stalledBy(outcome.value.notes, status.stalled, now),
       failing: null,
     }
   const since = status.failing?.since ?? now
   return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...outcome.error } }
+}
+
+function stalledBy(notes: readonly SyncNote[], before: SyncStatus['stalled'], now: number): SyncStatus['stalled'] {
+  const found = notes.findLast(({ code }) => code === 'active-unusable' || code === 'source-behind')
+  if (found === undefined) return null
+  const code = found.code === 'source-behind' ? found.code : 'active-unusable'
+  return { since: before?.code === code ? before.since : now, code, version: found.version }
 }

@@ -1,18 +1,26 @@
-/** Source to record, all or nothing: a thin application around `planSync` and `applySync`. */
+/**
+ * Source to record: a thin application around `planSync` and `applySync`. A batch is applied whole or not at all, and what
+ * was read is not thrown away: at the deadline it becomes a smaller batch, and where it does not fit, the current version
+ * goes in alone. A crash before the put leaves the record as it was.
+ */
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
+import type { Bytes } from '../core/bytes.ts'
 import type { Clock, KeySource, Observation, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
-import type { ReadOutcome } from './apply.ts'
+import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
 import { isDueForReseal } from './freshness.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, Loaded } from './ledger.ts'
+import type { SyncPlan } from './plan.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
+import type { Writer } from './writer.ts'
 
 export interface SyncParts {
   readonly keyring: string
   readonly ledger: Ledger
+  readonly writer: Writer
   readonly sealers: SealerSet
   readonly clock: Clock
   readonly source: KeySource
@@ -20,61 +28,152 @@ export interface SyncParts {
   readonly signal: AbortSignal
 }
 
+/** Versions that a failure of a later one does not take along. */
+const KEPT_BATCH = 40
+
 /** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
 export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
-  const { ledger, source, signal, clock } = parts
-  const observation = await source.observe(signal)
+  const { ledger, signal } = parts
+  const observation = await parts.source.observe(signal).catch((error: unknown) => {
+    throw signal.aborted && error instanceof KeyringError ? causeAtDeadline(parts, error, 0) : error
+  })
   const reads = new Map<number, ReadOutcome>()
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await ledger.load()
-    const { outcome, remaining } = await decide(parts, options, await ledger.draft(loaded), observation, reads)
-    const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
-    const isGood = unchanged && !isDueForReseal(loaded.record.sealed, clock.now())
-    const sealed = isGood ? loaded.bytes : await ledger.save(loaded, outcome.record)
-    if (sealed !== 'conflict')
-      return report(outcome.record, {
-        changed: !unchanged,
-        remaining,
-        requests: 1 + reads.size,
-        notes: outcome.notes,
-        sealed,
-      })
+    const plan = planFor(parts, options, await ledger.draft(loaded), observation)
+    const { taken, trouble } = await readVersions(parts, plan.read, reads)
+    const done = await commit(parts, loaded, plan, taken)
+    if (done === 'conflict') continue
+    const stopped = done.trouble ?? trouble
+    if (stopped !== null) throw stopped
+    const remaining = plan.remaining + plan.read.length - taken.length
+    return report(done.outcome.record, {
+      changed: done.changed,
+      remaining,
+      requests: 1 + reads.size,
+      notes: done.outcome.notes,
+      sealed: done.sealed,
+    })
   }
   throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${parts.keyring}" during the sync.`, {
     facts: { keyring: parts.keyring },
   })
 }
 
-async function decide(
-  parts: SyncParts,
+const planFor = (
+  { keyring, source, batch }: SyncParts,
   { force, adopt }: SyncOptions,
   record: KeyringRecord | null,
   observation: Observation | null,
-  reads: Map<number, ReadOutcome>,
-) {
-  const { keyring, source, batch } = parts
-  const now = parts.clock.now()
-  const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch, now })
-  await readVersions(
-    parts,
-    plan.read.filter((version) => !reads.has(version)),
-    reads,
-  )
-  const wanted = plan.read.flatMap((version) => reads.get(version) ?? [])
-  return { outcome: applySync(plan, wanted, now), remaining: plan.remaining }
+): SyncPlan => planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
+
+interface Taken {
+  /** What is applied: the first of the versions wanted, without a gap. */
+  readonly taken: readonly ReadOutcome[]
+  /** Why it is not all of them, for the caller to hear once these are kept. `null` = a plain sync goes on. */
+  readonly trouble: KeyringError | null
 }
 
-/** A few at a time, in order; the first failure ends it. */
+/** At the deadline all that was read counts; at a failure whole batches do, so that one bad version of a few keeps all of them out. */
 async function readVersions(
-  { source, sealers, signal }: SyncParts,
-  versions: readonly number[],
+  parts: SyncParts,
+  wanted: readonly number[],
   reads: Map<number, ReadOutcome>,
-): Promise<void> {
-  const queue = versions.values()
+): Promise<Taken> {
+  const error = await readUntilStopped(parts, wanted, reads)
+  if (error === null) return { taken: readOf(wanted, reads), trouble: null }
+  const until = wanted.findIndex((version) => !reads.has(version))
+  const isLate = parts.signal.aborted
+  const taken = readOf(wanted.slice(0, isLate ? until : until - (until % KEPT_BATCH)), reads)
+  const cause = isLate ? causeAtDeadline(parts, error, wanted.length) : error
+  if (taken.length === 0) throw cause
+  return { taken, trouble: isLate ? null : cause }
+}
+
+const readOf = (versions: readonly number[], reads: ReadonlyMap<number, ReadOutcome>): ReadOutcome[] =>
+  versions.flatMap((version) => reads.get(version) ?? [])
+
+/** A few at a time, in order; the first failure ends it. `null` = all are read. */
+async function readUntilStopped(
+  { source, sealers, signal }: SyncParts,
+  wanted: readonly number[],
+  reads: Map<number, ReadOutcome>,
+): Promise<KeyringError | null> {
+  const queue = wanted.filter((version) => !reads.has(version)).values()
+  let stopped: KeyringError | null = null
   const worker = async () => {
-    for (const version of queue) reads.set(version, await sealRead(sealers, await source.read(version, signal)))
+    for (const version of queue) {
+      const read = await source.read(version, signal).catch((error: unknown) => {
+        if (!(error instanceof KeyringError)) throw error
+        return error
+      })
+      if (read instanceof KeyringError) stopped ??= read
+      else reads.set(version, await sealRead(sealers, read))
+      if (stopped !== null) return
+    }
   }
   await Promise.all(Array.from({ length: VAULT_CONCURRENCY }, worker))
+  return stopped
+}
+
+/** A request that the deadline has cut short did not take too long by itself. */
+function causeAtDeadline({ keyring, source }: SyncParts, error: KeyringError, wanted: number): KeyringError {
+  if (error.code !== 'ERR_VAULT_TIMEOUT') return error
+  const { host } = new URL(source.id.address)
+  const what = wanted === 0 ? 'the list of versions' : `one of ${wanted} new versions`
+  return new KeyringError(
+    'ERR_VAULT_TIMEOUT',
+    `Vault at ${host} was too slow for a sync of keyring "${keyring}": the time was over before ${what} was read.`,
+    {
+      facts: { keyring, host, step: 'read', wanted },
+      remedy: 'Look at Vault and at the way to it: a sync has at most 60 s for its reads, one by a schedule 20 s.',
+    },
+  )
+}
+
+interface Committed {
+  readonly outcome: SyncOutcome
+  readonly changed: boolean
+  readonly sealed: Bytes
+  readonly trouble: KeyringError | null
+}
+
+/** The whole batch, or else the current version alone: a full record must not keep a new active key out. */
+async function commit(
+  parts: SyncParts,
+  loaded: Loaded | null,
+  plan: SyncPlan,
+  reads: readonly ReadOutcome[],
+): Promise<Committed | 'conflict'> {
+  try {
+    return await save(parts, loaded, plan, reads)
+  } catch (error) {
+    if (!(error instanceof KeyringError) || error.code !== 'ERR_RECORD_TOO_LARGE') throw error
+    const current = reads.filter(({ version }) => version === plan.observation.current)
+    if (current.length === reads.length) throw error
+    const done = await save(parts, loaded, plan, current)
+    return done === 'conflict'
+      ? done
+      : { ...done, trouble: leftOut(error, plan.observation.current, reads.length - current.length) }
+  }
+}
+
+async function save(
+  { writer, clock }: SyncParts,
+  loaded: Loaded | null,
+  plan: SyncPlan,
+  reads: readonly ReadOutcome[],
+): Promise<Committed | 'conflict'> {
+  const outcome = applySync(plan, reads, clock.now())
+  const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
+  const isGood = unchanged && !isDueForReseal(loaded.record.sealed, clock.now())
+  const sealed = isGood ? loaded.bytes : await writer.save(loaded, outcome.record)
+  return sealed === 'conflict' ? sealed : { outcome, changed: !unchanged, sealed, trouble: null }
+}
+
+function leftOut(error: KeyringError, current: number, versions: number): KeyringError {
+  const message = `${error.message} ${versions} new versions were left out, and version ${current}, the current one, went before them.`
+  return new KeyringError(error.code, message, { facts: { ...error.facts, leftOut: versions } })
 }
 
 async function sealRead(sealers: SealerSet, read: VersionRead): Promise<ReadOutcome> {
@@ -102,6 +201,7 @@ const WHY: Partial<Record<SyncNote['code'], string>> = {
   'version-malformed': 'has no usable id or key',
   'id-collision': 'has the id of another key',
   'key-removed': 'is a key that was removed',
+  'key-compromised': 'is a key that was compromised',
   'version-lost': 'vanished',
 }
 

@@ -1,4 +1,4 @@
-/** From the settings of a Vault to readers of it. */
+/** Opens a Vault: from its settings to readers of it, with whatever token or login they name. */
 import type { LoginSettings } from '../core/login-settings.ts'
 import type { Cipher, Clock, Fetch, Hash, RecordStore } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
@@ -19,11 +19,11 @@ import { vaultTransport } from './wire/transport.ts'
 export interface VaultAccess {
   /** Scheme, host and port. */
   readonly address: string
-  /** Of what is read; '' = none. */
+  /** The namespace of what is read; '' = none. */
   readonly namespace: string
-  /** Of logins; '' = none. */
+  /** The namespace of logins; '' = none. */
   readonly loginNamespace: string
-  /** Beside ours, to this address alone. */
+  /** They go out beside ours, to this address alone. */
   readonly headers: Readonly<Record<string, Secret>>
   readonly timeoutMs: number
   readonly auth: LoginSettings
@@ -39,9 +39,9 @@ export interface VaultPorts extends Pick<LoginParts, 'readFile'> {
 }
 
 export interface Vault {
-  /** `null` = with the deployment's own login, else with the token given. */
+  /** A reader with the token given. `null` = with the deployment's own login. */
   readonly reader: (token: string | null) => VaultReader
-  /** Without namespace and token: for what the server says to everybody. */
+  /** It has neither namespace nor token, for what the server says to everybody. */
   readonly open: VaultTransport
   /** The deployment's own login, for people. */
   readonly login: string
@@ -68,7 +68,7 @@ function describeLogin(auth: LoginSettings): string {
   return `${auth.method} at auth/${auth.mount}${role}`
 }
 
-/** @param fetch for Vault; others do not get its headers. */
+/** @param fetch is for Vault; others do not get its headers. */
 function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, ports: VaultPorts): TokenLife {
   const { address, loginNamespace: namespace } = access
   const { store, cipher, hash, wrappingKeys } = ports

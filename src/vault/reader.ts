@@ -12,19 +12,20 @@ interface VaultQuestion extends Omit<VaultRead, 'query'> {
 export interface VaultReader {
   /** A 403 leads to one new login at most, and to one retry. */
   get(request: VaultRead): Promise<VaultReply>
-  /** For what a policy may well deny: a 403 leads to nothing. */
+  /** Asks for what a policy may well deny: a 403 leads to nothing. */
   probe(request: VaultRead): Promise<VaultReply>
-  /** A question that is a POST, as `probe`. */
+  /** Asks a question that is a POST, as `probe` does. */
   post(request: VaultQuestion): Promise<VaultReply>
 }
 
-/** With a token that the operator, or the caller of one sync, has given: never stored, renewed, shared or revoked. */
+/** Reads with a token that the operator, or the caller of one sync, has given: it is never stored, renewed, shared or revoked. */
 export function givenTokenReader(transport: VaultTransport, token: Secret): VaultReader {
   const get = (request: VaultRead) => transport.get({ ...request, token: token.reveal() })
   const post = (request: VaultQuestion) => transport.post({ ...request, token: token.reveal(), repeat: 'once' })
   return { get, probe: get, post }
 }
 
+/** Reads with the token that the deployment shares (`token/shared.ts`), which is fetched when there is none. */
 export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife): VaultReader {
   const ask = (request: VaultRead, { text: token }: TokenInUse) => transport.get({ ...request, token })
 
@@ -52,7 +53,7 @@ export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife):
   }
 }
 
-/** `null` = no 403. */
+/** `null` = the error is no 403. */
 function refusalOf(error: unknown, generation: number): Refusal | null {
   if (!(error instanceof KeyringError) || error.code !== 'ERR_VAULT_DENIED') return null
   return { generation, by: error.facts['denied'] === 'policy' ? 'policy' : 'token' }

@@ -4,9 +4,10 @@ import { Invocation } from '../../functions/lambda/invocation.ts'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { KeySource } from '../../src/core/ports.ts'
-import { createAuthority } from '../../src/keyring/authority.ts'
+import { Authority } from '../../src/keyring/authority.ts'
 import { PLAIN_SYNC, world, wrappingKey } from '../support/authority.ts'
 import { SOURCE } from '../support/observed.ts'
+import { verbsOf } from '../support/verbs.ts'
 
 const HOUR = 3_600_000
 
@@ -37,7 +38,8 @@ describe('the time of an invocation', () => {
   it('is what a call says, if it can be one', () => {
     const event = (withinMs: string) =>
       parseEvent(JSON.parse(`{"call":"diagnose","keyring":"default","withinMs":${withinMs}}`))
-    for (const withinMs of ['0', '28500.5', '900000']) expect(event(withinMs)).toMatchObject({ call: 'diagnose' })
+    for (const withinMs of ['0', '28500.5', '900000'])
+      expect(event(withinMs)).toMatchObject({ message: { call: 'diagnose' } })
     for (const withinMs of ['-1', '1e999', '-1e999', '900001', 'null', '"9"']) expect(event(withinMs)).toBeNull()
   })
 
@@ -60,19 +62,21 @@ describe('the time of an invocation', () => {
         }),
       read: () => Promise.reject(new TypeError('Not asked.')),
     }
-    const authority = createAuthority({
-      ...on,
-      replica: null,
-      cipher: nodeCipher,
-      hash: nodeHash,
-      wrappingKeys: [wrappingKey('w1', 1)],
-      sources: new Map([['default', { open: () => waiting, examine: async () => [] }]]),
-      syncBatch: 900,
-      syncPeriodMs: null,
-      maxRecordAgeMs: 604_800_000,
-      encryptBoundMs: 1000,
-      leftMs: () => 0,
-    })
+    const authority = verbsOf(
+      new Authority({
+        ...on,
+        replica: null,
+        cipher: nodeCipher,
+        hash: nodeHash,
+        wrappingKeys: [wrappingKey('w1', 1)],
+        sources: new Map([['default', { open: () => waiting, examine: async () => [] }]]),
+        syncBatch: 900,
+        syncPeriodMs: null,
+        maxRecordAgeMs: 604_800_000,
+        encryptBoundMs: 1000,
+        leftMs: () => 0,
+      }),
+    )
     expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ error: { code: 'ERR_VAULT_TIMEOUT' } })
     expect(await authority.status('default')).toMatchObject({ value: { failures: 1 } })
   })

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask } from '../../functions/cli/answer.ts'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
+import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { Deployment } from '../conformance/driver.ts'
 import { startNode } from '../conformance/driver.ts'
@@ -64,6 +65,8 @@ async function onDeployment(address: string): Promise<Place> {
 
 async function onLocalStore(address: string): Promise<Place> {
   const cwd = folder()
+  mkdirSync(join(cwd, '.edge-keyring'))
+  sqliteStore(join(cwd, '.edge-keyring/keyring.sqlite')).close()
   return {
     env: settings(address),
     cwd,
@@ -90,8 +93,8 @@ describe.each([
     vault = await startDevVault({ port: 0, dataFile: null })
     secrets = vaultClient(vault.address, 'root')
     for (const id of ['first001', 'second02', 'third003']) await secrets.write('keyring', { id, key: KEY(id) })
-    await secrets.write('orders', { id: 'order001', key: KEY('order') })
     place = await open(vault.address)
+    await secrets.write('orders', { id: 'order001', key: KEY('order') })
     await cli(['sync'])
   })
   afterAll(async () => {
@@ -479,7 +482,15 @@ describe('EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN', () => {
       const server = createServer(() => {})
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
       const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      const target = { where: '', base, token: new Secret('x'), fetch, answerMs: 20, close: async () => {} }
+      const target = {
+        where: '',
+        base,
+        token: new Secret('x'),
+        tokenRemedy: '',
+        fetch,
+        answerMs: 20,
+        close: async () => {},
+      }
       await expect(ask(target, 'GET', '/')).rejects.toMatchObject({
         exit: 3,
         document: { code: 'ERR_DEPLOYMENT_TIMEOUT' },

@@ -185,10 +185,12 @@ describe('the command line', () => {
     on.remove()
   })
 
-  it('syncs the local store beside a running server, and says which store', async () => {
+  it('talks to the server that runs here, and says which', async () => {
     const { code, stdout, stderr } = await on.cli('sync')
     expect([code, stdout]).toEqual([0, 'ok  nothing new, 1 request to Vault\n'])
-    expect(stderr).toContain('local store .edge-keyring/dev-vault.sqlite')
+    expect(stderr).toBe(
+      `local server http://127.0.0.1:${on.port}, store .edge-keyring/dev-vault.sqlite (EDGE_KEYRING_URL is not set)\n`,
+    )
     expect(JSON.parse((await on.cli('sync', '--json')).stdout)).toEqual({
       changed: false,
       remaining: 0,

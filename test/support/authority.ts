@@ -1,15 +1,16 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Clock, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
+import type { Clock, KeyringAuthority, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
-import { createAuthority } from '../../src/keyring/authority.ts'
+import { Authority } from '../../src/keyring/authority.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
+import { verbsOf } from './verbs.ts'
 
 export const wrappingKey = (id: string, fill: number, keyring: string | null = null): WrappingKey => ({
   id,
@@ -23,6 +24,12 @@ export interface World {
   /** What the source holds; an error = it cannot be asked. */
   versions: Versions | KeyringError
   incarnation: string
+  /** How long each of its answers takes, in milliseconds. */
+  answerMs: number
+  /** Comes before a version is answered: it may throw. */
+  beforeRead: (version: number, signal: AbortSignal) => Promise<void>
+  /** How long a sync may take, in milliseconds. */
+  leftMs: number
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
   /** Of the authority. */
@@ -33,7 +40,16 @@ export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
 
 export function world(versions: Versions, store = memoryStore()): World {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
-  return { store, clock, versions, incarnation: 'first', asked: [] }
+  return {
+    store,
+    clock,
+    versions,
+    incarnation: 'first',
+    answerMs: 0,
+    beforeRead: async () => {},
+    leftMs: Number.POSITIVE_INFINITY,
+    asked: [],
+  }
 }
 
 function fakeSource(on: World): KeySource {
@@ -45,10 +61,13 @@ function fakeSource(on: World): KeySource {
     id: SOURCE,
     async observe() {
       on.asked.push('observe')
+      on.clock.time += on.answerMs
       return observed(held(), on.incarnation)
     },
-    async read(version): Promise<VersionRead> {
+    async read(version, signal): Promise<VersionRead> {
       on.asked.push(version)
+      await on.beforeRead(version, signal)
+      on.clock.time += on.answerMs
       const outcome = readOf(held(), version)
       if (outcome.kind !== 'key') return outcome
       return {
@@ -71,24 +90,26 @@ export const authorityOn = (
   wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
   names: readonly string[] = ['default'],
 ) =>
-  createAuthority({
-    ...on,
-    cipher: nodeCipher,
-    hash: nodeHash,
-    wrappingKeys,
-    sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
-    replica: on.replica ?? null,
-    syncBatch: 900,
-    leftMs: () => Number.POSITIVE_INFINITY,
-    syncPeriodMs: 600_000,
-    encryptBoundMs: 1000,
-    maxRecordAgeMs: MAX_RECORD_AGE_MS,
-  })
+  verbsOf(
+    new Authority({
+      ...on,
+      cipher: nodeCipher,
+      hash: nodeHash,
+      wrappingKeys,
+      sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
+      replica: on.replica ?? null,
+      syncBatch: 900,
+      leftMs: () => on.leftMs,
+      syncPeriodMs: 600_000,
+      encryptBoundMs: 1000,
+      maxRecordAgeMs: MAX_RECORD_AGE_MS,
+    }),
+  )
 
 export function keyringOn(
   on: World,
   wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
-  authority = authorityOn(on, wrappingKeys),
+  authority: KeyringAuthority = authorityOn(on, wrappingKeys),
 ): Promise<Keyring> {
   return Keyring.open('default', {
     authority,

@@ -1,5 +1,6 @@
 /** The local default in a folder of its own, as `npm start` runs it, and the command line beside it. */
 import { execFile, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -16,20 +17,25 @@ interface Ended {
   readonly stderr: string
 }
 
+interface Started {
+  readonly output: () => string
+  readonly stop: () => Promise<void>
+  /** With SIGKILL: nothing of it is told to the server. */
+  readonly kill: () => Promise<void>
+}
+
 export interface Local {
   readonly folder: string
   readonly port: number
   readonly vaultPort: number
   /** Starts the server; resolves with what it printed once its last line is there. */
-  start(
-    settings?: Readonly<Record<string, string>>,
-    ...flags: string[]
-  ): Promise<{ output: () => string; stop: () => Promise<void> }>
+  start(settings?: Readonly<Record<string, string>>, ...flags: string[]): Promise<Started>
   /** Runs the server until it ends by itself. */
-  refuse(settings: Readonly<Record<string, string>>): Promise<Ended>
+  refuse(settings: Readonly<Record<string, string>>, ...flags: string[]): Promise<Ended>
   cli(...words: string[]): Promise<Ended>
   /** Runs lines in bash, in the folder. */
   bash(script: string): Promise<Ended>
+  /** Ends what still runs, too: a test that failed has stopped nothing. */
   remove(): void
 }
 
@@ -37,33 +43,38 @@ export async function local(): Promise<Local> {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-local-'))
   const [port, vaultPort] = [await freePort(), await freePort()]
   const env = { PATH: process.env['PATH'] ?? '', PORT: String(port), KEYRING_DEV_VAULT_PORT: String(vaultPort) }
+  const children: ChildProcess[] = []
   const run = (program: string, words: readonly string[], more: Readonly<Record<string, string>> = {}) =>
     ended(program, words, { cwd: folder, env: { ...env, ...more } })
   return {
     folder,
     port,
     vaultPort,
-    refuse: (settings) => run(process.execPath, [SERVER], settings),
+    refuse: (settings, ...flags) => run(process.execPath, [SERVER, ...flags], settings),
     cli: (...words) => run(process.execPath, [CLI, ...words]),
     bash: (script) => run('bash', ['-c', script]),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove() {
+      for (const child of children) child.kill('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    },
     start(settings = {}, ...flags) {
       const child = spawn(process.execPath, [SERVER, ...flags], {
         cwd: folder,
         env: { ...env, ...settings },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
+      children.push(child)
       const printed: string[] = []
       const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
-      const stop = async () => {
-        child.kill('SIGTERM')
+      const end = (signal: 'SIGTERM' | 'SIGKILL') => async () => {
+        child.kill(signal)
         await closed
       }
       return new Promise((resolve, reject) => {
         const read = (chunk: Buffer) => {
           printed.push(chunk.toString())
           if (printed.join('').includes('npm start\n') || printed.join('').includes('"active":'))
-            resolve({ output: () => printed.join(''), stop })
+            resolve({ output: () => printed.join(''), stop: end('SIGTERM'), kill: end('SIGKILL') })
         }
         child.stdout.on('data', read)
         child.stderr.on('data', read)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
 import { systemClock } from '../../functions/node-shared/clock.ts'
-import type { Failure, Result } from '../../src/core/errors.ts'
+import type { ErrorData, Result } from '../../src/core/errors.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { IssuedToken, SealedItems } from '../../src/vault/login/method.ts'
@@ -93,5 +93,5 @@ function onWorkerd(): LoginRunner {
   }
 }
 
-const thrown = ({ code, message, remedy, facts }: Failure): KeyringError =>
+const thrown = ({ code, message, remedy, facts }: ErrorData): KeyringError =>
   new KeyringError(code, message, { remedy, facts })

@@ -1,8 +1,9 @@
 /** For tests of logins: from settings to a login, a Vault to log in to, and the token that comes of it. */
 import { readFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
-import { systemClock } from '../../functions/node-shared/clock.ts'
+import { onTestFinished, vi } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { LoginSettings } from '../../src/core/login-settings.ts'
@@ -85,6 +86,17 @@ export function loginVault(address: string, namespace = '', send: Fetch = (reque
   const clock = { now: () => Date.now(), sleep: async () => {} }
   const transport = vaultTransport({ fetch: spied, clock, address, namespace, timeoutMs: 5000 })
   return { ...tokenVault(transport, address, namespace), address, namespace, asked, send: spied }
+}
+
+/** Every deadline passes at once, for the rest of the test. @returns what each was, in milliseconds. */
+export function passDeadlines(): readonly number[] {
+  const waits: number[] = []
+  vi.stubGlobal('setTimeout', (stop: () => void, ms: number) => {
+    waits.push(ms)
+    queueMicrotask(stop)
+  })
+  onTestFinished(() => void vi.unstubAllGlobals())
+  return waits
 }
 
 export const NEVER = new AbortController().signal

@@ -22,7 +22,7 @@ export function observed(versions: Versions, incarnation = 'first'): Observation
   const listed = versions.flatMap((content, index) =>
     content === null ? [] : [{ version: index + 1, state: stateOf(content) }],
   )
-  return { incarnation, current: versions.length, versions: listed }
+  return { incarnation, current: versions.length, versions: listed, unlisted: 'unknown' }
 }
 
 const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' =>
@@ -38,7 +38,11 @@ export function readOf(versions: Versions, version: number): ReadOutcome {
 }
 
 /** One sync, decided without I/O. */
-export function synced(record: KeyringRecord | null, versions: Versions, more: Partial<SyncRequest> = {}) {
+export function synced(
+  record: KeyringRecord | null,
+  versions: Versions,
+  { now = NOW, ...more }: Partial<SyncRequest> & { readonly now?: number } = {},
+) {
   const request = {
     keyring: 'default',
     record,
@@ -47,12 +51,11 @@ export function synced(record: KeyringRecord | null, versions: Versions, more: P
     force: false,
     adopt: false,
     batch: 900,
-    now: NOW,
     ...more,
   }
   const plan = planSync(request)
   const reads = plan.read.map((version) => readOf(versions, version))
-  return { plan, ...applySync(plan, reads, request.now) }
+  return { plan, ...applySync(plan, reads, now) }
 }
 
 export const ids = (record: KeyringRecord): string[] => record.keys.map(({ id }) => id)

@@ -6,22 +6,24 @@ import { readSettings } from '../../functions/node-shared/settings.ts'
 import { vaultFetch } from '../../functions/node-shared/vault-fetch.ts'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
-import type { Clock, KeyringAuthority, RecordStore, SyncOptions, SyncReport } from '../../src/core/ports.ts'
-import type { Failure } from '../../src/core/errors.ts'
+import type { Clock, RecordStore, SyncOptions, SyncReport } from '../../src/core/ports.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import type { Verbs } from './verbs.ts'
+import { verbsOf } from './verbs.ts'
 
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 /** Not weak, and of no importance. */
 export const keyString = (name: string): string => `${name}: test material 0123456789 abcdefghij`
 
 export interface Syncing {
-  readonly authority: KeyringAuthority
+  readonly authority: Verbs
   readonly keyring: Keyring
   /** @throws what the sync was refused for. */
   sync(more?: Partial<SyncOptions>): Promise<SyncReport>
   /** The error of a sync that must fail. */
-  refusal(more?: Partial<SyncOptions>): Promise<Failure>
+  refusal(more?: Partial<SyncOptions>): Promise<ErrorData>
   shown(): Promise<{ ids: readonly string[]; active: string | null; sources: readonly string[] }>
   close(): Promise<void>
 }
@@ -53,17 +55,19 @@ export async function syncing(
   const config = configOf(settings)
   const vault = vaultFetch(config.vault)
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock }
-  const authority = createAuthority(config, {
-    ...primitives,
-    store,
-    replica: null,
-    fetch: vault.fetch,
-    readFile: (path) => readFile(path, 'utf8'),
-    probe: null,
-    encryptBoundMs: 1000,
-    syncBatch: 900,
-    leftMs: () => Number.POSITIVE_INFINITY,
-  })
+  const authority = verbsOf(
+    createAuthority(config, {
+      ...primitives,
+      store,
+      replica: null,
+      fetch: vault.fetch,
+      readFile: (path) => readFile(path, 'utf8'),
+      probe: null,
+      encryptBoundMs: 1000,
+      syncBatch: 900,
+      leftMs: () => Number.POSITIVE_INFINITY,
+    }),
+  )
   const keyring = await Keyring.open('default', {
     ...primitives,
     authority,

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { OWN_REMEDIES } from '../../functions/cli/failure.ts'
+import { ALREADY_RUNNING } from '../../functions/node/screen.ts'
 import { REMEDIES } from '../../src/core/errors.ts'
 
 const PAGES = [
@@ -11,7 +12,7 @@ const PAGES = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
 ]
-const KNOWN = new Set<string>([...Object.keys(REMEDIES), ...Object.keys(OWN_REMEDIES)])
+const KNOWN = new Set<string>([...Object.keys(REMEDIES), ...Object.keys(OWN_REMEDIES), ALREADY_RUNNING])
 
 describe.each(PAGES)('%s', (page) => {
   const text = readFileSync(page, 'utf8')
@@ -29,5 +30,7 @@ describe.each(PAGES)('%s', (page) => {
 
 it('docs/cli.md lists the codes of the command line', () => {
   const text = readFileSync('docs/cli.md', 'utf8')
-  expect(Object.keys(OWN_REMEDIES).filter((code) => !text.includes(`| \`${code}\` |`))).toEqual([])
+  expect([...Object.keys(OWN_REMEDIES), ALREADY_RUNNING].filter((code) => !text.includes(`| \`${code}\` |`))).toEqual(
+    [],
+  )
 })

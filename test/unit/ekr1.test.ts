@@ -21,7 +21,7 @@ const vector = JSON.parse(readFileSync('test/vectors/ekr1.json', 'utf8')) as {
   of_another_keyring: { keyring: string; record: string }
 }
 const { keyring, record, of_another_keyring: other } = vector
-const keysOf = (setting: string) => z.parse(wrappingKeys, setting)
+const keysOf = (setting: string) => z.parse(wrappingKeys(), setting)
 const code = (expected: string) => expect.objectContaining({ code: expected })
 
 describe.each(CIPHERS)('the record of test/vectors/ekr1.json, through $name', ({ cipher, hash }) => {

@@ -11,6 +11,7 @@ import { createHttp } from '../../src/http/app.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import { configOf } from '../support/syncing.ts'
+import { verbsOf } from '../support/verbs.ts'
 
 /** Colours and clears the screen, turns the line around, hides, ends the line, and has no end itself. */
 const OBEYED = '\u001b[31m\u001b[2J\u009b2J\u202egnp.exe\u200b\u2028\n\r\u0007\u{e0041}'
@@ -115,19 +116,21 @@ it('a call of the sync function names a key by what an id can be', () => {
 
 describe('a Vault', () => {
   const authorityBefore = (fetch: Fetch) =>
-    createAuthority(configOf({ KEYRING_VAULT_HOST: 'https://vault.example', KEYRING_VAULT_TOKEN: 'token' }), {
-      cipher: nodeCipher,
-      hash: nodeHash,
-      clock: { now: () => Date.now(), sleep: async () => {} },
-      store: memoryStore(),
-      replica: null,
-      fetch,
-      readFile: null,
-      probe: null,
-      encryptBoundMs: 1000,
-      syncBatch: 900,
-      leftMs: () => Number.POSITIVE_INFINITY,
-    })
+    verbsOf(
+      createAuthority(configOf({ KEYRING_VAULT_HOST: 'https://vault.example', KEYRING_VAULT_TOKEN: 'token' }), {
+        cipher: nodeCipher,
+        hash: nodeHash,
+        clock: { now: () => Date.now(), sleep: async () => {} },
+        store: memoryStore(),
+        replica: null,
+        fetch,
+        readFile: null,
+        probe: null,
+        encryptBoundMs: 1000,
+        syncBatch: 900,
+        leftMs: () => Number.POSITIVE_INFINITY,
+      }),
+    )
   const policies = Array.from({ length: 1000 }, (_, index) => `${index}${OBEYED}`)
   const health = { initialized: true, sealed: false, standby: false, server_time_utc: 0, version: '1.21.1' }
   const lookup = {

@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
-import { KeyringError } from '../../src/core/errors.ts'
+import { KeyringError, refusal } from '../../src/core/errors.ts'
 import type { RecordStore } from '../../src/core/ports.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { verifyRecord } from '../../src/keyring/record.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
+import { withRead } from '../support/verbs.ts'
 
 const NONE = utf8('')
 const SEALED = new KeyringError('ERR_VAULT_SEALED', 'Vault is sealed.')
@@ -243,14 +244,9 @@ describe('use', () => {
     const keyring = await keyringOn(on, undefined, authority)
     await keyring.sync(PLAIN_SYNC)
     const { ciphertext } = await keyring.encrypt(utf8('x'), NONE)
-    const failing = {
-      ...authority,
-      read: async () => ({ ok: false as const, error: new KeyringError('ERR_STORE_UNAVAILABLE', 'Gone.') }),
-    }
-    const cut = await keyringOn(on, undefined, {
-      ...failing,
-      read: (name, known) => (known === 0 ? authority.read(name, known) : failing.read()),
-    })
+    const gone = refusal('ERR_STORE_UNAVAILABLE', 'Gone.')
+    const read: typeof authority.read = async (name, known) => (known === 0 ? authority.read(name, known) : gone)
+    const cut = await keyringOn(on, undefined, withRead(authority, read))
     expect((await cut.decrypt(ciphertext, NONE)).keyId).toBe('a')
     await expect(cut.decrypt(ciphertext.replace('.a.', '.zz.'), NONE)).rejects.toThrow(code('ERR_KEY_UNVERIFIED'))
   })
@@ -265,6 +261,39 @@ describe('use', () => {
     expect((await keyring.decrypt(ciphertext, NONE)).keyId).toBe('b')
     await keyring.change({ op: 'remove', id: 'b', force: true })
     await expect(keyring.decrypt(ciphertext, NONE)).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
+  })
+
+  it('says what is needed when every sync succeeds and the current version does not become active', async () => {
+    const on = world(['a:1'])
+    const keyring = await keyringOn(on)
+    await keyring.sync(PLAIN_SYNC)
+    on.versions = ['a:1', 'malformed']
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([
+      expect.stringMatching(/^Version 2, .* and "a" stays active: write/),
+    ])
+    on.versions = SEALED
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_VAULT_SEALED'))
+    expect((await keyring.status()).needed).toEqual([SEALED.remedy])
+    on.versions = ['a:1', 'malformed', 'c:3']
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([])
+  })
+
+  it('says what is needed when the source stays behind, which a standby does not for a minute', async () => {
+    const on = world(['a:1', 'b:2'])
+    const keyring = await keyringOn(on)
+    await keyring.sync(PLAIN_SYNC)
+    on.versions = ['a:1']
+    await keyring.sync(PLAIN_SYNC)
+    on.clock.time += 59_999
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([])
+    on.clock.time += 1
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([expect.stringMatching(/^Vault shows version 1 .*"force": true/)])
+    await keyring.sync({ ...PLAIN_SYNC, force: true })
+    expect((await keyring.status()).needed).toEqual([])
   })
 
   it('says what is needed before the first sync', async () => {

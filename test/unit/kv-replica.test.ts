@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Kv } from '../../functions/cloudflare/kv-replica.ts'
 import { kvReplica } from '../../functions/cloudflare/kv-replica.ts'
-import { within } from '../../functions/cloudflare/within.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 
 const BYTES = new Uint8Array([1, 2, 3])
@@ -66,22 +65,5 @@ describe('the replica in Workers KV', () => {
     expect(await both).toEqual([null, false])
     expect(lines).toHaveLength(2)
     expect(lines[0]).toContain('TimeoutError')
-  })
-})
-
-describe('an answer within a time', () => {
-  beforeEach(() => void vi.useFakeTimers())
-  afterEach(() => void vi.useRealTimers())
-
-  it('is the answer, or its error, and leaves no timer', async () => {
-    expect(await within(10, Promise.resolve('x'))).toBe('x')
-    await expect(within(10, refused())).rejects.toThrow('canary')
-    expect(vi.getTimerCount()).toBe(0)
-  })
-
-  it('is an error when it does not come', async () => {
-    const late = within(10, never()).catch((error: unknown) => error)
-    await vi.advanceTimersByTimeAsync(10)
-    expect(await late).toMatchObject({ name: 'TimeoutError' })
   })
 })

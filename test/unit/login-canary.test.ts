@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { exportPKCS8, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { METHOD_NAMES } from '../../src/config/login-methods.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { openLogin } from '../../src/vault/login/open.ts'
@@ -91,6 +92,11 @@ const made = (sent: string): string[] =>
   [...sent.matchAll(/Signature=([0-9a-f]{64})|client_assertion=([\w.-]+)|Basic ([\w+/=]+)/g)].flatMap(([, ...found]) =>
     found.filter((each) => each !== undefined),
   )
+
+it('has a case of every method', () => {
+  const cases = new Set(Object.keys(METHODS).map((name) => name.split(',')[0]))
+  expect(METHOD_NAMES.filter((name) => name !== 'token' && !cases.has(name))).toEqual([])
+})
 
 it.each(Object.keys(METHODS).flatMap((name) => Object.keys(ECHOES).map((echo) => [name, echo] as const)))(
   'leaks nothing: %s, answered by a %s',

@@ -1,7 +1,7 @@
 /** What an identity provider may answer, and how long it is waited for. */
 import { describe, expect, it } from 'vitest'
-import type { Clock, Fetch } from '../../src/core/ports.ts'
-import { NEVER, loginMethod, loginVault, refusal } from '../support/logins.ts'
+import type { Fetch } from '../../src/core/ports.ts'
+import { NEVER, loginMethod, loginVault, passDeadlines, refusal } from '../support/logins.ts'
 
 const options = {
   auth_method: 'oauth2',
@@ -50,15 +50,14 @@ describe('a token endpoint', () => {
   })
 
   it('is asked once, without following redirects, and waited for 5 seconds', async () => {
-    const [waits, requests] = [[] as number[], [] as Request[]]
-    const clock: Clock = { now: () => 0, sleep: async (ms) => void waits.push(ms) }
+    const [waits, requests] = [passDeadlines(), [] as Request[]]
     const fetch: Fetch = (request) => {
       requests.push(request)
       return new Promise((_resolve, reject) =>
         request.signal.addEventListener('abort', () => reject(new Error('late'))),
       )
     }
-    const method = loginMethod(options, { clock, fetch })
+    const method = loginMethod(options, { fetch })
     expect(await refusal(method.login(loginVault('http://127.0.0.1:9'), NEVER))).toBe('ERR_OAUTH2_UNAVAILABLE')
     expect([waits, requests.length, requests[0]?.redirect]).toEqual([[5000], 1, 'manual'])
   })

@@ -1,9 +1,7 @@
-/** The settings of the logins: what each needs, what does not fit together, and the three spellings of Kong. */
+/** The settings of the logins: what each needs, what does not fit together, what is not used. */
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
-import { HCV, LOGIN } from '../../src/config/rows.ts'
-import type { Runtime } from '../../src/config/settings.ts'
-import { readEntity } from '../../src/config/vault-entity.ts'
+import type { Runtime } from '../../src/config/setting.ts'
 import type { LoginSettings } from '../../src/core/login-settings.ts'
 import { Secret } from '../../src/core/secret.ts'
 
@@ -200,7 +198,7 @@ describe('a login', () => {
       'KEYRING_VAULT_TOKEN is not used here: the login is approle.',
       'KEYRING_VAULT_KUBE_ROLE is not used here: the login is approle.',
     ])
-    expect(settled({ ...APPROLE, VAULT_TOKEN: 't' }).notices).toEqual([])
+    expect(settled({ ...APPROLE, VAULT_TOKEN: 't', AWS_REGION: 'elsewhere' }).notices).toEqual([])
   })
 
   it('with a wrapping token of any role gives a warning', () => {
@@ -233,7 +231,7 @@ describe('a login', () => {
       'lambda-http',
     )
     expect(parsed).toMatchObject({
-      problems: ['KEYRING_VAULT_APPROLE_ROLE_ID', 'KONG_VAULT_HCV_TOKEN'].map((name) => ({ name })),
+      problems: [{ name: 'KEYRING_VAULT_APPROLE_ROLE_ID' }],
     })
   })
 })
@@ -502,120 +500,25 @@ describe('on Workers', () => {
 })
 
 describe("Kong's Vault entity", () => {
-  const where = { env: {}, runtime: 'node', allowHttp: false } as const
+  const NOTICE = /^KONG_VAULT_HCV_\* is not used yet/
 
-  it('is read from KONG_VAULT_HCV_*, and is absent when none of them is set', () => {
-    const parsed = parse({ token: 'own', ...hcv({ protocol: 'https', host: 'kv.example', kv: 'v2', ...APPROLE }) })
-    expect(parsed).toMatchObject({
-      config: {
-        hcv: { address: 'https://kv.example:8200', mount: 'secret', kv: 2, auth: { method: 'approle' } },
-        vault: { auth: { method: 'token' } },
-      },
-    })
-    expect(parse({ token: 'own' })).toMatchObject({ config: { hcv: null } })
-  })
-
-  it('has the defaults of Kong', () => {
-    const inTeam = readEntity({ token: 't', namespace: 'team', login_namespace: 'admin' }, where).connection
-    expect([inTeam?.namespace, inTeam?.loginNamespace]).toEqual(['team', 'admin'])
-    expect(readEntity({ token: 't' }, where).connection).toMatchObject({
-      address: 'http://127.0.0.1:8200',
-      namespace: '',
-      loginNamespace: '',
-      mount: 'secret',
-      kv: 1,
-      auth: { method: 'token' },
-    })
-  })
-
-  it('as an object and as variables is the same', () => {
-    for (const options of [APPROLE, OAUTH2, AWS, { auth_method: 'kubernetes', kube_role: 'r' }]) {
-      const config = { ...options, host: '::1', port: '8201', namespace: 'team', login_namespace: 'admin' }
-      const parsed = parse({ token: 'own', ...hcv(config) })
-      const { connection } = readEntity({ ...config, port: 8201 }, where)
-      expect(parsed).toMatchObject({ config: { hcv: { address: 'http://[::1]:8201' } } })
-      expect(reveal(connection)).toEqual(reveal(parsed.ok ? parsed.config?.hcv : null))
+  it.each(['on', 'off'])('stops no start, whatever is written there: one notice, with the keyring %s', (on) => {
+    const wrong = {
+      KONG_VAULT_HCV_HOST: ':x',
+      KONG_VAULT_HCV_PROTOCOL: 'http',
+      KONG_VAULT_HCV_KV: 'v3',
+      KONG_VAULT_HCV_SSL_VERIFY: 'off',
+      KONG_VAULT_HCV_AUTH_METHOD: 'gcp_iam',
+      KONG_VAULT_HCV_KUBE_ROL: 'x',
+    }
+    for (const runtime of ['node', 'workers', 'lambda-sync'] as const) {
+      const parsed = parse({ token: 'own', KEYRING_ENABLED: on, ...wrong }, runtime)
+      const notices = parsed.ok ? parsed.notices : null
+      expect(notices?.filter((notice) => notice.includes('HCV'))).toEqual([expect.stringMatching(NOTICE)])
     }
   })
 
-  it('of the OAuth2 how-to is taken as it is, in the form of decK', () => {
-    const config = {
-      host: 'vault.example',
-      port: 8200,
-      protocol: 'https',
-      mount: 'secret',
-      kv: 'v2',
-      token: 'root',
-      auth_method: 'oauth2',
-      oauth2_role_name: 'demo',
-      oauth2_token_endpoint: 'https://idp.example/oauth/token',
-      oauth2_client_id: '${{ env "DECK_CLIENT_ID" }}',
-      oauth2_client_secret: '${{ env "DECK_CLIENT_SECRET" }}',
-      oauth2_audiences: 'https://idp.example/api/v2/',
-      approle_response_wrapping: null,
-      gcp_auth_role: null,
-    }
-    const env = { DECK_CLIENT_ID: 'client', DECK_CLIENT_SECRET: 'hush' }
-    const read = readEntity(config, { ...where, env })
-    expect([read.problems, read.notices]).toEqual([[], ['config.token is not used here: the login is oauth2.']])
-    expect(reveal(read.connection)).toMatchObject({
-      address: 'https://vault.example:8200',
-      kv: 2,
-      auth: {
-        method: 'oauth2',
-        role: 'demo',
-        clientId: 'client',
-        client: { secret: 'secret hush' },
-        audiences: ['https://idp.example/api/v2/'],
-      },
-    })
-  })
-
-  it.each([
-    ['a field that nobody knows', { hots: 'x' }, 'config: has a field that is not known'],
-    ['a field of a later login', { azure_auth_role: 'x' }, 'config: has a field of a login that comes with a later'],
-    ['an object', { host: { a: 1 } }, 'config.host: must be a text, a number, true or false'],
-    ['a variable that is not set', { mount: '${{ env "DECK_X" }}' }, 'config.mount: names a variable that is not set'],
-    ['a variable of others', { mount: '${{ env "HOME" }}' }, 'config.mount: may name variables that begin with DECK_'],
-    ['plain http', { host: 'kv.example' }, 'config.protocol: must be https, unless the host is loopback'],
-    ['no verification', { ssl_verify: false }, 'config.ssl_verify: must be on'],
-    ['another version', { kv: 'v3' }, 'config.kv: must be v1 or v2'],
-    ['two names that differ', { jwt_role: 'a', oauth2_role_name: 'b' }, 'config.jwt_role: differs from config.oauth2'],
-    ['a login without what it needs', { auth_method: 'approle' }, 'config.approle_role_id: is required'],
-  ])('is refused with %s', (_name, config, expected) => {
-    const { connection, problems } = readEntity({ token: 't', ...config }, where)
-    expect(connection).toBeNull()
-    expect(problems.map(({ name, message }) => `${name}: ${message}`)).toContainEqual(expect.stringContaining(expected))
-  })
-
-  it('has what belongs to references noted, and plain http warned of where it is allowed', () => {
-    const { notices, problems } = readEntity(
-      { token: 't', host: 'kv.example', ttl: 60, decode_base64: true },
-      { ...where, allowHttp: true },
-    )
-    expect(problems).toEqual([])
-    expect(notices).toEqual([
-      expect.stringMatching(/^WARNING: config.protocol is http/),
-      expect.stringMatching(/^config.ttl is not used yet/),
-      expect.stringMatching(/^config.decode_base64 is not used yet/),
-    ])
-  })
-
-  it('has names of its own, which are refused when misspelt', () => {
-    const parsed = parse({ token: 'own', KONG_VAULT_HCV_KUBE_ROL: 'x', KONG_VAULT_HCV_GCP_JWT_EXP: '1' })
-    expect(parsed).toMatchObject({
-      problems: [
-        { message: 'is not a setting yet: its login comes with a later release' },
-        { message: 'is not a setting. Did you mean KONG_VAULT_HCV_KUBE_ROLE?' },
-      ],
-    })
-  })
-
-  it('has every option of the logins', () => {
-    const options = LOGIN.map(([name]) => name.replace('KEYRING_VAULT_', 'KONG_VAULT_HCV_'))
-    expect(HCV.map(([name]) => name)).toEqual(expect.arrayContaining(options))
+  it('gives no notice when none of it is set', () => {
+    expect(settled({ token: 'own', KONG_VAULT_HCV_TOKEN: '' }).notices).toEqual([])
   })
 })
-
-const hcv = (options: Options): Options =>
-  Object.fromEntries(Object.entries(options).map(([name, value]) => [`KONG_VAULT_HCV_${name.toUpperCase()}`, value]))

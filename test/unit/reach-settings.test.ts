@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { settingsOf } from '../../functions/cloudflare/bindings.ts'
 import { readSettings } from '../../functions/node-shared/settings.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { Runtime } from '../../src/config/settings.ts'
+import type { Runtime } from '../../src/config/setting.ts'
 import type { Authority, Pair } from '../support/certificates.ts'
 import { authority } from '../support/certificates.ts'
 
@@ -132,6 +132,17 @@ describe('the certificate of the login cert', () => {
       const { auth, tls } = vaultOf({ ...CERT, [certName]: cert, [keyName]: key })
       expect([auth.method, tls.client?.cert, tls.client?.key.reveal()]).toEqual(['cert', cert, key])
     }
+  })
+
+  it('is named as it was set when it is that of the connection, whose key need not be PKCS #8 otherwise', () => {
+    const files = { VAULT_CLIENT_CERT: '/none.pem', KEYRING_VAULT_CLIENT_KEY: '/none.key' }
+    expect(sentences(readSettings({ ...BASE, ...CERT, ...files }, 'node'))).toEqual([
+      expect.stringMatching(/^VAULT_CLIENT_CERT: names a file that cannot be read/),
+      expect.stringMatching(/^KEYRING_VAULT_CLIENT_KEY: names a file that cannot be read/),
+    ])
+    const traditional = { VAULT_CLIENT_CERT: '/c.pem', VAULT_CLIENT_KEY: '-----BEGIN RSA PRIVATE KEY-----' }
+    expect(refusals(traditional)).toEqual([])
+    expect(refusals({ ...CERT, ...traditional })).toEqual([expect.stringMatching(/^VAULT_CLIENT_KEY: must be PKCS #8/)])
   })
 
   it('is required, and a file that is not there is named as it was set', () => {

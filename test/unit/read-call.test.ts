@@ -1,9 +1,12 @@
 /** `read` between Worker and object: each answer arrives as it was given. */
 import { expect, it } from 'vitest'
 import { answerRead, readAnswer, readUrl } from '../../functions/cloudflare/read-call.ts'
-import type { KeyringAuthority } from '../../src/core/ports.ts'
+import type { Result } from '../../src/core/errors.ts'
+import type { AnswerTo, Message } from '../../src/core/ports.ts'
 
-type Answer = Awaited<ReturnType<KeyringAuthority['read']>>
+type Answer = Result<AnswerTo<'read'>>
+
+const MESSAGE: Message<'read'> = { call: 'read', keyring: 'orders-2', known: 1_790_000_000_123 }
 
 const error = {
   code: 'ERR_RECORD_INVALID',
@@ -21,10 +24,10 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
 
 it.each(Object.entries(ANSWERS))('%s', async (_name, answer) => {
   const asked: unknown[] = []
-  const response = await answerRead(readUrl('orders-2', 1_790_000_000_123), async (...given) => {
-    asked.push(...given)
+  const response = await answerRead(readUrl(MESSAGE), async (given) => {
+    asked.push(given)
     return answer
   })
   expect(await readAnswer(response)).toEqual(answer)
-  expect(asked).toEqual(['orders-2', 1_790_000_000_123])
+  expect(asked).toEqual([MESSAGE])
 })

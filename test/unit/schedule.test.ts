@@ -3,6 +3,7 @@ import { underLease } from '../../src/core/lease.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { RecordStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { nextTry } from '../../src/keyring/status.ts'
 import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
@@ -51,7 +52,7 @@ describe('a lease', () => {
 })
 
 describe('the next try', () => {
-  const status = { lastAttempt: NOW, lastSuccess: null, failures: 0, remaining: 0, failing: null }
+  const status = { lastAttempt: NOW, lastSuccess: null, failures: 0, remaining: 0, stalled: null, failing: null }
   it.each([
     ['is now when there was none', { lastAttempt: null }, NOW + 5],
     ['is a period after a success', {}, NOW + PERIOD],
@@ -106,7 +107,7 @@ describe('syncIfDue', () => {
 it('a schedule goes on with the next keyring after a failure, and says what it did', async () => {
   const failing = world(SEALED as never)
   const [bad, good] = [authorityOn(failing), authorityOn(world(['a:1']), undefined, ['orders'])]
-  const both = { ...good, syncIfDue: (name: string) => (name === 'default' ? bad : good).syncIfDue(name) }
+  const both = distantAuthority((message) => (message.keyring === 'default' ? bad : good).call(message))
   const lines: string[] = []
   const run = () => runSchedule(both, ['default', 'orders'], (line) => lines.push(line))
   await run()

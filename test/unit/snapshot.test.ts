@@ -4,15 +4,18 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { AuditEvent, KeyringAuthority, Replica } from '../../src/core/ports.ts'
+import type { AuditEvent, Replica } from '../../src/core/ports.ts'
 import { encryptBoundMs, replicaAgeMs, useOf } from '../../src/keyring/freshness.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { Snapshot } from '../../src/keyring/snapshot.ts'
 import { View } from '../../src/keyring/view.ts'
 import { MAX_RECORD_AGE_MS, PLAIN_SYNC, authorityOn, world, wrappingKey } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
+import type { Verbs } from '../support/verbs.ts'
+import { verbsOf, withRead } from '../support/verbs.ts'
 
 const NONE = utf8('')
 const [SECOND, MINUTE, HOUR] = [1000, 60_000, 3_600_000]
@@ -46,15 +49,12 @@ async function instance(on: World, replica: Replica | null = on.replica ?? null,
   const asked: string[] = []
   const noted: AuditEvent[] = []
   const behind: Promise<void>[] = []
-  const link: { read: KeyringAuthority['read'] } = { read: (...given) => origin.read(...given) }
+  const link: Pick<Verbs, 'read'> = { read: (...given) => origin.read(...given) }
   const keyring = await Keyring.open('default', {
-    authority: {
-      ...origin,
-      read: (...given) => {
-        asked.push('authority')
-        return link.read(...given)
-      },
-    },
+    authority: withRead(origin, (...given) => {
+      asked.push('authority')
+      return link.read(...given)
+    }),
     replica: replica && {
       ...replica,
       get: (name) => {
@@ -271,7 +271,7 @@ describe('a warm instance', () => {
     on.versions = new KeyringError('ERR_VAULT_SEALED', 'Vault is sealed.')
     await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_VAULT_SEALED'))
     expect([await active(), asked()]).toEqual(['b', ['authority']])
-    const cut = await instance(on, null, { ...authority, sync: async () => DOWN })
+    const cut = await instance(on, null, verbsOf(distantAuthority(async () => DOWN)))
     await expect(cut.keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_AUTHORITY_UNAVAILABLE'))
     expect(cut.asked()).toEqual([])
   })

@@ -30,6 +30,31 @@ describe('what is read', () => {
     expect([next.plan.read, next.plan.remaining]).toEqual([[2, 3], 0])
   })
 
+  it('is what gave no key again when forced, never what was removed', () => {
+    const removed = applyChange(
+      first('a:1', 'malformed', 'b:2', 'a:9', 'c:3'),
+      { op: 'remove', id: 'b', force: false },
+      NOW + 1000,
+      BOUND,
+    )
+    expect(removed.skipped.map(({ v, why }) => `${v} ${why}`)).toEqual(['2 no-id', '3 removed', '4 collision'])
+    const now = ['a:1', 'd:4', 'b:2', 'e:5', 'c:3']
+    expect(synced(removed, now).plan.read).toEqual([])
+    const { plan, record } = synced(removed, now, { force: true })
+    expect(plan.read).toEqual([2, 4])
+    expect([ids(record), record.skipped]).toEqual([['a', 'c', 'd', 'e'], [{ v: 3, why: 'removed' }]])
+  })
+
+  it('is what gave no key once when forced: nothing changes if it still gives none, and a plain sync ends a batch', () => {
+    const versions = ['malformed', 'a:1', 'malformed', 'a:9', 'c:3']
+    const record = first(...versions)
+    expect(synced(record, versions, { force: true }).record).toEqual(record)
+    const some = synced(record, versions, { force: true, batch: 2 })
+    expect([some.plan.read, some.plan.remaining]).toEqual([[1, 3], 1])
+    const rest = synced(some.record, versions, { batch: 2 })
+    expect([rest.plan.read, rest.plan.remaining, rest.record]).toEqual([[4], 0, record])
+  })
+
   it('is a version again once it was undeleted', () => {
     expect(synced(first('deleted', 'b:2'), ['a:1', 'b:2']).plan.read).toEqual([1])
   })
@@ -67,6 +92,22 @@ describe('the active key', () => {
   it('never moves backwards because a standby serves an older answer', () => {
     const { record, notes } = synced(first('a:1', 'b:2'), ['a:1'])
     expect([record.active, ids(record), codes(notes)]).toEqual(['b', ['a', 'b'], ['source-behind 1']])
+  })
+
+  it('follows again after a bad answer was accepted: that nothing was read of its current version tells it from a standby', () => {
+    const record = { ...first('a:1', 'b:2', 'c:3'), highest: 7 }
+    const good = synced(record, ['a:1', 'b:2', 'c:3'])
+    expect([good.record.highest, good.record.active, good.notes]).toEqual([3, 'c', []])
+    const next = synced(record, ['a:1', 'b:2', 'c:3', 'd:4'])
+    expect([next.record.highest, next.record.active, next.notes]).toEqual([4, 'd', []])
+    expect(codes(synced(record, ['a:1', 'b:2']).notes)).toEqual(['source-behind 2'])
+  })
+
+  it('does not follow a source that shows less than was read of it, be it malformed or removed since', () => {
+    expect(codes(synced(first('a:1', 'b:2', 'malformed'), ['a:1', 'b:2']).notes)).toEqual(['source-behind 2'])
+    const rotated = synced(first('a:1', 'b:2'), ['a:1', 'b:2', 'a:1']).record
+    const removed = applyChange(rotated, { op: 'remove', id: 'b', force: true }, NOW, BOUND)
+    expect(codes(synced(removed, ['a:1']).notes)).toEqual(['source-behind 1'])
   })
 
   it('moves backwards when forced', () => {
@@ -122,8 +163,17 @@ it('lets the lowest version win a collision within a batch', () => {
   expect(record.keys.map(({ id, commit }) => `${id}:${commit}`)).toEqual(['a:1', 'b:2', 'c:4'])
 })
 
-it('counts versions that vanished before they were read', () => {
-  expect(first(null, null, 'destroyed', 'deleted', 'e:5').lost).toBe(3)
+describe('versions that vanished before they were read', () => {
+  it('are counted', () => {
+    expect(first(null, null, 'destroyed', 'deleted', 'e:5').lost).toBe(3)
+    expect(synced(first('a:1', 'b:2'), [null, 'b:2', null, 'malformed', 'e:5']).record.lost).toBe(1)
+  })
+
+  it('are counted without going through the numbers: how many there are is the word of the source', () => {
+    const versions = [{ version: 1_000_000_000, state: 'destroyed' as const }]
+    const observation = { ...observed([]), current: 1_000_000_000, versions }
+    expect(synced(first('a:1'), [], { observation }).record.lost).toBe(999_999_999)
+  })
 })
 
 describe('another source', () => {
@@ -189,6 +239,12 @@ describe('removal', () => {
     expect(() => remove(rotated(), 'b', { force: true })).toThrow(code('ERR_KEY_ACTIVE'))
   })
 
+  it('never takes material that is active under another id, nor lets removed material become active', () => {
+    expect(() => remove(first('a:1', 'b:1'), 'a', { force: true })).toThrow(code('ERR_KEY_ACTIVE'))
+    const removed = remove(first('a:1', 'b:1', 'c:3'), 'a')
+    expect(synced(removed, ['a:1', 'b:1'], { force: true }).record.active).toBe('c')
+  })
+
   it('waits until no instance can still encrypt with the key, unless forced', () => {
     expect(ids(remove(rotated(), 'a'))).toEqual(['b'])
     const early = () => applyChange(rotated(), { op: 'remove', id: 'a', force: false }, NOW + 999, BOUND)
@@ -221,6 +277,60 @@ describe('compromise', () => {
   it('of another key stays through syncs', () => {
     const marked = applyChange(first('a:1', 'b:2'), { op: 'compromise', id: 'a', force: false }, NOW, BOUND)
     expect(synced(marked, ['a:1', 'b:2', 'c:3']).record.keys[0]).toMatchObject({ id: 'a', compromised: true })
+  })
+
+  const compromise = (record: KeyringRecord, id: string, force = false) =>
+    applyChange(record, { op: 'compromise', id, force }, NOW + 7, BOUND)
+  const marks = (record: KeyringRecord) => record.keys.map(({ id, compromised = false }) => [id, compromised])
+
+  it('is of the material: every entry that holds it is marked, whichever id is named', () => {
+    for (const id of ['a', 'b'])
+      expect(marks(compromise(first('a:1', 'b:1', 'c:3'), id))).toEqual([
+        ['a', true],
+        ['b', true],
+        ['c', false],
+      ])
+  })
+
+  it('needs force when the material is active under another id, and stops that one', () => {
+    const record = first('a:1', 'b:1')
+    expect(() => compromise(record, 'a')).toThrow(
+      expect.objectContaining({ code: 'ERR_KEY_ACTIVE', message: expect.stringContaining('"b", which is active') }),
+    )
+    const marked = compromise(record, 'a', true)
+    expect(marked.active).toBeNull()
+    expect(marked.keys.map(({ id, stopped }) => [id, stopped])).toEqual([
+      ['a', undefined],
+      ['b', NOW + 7],
+    ])
+  })
+
+  it('reaches what comes later: the material under a new id is held for decryption, and never becomes active', () => {
+    const { record, notes } = synced(compromise(first('a:1', 'b:2'), 'a'), ['a:1', 'b:2', 'c:1'])
+    expect(record.active).toBe('b')
+    expect(marks(record)).toContainEqual(['c', true])
+    expect(codes(notes)).toEqual(['key-compromised 3', 'active-unusable 3'])
+    expect(synced(record, ['a:1', 'b:2', 'c:1']).record.active).toBe('b')
+  })
+
+  it('reaches what comes later also from another source, and from a secret that was made again', () => {
+    const marked = compromise(first('a:1', 'b:2'), 'a')
+    for (const more of [
+      { source: { ...SOURCE, path: 'elsewhere' }, adopt: true },
+      { observation: observed(['c:1'], 'second'), force: true },
+    ]) {
+      const { record } = synced(marked, ['c:1'], more)
+      expect([record.active, marks(record).at(-1)]).toEqual([null, ['c', true]])
+    }
+  })
+
+  it('holds for a record in which only one of two entries was marked', () => {
+    const record = first('a:1', 'b:1', 'c:3')
+    const half = {
+      ...record,
+      keys: record.keys.map((entry) => (entry.id === 'a' ? { ...entry, compromised: true as const } : entry)),
+    }
+    expect(synced(half, ['a:1', 'b:1', 'c:3', 'b:1']).record.active).toBe('c')
   })
 })
 

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { failed, leastWait } from '../../src/vault/token/backoff.ts'
+import { afterFailure, leastWait } from '../../src/vault/token/backoff.ts'
 import { decodeState, encodeState } from '../../src/vault/token/record.ts'
 import type { TokenState } from '../../src/vault/token/state.ts'
 import { NO_TOKEN, leased, nextStep, renewed, sharedToken } from '../../src/vault/token/state.ts'
@@ -29,7 +29,7 @@ describe('failures', () => {
         let [now, at] = [NOW, state({ token: { ...sharedToken(issued, NOW, 0), expires: null, due: NOW } })]
         for (const random of jitter) {
           while (nextStep(at, now, null).kind === 'use') now += stepMs
-          at = failed(at, error('ERR_VAULT_UNREACHABLE'), now, random)
+          at = afterFailure(at, error('ERR_VAULT_UNREACHABLE'), now, random)
         }
         const sum = jitter.slice(1).reduce((total, _, index) => total + Math.min(5 * MINUTE, SECOND * 2 ** index), 0)
         expect(now - NOW).toBeGreaterThanOrEqual(sum)
@@ -44,16 +44,21 @@ describe('failures', () => {
   })
 
   it('add up to a quarter of jitter', () => {
-    const next = (random: number) => failed(state(), error('ERR_VAULT_SEALED'), NOW, random).failing?.nextTry
+    const next = (random: number) => afterFailure(state(), error('ERR_VAULT_SEALED'), NOW, random).failing?.nextTry
     expect([next(0), next(1)]).toEqual([NOW + 1000, NOW + 1250])
   })
 
   it('of another kind begin anew, and an absurd Retry-After is not believed', () => {
-    const outage = failed(failed(state(), error('ERR_VAULT_SEALED'), NOW, 0), error('ERR_VAULT_SEALED'), NOW, 0)
-    const refused = failed(outage, error('ERR_VAULT_LOGIN_DENIED'), NOW, 0)
+    const outage = afterFailure(
+      afterFailure(state(), error('ERR_VAULT_SEALED'), NOW, 0),
+      error('ERR_VAULT_SEALED'),
+      NOW,
+      0,
+    )
+    const refused = afterFailure(outage, error('ERR_VAULT_LOGIN_DENIED'), NOW, 0)
     expect([outage.failing?.count, refused.failing?.count]).toEqual([2, 1])
     const limited = { ...error('ERR_VAULT_RATE_LIMITED'), facts: { retryAfterSeconds: 999_999 } }
-    expect(failed(state(), limited, NOW, 0).failing?.nextTry).toBe(NOW + HOUR)
+    expect(afterFailure(state(), limited, NOW, 0).failing?.nextTry).toBe(NOW + HOUR)
   })
 })
 
@@ -92,7 +97,7 @@ it('a renewal that grants clearly less than the login did is the last one', () =
 })
 
 it('the stored form comes back as it was; anything else counts as nothing', () => {
-  const whole = failed(leased(state(), NOW), error('ERR_VAULT_SEALED'), NOW, 0)
+  const whole = afterFailure(leased(state(), NOW), error('ERR_VAULT_SEALED'), NOW, 0)
   const stored = JSON.parse(JSON.stringify(encodeState(whole))) as object
   const back = decodeState(stored)
   expect(back).toEqual(whole)

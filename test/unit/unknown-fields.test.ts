@@ -68,10 +68,7 @@ it.each([
   // The source and the versions of the secret are facts about one incarnation.
   if (incarnation !== 'first') return
   expect(record['source']).toMatchObject({ future: 'source' })
-  expect(record['skipped']).toMatchObject([
-    { v: 2, future: 'skipped' },
-    ...Array.from(record['skipped'] as object[]).slice(1),
-  ])
+  expect(record['skipped']).toContainEqual(expect.objectContaining({ v: 2, future: 'skipped' }))
 })
 
 it('is kept in the status too, through a success and a failure', async () => {

@@ -37,7 +37,7 @@ function doctorOf(settings: Env, aheadMs = 0) {
     leftMs: () => Number.POSITIVE_INFINITY,
   })
   return async (): Promise<Record<Check, Finding>> => {
-    const result = await authority.diagnose('default')
+    const result = await authority.call({ call: 'diagnose', keyring: 'default' })
     await vault.close()
     if (!result.ok) throw new Error(inspect(result.error))
     const { findings } = result.value

@@ -3,10 +3,9 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Clock } from '../../src/core/ports.ts'
 import { awsVault } from '../support/aws-vault.ts'
 import { loginRunners } from '../support/login-runners.ts'
-import { NEVER, loginMethod, loginVault, refusal } from '../support/logins.ts'
+import { NEVER, loginMethod, loginVault, passDeadlines, refusal } from '../support/logins.ts'
 import { startMoto } from '../support/moto.ts'
 
 const moto = await startMoto()
@@ -212,10 +211,8 @@ describe.skipIf(moto === null)('aws_iam', () => {
     })
 
     it('of a service that does not answer are waited for one second', async () => {
-      const waits: number[] = []
-      const clock: Clock = { now: () => Date.now(), sleep: async (ms) => void waits.push(ms) }
+      const waits = passDeadlines()
       const silent = {
-        clock,
         fetch: ({ signal }: Request) =>
           new Promise<never>((_resolve, reject) =>
             signal.addEventListener('abort', () => reject(new Error('aborted'))),

@@ -3,10 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import type { JWTPayload } from 'jose'
 import { SignJWT, exportSPKI, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { Clock } from '../../src/core/ports.ts'
 import type { Listening } from '../support/listen.ts'
 import { listen } from '../support/listen.ts'
-import { NEVER, loginMethod, loginVault, refusal } from '../support/logins.ts'
+import { NEVER, loginMethod, loginVault, passDeadlines, refusal } from '../support/logins.ts'
 import { vaultClient } from '../support/vault.ts'
 
 const shared = inject('openbao')
@@ -144,11 +143,10 @@ describe.skipIf(shared === null)('with the identity that a platform gives', () =
   })
 
   it('of a service that does not answer is waited for five seconds', async () => {
-    const waits: number[] = []
-    const clock: Clock = { now: () => Date.now(), sleep: async (ms) => void waits.push(ms) }
+    const waits = passDeadlines()
     const silent = ({ signal }: Request) =>
       new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
-    const late = login('google', { clock, fetch: silent })
+    const late = login('google', { fetch: silent })
     expect([await refusal(late), waits]).toEqual(['ERR_IDENTITY_TOKEN_UNAVAILABLE', [5000]])
   })
 })

@@ -1,7 +1,8 @@
 /** The way from a Vault, real or not, into the record: bad input and faults. The last good keyring stays in service. */
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Failure } from '../../src/core/errors.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import type { Clock, RecordStore, SyncNote } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Syncing } from '../support/syncing.ts'
@@ -68,7 +69,7 @@ for (const target of vaultTargets())
       return { ...made, path }
     }
 
-    async function refused({ authority }: Setup, expected: string, options = PLAIN): Promise<Failure> {
+    async function refused({ authority }: Setup, expected: string, options = PLAIN): Promise<ErrorData> {
       const result = await authority.sync('default', options)
       if (result.ok) return expect.unreachable('the sync should have failed')
       expect(result.error.code).toBe(expected)
@@ -122,6 +123,20 @@ for (const target of vaultTargets())
         await secrets.write(on.path, data)
         expect(await notes(on)).toEqual(['version-malformed 4', 'active-unusable 4'])
         expect(await shown(on)).toEqual({ ids: ['good', 'next'], active: 'next' })
+      })
+
+      it('in one bad answer heals: a forced sync reads the version anew', async () => {
+        const on = await fresh([pair('a')])
+        await notes(on)
+        await secrets.write(on.path, pair('b'))
+        const { body } = await secrets.request('GET', `faults/data/${on.path}?version=2`)
+        const bad = JSON.parse(JSON.stringify(body)) as { data: { data: unknown } }
+        bad.data.data = { id: 'b' }
+        proxy.spoil('version=2', { status: 200, body: JSON.stringify(bad) }, 1)
+        expect(await notes(on)).toEqual(['version-malformed 2', 'active-unusable 2'])
+        expect(await notes(on)).toEqual(['active-unusable 2'])
+        expect(await on.authority.sync('default', { ...PLAIN, force: true })).toMatchObject({ ok: true })
+        expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
       })
 
       it('does not stand in an id with a dash, a dot or a tilde', async () => {
@@ -304,6 +319,37 @@ for (const target of vaultTargets())
         expect(await shown(on)).toEqual({ ids: ['a'], active: 'a' })
       })
 
+      it('one late of many: whole batches before it are kept, and the next sync reads the rest alone', async () => {
+        const on = await fresh([])
+        await secrets.request('POST', `faults/metadata/${on.path}`, { body: { max_versions: 60 } })
+        for (let version = 1; version <= 45; version += 1) await secrets.write(on.path, pair(`v${version}`))
+        proxy.spoil('version=44', FAULTS.error(500, 'internal error'))
+        await refused(on, 'ERR_VAULT_UNAVAILABLE')
+        const { ids, active } = await shown(on)
+        expect([ids.length, active]).toEqual([40, 'v45'])
+        proxy.heal()
+        proxy.seen.length = 0
+        expect(await notes(on)).toEqual([])
+        expect(proxy.seen).toHaveLength(6)
+        expect((await shown(on)).ids).toHaveLength(45)
+      })
+
+      it('a record with room for the current version alone: that one gets in, and the rest is named', async () => {
+        const inner = memoryStore()
+        const limited: RecordStore = {
+          ...inner,
+          put: async (name, bytes, expected) => {
+            if (name.startsWith('keyring/') && bytes.length > 1000)
+              throw new KeyringError('ERR_RECORD_TOO_LARGE', 'The record would be too large.')
+            return inner.put(name, bytes, expected)
+          },
+        }
+        const { path } = await fresh(['a', 'b', 'c', 'd', 'e'].map(pair))
+        const on = await setup(proxy.address, server.token, { KEYRING_VAULT_PATH: path }, limited)
+        expect((await refused(on, 'ERR_RECORD_TOO_LARGE')).facts).toMatchObject({ leftOut: 4 })
+        expect(await shown(on)).toEqual({ ids: ['e'], active: 'e' })
+      })
+
       it('a standby that answers with older metadata: the active key does not go back', async () => {
         const on = await held()
         await secrets.write(on.path, pair('b'))
@@ -318,6 +364,42 @@ for (const target of vaultTargets())
         proxy.spoil('/metadata/', { status: 200, body: JSON.stringify(older) })
         expect(await notes(on)).toEqual(['source-behind 1'])
         expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
+      })
+
+      /** The metadata as they are, with these fields changed. */
+      const spoilt = async (path: string, fields: object, versions: object) => {
+        const { body } = await secrets.request('GET', `faults/metadata/${path}`)
+        const bad = JSON.parse(JSON.stringify(body)) as { data: { versions: object } }
+        Object.assign(bad.data, fields)
+        Object.assign(bad.data.versions, versions)
+        proxy.spoil('/metadata/', { status: 200, body: JSON.stringify(bad) }, 1)
+      }
+
+      it.each([7, 1_000_000_000, 2.5, -1, 0])(
+        'a current version that is not listed (%s) is refused',
+        async (current) => {
+          const on = await held()
+          await spoilt(on.path, { current_version: current }, {})
+          await refused(on, 'ERR_VAULT_ANSWER_INVALID')
+          await secrets.write(on.path, pair('b'))
+          expect(await notes(on)).toEqual([])
+          expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
+        },
+      )
+
+      it('one bad answer that had to be believed does not stop the rotations after it', async () => {
+        const on = await held()
+        const deleted = {
+          created_time: '2026-11-22T05:04:05Z',
+          deletion_time: '2026-11-22T05:04:06Z',
+          destroyed: false,
+        }
+        await spoilt(on.path, { current_version: 7 }, { 7: deleted })
+        expect(await notes(on)).toEqual(['active-unusable 7'])
+        await secrets.write(on.path, pair('b'))
+        expect(await notes(on)).toEqual([])
+        expect(await shown(on)).toEqual({ ids: ['a', 'b'], active: 'b' })
+        expect((await on.keyring.status()).needed).toEqual([])
       })
 
       it('the token goes to no other host', async () => {

@@ -103,7 +103,8 @@ for (const target of vaultTargets())
       })
     }
 
-    const sync = (authority: KeyringAuthority, options = PLAIN) => authority.sync('default', options)
+    const sync = (authority: KeyringAuthority, options = PLAIN) =>
+      authority.call({ call: 'sync', keyring: 'default', options })
     const refused = async (authority: KeyringAuthority, code: string) => {
       const result = await sync(authority)
       expect(result).toMatchObject({ ok: false, error: { code } })
@@ -342,7 +343,9 @@ for (const target of vaultTargets())
       const instances = stores.map((each) => open(credentials, patient, each))
       // A caller's force keeps syncs from joining each other.
       const results = await Promise.all(
-        Array.from({ length: 500 }, (_, at) => instances[at % 50]?.sync('default', { ...PLAIN, force: true })),
+        Array.from({ length: 500 }, (_, at) =>
+          instances[at % 50]?.call({ call: 'sync', keyring: 'default', options: { ...PLAIN, force: true } }),
+        ),
       )
       for (const each of stores) each.close()
       rmSync(folder, { recursive: true })

@@ -1,8 +1,8 @@
 /** For the tests alone: logins in a Durable Object, as a deployment makes them, with settings and a Vault that each call brings along. */
 import { DurableObject } from 'cloudflare:workers'
-import { workersClock } from '../../functions/cloudflare/clock.ts'
 import { objectStore } from '../../functions/cloudflare/object-store.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { settle } from '../../src/core/errors.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { itemSealer } from '../../src/crypto/seal-item.ts'
@@ -34,7 +34,7 @@ export class LoginObject extends DurableObject<object> {
     if (vault === undefined || vault === null || vault.auth.method === 'token') throw new Error('There is no login.')
     const sealer = () => itemSealer(webCipher, webHash, wrappingKeys ?? [])
     return openLogin(vault.auth, {
-      clock: { ...workersClock, now: () => Date.now() + aheadMs },
+      clock: { ...systemClock, now: () => Date.now() + aheadMs },
       fetch: send,
       readFile: null,
       items: loginItems(sealedItems(this.#store, sealer)),
@@ -46,7 +46,7 @@ const send: Fetch = (request) => fetch(request)
 
 /** Waits between attempts take no time. */
 function vaultOf({ address, namespace }: NonNullable<Call['vault']>) {
-  const clock = { ...workersClock, sleep: async () => {} }
+  const clock = { ...systemClock, sleep: async () => {} }
   return tokenVault(vaultTransport({ fetch: send, clock, address, namespace, timeoutMs: 5000 }), address, namespace)
 }
 

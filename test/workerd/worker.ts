@@ -2,7 +2,7 @@
 import { KeyringObject as RealObject } from '../../functions/cloudflare/keyring-object.ts'
 import type { Breakage } from './breakage.ts'
 import worker from '../../functions/cloudflare/worker.ts'
-import type { KeyringChange, SyncOptions } from '../../src/core/ports.ts'
+import type { Message } from '../../src/core/ports.ts'
 
 interface Env {
   readonly KEYRING_REPLICA?: KVNamespace
@@ -46,32 +46,20 @@ export class KeyringObject extends RealObject {
 
   /** Nothing that a Worker sends. */
   defect() {
-    return super.sync('default', null as unknown as SyncOptions)
+    const options = () => {
+      throw new TypeError('canary-of-the-object')
+    }
+    return super.call(Object.defineProperty({ call: 'sync', keyring: 'default' }, 'options', { get: options }))
   }
 
-  override read(keyring: string, known: number) {
+  override fetch(request: Request) {
     this.#called('read')
-    return super.read(keyring, known)
+    return super.fetch(request)
   }
 
-  override status(keyring: string) {
-    this.#called('status')
-    return super.status(keyring)
-  }
-
-  override sync(keyring: string, options: SyncOptions) {
-    this.#called('sync')
-    return super.sync(keyring, options)
-  }
-
-  override syncIfDue(keyring: string) {
-    this.#called('syncIfDue')
-    return super.syncIfDue(keyring)
-  }
-
-  override change(keyring: string, change: KeyringChange) {
-    this.#called('change')
-    return super.change(keyring, change)
+  override call(message: Message) {
+    this.#called(message.call)
+    return super.call(message)
   }
 
   #called(name: string): void {

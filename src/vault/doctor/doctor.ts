@@ -1,4 +1,4 @@
-/** The way to one keyring's secret, step by step; what an earlier failure makes pointless is skipped. */
+/** Examines the way to one keyring's secret, step by step; a step that an earlier failure makes pointless is skipped. */
 import type { Check, Finding } from '../../core/findings.ts'
 import { CHECKS, POINTLESS } from '../../core/findings.ts'
 import { isLoopback } from '../../core/loopback.ts'
@@ -12,7 +12,8 @@ type Step = (parts: DoctorParts, signal: AbortSignal) => Promise<readonly Findin
 
 const STEPS: readonly {
   readonly step: Step
-  /** A failure makes all further steps pointless. */ readonly stops: boolean
+  /** A failure of it makes all further steps pointless. */
+  readonly stops: boolean
 }[] = [
   { step: lookAtNetwork, stops: true },
   { step: lookAtServer, stops: true },
@@ -24,7 +25,7 @@ const STEPS: readonly {
   { step: lookAtRateLimit, stops: false },
 ]
 
-/** @throws what is no `KeyringError`: a defect. */
+/** @throws only what is no `KeyringError`, which is a defect. */
 export async function examine(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const { step, stops } of STEPS) {

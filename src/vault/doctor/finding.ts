@@ -1,4 +1,4 @@
-/** How a step says what it found. */
+/** The words in which a step says what it found. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Facts } from '../../core/errors.ts'
@@ -22,7 +22,7 @@ export const warning = (check: Check, detail: string, remedy: string, facts?: Fa
 
 export const unseen = (check: Check, detail: string): Finding => ({ check, outcome: 'skipped', detail })
 
-export const failed = (check: Check, { code, message, remedy, facts }: KeyringError): Finding => ({
+export const failedCheck = (check: Check, { code, message, remedy, facts }: KeyringError): Finding => ({
   check,
   outcome: 'failed',
   detail: message,
@@ -34,7 +34,7 @@ export const failed = (check: Check, { code, message, remedy, facts }: KeyringEr
 /** @throws what is no `KeyringError`. */
 export function asFailed(check: Check): (error: unknown) => Finding {
   return (error) => {
-    if (error instanceof KeyringError) return failed(check, error)
+    if (error instanceof KeyringError) return failedCheck(check, error)
     throw error
   }
 }

@@ -1,4 +1,4 @@
-/** The mount, what the token may do there, and how the server says that there was too much. */
+/** The doctor's look at the mount, at what the token may do there, and at how the server says that there was too much. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
@@ -7,7 +7,7 @@ import type { SourceId } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
 import { mountReply } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
-import { asFailed, failed, isFinding, ok, unseen, warning } from './finding.ts'
+import { asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
 export async function lookAtMount({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const { mount, kind } = source.id
@@ -24,12 +24,12 @@ export async function lookAtMount({ reader, source }: DoctorParts, signal: Abort
   if (found === kind) return [ok('mount', `"${mount}" is KV version ${kind.slice(2)}.`)]
   const isKv = type === 'kv' && /^kv\d{1,3}$/.test(found)
   const message = `The mount "${mount}" is ${isKv ? `KV version ${found.slice(2)}` : 'no KV mount'}.`
-  return [failed('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))]
+  return [failedCheck('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))]
 }
 
 const ENOUGH: ReadonlySet<string> = new Set(['read', 'list', 'deny'])
 
-/** What the keyring needs, and nothing else. */
+/** The rights that the keyring needs; a token should have nothing else. */
 const NEEDED: Readonly<Record<SourceId['kind'], (mount: string, path: string) => Readonly<Record<string, string>>>> = {
   kv2: (mount, path) => ({ [`${mount}/metadata/${path}`]: 'read', [`${mount}/data/${path}`]: 'read' }),
   kv1: (mount, path) => ({ [`${mount}/${path}`]: 'list', [`${mount}/${path}/1`]: 'read' }),
@@ -52,7 +52,7 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
   if (lacking.length > 0) {
     const list = lacking.map(({ path }) => `${needed[path]} ${path}`).join(' and ')
     const remedy = `Add to the policy: ${lacking.map(({ path }) => `path "${path}" { capabilities = ["${needed[path]}"] }`).join(' ')}`
-    return [failed('capabilities', new KeyringError('ERR_VAULT_DENIED', `The token may not ${list}.`, { remedy }))]
+    return [failedCheck('capabilities', new KeyringError('ERR_VAULT_DENIED', `The token may not ${list}.`, { remedy }))]
   }
   if (granted.some(({ can }) => can.has('root'))) return [warning('capabilities', 'The token may do everything.', LESS)]
   const more = granted.flatMap(({ can }) => [...can].filter((capability) => !ENOUGH.has(capability)))
@@ -70,7 +70,7 @@ function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
 
 const quotaReply = z.object({ data: z.object({ enable_rate_limit_response_headers: z.boolean() }) })
 
-/** Only operators may see it; without the header a client can only guess how long to wait. */
+/** Without that header a client can only guess how long to wait. Most tokens may not see the setting: it is for operators. */
 export async function lookAtRateLimit({ reader }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const reply = await reader.probe({ segments: ['sys', 'quotas', 'config'], signal }).catch(asFailed('rate-limit'))
   const parsed = isFinding(reply) ? null : z.safeParse(quotaReply, reply.body)

@@ -1,11 +1,11 @@
-/** What the steps of an examination look at. */
+/** The parts of a deployment that the steps of an examination look at. */
 import type { Probe } from '../../core/findings.ts'
 import type { Clock, KeySource } from '../../core/ports.ts'
 import type { VaultReader } from '../reader.ts'
 import type { VaultTransport } from '../wire/transport.ts'
 
 export interface DoctorParts {
-  /** Without a namespace: `sys/health` is outside of all. */
+  /** It has no namespace, because `sys/health` is outside of all. */
   readonly transport: VaultTransport
   readonly reader: VaultReader
   readonly source: KeySource

@@ -1,20 +1,21 @@
-/** The secret itself: is its current version a key, and when will versions be lost? */
+/** The doctor's look at the secret itself: is its current version a key, and when will versions be lost? */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import type { VersionRead } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
+import { count } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
-import { asFailed, failed, isFinding, ok, unseen, warning } from './finding.ts'
+import { asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
 export async function lookAtSecret({ source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const seen = await source.observe(signal).catch(asFailed('secret'))
   if (isFinding(seen)) return [seen]
   const { mount, path } = source.id
   if (seen === null)
-    return [failed('secret', new KeyringError('ERR_SOURCE_NOT_FOUND', `There is no secret at ${mount}/${path}.`))]
+    return [failedCheck('secret', new KeyringError('ERR_SOURCE_NOT_FOUND', `There is no secret at ${mount}/${path}.`))]
   if (seen.current === 0)
-    return [failed('secret', new KeyringError('ERR_ACTIVE_UNUSABLE', `${mount}/${path} has no version yet.`))]
+    return [failedCheck('secret', new KeyringError('ERR_ACTIVE_UNUSABLE', `${mount}/${path} has no version yet.`))]
   const read = await source.read(seen.current, signal).catch(asFailed('secret'))
   return [isFinding(read) ? read : describe(read)]
 }
@@ -33,7 +34,7 @@ function describe(read: VersionRead): Finding {
   const version = `Version ${read.version}`
   if (read.kind !== 'key') {
     const why = WHY[read.kind === 'malformed' ? read.why : read.kind] ?? 'cannot be used'
-    return failed('secret', new KeyringError('ERR_ACTIVE_UNUSABLE', `${version}, the current one, ${why}.`))
+    return failedCheck('secret', new KeyringError('ERR_ACTIVE_UNUSABLE', `${version}, the current one, ${why}.`))
   }
   const detail = `${version}, the current one, is the key "${read.id}".`
   if (!read.material.weak) return ok('secret', detail)
@@ -44,7 +45,7 @@ function describe(read: VersionRead): Finding {
   )
 }
 
-const limits = z.object({ max_versions: z._default(z.number(), 0) })
+const limits = z.object({ max_versions: z._default(count, 0) })
 const metadataReply = z.object({ data: z.extend(limits, { versions: z.record(z.string(), z.unknown()) }) })
 const configReply = z.object({ data: limits })
 

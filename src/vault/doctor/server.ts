@@ -1,20 +1,20 @@
-/** The server itself: is it Vault, is it open, and what time does it think it is? */
+/** The doctor's look at the server: is it Vault, is it open, and what time does it think it is? */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import type { DoctorParts } from './parts.ts'
-import { asFailed, failed, isFinding, ok, warning } from './finding.ts'
+import { asFailed, failedCheck, isFinding, ok, warning } from './finding.ts'
 
 const healthReply = z.object({
   initialized: z.boolean(),
   sealed: z.boolean(),
   standby: z.boolean(),
-  server_time_utc: z.number(),
+  server_time_utc: z.int(),
   version: z.string().check(z.regex(/^[\w.+-]{1,40}$/)),
 })
 type Health = z.output<typeof healthReply>
 
-/** Every state is answered with 200, so that the body tells. */
+/** With this query every state is answered with 200, so that the body tells. */
 const QUERY = { standbyok: 'true', perfstandbyok: 'true', sealedcode: '200', uninitcode: '200', drsecondarycode: '200' }
 
 export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -27,12 +27,12 @@ export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Pro
 
 function stateOf({ initialized, sealed, standby, version }: Health, host: string): Finding {
   if (!initialized)
-    return failed('server', new KeyringError('ERR_VAULT_NOT_INITIALIZED', `Vault at ${host} is not initialised.`))
-  if (sealed) return failed('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))
+    return failedCheck('server', new KeyringError('ERR_VAULT_NOT_INITIALIZED', `Vault at ${host} is not initialised.`))
+  if (sealed) return failedCheck('server', new KeyringError('ERR_VAULT_SEALED', `Vault at ${host} is sealed.`))
   return ok('server', `Version ${version}, unsealed, ${standby ? 'a standby' : 'active'}.`, { version })
 }
 
-/** Seconds of difference that a signed request or a JWT may still survive. */
+/** A signed request or a JWT may still survive so many seconds of difference. */
 const MUCH = 30
 
 /** @param here seconds since 1970. */
@@ -56,7 +56,7 @@ async function ask({ transport, address }: DoctorParts, signal: AbortSignal): Pr
   const health = z.safeParse(healthReply, reply.body)
   if (health.success) return health.data
   const { host } = new URL(address)
-  return failed(
+  return failedCheck(
     'server',
     new KeyringError('ERR_VAULT_ANSWER_INVALID', `What answers at ${host} is not a Vault or OpenBao server.`),
   )

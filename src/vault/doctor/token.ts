@@ -1,20 +1,20 @@
-/** The login, and what the token that it gives is good for. */
+/** The doctor's look at the login, and at what the token that it gives is good for. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
 import type { DoctorParts } from './parts.ts'
-import { failed, ok, shown, unseen, warning } from './finding.ts'
+import { failedCheck, ok, shown, unseen, warning } from './finding.ts'
 
 const lookupReply = z.object({
   data: z.object({
     display_name: z._default(shown, ''),
     policies: z._default(z.nullable(z.array(z.string())), []),
     identity_policies: z.optional(z.nullable(z.array(z.string()))),
-    ttl: z.number(),
-    creation_ttl: z._default(z.number(), 0),
-    explicit_max_ttl: z._default(z.number(), 0),
-    num_uses: z._default(z.number(), 0),
+    ttl: z.int(),
+    creation_ttl: z._default(z.int(), 0),
+    explicit_max_ttl: z._default(z.int(), 0),
+    num_uses: z._default(z.int(), 0),
     renewable: z._default(z.boolean(), false),
     type: z._default(shown, 'service'),
     entity_id: z._default(shown, ''),
@@ -26,7 +26,7 @@ type Lookup = z.output<typeof lookupReply>['data']
 
 const LOOKUP = ['auth', 'token', 'lookup-self']
 
-/** Logs in when there is no token, never while the last failure keeps logins off. */
+/** The reader logs in when there is no token, but never while the last failure keeps logins off. */
 export async function lookAtToken(
   { reader, source, login }: DoctorParts,
   signal: AbortSignal,
@@ -41,13 +41,13 @@ export async function lookAtToken(
     ]
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
-    if (error.code !== 'ERR_VAULT_DENIED') return [failed('login', error)]
-    if (error.facts['denied'] === 'token') return [failed('login', error)]
+    if (error.code !== 'ERR_VAULT_DENIED') return [failedCheck('login', error)]
+    if (error.facts['denied'] === 'token') return [failedCheck('login', error)]
     return [loggedIn, unseen('token', 'It may not look itself up (no policy "default"), which reads do not need.')]
   }
 }
 
-/** Below this life, in seconds, a token that cannot be renewed needs a person soon. */
+/** A token that cannot be renewed and lives for less, in seconds, needs a person soon. */
 const SHORT = 86_400
 
 function describe(token: Lookup, namespace: string): Finding {
@@ -70,7 +70,7 @@ function lifeOf({ ttl, renewable, type, num_uses: uses }: Lookup): string {
   return `a ${type} token, ${ends}, ${renewable ? 'renewable' : 'not renewable'}${uses > 0 ? `, ${uses} uses left` : ''}`
 }
 
-/** A token of the root namespace may be meant; the community edition of Vault gives no other, whatever is asked for. */
+/** This is a warning alone, since a token of the root namespace may be meant; the community edition of Vault gives no other, whatever is asked for. */
 function remedyForNamespace({ namespace_path: path }: Lookup, namespace: string): string | null {
   if (namespace === '' || path === `${namespace}/`) return null
   return `The token is not of the namespace "${namespace}". Use one of it; the community edition of Vault has no namespaces, and reads the root namespace in silence.`

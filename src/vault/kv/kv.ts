@@ -1,4 +1,4 @@
-/** What both versions of the KV engine share as the source of a keyring. */
+/** The part of a keyring's source that both versions of the KV engine share. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
@@ -16,7 +16,7 @@ export interface KvParts extends Omit<SourceId, 'kind'> {
   readonly hash: Hash
 }
 
-export const ask = (
+export const askKv = (
   { reader }: KvParts,
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
@@ -35,7 +35,7 @@ export async function readPair(
   return { version, kind: 'key', id: pair.id, createdMs, material }
 }
 
-/** Nothing is trimmed. */
+/** Id and key count as they are stored: nothing is trimmed. */
 function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malformed {
   if (id === undefined || id === '') return 'no-id'
   if (typeof id !== 'string' || !KEY_ID.test(id)) return 'bad-id'
@@ -44,7 +44,7 @@ function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malfo
   return { id, key }
 }
 
-/** "Nothing there" is also what the other version of the engine says; who may see the mount learns the difference. */
+/** The other version of the engine says "nothing there" too; whoever may see the mount learns the difference. */
 export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: AbortSignal): Promise<void> {
   const reply = await lookAgain(parts, ['sys', 'internal', 'ui', 'mounts', ...splitPath(parts.mount)], signal)
   const mount = z.safeParse(mountReply, reply?.body)
@@ -58,7 +58,7 @@ export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: Abort
   })
 }
 
-/** At what a policy may well hide, after something has failed already: `null` = not to be seen. It must not hide the first error. */
+/** Looks at what a policy may well hide, after something has failed already: a second refusal must not hide the first error. `null` = it is not to be seen. */
 export const lookAgain = (
   { reader }: KvParts,
   segments: readonly string[],

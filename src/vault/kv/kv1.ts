@@ -5,11 +5,11 @@
 import { KeyringError } from '../../core/errors.ts'
 import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { ask, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
+import { askKv, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
 import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 
-/** The engine knows no time of creation: a folder that was emptied and filled again is the same one. */
+/** The engine knows no time of creation, so that a folder that was emptied and filled again is the same one. */
 const INCARNATION = 'kv1'
 const MOST = 99_999
 
@@ -25,19 +25,17 @@ export function kv1Source(parts: KvParts): KeySource {
 const segmentsOf = ({ mount, path }: KvParts): string[] => [...splitPath(mount), ...splitPath(path)]
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await ask(parts, segmentsOf(parts), { list: 'true' }, signal)
+  const reply = await askKv(parts, segmentsOf(parts), { list: 'true' }, signal)
   const names = reply.status === 404 ? [] : expectBody(parts, listReply, reply.body).data.keys
   const present = names.filter((name) => /^\d+$/.test(name)).map((name) => versionOf(parts, name))
   return present.length === 0 ? refuseOtherLayout(parts, signal) : observation(new Set(present))
 }
 
-/** What is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
+/** A version that is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
 function observation(present: ReadonlySet<number>): Observation {
-  const current = Math.max(...present)
-  const versions = Array.from({ length: current }, (_, index) => {
-    return { version: index + 1, state: present.has(index + 1) ? ('readable' as const) : ('destroyed' as const) }
-  })
-  return { incarnation: INCARNATION, current, versions }
+  const ascending = [...present].sort((a, b) => a - b)
+  const versions = ascending.map((version) => ({ version, state: 'readable' as const }))
+  return { incarnation: INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed' }
 }
 
 function versionOf(parts: KvParts, name: string): number {
@@ -60,7 +58,7 @@ function layout({ mount, path }: KvParts, what: string): KeyringError {
 }
 
 async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<VersionRead> {
-  const reply = await ask(parts, [...segmentsOf(parts), String(version)], {}, signal)
+  const reply = await askKv(parts, [...segmentsOf(parts), String(version)], {}, signal)
   if (reply.status === 404) return { version, kind: 'gone' }
   return readPair(parts, version, expectBody(parts, plainReply, reply.body).data, reply.serverTime)
 }

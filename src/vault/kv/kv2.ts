@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { ask, expectBody, invalid, readPair, refuseOtherKv } from './kv.ts'
+import { askKv, expectBody, invalid, readPair, refuseOtherKv } from './kv.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply } from '../wire/schema.ts'
 
@@ -22,7 +22,7 @@ const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): st
 ]
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await ask(parts, segmentsOf(parts, 'metadata'), {}, signal)
+  const reply = await askKv(parts, segmentsOf(parts, 'metadata'), {}, signal)
   if (reply.status === 404) {
     await refuseOtherKv(parts, 2, signal)
     return null
@@ -38,10 +38,14 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
           : ('readable' as const),
     }
   })
+  versions.sort((a, b) => a.version - b.version)
+  // The current version is listed whatever became of it, and there is none above.
+  if (data.current_version !== (versions.at(-1)?.version ?? 0)) throw invalid(parts, 'data.current_version')
   return {
     incarnation: data.created_time,
     current: data.current_version,
-    versions: versions.sort((a, b) => a.version - b.version),
+    versions,
+    unlisted: 'unknown',
   }
 }
 
@@ -49,7 +53,7 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
 const isPast = (time: string, now: number): boolean => time !== '' && Date.parse(time) <= now
 
 async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<VersionRead> {
-  const reply = await ask(parts, segmentsOf(parts, 'data'), { version }, signal)
+  const reply = await askKv(parts, segmentsOf(parts, 'data'), { version }, signal)
   if (reply.status === 404) {
     const gone = z.safeParse(goneReply, reply.body)
     return { version, kind: !gone.success ? 'gone' : gone.data.data.metadata.destroyed ? 'destroyed' : 'deleted' }

@@ -1,4 +1,4 @@
-/** `approle`: a role id, and a secret id that is given as it is or inside a wrapping token. */
+/** `approle`: the login by a role id, and a secret id that is given as it is or inside a wrapping token. */
 import type { AppRoleSettings } from '../../core/login-settings.ts'
 import { readCredential } from './credential.ts'
 import type { LoginMethod, LoginParts, LoginVault } from './method.ts'

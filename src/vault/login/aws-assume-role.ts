@@ -1,19 +1,19 @@
-/** Keys of a role, from STS: taken with keys that we have, or with a token of the cluster. */
+/** The keys of a role, from STS: it is taken with keys that we have, or with a token of the cluster. */
 import { KeyringError } from '../../core/errors.ts'
 import type { AwsCredentialSource, AwsIamSettings } from '../../core/login-settings.ts'
 import type { AwsKeys } from './aws-signature.ts'
 import { FORM, signedHeaders } from './aws-signature.ts'
 import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 
-/** Seconds; the least that STS grants, and the signature lasts as long. */
+/** The keys live for so many seconds: the least that STS grants, and the signature lasts as long. */
 const LIFE = '900'
 
 type Sts = Pick<AwsIamSettings, 'region' | 'stsEndpoint'>
 const HEADERS = { 'content-type': FORM }
 
-/** For the login alone. */
+/** The role is taken with our own keys, for the login alone. */
 export async function assumeRole(
   own: AwsKeys,
   { region, stsEndpoint: url }: Sts,
@@ -26,7 +26,7 @@ export async function assumeRole(
   return keysFrom(url, headers, body, parts, signal)
 }
 
-/** Nobody signs: the token is the proof. */
+/** Nobody signs this request, because the token is the proof. */
 export async function assumeRoleWithWebIdentity(
   { arn, session, token }: AwsCredentialSource & { from: 'web-identity' },
   { stsEndpoint: url }: Sts,
@@ -48,7 +48,7 @@ async function keysFrom(
   parts: LoginParts,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
-  const answer = await ask(parts, { url, method: 'POST', headers, body }, signal)
+  const answer = await askOutside(parts, { url, method: 'POST', headers, body }, signal)
   const facts = { host: new URL(url).host }
   if (answer === null || answer.status === 429 || answer.status >= 500)
     throw new KeyringError('ERR_AWS_UNAVAILABLE', `AWS STS at ${facts.host} does not answer.`, { facts })
@@ -59,7 +59,7 @@ async function keysFrom(
   })
 }
 
-/** Of the XML only three fields are looked at, of the letters that they can have: no entities, nothing nested. */
+/** Only three fields of the XML are looked at, with the letters that they can have: no entities, nothing nested. */
 function keysIn(xml: string): AwsKeys | null {
   const field = (name: string) => new RegExp(`<${name}>([\\w+/=.-]{1,8192})</${name}>`).exec(xml)?.[1]
   const [accessKeyId, secretAccessKey, sessionToken] = [

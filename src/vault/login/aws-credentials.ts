@@ -1,4 +1,4 @@
-/** Keys of AWS, wherever the settings say that they come from. Fetched anew for each login. */
+/** The keys of AWS, wherever the settings say that they come from. They are fetched anew for each login. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import { KeyringError } from '../../core/errors.ts'
@@ -8,11 +8,11 @@ import type { AwsKeys } from './aws-signature.ts'
 import { readCredential } from './credential.ts'
 import type { LoginParts } from './method.ts'
 import type { OutsideRequest } from './outside.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 
-/** Milliseconds: these services are next door, and where there are none packets get lost. */
+/** So many milliseconds are enough: these services are next door, and where there are none packets get lost. */
 const TIMEOUT_MS = 1000
-/** Seconds. */
+/** How long a session with the metadata service lasts, in seconds. */
 const IMDS_TOKEN_LIFE = '60'
 
 const keysReply = z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string(), Token: z.string() })
@@ -26,7 +26,7 @@ export async function awsKeys(settings: AwsIamSettings, parts: LoginParts, signa
   return { accessKeyId, secretAccessKey: secretAccessKey.reveal(), sessionToken: sessionToken?.reveal() ?? null }
 }
 
-/** ECS and EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
+/** The service of ECS and EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
 async function fromContainer(
   { url, authorization }: AwsCredentialSource & { from: 'container' },
   parts: LoginParts,
@@ -37,7 +37,7 @@ async function fromContainer(
   return keysIn(await fetched({ url, ...(token !== null && { headers: { authorization: token } }) }, parts, signal))
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html, version 2. */
+/** The metadata of the instance, version 2: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html */
 async function fromInstance(endpoint: string, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
   const get = (path: string, headers: Record<string, string>, method: 'GET' | 'PUT' = 'GET') =>
     fetched({ url: `${endpoint}/latest/${path}`, method, headers }, parts, signal)
@@ -50,7 +50,7 @@ async function fromInstance(endpoint: string, parts: LoginParts, signal: AbortSi
 }
 
 async function fetched(request: OutsideRequest, parts: LoginParts, signal: AbortSignal): Promise<string> {
-  const answer = await ask(parts, { ...request, timeoutMs: TIMEOUT_MS }, signal)
+  const answer = await askOutside(parts, { ...request, timeoutMs: TIMEOUT_MS }, signal)
   if (answer === null) throw unavailable('does not answer')
   if (answer.status !== 200) throw unavailable('gives no keys', { status: answer.status })
   return answer.text

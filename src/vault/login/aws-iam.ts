@@ -30,7 +30,7 @@ export function awsIamLogin(settings: AwsIamSettings, parts: LoginParts): LoginM
   }
 }
 
-/** Temporary keys are other ones all the time, and of the same role. */
+/** Temporary keys are other ones all the time, yet of the same role: so they do not make another credential. */
 function identity({ credentials, assume }: AwsIamSettings): string {
   const keys = credentials.from === 'keys' && credentials.sessionToken === null
   const role = credentials.from === 'web-identity' ? credentials.arn : ''

@@ -18,7 +18,7 @@ export interface StsRequest {
   readonly now: number
 }
 
-/** For a POST; the headers to send. */
+/** @returns the headers to send with the POST. */
 export async function signedHeaders(
   keys: AwsKeys,
   { now, headers, ...rest }: StsRequest,

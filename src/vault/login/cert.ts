@@ -1,6 +1,6 @@
-/** `cert`: the client certificate of the connection. The transport presents it; the login only names the role. */
+/** `cert`: the login by the client certificate of the connection. The transport presents it; the login only names the role. */
 import type { CertSettings } from '../../core/login-settings.ts'
-import { readText } from './credential.ts'
+import { credentialText } from './credential.ts'
 import type { LoginMethod, LoginParts } from './method.ts'
 import { loginPath } from './path.ts'
 
@@ -10,7 +10,7 @@ export function certLogin({ mount, role, certificate }: CertSettings, parts: Log
     method: 'cert',
     mount,
     role,
-    credential: () => (certificate === null ? '' : readText(certificate.cert, 'cert_auth_cert', parts)),
+    credential: () => (certificate === null ? '' : credentialText(certificate.cert, 'cert_auth_cert', parts)),
     login: (vault, signal) => vault.login(loginPath(mount), role === '' ? {} : { name: role }, signal),
   }
 }

@@ -1,9 +1,9 @@
-/** `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core section 9). Apart, so that jose is loaded by whoever needs it. */
+/** `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core section 9). It is a file of its own, so that only who needs it loads jose. */
 import { SignJWT } from 'jose'
 import { fromBase64 } from '../../core/bytes.ts'
 import { malformed } from './credential.ts'
 
-/** Seconds. */
+/** An assertion lives for so many seconds. */
 const LIFE = 60
 
 const ALGORITHMS = {
@@ -28,7 +28,7 @@ export interface Assertion {
   readonly now: number
 }
 
-/** Each has an id of its own: servers refuse one that they have seen. */
+/** Each assertion has an id of its own, because servers refuse one that they have seen. */
 export async function signAssertion({ key: text, clientId, audience, now }: Assertion): Promise<string> {
   const { alg, kid, key } = await importSigningKey(text)
   const seconds = Math.floor(now / 1000)

@@ -1,4 +1,4 @@
-/** Credentials of the operator's, from the settings or from a file that is read anew each time. */
+/** The operator's credentials, from the settings or from a file that is read anew each time. */
 import { decodeUtf8, fromBase64url } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { CredentialSource } from '../../core/login-settings.ts'
@@ -7,8 +7,8 @@ import type { LoginParts } from './method.ts'
 
 type Files = Pick<LoginParts, 'readFile'>
 
-/** Without white space around it. @param option its name in the settings, for people. */
-export async function readText(source: CredentialSource, option: string, { readFile }: Files): Promise<string> {
+/** The text has no white space around it. @param option its name in the settings, for people. */
+export async function credentialText(source: CredentialSource, option: string, { readFile }: Files): Promise<string> {
   const text = source instanceof Secret ? source.reveal() : await readFile?.(source.file).catch(() => null)
   if (text === undefined || text === null)
     throw new KeyringError('ERR_LOGIN_CREDENTIAL_UNREADABLE', `The file named by ${option} cannot be read.`, {
@@ -18,9 +18,9 @@ export async function readText(source: CredentialSource, option: string, { readF
   return text.trim()
 }
 
-/** One that goes into a header or a field: printable ASCII. */
+/** A credential that goes into a header or a field must be printable ASCII. */
 export async function readCredential(source: CredentialSource, option: string, files: Files): Promise<string> {
-  const text = await readText(source, option, files)
+  const text = await credentialText(source, option, files)
   if (!/^[\x21-\x7e]+$/.test(text)) throw malformed(option, 'has characters that no credential has')
   return text
 }
@@ -36,7 +36,7 @@ export const malformed = (option: string, what: string): KeyringError =>
 
 export const hasJwtForm = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text)
 
-/** Whom a JWT names, unverified. Platforms renew their JWTs all the time: that alone makes nobody somebody else. */
+/** Whom a JWT names, unverified. Platforms renew their JWTs all the time, and that alone makes nobody somebody else. */
 export function subjectOf(jwt: string): string {
   try {
     const claims = JSON.parse(decodeUtf8(fromBase64url(jwt.split('.')[1] ?? '') ?? new Uint8Array()) ?? '') as object

@@ -1,17 +1,17 @@
-/** What Vault and OpenBao answer to a login that does not succeed. Parts of their texts are looked for; none is passed on. */
+/** From what Vault and OpenBao answer to a login that does not succeed to an error. Parts of their texts are looked for; none is passed on. */
 import type { KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
-import type { Answer, ErrorOf } from '../wire/errors.ts'
+import type { ErrorAnswer, ErrorOf } from '../wire/errors.ts'
 import { fromStatus, vaultError } from '../wire/errors.ts'
 
 interface Refusal {
   readonly code: KeyringErrorCode
-  /** Of the two servers, with those of earlier releases. */
+  /** A part of what the two servers say, or said in earlier releases. */
   readonly says: RegExp
   readonly what: string
 }
 
-/** The first that fits. */
+/** The first one that fits counts. */
 const REFUSALS: readonly Refusal[] = [
   {
     code: 'ERR_VAULT_LOGIN_ROOT_POLICY',
@@ -40,13 +40,13 @@ const REFUSALS: readonly Refusal[] = [
   },
 ]
 
-/** A 403 without a reason. */
-const bare = ({ status, texts }: Answer): boolean =>
+/** Whether this is a 403 without a reason. */
+const bare = ({ status, texts }: ErrorAnswer): boolean =>
   status === 403 &&
   texts !== null &&
   texts.every((text) => /^(1 error occurred:\s*\* )?permission denied\s*$/.test(text))
 
-/** @returns errors with the step `login`. */
+/** Every error of a login has the step `login`. */
 export const fromLogin: ErrorOf = (target, answer, retryAfterSeconds) => {
   const { status, texts } = answer
   const facts = { step: 'login', vaultStatus: status }

@@ -1,15 +1,15 @@
-/** The JWT that a platform gives to what runs on it. */
+/** The JWT that a platform gives to what runs on it, from the endpoint where it does. */
 import { parseJson } from '../../core/body.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { IdentityEndpoint } from '../../core/login-settings.ts'
 import { hasJwtForm } from './credential.ts'
 import type { LoginParts } from './method.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 
-/** Milliseconds; the shortest JWT, GitHub's, lives for 5 minutes. */
+/** A JWT is held for so many milliseconds; the shortest one, GitHub's, lives for 5 minutes. */
 const HELD_MS = 60_000
 
-/** Who we are is asked for at every look at the shared token: a login that follows does not ask again. */
+/** Every look at the shared token asks who we are, and a login that follows does not ask again. */
 export function identityTokens(
   endpoint: IdentityEndpoint,
   parts: LoginParts,
@@ -27,7 +27,7 @@ async function fetched(
   parts: LoginParts,
   signal: AbortSignal,
 ): Promise<string> {
-  const answer = await ask(parts, { url, headers: { [header.name]: header.value.reveal() } }, signal)
+  const answer = await askOutside(parts, { url, headers: { [header.name]: header.value.reveal() } }, signal)
   if (answer === null) throw unavailable('does not answer')
   const jwt = (field === null ? answer.text : textIn(answer.text, field)).trim()
   if (answer.status !== 200 || !hasJwtForm(jwt)) throw unavailable('gives no JWT', { status: answer.status })

@@ -1,4 +1,4 @@
-/** `jwt`: a JWT that somebody else has issued, such as a platform's identity token. */
+/** `jwt`: the login by a JWT that somebody else has issued, such as a platform's identity token. */
 import type { JwtSettings } from '../../core/login-settings.ts'
 import { readJwt, subjectOf } from './credential.ts'
 import { identityTokens } from './identity-token.ts'

@@ -1,4 +1,4 @@
-/** `kubernetes`: the pod's service account, by the JWT that the cluster puts into a file and renews there. */
+/** `kubernetes`: the login of the pod's service account, by the JWT that the cluster puts into a file and renews there. */
 import type { KubernetesSettings } from '../../core/login-settings.ts'
 import { readJwt, subjectOf } from './credential.ts'
 import type { LoginMethod, LoginParts } from './method.ts'

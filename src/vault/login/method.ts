@@ -1,4 +1,4 @@
-/** What every login method is, and what it is given: one small file for each method. */
+/** What every login method is, and what it is given: each has one small file beside this one. */
 import type { Awaitable } from '../../core/awaitable.ts'
 import type { Clock, Fetch } from '../../core/ports.ts'
 import type { Secret } from '../../core/secret.ts'
@@ -39,7 +39,7 @@ export interface SealedItems {
 /** What a method may use of the platform. */
 export interface LoginParts {
   readonly clock: Clock
-  /** For token endpoints, metadata services and the like, never for Vault. */
+  /** It is for token endpoints, metadata services and the like, never for Vault. */
   readonly fetch: Fetch
   /** The text of a file, read anew at each login; `null` = there are no files here. */
   readonly readFile: ((path: string) => Promise<string>) | null

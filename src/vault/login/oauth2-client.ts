@@ -1,7 +1,7 @@
-/** How a client shows the token endpoint who it is. */
+/** How a client shows the token endpoint who it is: by a secret in one of two places, or by an assertion that it signs. */
 import { toBase64, utf8 } from '../../core/bytes.ts'
 import type { OAuth2Settings } from '../../core/login-settings.ts'
-import { readText } from './credential.ts'
+import { credentialText } from './credential.ts'
 import type { LoginParts } from './method.ts'
 
 export interface ClientAuthentication {
@@ -17,7 +17,7 @@ export async function clientAuthentication(
   parts: LoginParts,
 ): Promise<ClientAuthentication> {
   if (client.auth === 'private_key_jwt') {
-    const key = await readText(client.key, 'oauth2_private_key', parts)
+    const key = await credentialText(client.key, 'oauth2_private_key', parts)
     const { signAssertion } = await import('./client-assertion.ts')
     const assertion = await signAssertion({ key, clientId, audience: issuer ?? endpoint, now: parts.clock.now() })
     return { headers: {}, fields: { client_id: clientId, ...ASSERTED, client_assertion: assertion } }
@@ -29,5 +29,5 @@ export async function clientAuthentication(
   return { headers: { authorization: `Basic ${pair}` }, fields: {} }
 }
 
-/** RFC 6749 section 2.3.1 encodes both before they are joined: a secret may have a colon. */
+/** RFC 6749 section 2.3.1 encodes both before they are joined, because a secret may have a colon. */
 const formEncoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1)

@@ -1,19 +1,19 @@
-/** The token endpoint of an issuer: OpenID Connect Discovery, or RFC 8414. */
+/** Finds the token endpoint of an issuer, by OpenID Connect Discovery or RFC 8414. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { LoginParts } from './method.ts'
 import { oauthError, refusedBy } from './oauth2-errors.ts'
-import { ask, isSafeUrl } from './outside.ts'
+import { askOutside, isSafeUrl } from './outside.ts'
 
 /** Its host is shown. */
 const endpoint = z.string().check(z.maxLength(1024))
 const metadata = z.object({ issuer: z.string(), token_endpoint: endpoint })
 
-/** The document must name the very issuer that was asked for: RFC 8414 section 3.3. */
+/** The document must name the very issuer that was asked for (RFC 8414 section 3.3). */
 export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, signal: AbortSignal): Promise<string> {
   let answer = null
   for (const url of documents(issuer)) {
-    answer = await ask(parts, { url, headers: { accept: 'application/json' } }, signal)
+    answer = await askOutside(parts, { url, headers: { accept: 'application/json' } }, signal)
     if (answer === null || answer.status !== 404) break
   }
   if (answer?.status !== 200) throw refusedBy(issuer, answer)

@@ -1,11 +1,11 @@
-/** What a token endpoint answers instead of a token: by the codes of RFC 6749 section 5.2 and RFC 8707, never by its texts. */
+/** From what a token endpoint answers instead of a token to an error: by the codes of RFC 6749 section 5.2 and RFC 8707, never by its texts. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { OutsideAnswer } from './outside.ts'
 
-/** @param what follows "The identity provider". */
+/** @param what follows "The identity provider at <host>". */
 export function oauthError(
   code: KeyringErrorCode,
   endpoint: string,

@@ -3,12 +3,12 @@ import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { OAuth2Settings } from '../../core/login-settings.ts'
 import { Secret } from '../../core/secret.ts'
-import { hasJwtForm, readText } from './credential.ts'
+import { hasJwtForm, credentialText } from './credential.ts'
 import type { LoginMethod, LoginParts } from './method.ts'
 import { clientAuthentication } from './oauth2-client.ts'
 import { discoverTokenEndpoint } from './oauth2-discovery.ts'
 import { oauthError, refusedBy } from './oauth2-errors.ts'
-import { ask } from './outside.ts'
+import { askOutside } from './outside.ts'
 import { inRole, loginPath } from './path.ts'
 
 const tokenReply = z.object({ access_token: z.string().check(z.minLength(1)) })
@@ -21,7 +21,7 @@ export function oauth2Login(settings: OAuth2Settings, parts: LoginParts): LoginM
     role,
     credential: async () => {
       const own = client.auth === 'private_key_jwt' ? client.key : client.secret
-      const text = own instanceof Secret ? own.reveal() : await readText(own, 'oauth2_private_key', parts)
+      const text = own instanceof Secret ? own.reveal() : await credentialText(own, 'oauth2_private_key', parts)
       return JSON.stringify([issuer, tokenEndpoint, clientId, text])
     },
     login: async (vault, signal) => {
@@ -36,11 +36,11 @@ async function accessToken(settings: OAuth2Settings, parts: LoginParts, signal: 
   const { headers, fields } = await clientAuthentication(settings, endpoint, parts)
   const body = new URLSearchParams([...grantFields(settings), ...Object.entries(fields)]).toString()
   const request = { url: endpoint, method: 'POST', headers: { ...FORM, ...headers }, body } as const
-  const answer = await ask(parts, request, signal)
+  const answer = await askOutside(parts, request, signal)
   if (answer?.status !== 200) throw refusedBy(endpoint, answer)
   const reply = z.safeParse(tokenReply, parseJson(answer.text))
   if (!reply.success) throw oauthError('ERR_OAUTH2_ANSWER_INVALID', endpoint, 'sent no access token')
-  // Vault would only say that it is malformed.
+  // Vault would only say that such a token is malformed.
   if (!hasJwtForm(reply.data.access_token))
     throw oauthError('ERR_OAUTH2_TOKEN_OPAQUE', endpoint, 'issued an opaque access token, which Vault cannot check')
   return reply.data.access_token

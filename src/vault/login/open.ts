@@ -1,4 +1,4 @@
-/** The file of the method that the settings name. */
+/** Opens the login method that the settings name. */
 import type { LoginSettings } from '../../core/login-settings.ts'
 import { appRoleLogin } from './approle.ts'
 import { awsIamLogin } from './aws-iam.ts'
@@ -12,22 +12,17 @@ import { userpassLogin } from './userpass.ts'
 /** A token is no login: it is used as it is. */
 export type LoginBySettings = Exclude<LoginSettings, { readonly method: 'token' }>
 
-export function openLogin(settings: LoginBySettings, parts: LoginParts): LoginMethod {
-  switch (settings.method) {
-    case 'kubernetes':
-      return kubernetesLogin(settings, parts)
-    case 'approle':
-      return appRoleLogin(settings, parts)
-    case 'cert':
-      return certLogin(settings, parts)
-    case 'jwt':
-      return jwtLogin(settings, parts)
-    case 'oauth2':
-      return oauth2Login(settings, parts)
-    case 'aws_iam':
-      return awsIamLogin(settings, parts)
-    case 'userpass':
-    default:
-      return userpassLogin(settings)
-  }
+type Open<M> = (settings: Extract<LoginBySettings, { readonly method: M }>, parts: LoginParts) => LoginMethod
+
+const METHODS: { readonly [M in LoginBySettings['method']]: Open<M> } = {
+  kubernetes: kubernetesLogin,
+  approle: appRoleLogin,
+  cert: certLogin,
+  jwt: jwtLogin,
+  oauth2: oauth2Login,
+  aws_iam: awsIamLogin,
+  userpass: userpassLogin,
 }
+
+export const openLogin = (settings: LoginBySettings, parts: LoginParts): LoginMethod =>
+  (METHODS[settings.method] as Open<LoginBySettings['method']>)(settings, parts)

@@ -1,10 +1,8 @@
-/** Requests of a login to others than Vault: bounded in time and size, no redirects, and no text of theirs is passed on. */
+/** Requests of a login to others than Vault: they are bounded in time and size, follow no redirects, and pass on no text of theirs. */
 import { readText } from '../../core/body.ts'
+import { exchange } from '../../core/deadline.ts'
 import { isLoopback } from '../../core/loopback.ts'
-import { Sending } from '../../core/sending.ts'
 import type { LoginParts } from './method.ts'
-
-type Outside = Pick<LoginParts, 'clock' | 'fetch'>
 
 export interface OutsideAnswer {
   readonly status: number
@@ -16,39 +14,30 @@ export interface OutsideRequest {
   readonly method?: 'GET' | 'POST' | 'PUT'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** Milliseconds. */
+  /** Milliseconds; 5 s unless set. */
   readonly timeoutMs?: number
 }
 
-/** A token with many claims has some KiB. */
+/** More than this is no answer: a token with many claims has some KiB. */
 const MOST_BYTES = 256 * 1024
 const TIMEOUT_MS = 5000
 
-/** `null` = no answer: unreachable, too slow, too long. Nothing is repeated. */
-export async function ask(
-  { clock, fetch }: Outside,
-  { url, timeoutMs = TIMEOUT_MS, ...init }: OutsideRequest,
+/** `null` = there is no answer: the other side is unreachable, or its answer too slow or too long. Nothing is repeated. */
+export async function askOutside(
+  { fetch }: Pick<LoginParts, 'fetch'>,
+  { url, timeoutMs: ms = TIMEOUT_MS, ...init }: OutsideRequest,
   signal: AbortSignal,
 ): Promise<OutsideAnswer | null> {
-  if (signal.aborted) return null
-  const sending = new Sending(url, init)
-  const stop = () => sending.stop()
-  const settled = new AbortController()
-  clock.sleep(timeoutMs, settled.signal).then(stop, () => {})
-  signal.addEventListener('abort', stop)
-  try {
-    const response = await fetch(sending.request)
+  const late = () => new Error('No answer in time.')
+  const answered = exchange(url, init, { ms, signal, late }, async (request) => {
+    const response = await fetch(request)
     const text = await readText(response, MOST_BYTES)
     return text === null ? null : { status: response.status, text }
-  } catch {
-    return null
-  } finally {
-    settled.abort()
-    signal.removeEventListener('abort', stop)
-  }
+  })
+  return answered.catch(() => null)
 }
 
-/** `https`, or plain http to loopback; nobody before an `@`. */
+/** An address is safe with `https`, or with plain http to loopback, and when nobody stands before an `@`. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)

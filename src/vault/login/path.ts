@@ -1,4 +1,4 @@
-/** Where a login goes, and in which role. */
+/** Where a login goes, and in which role: two things that most methods share. */
 import { splitPath } from '../wire/path.ts'
 
 export const loginPath = (mount: string, ...more: readonly string[]): string[] => [
@@ -8,5 +8,5 @@ export const loginPath = (mount: string, ...more: readonly string[]): string[] =
   ...more,
 ]
 
-/** '' = Vault's default, which a missing field means. */
+/** '' = Vault's default role, for which the field must be missing. */
 export const inRole = (role: string): { role?: string } => (role === '' ? {} : { role })

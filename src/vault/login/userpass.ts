@@ -1,4 +1,4 @@
-/** `userpass`: a name and a password that Vault keeps. */
+/** `userpass`: the login by a name and a password that Vault keeps. */
 import type { UserpassSettings } from '../../core/login-settings.ts'
 import type { LoginMethod } from './method.ts'
 import { loginPath } from './path.ts'

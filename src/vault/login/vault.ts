@@ -1,8 +1,8 @@
-/** Vault as logins see it, and the two things that are done to a token that it issued. */
+/** Vault as logins see it, and what is done to a token that it issued: it is renewed, revoked, and looked at once for its namespace. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
-import type { Target } from '../wire/errors.ts'
+import type { Destination } from '../wire/errors.ts'
 import { vaultError } from '../wire/errors.ts'
 import { fromLogin } from './errors.ts'
 import type { IssuedToken, LoginVault } from './method.ts'
@@ -14,16 +14,16 @@ const STEP = { step: 'login' }
 export interface TokenVault extends LoginVault {
   /** @throws `ERR_VAULT_DENIED` or `ERR_VAULT_REQUEST_REFUSED` when it cannot be renewed; else an outage. */
   renew(token: Secret, signal: AbortSignal): Promise<IssuedToken>
-  /** Best effort. */
+  /** Revokes it, best effort. */
   revoke(token: Secret, signal: AbortSignal): Promise<void>
-  /** Costs one request where a namespace is configured, none elsewhere. @throws `ERR_VAULT_NAMESPACE_IGNORED`. */
+  /** The check costs one request where a namespace is configured, none elsewhere. @throws `ERR_VAULT_NAMESPACE_IGNORED`. */
   checkNamespace(token: Secret, signal: AbortSignal): Promise<'checked' | 'nothing to check'>
 }
 
 /** @param transport in the namespace of logins, which is given again as `namespace`. */
 export function tokenVault(transport: VaultTransport, address: string, namespace: string): TokenVault {
   const { host, protocol } = new URL(address)
-  const target = (segments: readonly string[]): Target => ({
+  const target = (segments: readonly string[]): Destination => ({
     host,
     path: `/v1/${segments.join('/')}`,
     isTls: protocol === 'https:',
@@ -69,7 +69,7 @@ export function tokenVault(transport: VaultTransport, address: string, namespace
   }
 }
 
-/** In Vault's form, `team/keys/`; `null` = the root namespace. */
+/** The namespace in Vault's form, `team/keys/`; `null` = the root namespace. */
 function pathOf(namespace: string): string | null {
   const name = namespace.replace(/^\/+|\/+$/g, '')
   return name === '' || name === 'root' ? null : `${name}/`
@@ -79,7 +79,7 @@ function onlyOurs(error: unknown): void {
   if (!(error instanceof KeyringError)) throw error
 }
 
-function issuedToken(target: Target, body: unknown): IssuedToken {
+function issuedToken(target: Destination, body: unknown): IssuedToken {
   const parsed = z.safeParse(authReply, body)
   if (!parsed.success)
     throw vaultError('ERR_VAULT_ANSWER_INVALID', target, 'answered a login in a form that is not of its API', STEP)

@@ -1,6 +1,6 @@
 /**
- * A secret id inside a wrapping token. The token works once: who has opened it before us may hold the secret id, so that
- * every surprise is a security event with a code of its own, and never a reason to try again.
+ * Opens a wrapping token with a secret id inside. The token works once: whoever has opened it before us may hold the secret id,
+ * so that every surprise is a security event with a code of its own, and never a reason to try again.
  */
 import * as z from 'zod/mini'
 import { toHex, utf8 } from '../../core/bytes.ts'
@@ -18,7 +18,7 @@ interface Wrapped {
   readonly parts: Pick<LoginParts, 'items' | 'clock'>
 }
 
-/** What is kept of a wrapping token: since when somebody is opening it, or what came of it. */
+/** An item tells of a wrapping token since when somebody is opening it, or what came of it. */
 const kept = z.union([
   z.object({ secretId: z.string() }),
   z.object({ refused: z.literal(true) }),
@@ -52,7 +52,7 @@ export async function unwrapSecretId(wrapped: Wrapped, signal: AbortSignal): Pro
   return secretId
 }
 
-/** The token itself is a credential: items are named after its hash. */
+/** The token itself is a credential, so that items are named after its hash. */
 async function itemName(token: string): Promise<string> {
   return `wrapped/${toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(token))))}`
 }
@@ -79,13 +79,13 @@ async function refuseForeign({ mount, roleName, token, vault }: Wrapped, signal:
     throw new KeyringError('ERR_WRAP_PATH_MISMATCH', 'The wrapping token was not made for a secret id of this role.')
 }
 
-/** Sent once: after a lost answer the token may be spent. */
+/** The request is sent once, because after a lost answer the token may be spent. */
 async function open({ token, vault }: Wrapped, signal: AbortSignal): Promise<string> {
   const body = await vault.post(['sys', 'wrapping', 'unwrap'], {}, token, signal).catch(refusal)
   return expect(unwrapReply, body).data.secret_id
 }
 
-/** 400 for a spent, expired or altered one, 403 for an altered JWT form. A proxy's page is neither, whatever its status. */
+/** Vault answers 400 for a token that is spent, expired or altered, and 403 for an altered JWT form. A proxy's page is neither, whatever its status. */
 function refusal(error: unknown): never {
   if (!(error instanceof KeyringError)) throw error
   const { code, facts } = error

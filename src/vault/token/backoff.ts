@@ -1,8 +1,8 @@
-/** How long a failure keeps from the next login: pure decisions on the stored state. Times are milliseconds. */
-import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+/** Decides how long a failure keeps everybody from the next login; all of it is pure, on the stored state. Times are milliseconds. */
+import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import type { Refusal, TokenState } from './state.ts'
 
-/** Passes by itself: tried again soon. Anything else waits for an operator, and Vault locks out after five failures. */
+/** These pass by themselves and are tried again soon. Anything else waits for an operator, because Vault locks out after five failures. */
 const OUTAGES: ReadonlySet<KeyringErrorCode> = new Set([
   'ERR_VAULT_UNREACHABLE',
   'ERR_VAULT_TIMEOUT',
@@ -38,14 +38,14 @@ const doubled = ({ first, most }: { first: number; most: number }, count: number
   Math.min(most, first * 2 ** (count - 1))
 
 /**
- * The least that a failure waits: 1 s doubling to 5 min in an outage; after a refusal 5 min doubling to 1 h, that is
+ * A failure waits for so long at least: 1 s doubling to 5 min in an outage; after a refusal 5 min doubling to 1 h, that is
  * four logins in the first hour and one in each that follows.
  */
 export const leastWait = (code: KeyringErrorCode, count: number): number =>
   doubled(isOutage(code) ? OUTAGE_WAIT : CIRCUIT_WAIT, count)
 
-/** Up to a quarter more than the least, so that not all come at once; never before what Retry-After says. */
-export function failed(state: TokenState, error: Failure, now: number, random: number): TokenState {
+/** The next try is up to a quarter later than it must be, so that not all come at once, and never before what Retry-After says. */
+export function afterFailure(state: TokenState, error: ErrorData, now: number, random: number): TokenState {
   const last = state.failing
   const count = last !== null && isOutage(last.error.code) === isOutage(error.code) ? last.count + 1 : 1
   const asked = Math.min(Number(error.facts['retryAfterSeconds'] ?? 0) * SECOND, CIRCUIT_WAIT.most)
@@ -53,7 +53,7 @@ export function failed(state: TokenState, error: Failure, now: number, random: n
   return { ...state, lease: 0, failing: { error, count, nextTry: now + wait } }
 }
 
-/** Once for each generation: 1 min doubling to 10 min; begins anew when the last one is over for as long. */
+/** A refusal counts once for each generation. It waits 1 min, doubling to 10 min, and begins anew when the last wait is over for as long. */
 export function denied(state: TokenState, { generation, by }: Refusal, now: number): TokenState {
   const last = state.denied
   const isOld = state.token !== null && state.generation > generation

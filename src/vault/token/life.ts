@@ -1,6 +1,7 @@
 /** One instance's hold on the shared token: a steady request costs neither store nor Vault anything for it. */
+import { unlessAborted } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
-import type { HeldToken, Outcome, TokenParts } from './shared.ts'
+import type { HeldToken, StepOutcome, TokenParts } from './shared.ts'
 import { giveUp, stepOn } from './shared.ts'
 import type { Refusal } from './state.ts'
 
@@ -9,15 +10,15 @@ export interface TokenInUse {
   readonly generation: number
 }
 
-/** Between two looks at the store while somebody else logs in, in milliseconds: twice as long each time. */
+/** The pause between two looks at the store while somebody else logs in, in milliseconds; it doubles each time. */
 const LOOK_MS = { first: 50, most: 1000 }
-/** The store cannot be read: a held token is used for so long before the next look, in milliseconds. */
+/** A held token is used for so long before the next look when the store cannot be read, in milliseconds. */
 const STORE_PAUSE_MS = 10_000
 
 export class TokenLife {
   readonly #parts: TokenParts
-  /** By the refused generation, 0 = none: who asks at the same time shares one look and one login. */
-  readonly #looking = new Map<number, Promise<Outcome>>()
+  /** Looks under way, by the refused generation (0 = none): whoever asks at the same time shares one look and one login. */
+  readonly #looking = new Map<number, Promise<StepOutcome>>()
   #held: HeldToken | null = null
   /** Looks in a row at which somebody else was logging in. */
   #waits = 0
@@ -26,19 +27,19 @@ export class TokenLife {
     this.#parts = parts
   }
 
-  /** For one request. @throws `ERR_LEASE_HELD` at the signal, and what the last login or renewal threw until its next try. */
+  /** A token for one request. @throws `ERR_LEASE_HELD` at the signal, and what the last login or renewal threw until its next try. */
   async token(signal: AbortSignal): Promise<TokenInUse> {
     const token = await this.#above(null, signal)
     if (token === null) throw new TypeError('Nothing was refused.')
     return token
   }
 
-  /** Of a later generation than the refused one, after a login if need be. `null` = a new login did not help lately. */
+  /** A token of a later generation than the refused one, after a login if need be. `null` = a new login did not help lately. */
   after(refusal: Refusal, signal: AbortSignal): Promise<TokenInUse | null> {
     return this.#above(refusal, signal)
   }
 
-  /** The later one was refused as well. */
+  /** Says that the later one was refused as well. */
   giveUp(refusal: Refusal): Promise<void> {
     return giveUp(this.#parts, refusal)
   }
@@ -47,7 +48,7 @@ export class TokenLife {
     for (;;) {
       const token = this.#take(refusal)
       if (token !== null) return token
-      if ((await orLate(this.#look(refusal), signal)) === 'denied') return null
+      if ((await unlessAborted(signal, late, this.#look(refusal))) === 'denied') return null
     }
   }
 
@@ -62,7 +63,7 @@ export class TokenLife {
     return until > this.#parts.clock.now() && uses > 0
   }
 
-  #look(refusal: Refusal | null): Promise<Outcome> {
+  #look(refusal: Refusal | null): Promise<StepOutcome> {
     const key = refusal?.generation ?? 0
     const running = this.#looking.get(key)
     if (running !== undefined) return running
@@ -71,7 +72,7 @@ export class TokenLife {
     return started
   }
 
-  async #lookOnce(refusal: Refusal | null): Promise<Outcome> {
+  async #lookOnce(refusal: Refusal | null): Promise<StepOutcome> {
     const outcome = await stepOn(this.#parts, refusal).catch((error: unknown) => this.#withoutStore(error, refusal))
     this.#waits = outcome === 'wait' ? this.#waits + 1 : 0
     if (outcome === 'wait') await this.#pause()
@@ -85,14 +86,14 @@ export class TokenLife {
     return clock.sleep(ms, new AbortController().signal)
   }
 
-  /** Two looks at a time need not end in their order. */
+  /** Two looks at a time need not end in their order, so that the later generation stays. */
   #hasLater({ generation }: HeldToken): boolean {
     const held = this.#held
     return held !== null && held.generation > generation && this.#isUsable(held)
   }
 
   /** During an outage of the store a token is used until its own end. */
-  #withoutStore(error: unknown, refusal: Refusal | null): Outcome {
+  #withoutStore(error: unknown, refusal: Refusal | null): StepOutcome {
     const now = this.#parts.clock.now()
     const held = this.#held
     const isOutage = error instanceof KeyringError && error.code === 'ERR_STORE_UNAVAILABLE'
@@ -103,13 +104,3 @@ export class TokenLife {
 
 const late = (): KeyringError =>
   new KeyringError('ERR_LEASE_HELD', 'A login to Vault is still under way.', { facts: { retryAfterSeconds: 5 } })
-
-/** The work goes on, for others and for the next request. */
-function orLate<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(late())
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
-  })
-}

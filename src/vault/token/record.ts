@@ -1,11 +1,11 @@
-/** The stored form of a token's state; it is sealed whole. What cannot be read counts as nothing: a token can be had again. */
+/** The stored form of a token's state, which is sealed whole. A state that cannot be read counts as none, because a token can be had again. */
 import * as z from 'zod/mini'
-import type { Failure } from '../../core/errors.ts'
+import type { ErrorData } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import type { TokenState } from './state.ts'
 import { NO_TOKEN } from './state.ts'
 
-const failure = z.custom<Failure>((value) => typeof (value as Failure | null)?.code === 'string')
+const failure = z.custom<ErrorData>((value) => typeof (value as ErrorData | null)?.code === 'string')
 
 const schema = z.object({
   generation: z.number(),

@@ -1,16 +1,16 @@
-/** Small secrets of the login in the record store (`ekt1`, docs/formats.md): never in a replica, never in the open. */
+/** The small secrets of a login in the record store (`ekt1`, docs/formats.md): they are never in a replica, and never in the open. */
 import type { RecordStore } from '../../core/ports.ts'
 import type { ItemSealer } from '../../crypto/seal-item.ts'
 import type { SealedItems } from '../login/method.ts'
 
 export interface TokenItems extends SealedItems {
-  /** 0 = never written. Also of an item that does not open. */
+  /** The version, also of an item that does not open. 0 = it was never written. */
   version(name: string): Promise<number>
-  /** Tells texts apart and nothing else about them. */
+  /** A text that tells texts apart and says nothing else about them. */
   fingerprint(text: string): Promise<string>
 }
 
-/** Those of the login methods, apart from the token: `login/<name>`. */
+/** The items of the login methods stand apart from the token, as `login/<name>`. */
 export const loginItems = (items: SealedItems): SealedItems => ({
   read: (name) => items.read(`login/${name}`),
   write: (name, value, expected) => items.write(`login/${name}`, value, expected),

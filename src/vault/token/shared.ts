@@ -1,11 +1,29 @@
-/** The token that a deployment shares: read from the store, and renewed or replaced by one instance at a time. */
+/**
+ * The token that a deployment shares: it is read from the store, and renewed or replaced by one instance at a time.
+ *
+ * A token's generation and its two leases, as a story. All instances with one identity share one sealed item, the state
+ * (`state.ts`). Each login raises its generation; a renewal does not, because the token stays the same. So an instance that
+ * meets a 403 can name the token that met it: when the item has a later generation, somebody else has logged in already, and
+ * there is nothing to do but use that token.
+ *
+ * The first lease is Vault's: how long the token lives. From two thirds of it on the token is due, and stays in use while it is
+ * renewed or replaced; an outage of Vault or of the store ends it no earlier.
+ * The second lease is ours, a field of the same item: for 30 s one instance alone may work at Vault (`work.ts`), for 20 s at
+ * most. It is taken by compare-and-set, and what came of the work is written against the version that this gave. So whoever has
+ * lost the lease meanwhile cannot write: it revokes what it fetched and looks again. That is why this lease is no item of its
+ * own, as `core/lease.ts` has them for syncs, which may well run twice: a login that is made twice leaves a token behind.
+ *
+ * The others use the token as long as it lives or, without one, look again after a pause (`life.ts`). A failure is written into
+ * the item too: it gives the lease back, and nobody tries again before its time (`backoff.ts`). A holder that dies is waited for
+ * until its lease is over.
+ */
 import { withDeadline } from '../../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../../core/errors.ts'
-import type { Failure, KeyringErrorCode } from '../../core/errors.ts'
+import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { TokenItems } from './sealed-items.ts'
-import { denied, failed } from './backoff.ts'
+import { afterFailure, denied } from './backoff.ts'
 import { decodeState, encodeState } from './record.ts'
 import type { Refusal, SharedToken, TokenState, Work } from './state.ts'
 import { NO_TOKEN, isLeased, leased, nextStep, released } from './state.ts'
@@ -15,7 +33,7 @@ import { workAtVault } from './work.ts'
 export interface TokenParts extends WorkParts {
   readonly items: TokenItems
   readonly address: string
-  /** Of logins; '' = none. */
+  /** The namespace of logins; '' = none. */
   readonly namespace: string
 }
 
@@ -23,7 +41,7 @@ export interface TokenParts extends WorkParts {
 export interface HeldToken {
   readonly secret: Secret
   readonly generation: number
-  /** Used without a look at the store until then. */
+  /** It is used without a look at the store until then. */
   readonly until: number
   readonly expires: number
   /** How often this instance may use it. */
@@ -31,7 +49,7 @@ export interface HeldToken {
 }
 
 /** 'wait' = somebody else is at it; 'again' = the state has changed; 'denied' = a new login does not help. */
-export type Outcome = HeldToken | 'wait' | 'again' | 'denied'
+export type StepOutcome = HeldToken | 'wait' | 'again' | 'denied'
 
 interface Loaded {
   readonly name: string
@@ -39,8 +57,8 @@ interface Loaded {
   readonly version: number
 }
 
-/** One look, and the work if there is some and nobody is at it. @throws the failure of the last try, until the next one. */
-export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<Outcome> {
+/** Takes one look, and does the work if there is some and nobody is at it. @throws the failure of the last try, until the next one. */
+export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<StepOutcome> {
   return withDeadline(LEASED_WORK_MS, async (signal) => {
     const loaded = await load(parts, signal)
     const { state } = loaded
@@ -49,11 +67,11 @@ export function stepOn(parts: TokenParts, refusal: Refusal | null): Promise<Outc
     if (step.kind === 'use') return held(state.generation, step.token, step.until, Infinity)
     if (step.kind === 'failed') throw untilNextTry(step.error, step.nextTry - now)
     if (step.kind === 'wait' || step.kind === 'denied') return step.kind
-    return underLease(parts, loaded, step, refusal, signal)
+    return workUnderLease(parts, loaded, step, refusal, signal)
   })
 }
 
-/** The token of that generation was new, and was refused as well. Best effort, and never while somebody has the lease. */
+/** Notes that the token of that generation was new, and was refused as well: best effort, and never while somebody has the lease. */
 export async function giveUp(parts: TokenParts, refusal: Refusal): Promise<void> {
   await settle(() =>
     withDeadline(LEASED_WORK_MS, async (signal) => {
@@ -65,7 +83,7 @@ export async function giveUp(parts: TokenParts, refusal: Refusal): Promise<void>
   )
 }
 
-/** A token can be had again: what was altered, or sealed under a wrapping key that is gone, counts as nothing. */
+/** An item that was altered, or sealed under a wrapping key that is gone, counts as nothing, because a token can be had again. */
 const UNREADABLE: ReadonlySet<KeyringErrorCode> = new Set(['ERR_RECORD_INVALID', 'ERR_WRAPPING_KEY_MISSING'])
 
 async function load({ method, items, address, namespace }: TokenParts, signal: AbortSignal): Promise<Loaded> {
@@ -78,13 +96,13 @@ async function load({ method, items, address, namespace }: TokenParts, signal: A
   return { name, state: NO_TOKEN, version: await items.version(name) }
 }
 
-async function underLease(
+async function workUnderLease(
   parts: TokenParts,
   { name, state, version }: Loaded,
   work: Work,
   refusal: Refusal | null,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<StepOutcome> {
   const { clock, random } = parts
   const taken = await write(parts, name, leased(state, clock.now()), version)
   if (taken === 'conflict') return 'again'
@@ -95,7 +113,7 @@ async function underLease(
     },
   )
   if (result.ok) return publish(parts, name, taken, result.value, replacedBy(result.value, state, refusal), signal)
-  await write(parts, name, failed(state, result.error, clock.now(), random()), taken)
+  await write(parts, name, afterFailure(state, result.error, clock.now(), random()), taken)
   return 'again'
 }
 
@@ -107,7 +125,7 @@ async function publish(
   { state, token, uses, isNew }: Done,
   replaced: Secret | null,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<StepOutcome> {
   const written = await settle(() => write(parts, name, state, version))
   const isWritten = written.ok && written.value !== 'conflict'
   const left = isWritten ? replaced : isNew ? token.secret : null
@@ -138,6 +156,6 @@ const held = (generation: number, { secret, expires }: SharedToken, until: numbe
   uses,
 })
 
-function untilNextTry({ code, message, remedy, facts }: Failure, ms: number): KeyringError {
+function untilNextTry({ code, message, remedy, facts }: ErrorData, ms: number): KeyringError {
   return new KeyringError(code, message, { remedy, facts: { ...facts, retryAfterSeconds: Math.ceil(ms / 1000) } })
 }

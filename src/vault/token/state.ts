@@ -1,12 +1,12 @@
-/** What is stored of a token that the whole deployment shares, and what follows from it: pure decisions. Times are milliseconds since 1970. */
-import type { Failure } from '../../core/errors.ts'
+/** The stored state of a token that the whole deployment shares, and the pure decisions that follow from it. Times are milliseconds since 1970. */
+import type { ErrorData } from '../../core/errors.ts'
 import { LEASE_MS } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
 import type { IssuedToken } from '../login/method.ts'
 
 export interface SharedToken {
   readonly secret: Secret
-  /** As granted at the login; a shorter one at a renewal says that the token nears its maximum. 0 = it does not end. */
+  /** The life granted at the login; a shorter one at a renewal says that the token nears its maximum. 0 = it does not end. */
   readonly ttlMs: number
   /** `null` = never. */
   readonly expires: number | null
@@ -17,13 +17,13 @@ export interface SharedToken {
 }
 
 export interface TokenState {
-  /** Raised by every login. 0 = there was none. */
+  /** Every login raises it. 0 = there was none. */
   readonly generation: number
   readonly token: SharedToken | null
   /** Until then somebody is logging in or renewing. 0 = nobody. */
   readonly lease: number
   /** The failure of the last login or renewal, if that was one. */
-  readonly failing: { readonly error: Failure; readonly count: number; readonly nextTry: number } | null
+  readonly failing: { readonly error: ErrorData; readonly count: number; readonly nextTry: number } | null
   /** A new login, of that generation, did not help against a 403: until then there is none for that reason. */
   readonly denied: {
     readonly generation: number
@@ -40,7 +40,7 @@ export interface Refusal {
   readonly by: DeniedBy
 }
 
-/** What is done under the lease. */
+/** The work that is done under the lease. */
 export type Work = { readonly kind: 'renew'; readonly token: SharedToken } | { readonly kind: 'login' }
 
 export type Step =
@@ -49,11 +49,11 @@ export type Step =
   | Work
   | { readonly kind: 'wait' }
   | { readonly kind: 'denied' }
-  | { readonly kind: 'failed'; readonly error: Failure; readonly nextTry: number }
+  | { readonly kind: 'failed'; readonly error: ErrorData; readonly nextTry: number }
 
 export const NO_TOKEN: TokenState = { generation: 0, token: null, lease: 0, failing: null, denied: null }
 
-/** A token in use is given up for a refusal of its own or an earlier generation alone: an outage ends none. */
+/** A token in use is given up only when it, or one of a later generation, was refused: an outage ends none. */
 export function nextStep(state: TokenState, now: number, refusal: Refusal | null): Step {
   const token = state.generation > (refusal?.generation ?? 0) ? liveToken(state, now) : null
   if (token !== null) return stepWith(token, state, now)
@@ -63,7 +63,7 @@ export function nextStep(state: TokenState, now: number, refusal: Refusal | null
   return failing ? { kind: 'failed', error: failing.error, nextTry: failing.nextTry } : { kind: 'login' }
 }
 
-/** Due, it stays in use while somebody is at it, and until the next try after a failure. */
+/** A token that is due stays in use while somebody is at it, and until the next try after a failure. */
 function stepWith(token: SharedToken, state: TokenState, now: number): Step {
   const ends = token.expires ?? Infinity
   const due = token.due ?? ends
@@ -82,17 +82,14 @@ export const isLeased = (lease: number, now: number): boolean => lease > now && 
 const liveToken = ({ token }: TokenState, now: number): SharedToken | null =>
   token !== null && (token.expires === null || token.expires > now) ? token : null
 
-/** A token that died is told from one that may not, unless it was a new one that looked dead. */
+/** A policy's refusal keeps logins off, but not for a token that has died; a new token that looked dead keeps them off for both. */
 const isDenied = ({ denied }: TokenState, { by }: Refusal, now: number): boolean =>
   denied !== null && denied.until > now && (denied.by === 'token' || by === 'policy')
 
 export const leased = (state: TokenState, now: number): TokenState => ({ ...state, lease: now + LEASE_MS })
 export const released = (state: TokenState): TokenState => ({ ...state, lease: 0 })
 
-/** Renewed or replaced when two thirds of its life are over, or up to a tenth later, so that not all come at once. */
-const dueAt = (at: number, ttlMs: number, random: number): number => at + ttlMs * (2 / 3 + random / 10)
-
-/** After a success. */
+/** The state after a success: the lease is given back, and no failure is left. */
 export const holding = (state: TokenState, generation: number, token: SharedToken | null): TokenState => ({
   ...state,
   generation,
@@ -101,7 +98,10 @@ export const holding = (state: TokenState, generation: number, token: SharedToke
   failing: null,
 })
 
-/** @param at before the request was sent. */
+/**
+ * A token is renewed or replaced when two thirds of its life are over, or up to a tenth later, so that not all come at once.
+ * @param at a time before the request was sent.
+ */
 export function sharedToken({ token: secret, ...issued }: IssuedToken, at: number, random: number): SharedToken {
   const { type, ttlSeconds } = issued
   const ttlMs = ttlSeconds * 1000
@@ -111,7 +111,7 @@ export function sharedToken({ token: secret, ...issued }: IssuedToken, at: numbe
     secret,
     ttlMs,
     expires: ends ? at + ttlMs : null,
-    due: ends ? dueAt(at, ttlMs, random) : null,
+    due: ends ? at + ttlMs * (2 / 3 + random / 10) : null,
     renewable,
     type,
   }

@@ -1,4 +1,4 @@
-/** What is done at Vault under the lease of a token: renew it, or log in. */
+/** The work at Vault under the lease of a token: it is renewed, or a login gives another one. */
 import { KeyringError } from '../../core/errors.ts'
 import type { KeyringErrorCode } from '../../core/errors.ts'
 import type { Clock } from '../../core/ports.ts'
@@ -21,14 +21,14 @@ export interface Done {
   readonly token: SharedToken
   /** How often it may be used. */
   readonly uses: number
-  /** Nobody else has it yet: to be revoked if the state cannot be written. */
+  /** Nobody else has it yet, so that it is revoked if the state cannot be written. */
   readonly isNew: boolean
 }
 
-/** The server will not renew: not renewable, no `default` policy, at its maximum, gone. */
+/** With these the server says that it will not renew: the token is not renewable, has no policy `default`, is at its maximum or gone. */
 const WILL_NOT: ReadonlySet<KeyringErrorCode> = new Set(['ERR_VAULT_DENIED', 'ERR_VAULT_REQUEST_REFUSED'])
 
-/** @param above the new generation is above it, whatever the store has lost. */
+/** @param above a generation that the new one is above, whatever the store has lost. */
 export async function workAtVault(
   parts: WorkParts,
   state: TokenState,

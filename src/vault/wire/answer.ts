@@ -1,9 +1,9 @@
-/** One answer of Vault: read up to a limit, told apart, and whether asking again could go better. */
+/** One answer of Vault: it is read up to a limit, told from others, and says whether asking again could go better. */
 import { parseJson, readText } from '../../core/body.ts'
 import type { KeyringError } from '../../core/errors.ts'
 import { MAX_VAULT_BODY_BYTES } from '../../core/limits.ts'
 import type { Clock } from '../../core/ports.ts'
-import type { ErrorOf, Target } from './errors.ts'
+import type { ErrorOf, Destination } from './errors.ts'
 import { vaultError } from './errors.ts'
 import { errorTexts } from './schema.ts'
 import { fromPlaintextToTls, fromProxy } from './unreached.ts'
@@ -35,7 +35,7 @@ export interface Attempt {
 export const final = (error: KeyringError): Attempt => ({ error, retry: false, waitMs: 0 })
 
 export async function settleResponse(
-  target: Target,
+  target: Destination,
   response: Response,
   { clock, repeat, errorOf }: { clock: Clock; repeat: Repeat; errorOf: ErrorOf },
 ): Promise<Attempt> {
@@ -66,7 +66,7 @@ const isReply = (status: number, texts: readonly string[] | null): status is 200
 export const mayPass = ({ facts }: KeyringError): boolean => facts['step'] !== 'tls' && facts['step'] !== 'read'
 
 /** A standby that cannot forward names the leader, for seconds a dead one: the configured address is asked again. */
-async function redirected(target: Target, response: Response, repeat: Repeat): Promise<Attempt> {
+async function redirected(target: Destination, response: Response, repeat: Repeat): Promise<Attempt> {
   await response.body?.cancel()
   const error = vaultError('ERR_VAULT_REDIRECTED', target, 'answered with a redirect, which is not followed', {
     vaultStatus: response.status,
@@ -74,12 +74,12 @@ async function redirected(target: Target, response: Response, repeat: Repeat): P
   return { error, retry: repeat !== 'once' && isOfStandby(target, response), waitMs: 0 }
 }
 
-function isOfStandby({ host, path }: Target, { status, headers }: Response): boolean {
+function isOfStandby({ host, path }: Destination, { status, headers }: Response): boolean {
   const location = URL.parse(headers.get('location') ?? '')
   return status === 307 && location !== null && location.host !== host && location.pathname === path
 }
 
-/** As Vault's own client, and the two 400s that pass by themselves. Unsealing takes people: a sealed Vault is not asked again. */
+/** Vault's own client repeats the same, but for the two 400s that pass by themselves. A sealed Vault is not asked again, because unsealing takes people. */
 function mayRepeat(repeat: Repeat, status: number, texts: readonly string[]): boolean {
   const says = (pattern: RegExp) => texts.some((text) => pattern.test(text))
   if (repeat === 'once' || says(/is sealed/)) return false
@@ -94,8 +94,11 @@ function retryAfter(response: Response): number | null {
   return /^\d{1,6}$/.test(header) ? Number(header) : null
 }
 
-/** The header has whole seconds, cut off: at its end a version that was deleted within this second counts as deleted. */
+/** RFC 9110 has one form; Date.parse takes others too, such as a year that no Date can show a second later. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
+
+/** The header has whole seconds, cut off. The end of that second is taken, so that a version that was deleted within it counts as deleted. */
 function serverTime(response: Response, clock: Clock): number {
-  const date = Date.parse(response.headers.get('date') ?? '')
+  const date = Date.parse(HTTP_DATE.exec(response.headers.get('date') ?? '')?.[0] ?? '')
   return Number.isNaN(date) ? clock.now() : date + 999
 }

@@ -1,9 +1,9 @@
-/** What Vault, or the way to it, answered: one error that says what to do. Foreign texts are matched, never passed on. */
+/** From what Vault, or the way to it, answered to one error that says what to do. Foreign texts are matched, never passed on. */
 import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 
 /** Where a request went, as far as people may know. */
-export interface Target {
+export interface Destination {
   readonly host: string
   /** Without the query. */
   readonly path: string
@@ -12,7 +12,7 @@ export interface Target {
 
 export interface Trouble {
   readonly code: KeyringErrorCode
-  /** Which one failed; workerd does not always say. */
+  /** The step that failed; workerd does not always say which. */
   readonly step: 'unknown' | 'dns' | 'connect' | 'tls' | 'login' | 'read'
   /** The rest of a sentence that begins with "Vault at <host>". */
   readonly what: string
@@ -20,33 +20,37 @@ export interface Trouble {
   readonly remedy?: string
 }
 
-export function troubleError({ code, step, what, remedy }: Trouble, { host, path }: Target, facts: Facts = {}) {
+export function troubleError({ code, step, what, remedy }: Trouble, { host, path }: Destination, facts: Facts = {}) {
   return new KeyringError(code, `Vault at ${host} ${what}.`, {
     facts: { host, path, step, ...facts },
     ...(remedy !== undefined && { remedy }),
   })
 }
 
-export const vaultError = (code: KeyringErrorCode, target: Target, what: string, facts: Facts = {}): KeyringError =>
-  troubleError({ code, step: 'read', what }, target, facts)
+export const vaultError = (
+  code: KeyringErrorCode,
+  target: Destination,
+  what: string,
+  facts: Facts = {},
+): KeyringError => troubleError({ code, step: 'read', what }, target, facts)
 
-export interface Answer {
+export interface ErrorAnswer {
   readonly status: number
   /** `errors[]`; `null` = the body is not Vault's JSON. */
   readonly texts: readonly string[] | null
 }
 
-/** What an answer that is no success, and no plain 404, means. */
-export type ErrorOf = (target: Target, answer: Answer, retryAfterSeconds: number | null) => KeyringError
+/** Says what an answer means that is no success, and no plain 404. */
+export type ErrorOf = (target: Destination, answer: ErrorAnswer, retryAfterSeconds: number | null) => KeyringError
 
-const has = ({ texts }: Answer, ...parts: readonly string[]): boolean =>
+const has = ({ texts }: ErrorAnswer, ...parts: readonly string[]): boolean =>
   texts?.some((text) => parts.some((part) => text.includes(part))) ?? false
 
-/** The first that fits. Texts differ between servers and releases: parts of them are looked for, never equality. */
+/** The first one that fits counts. Texts differ between servers and releases, so that parts of them are looked for, never equality. */
 const KNOWN: readonly {
   readonly code: KeyringErrorCode
   readonly what: string
-  readonly fits: (answer: Answer) => boolean
+  readonly fits: (answer: ErrorAnswer) => boolean
 }[] = [
   {
     code: 'ERR_VAULT_ANSWER_INVALID',
@@ -96,6 +100,6 @@ export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
   })
 }
 
-/** A token that is not known (any more) is told from one that may not: OpenBao says less then, Vault more. */
-const deniedBy = (answer: Answer): 'token' | 'policy' =>
+/** A token that is not known (any more) is told from one that may not by its text: OpenBao says less then, Vault more. */
+const deniedBy = (answer: ErrorAnswer): 'token' | 'policy' =>
   has(answer, 'invalid token') || answer.texts?.join() === 'permission denied' ? 'token' : 'policy'

@@ -1,7 +1,8 @@
+/** Headers of the operator's for Vault, such as those by which Cloudflare Access lets a request pass. */
 import type { Fetch } from '../../core/ports.ts'
 import type { Secret } from '../../core/secret.ts'
 
-/** The operator's own headers, such as those of Cloudflare Access: they go to Vault's origin and to no other. */
+/** They are secrets: they go to Vault's origin and to no other. */
 export function withHeaders(fetch: Fetch, address: string, headers: Readonly<Record<string, Secret>>): Fetch {
   const entries = Object.entries(headers)
   if (entries.length === 0) return fetch

@@ -1,10 +1,10 @@
-/** The one place where a path to Vault is made, always from decoded segments. */
+/** The one place where a path to Vault is made, always from decoded segments: so no name can lead to another path than its own. */
 import { KeyringError } from '../../core/errors.ts'
 
 /** Mount and path may have several segments: `kv/team`. */
 export const splitPath = (path: string): string[] => path.split('/')
 
-/** @throws `ERR_VAULT_PATH_INVALID`, and never quotes what was refused. */
+/** @throws `ERR_VAULT_PATH_INVALID`, which never quotes what was refused. */
 export function vaultUrl(
   address: string,
   segments: readonly string[],

@@ -1,27 +1,36 @@
-/** The answers of Vault that are read, as far as they are read: unknown fields are ignored. */
+/** The answers of Vault, as far as they are read: unknown fields are ignored. */
 import * as z from 'zod/mini'
 
-const time = z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))))
-const versionState = z.object({ deletion_time: z.string(), destroyed: z.boolean() })
+/** RFC 3339, as Go writes it: nothing else that Date.parse takes, such as a year that no Date can show. */
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
+const time = z.string().check(
+  z.regex(RFC_3339),
+  z.refine((text) => !Number.isNaN(Date.parse(text))),
+)
+export const count = z.int().check(z.nonnegative())
+/** The longest that Go's durations can say: 292 years. */
+const seconds = z.int().check(z.nonnegative(), z.maximum(9_223_372_036))
+const versionNumber = z.string().check(z.regex(/^[1-9]\d{0,14}$/))
+const versionState = z.object({ deletion_time: z.union([z.literal(''), time]), destroyed: z.boolean() })
 
 export const metadataReply = z.object({
   data: z.object({
-    created_time: z.string(),
-    current_version: z.number(),
-    versions: z.record(z.string(), versionState),
+    created_time: time,
+    current_version: count,
+    versions: z.record(versionNumber, versionState),
   }),
 })
 
-const versionMetadata = z.object({ created_time: time, version: z.number(), destroyed: z.boolean() })
+const versionMetadata = z.object({ created_time: time, version: count, destroyed: z.boolean() })
 
 export const dataReply = z.object({
   data: z.object({ data: z.nullable(z.record(z.string(), z.unknown())), metadata: versionMetadata }),
 })
 
-/** A 404 with a body: the version is deleted or destroyed. */
+/** A 404 with this body says that the version is deleted or destroyed. */
 export const goneReply = z.object({ data: z.object({ metadata: versionMetadata }) })
 
-/** KV version 1. */
+/** These two are answers of KV version 1. */
 export const listReply = z.object({ data: z.object({ keys: z.array(z.string()) }) })
 export const plainReply = z.object({ data: z.record(z.string(), z.unknown()) })
 
@@ -29,19 +38,19 @@ export const mountReply = z.object({
   data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }),
 })
 
-/** Of a login, and of a renewal. */
+/** The answer to a login, and to a renewal. */
 export const authReply = z.object({
   auth: z.object({
     client_token: z.string(),
-    lease_duration: z.number().check(z.nonnegative()),
+    lease_duration: seconds,
     renewable: z.boolean(),
     token_type: z.optional(z.string()),
-    num_uses: z.optional(z.number()),
+    num_uses: z.optional(count),
     mfa_requirement: z.nullish(z.unknown()),
   }),
 })
 
-/** Of lookup-self. Absent = the root namespace, or a server without namespaces. */
+/** The answer to lookup-self. An absent path = the root namespace, or a server without namespaces. */
 export const lookupReply = z.object({ data: z.object({ namespace_path: z.optional(z.string()) }) })
 
 const errors = z.object({ errors: z.array(z.string()) })

@@ -1,10 +1,10 @@
-/** The one transport to Vault: headers, timeout, retry rule, size limit, error mapping. */
+/** The one transport to Vault: it knows the headers, the timeout, when a request is repeated, and what an answer means. */
+import { exchange } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { Clock, Fetch } from '../../core/ports.ts'
-import { Sending } from '../../core/sending.ts'
 import type { Attempt, Repeat, VaultReply } from './answer.ts'
 import { final, mayPass, settleResponse } from './answer.ts'
-import type { ErrorOf, Target } from './errors.ts'
+import type { ErrorOf } from './errors.ts'
 import { fromStatus, vaultError } from './errors.ts'
 import { vaultUrl } from './path.ts'
 import { fromThrown } from './unreached.ts'
@@ -12,7 +12,7 @@ import { fromThrown } from './unreached.ts'
 export type { VaultReply } from './answer.ts'
 
 export interface VaultRead {
-  /** Decoded, behind /v1. */
+  /** The path behind /v1, decoded. */
   readonly segments: readonly string[]
   readonly query?: Readonly<Record<string, string | number>>
   readonly signal: AbortSignal
@@ -28,14 +28,14 @@ interface VaultPost extends Omit<VaultRead, 'query'> {
   readonly token: string | null
   readonly body: object
   readonly repeat: 'login' | 'once'
-  /** What a refusal means here; as for a read unless given. */
+  /** It says what a refusal means here; unless given, the same as for a read. */
   readonly errorOf?: ErrorOf
 }
 
 export interface VaultTransport {
-  /** Repeated where that helps. */
+  /** A read is repeated where that helps. */
   get(request: VaultGet): Promise<VaultReply>
-  /** Repeated as it says, at most. */
+  /** A write is repeated as it says, at most. */
   post(request: VaultPost): Promise<VaultReply>
 }
 
@@ -45,17 +45,17 @@ export interface TransportParts {
   readonly address: string
   /** '' = none. */
   readonly namespace: string
-  /** For each attempt, in milliseconds. */
+  /** Each attempt has so many milliseconds. */
   readonly timeoutMs: number
 }
 
 const ATTEMPTS = 3
-/** An election takes 1 to 5 s, until which a standby may name the dead leader: 6 s and more are waited through. */
+/** An election takes 1 to 5 s, and so long a standby may name the dead leader: so many attempts wait for 6 s and more. */
 const REDIRECT_ATTEMPTS = 7
-/** As Vault's own client: 1 to 1.5 s. */
+/** The pause is that of Vault's own client, 1 to 1.5 s. */
 const BACKOFF_MS = 1000
 const JITTER_MS = 500
-/** A longer Retry-After is for the caller. */
+/** A longer Retry-After is not waited for here: the caller is told. */
 const MOST_WAIT_MS = 10_000
 
 interface Sent {
@@ -113,24 +113,14 @@ function headersOf({ namespace }: TransportParts, token: string | null): Record<
 /** A timed-out attempt is not repeated: the next one would most likely keep the caller waiting as long. */
 async function attempt(parts: TransportParts, { url, init, signal, repeat, errorOf }: Sent): Promise<Attempt> {
   const target = { host: url.host, path: url.pathname, isTls: url.protocol === 'https:' }
-  const sending = new Sending(url, init)
-  const stop = () => sending.stop()
-  const timer = setTimeout(stop, parts.timeoutMs)
-  signal.addEventListener('abort', stop)
-  try {
-    signal.throwIfAborted()
-    const response = await parts.fetch(sending.request)
-    return await settleResponse(target, response, { clock: parts.clock, repeat, errorOf })
-  } catch (error) {
+  const { fetch, clock, timeoutMs } = parts
+  const late = () => vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
+  const answered = exchange(url, init, { ms: timeoutMs, signal, late }, async (request) =>
+    settleResponse(target, await fetch(request), { clock, repeat, errorOf }),
+  )
+  return answered.catch((error: unknown) => {
     if (error instanceof KeyringError) return final(error)
-    if (sending.isStopped || signal.aborted) return final(timedOut(target, parts.timeoutMs))
     const unreached = fromThrown(target, error)
     return { ...unreached, retry: repeat !== 'once' && mayPass(unreached.error), waitMs: 0 }
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', stop)
-  }
+  })
 }
-
-const timedOut = (target: Target, timeoutMs: number): KeyringError =>
-  vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })

@@ -1,23 +1,23 @@
 /**
- * Vault was not reached: a fetch that threw, or an answer of the platform's proxy in Vault's place. Each platform has shapes of its
- * own, so the shape tells the platform, and the remedy names what can be set there.
+ * From a Vault that was not reached to an error: a fetch has thrown, or the platform's proxy has answered in Vault's place. Each
+ * platform has shapes of its own, so the shape tells the platform, and the remedy names what can be set there.
  */
 import type { KeyringError } from '../../core/errors.ts'
-import type { Target, Trouble } from './errors.ts'
+import type { Destination, Trouble } from './errors.ts'
 import { troubleError } from './errors.ts'
 
 interface Shape extends Trouble {
-  /** Fits the error's code (Node), or its message where there is no code (workerd). */
+  /** It fits the error's code (Node), or its message where there is no code (workerd). */
   readonly fits: RegExp
 }
 
 const CLIENT = 'KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_CLIENT_KEY (Workers: the binding KEYRING_VAULT_MTLS)'
-/** With TLS 1.3 a client's certificate is judged after the handshake: a refusal looks like a lost connection. */
+/** With TLS 1.3 a client's certificate is judged after the handshake, so that a refusal looks like a lost connection. */
 const POSSIBLY = `possibly it asks for a client certificate or does not accept the one it gets: check ${CLIENT}`
 const WORKERS_TRUST =
   'Workers accept certificates of public authorities only: give Vault such a one with its whole chain, for the name in KEYRING_VAULT_HOST, or reach it through Workers VPC (KEYRING_VAULT_VPC) or a Cloudflare Tunnel (KEYRING_VAULT_HEADERS)'
 
-/** The first that fits. */
+/** The first one that fits counts. */
 const SHAPES: readonly Shape[] = [
   {
     fits: /^DEPTH_ZERO_SELF_SIGNED_CERT$/,
@@ -95,27 +95,27 @@ const SHAPES: readonly Shape[] = [
   },
 ]
 
-/** The connection was there, or seemed to be, and ended without an answer. */
+/** With these the connection was there, or seemed to be, and ended without an answer. */
 const LOST = /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/
-const closed = ({ isTls }: Target): Trouble => ({
+const closed = ({ isTls }: Destination): Trouble => ({
   code: 'ERR_VAULT_UNREACHABLE',
   step: 'connect',
   what: 'closed the connection before it answered',
   remedy: `Check that Vault, and what is in front of it, runs${isTls ? `; ${POSSIBLY}` : ''}.`,
 })
 
-/** workerd: one message for refused, cut and unresolved, and for a refused client certificate. */
+/** workerd has one message for a connection that was refused or cut, a name that does not resolve, and a refused client certificate. */
 const LOST_ON_WORKERD = /^Network connection lost|retryable/i
-const lostOnWorkerd = ({ isTls }: Target): Trouble => ({
+const lostOnWorkerd = ({ isTls }: Destination): Trouble => ({
   code: 'ERR_VAULT_UNREACHABLE',
   step: 'connect',
   what: 'cannot be reached, or closed the connection',
   remedy: `Check host and port in KEYRING_VAULT_HOST, and that Vault runs${isTls ? `; ${POSSIBLY}` : ''}.`,
 })
 
-/** workerd keeps the reason in its own log: a name that does not resolve, a certificate that it does not accept, or none that Vault would. */
+/** workerd keeps the reason in its own log: a name does not resolve, it does not accept a certificate, or has none that Vault would. */
 const HIDDEN = /^internal error/
-const hidden = ({ isTls }: Target): Trouble => ({
+const hidden = ({ isTls }: Destination): Trouble => ({
   code: 'ERR_VAULT_UNREACHABLE',
   step: 'unknown',
   what: 'cannot be reached; the runtime does not say why',
@@ -128,9 +128,10 @@ export interface Unreached {
   readonly isStale: boolean
 }
 
-export function fromThrown(target: Target, thrown: unknown): Unreached {
+export function fromThrown(target: Destination, thrown: unknown): Unreached {
   const code = codeOf(thrown)
-  const reason = code ?? messageOf(thrown)
+  // A message is matched, never shown.
+  const reason = code ?? (thrown instanceof Error ? thrown.message : '')
   const trouble = LOST.test(reason)
     ? closed(target)
     : LOST_ON_WORKERD.test(reason)
@@ -151,10 +152,7 @@ function codeOf(thrown: unknown, depth = 0): string | null {
   return codeOf(Array.isArray(errors) ? errors[0] : cause, depth + 1)
 }
 
-/** Matched, never shown. */
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : '')
-
-/** Cloudflare's own answers in the place of an origin's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/ */
+/** Cloudflare gives these answers of its own in the place of an origin's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/ */
 const PROXY: Readonly<Record<number, Trouble>> = {
   520: {
     code: 'ERR_VAULT_UNREACHABLE',
@@ -190,8 +188,8 @@ const PROXY: Readonly<Record<number, Trouble>> = {
   },
 }
 
-/** `null` = not of a platform's proxy. @param hasVaultBody Vault itself has answered, whatever the status. */
-export function fromProxy(target: Target, status: number, hasVaultBody: boolean): KeyringError | null {
+/** `null` = the answer is not of a platform's proxy. @param hasVaultBody Vault itself has answered, whatever the status. */
+export function fromProxy(target: Destination, status: number, hasVaultBody: boolean): KeyringError | null {
   if (status < 520 || status > 530 || hasVaultBody) return null
   const trouble: Trouble = PROXY[status] ?? {
     code: 'ERR_VAULT_UNREACHABLE',
@@ -202,8 +200,8 @@ export function fromProxy(target: Target, status: number, hasVaultBody: boolean)
   return troubleError(trouble, target, { vaultStatus: status })
 }
 
-/** Go's answer to plain http on a TLS port. */
-export const fromPlaintextToTls = (target: Target, status: number, text: string): KeyringError | null =>
+/** Go answers plain http on a TLS port like this. */
+export const fromPlaintextToTls = (target: Destination, status: number, text: string): KeyringError | null =>
   status === 400 && text.includes('HTTP request to an HTTPS server')
     ? troubleError({ code: 'ERR_VAULT_PLAINTEXT_TO_TLS', step: 'tls', what: 'expects TLS' }, target, {
         vaultStatus: status,

@@ -1,6 +1,7 @@
-import type { Clock } from '../../src/core/ports.ts'
+/** The time of the machine: the same timer on every platform. */
+import type { Clock } from './ports.ts'
 
-export const workersClock: Clock = {
+export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {

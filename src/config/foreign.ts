@@ -1,4 +1,6 @@
-import type { Env, Problem } from './names.ts'
+/** Names that are not ours to read and are answered all the same. */
+import type { Env, Problem } from './setting.ts'
+import { isSet } from './setting.ts'
 
 /** Names that ask for certificates not to be verified, and the values that do. */
 const UNVERIFIED: Readonly<Record<string, RegExp>> = {
@@ -15,3 +17,9 @@ export const unverified = (env: Env): Problem[] =>
       message:
         "asks for certificates not to be verified, which is never done: remove it, and set KEYRING_VAULT_CACERT to the authority of Vault's certificate",
     }))
+
+/** Kong's Vault entity, all of it: whatever is written there stops no start. */
+export const entityNotices = (env: Env): string[] =>
+  Object.keys(env).some((name) => name.startsWith('KONG_VAULT_HCV_') && isSet(env, name))
+    ? ['KONG_VAULT_HCV_* is not used yet: it is for references to secrets, which come with a later release.']
+    : []

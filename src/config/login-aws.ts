@@ -1,0 +1,121 @@
+/** The login `aws_iam`, and where the keys of AWS come from when none are set. */
+import type { AwsCredentialSource, CredentialSource } from '../core/login-settings.ts'
+import { isLoopback } from '../core/loopback.ts'
+import { Secret } from '../core/secret.ts'
+import { method } from './login-method.ts'
+import type { Env, Table, Values } from './setting.ts'
+import { credential, line, loginPathMount, matching, safeUrl, trimmed } from './values.ts'
+
+const AWS = {
+  aws_login_path: { schema: loginPathMount, default: '/v1/auth/aws/login' },
+  aws_auth_role: { schema: line },
+  aws_auth_region: {
+    schema: () => matching(/^[a-z]{2}(?:-[a-z]+)+-\d{1,2}$/, 'must be a region such as eu-west-1'),
+    required: 'the region of STS, such as eu-west-1',
+    fallbacks: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
+  },
+  aws_access_key_id: { schema: () => trimmed(/^\w{16,128}$/, 'must be an access key id of AWS') },
+  aws_secret_access_key: { schema: credential, secret: true },
+  aws_sts_endpoint_url: { schema: safeUrl },
+  aws_assume_role_arn: {
+    schema: () => trimmed(/^arn:[\w-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/, 'must be the ARN of a role'),
+  },
+  aws_role_session_name: {
+    schema: () => matching(/^[\w+=,.@-]{2,64}$/, 'must be 2 to 64 letters, digits or _+=,.@-'),
+    default: 'edge-keyring',
+  },
+  aws_iam_server_id: { schema: credential },
+} as const satisfies Table
+
+export const awsIam = method({
+  options: AWS,
+  check({ env, hasFiles, isGiven, nameOf, complain }) {
+    const [id, secret] = ['aws_access_key_id', 'aws_secret_access_key']
+    if (isGiven(id) !== isGiven(secret)) {
+      const [missing, there] = isGiven(id) ? [secret, id] : [id, secret]
+      complain(missing, `is required beside ${nameOf(there)}`)
+    } else if (!isGiven(id) && platformKeys(env, hasFiles) === null)
+      complain(id, `is required, with ${nameOf(secret)}: this platform has no identity of its own at AWS`)
+  },
+  build: (all, { env, hasFiles }) => ({
+    method: 'aws_iam',
+    mount: all.aws_login_path,
+    role: all.aws_auth_role ?? '',
+    region: all.aws_auth_region,
+    stsEndpoint: new URL(all.aws_sts_endpoint_url ?? regionalSts(all.aws_auth_region)).href,
+    serverId: all.aws_iam_server_id?.reveal() ?? '',
+    credentials: keysOf(all) ?? platformKeys(env, hasFiles) ?? { from: 'imds', endpoint: '' },
+    assume:
+      all.aws_assume_role_arn === undefined
+        ? null
+        : { arn: all.aws_assume_role_arn, session: all.aws_role_session_name },
+  }),
+})
+
+function keysOf({ aws_access_key_id: accessKeyId, aws_secret_access_key: secretAccessKey }: Values<typeof AWS>) {
+  if (accessKeyId === undefined || secretAccessKey === undefined) return null
+  return { from: 'keys', accessKeyId, secretAccessKey, sessionToken: null } as const
+}
+
+const regionalSts = (region: string): string =>
+  `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}/`
+
+const ECS = 'http://169.254.170.2'
+const IMDS = 'http://169.254.169.254'
+/** Of ECS, of EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
+const LINK_LOCAL = new Set(['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'])
+
+/**
+ * In the order of AWS's own clients, by what the platform has put into the environment. `null` = it gives no identity, or not in a safe way.
+ * @param hasMachine false where neither files nor instance metadata can be.
+ */
+function platformKeys(env: Env, hasMachine: boolean): AwsCredentialSource | null {
+  return (
+    fromEnvironment(env) ??
+    (hasMachine ? fromWebIdentity(env) : null) ??
+    fromContainer(env) ??
+    (hasMachine ? fromInstance(env) : null)
+  )
+}
+
+/** Of a service account of EKS: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html */
+function fromWebIdentity(env: Env): AwsCredentialSource | null {
+  const [file, arn] = [env['AWS_WEB_IDENTITY_TOKEN_FILE'], env['AWS_ROLE_ARN']]
+  if (!file || !arn) return null
+  return { from: 'web-identity', arn, session: env['AWS_ROLE_SESSION_NAME'] || 'edge-keyring', token: { file } }
+}
+
+function fromEnvironment(env: Env): AwsCredentialSource | null {
+  const [id, secret, session] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']]
+  if (!id || !secret) return null
+  return {
+    from: 'keys',
+    accessKeyId: id,
+    secretAccessKey: new Secret(secret),
+    sessionToken: session ? new Secret(session) : null,
+  }
+}
+
+function fromContainer(env: Env): AwsCredentialSource | null {
+  const relative = env['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI']
+  const url = relative ? ECS + relative : (env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')
+  return isSafe(url) ? { from: 'container', url, authorization: authorizationOf(env) } : null
+}
+
+function authorizationOf(env: Env): CredentialSource | null {
+  const [file, token] = [env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'], env['AWS_CONTAINER_AUTHORIZATION_TOKEN']]
+  if (file) return { file }
+  return token ? new Secret(token) : null
+}
+
+function isSafe(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || (protocol === 'http:' && (isLoopback(hostname) || LINK_LOCAL.has(hostname)))
+}
+
+function fromInstance(env: Env): AwsCredentialSource | null {
+  const endpoint = (env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || IMDS).replace(/\/$/, '')
+  const isOff = env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true'
+  return isOff || !/^https?:/i.test(endpoint) || !URL.canParse(endpoint) ? null : { from: 'imds', endpoint }
+}

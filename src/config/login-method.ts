@@ -1,0 +1,67 @@
+/** What a login method is to the settings: its options, what must fit together, and what its file in `vault/login` is given. */
+import * as z from 'zod/mini'
+import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
+import { Secret } from '../core/secret.ts'
+import type { Env, Runtime, Table, Values } from './setting.ts'
+
+/** What a method asks of the way in which its options were written. */
+export interface Checks {
+  readonly env: Env
+  readonly runtime: Runtime
+  /** False on Workers. */
+  readonly hasFiles: boolean
+  /** The name to write. */
+  readonly nameOf: (option: string) => string
+  readonly isGiven: (option: string) => boolean
+  readonly complain: (option: string, message: string) => void
+}
+
+export interface Method<Options extends Table = Table> {
+  /** Under the names that Kong's Vault entity has for them. */
+  readonly options: Options
+  /** Beyond what an option says of itself. */
+  readonly check?: (checks: Checks, values: Values<Options>) => void
+  /** Called when nothing is wrong. */
+  readonly build: (values: Values<Options>, checks: Checks) => LoginSettings
+}
+
+/** The methods stand in one table, whose readers know no method's options. */
+export const method = <const Options extends Table>(parts: Method<Options>) =>
+  parts as unknown as Omit<Method, 'options'> & { readonly options: Options }
+
+export const sourceOf = (value: Secret | undefined, file: string | undefined): CredentialSource =>
+  value ?? { file: file ?? '' }
+
+interface Source {
+  readonly value: string
+  readonly file: string
+  readonly what: string
+  /** Where platforms put it. */
+  readonly usual?: string
+}
+
+/** Of a value and a file exactly one. */
+export function checkSource({ value, file, what, usual }: Source, checks: Checks): void {
+  const { hasFiles, isGiven, nameOf, complain } = checks
+  if (!hasFiles) {
+    if (isGiven(file)) complain(file, `cannot be used on Workers, which have no files: set ${nameOf(value)}`)
+    else if (!isGiven(value)) complain(value, `is required: ${what}`)
+  } else if (usual === undefined || isGiven(value)) checkOneOf(value, file, what, checks)
+}
+
+export function checkOneOf(option: string, other: string, what: string, { isGiven, nameOf, complain }: Checks): void {
+  if (isGiven(option) && isGiven(other)) complain(option, `is set beside ${nameOf(other)}: set one of the two`)
+  if (!isGiven(option) && !isGiven(other)) complain(option, `is required, or ${nameOf(other)}: ${what}`)
+}
+
+const isKeyText = (text: string): boolean => /^\s*(?:-----BEGIN |\{)/.test(text)
+
+/** PEM or JWK as it is, or the path of a file with it. */
+export const keyText = () =>
+  z.pipe(
+    z.string().check(
+      z.refine((text) => isKeyText(text) || !/\p{Cc}/u.test(text), 'must be the text of the file, or its path'),
+      z.refine((text) => !/-----BEGIN (?:RSA|EC) PRIVATE/.test(text), 'must be PKCS #8: openssl pkcs8 -topk8 -nocrypt'),
+    ),
+    z.transform((text): CredentialSource => (isKeyText(text) ? new Secret(text) : { file: text })),
+  )

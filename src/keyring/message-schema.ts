@@ -1,0 +1,34 @@
+/** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
+import * as z from 'zod/mini'
+import { KEYRING_NAME, KEY_ID } from '../core/limits.ts'
+import type { Message, Operation } from '../core/ports.ts'
+
+const keyring = z.string().check(z.regex(KEYRING_NAME))
+const said = <O extends Operation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
+  z.strictObject({ call: z.literal(call), keyring, ...fields })
+
+/** A new operation does not compile without one. */
+export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } = {
+  read: said('read', { known: z.number() }),
+  status: said('status', {}),
+  sync: said('sync', {
+    options: z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) }),
+  }),
+  syncIfDue: said('syncIfDue', {}),
+  change: said('change', {
+    change: z.strictObject({
+      op: z.enum(['remove', 'compromise']),
+      id: z.string().check(z.regex(KEY_ID)),
+      force: z.boolean(),
+    }),
+  }),
+  diagnose: said('diagnose', {}),
+}
+
+const message = z.union(Object.values(MESSAGES))
+
+/** `null` = something else. */
+export function parseMessage(value: unknown): Message | null {
+  const parsed = z.safeParse(message, value)
+  return parsed.success ? parsed.data : null
+}

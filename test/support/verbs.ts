@@ -1,0 +1,21 @@
+/** The authority by verbs, which is shorter in a test than messages are. */
+import type { KeyringAuthority, KeyringChange, SyncOptions } from '../../src/core/ports.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
+
+export type Verbs = ReturnType<typeof verbsOf>
+
+export const verbsOf = (authority: KeyringAuthority) => ({
+  call: authority.call.bind(authority),
+  read: (keyring: string, known: number) => authority.call({ call: 'read', keyring, known }),
+  status: (keyring: string) => authority.call({ call: 'status', keyring }),
+  sync: (keyring: string, options: SyncOptions) => authority.call({ call: 'sync', keyring, options }),
+  syncIfDue: (keyring: string) => authority.call({ call: 'syncIfDue', keyring }),
+  change: (keyring: string, change: KeyringChange) => authority.call({ call: 'change', keyring, change }),
+  diagnose: (keyring: string) => authority.call({ call: 'diagnose', keyring }),
+})
+
+/** `origin`, but for what it is read. */
+export const withRead = (origin: KeyringAuthority, read: Verbs['read']): KeyringAuthority =>
+  distantAuthority(async (message) =>
+    message.call === 'read' ? read(message.keyring, message.known) : origin.call(message),
+  )

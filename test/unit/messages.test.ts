@@ -1,0 +1,68 @@
+/** Messages to the authority: each is carried out, arrives as it was sent, and nothing else is taken for one. */
+import { describe, expect, it } from 'vitest'
+import { refusal } from '../../src/core/errors.ts'
+import type { Message, Operation } from '../../src/core/ports.ts'
+import { MESSAGES, parseMessage } from '../../src/keyring/message-schema.ts'
+import { fromJson, toJson } from '../../src/keyring/messages.ts'
+import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
+
+/** In an order in which each can succeed. */
+const SENT: { readonly [O in Operation]: Message<O> } = {
+  sync: { call: 'sync', keyring: 'default', options: PLAIN_SYNC },
+  syncIfDue: { call: 'syncIfDue', keyring: 'default' },
+  change: { call: 'change', keyring: 'default', change: { op: 'remove', id: 'a', force: true } },
+  read: { call: 'read', keyring: 'default', known: 0 },
+  status: { call: 'status', keyring: 'default' },
+  diagnose: { call: 'diagnose', keyring: 'default' },
+}
+const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
+
+describe('a message to the authority', () => {
+  it('of each kind is taken from outside, carried out, and its answer arrives', async () => {
+    const authority = authorityOn(world(['a:1', 'b:2']))
+    const carriedOut: string[] = []
+    for (const sent of Object.values(SENT)) {
+      const message = parseMessage(overJson(sent))
+      expect(message).toEqual(sent)
+      const answer = await authority.call(message ?? expect.unreachable())
+      expect(answer).toMatchObject({ ok: true })
+      expect(fromJson(overJson(toJson(answer)))).toEqual(answer)
+      carriedOut.push(sent.call)
+    }
+    expect(carriedOut.toSorted()).toEqual(Object.keys(MESSAGES).toSorted())
+  })
+
+  it.each(Object.values(SENT))('$call is refused with a field more, one less, and another keyring', (sent) => {
+    expect(parseMessage({ ...sent, more: 1 })).toBeNull()
+    for (const name of Object.keys(sent)) expect(parseMessage({ ...sent, [name]: undefined })).toBeNull()
+    for (const keyring of ['', '../default', 7]) expect(parseMessage({ ...sent, keyring })).toBeNull()
+  })
+
+  it.each([
+    ['nothing', null],
+    ['a text', 'sync'],
+    ['an operation that does not exist', { call: 'forget', keyring: 'default' }],
+    ['what every object has', { call: 'constructor', keyring: 'default' }],
+    ['options that are not plain', { ...SENT.sync, options: { ...PLAIN_SYNC, token: 7 } }],
+    ['an option too many', { ...SENT.sync, options: { ...PLAIN_SYNC, more: true } }],
+    ['a change of another kind', { ...SENT.change, change: { op: 'forget', id: 'a', force: true } }],
+    ['a key id that is none', { ...SENT.change, change: { op: 'remove', id: 'a b', force: true } }],
+    ['a revision that is none', { ...SENT.read, known: Number.NaN }],
+  ])('is none: %s', (_name, value) => {
+    expect(parseMessage(value)).toBeNull()
+  })
+})
+
+describe('an answer in JSON', () => {
+  it.each([
+    ['no bytes', { ok: true, value: new Uint8Array() }],
+    ['bytes deep inside', { ok: true, value: [{ at: { once: new Uint8Array([0, 1, 255]) } }, null, 'unchanged'] }],
+    ['a failure', refusal('ERR_KEY_IN_USE', 'Some instance may still encrypt with it.', { facts: { allowedFrom: 7 } })],
+  ])('keeps %s', (_name, answer) => {
+    expect(fromJson(overJson(toJson(answer)))).toEqual(answer)
+  })
+
+  it('with bytes that are no base64 has none, and no record is made of them', () => {
+    expect(fromJson({ ok: true, value: { $base64: '=' } })).toEqual({ ok: true, value: new Uint8Array() })
+  })
+})
