@@ -83,7 +83,7 @@ function itemOf(name: string, body: unknown): { version: number; base64: string 
   const [version, base64] = [item.version?.N, item.bytes?.B]
   if (typeof version === 'string' && /^[1-9]\d{0,14}$/.test(version) && typeof base64 === 'string')
     return { version: Number(version), base64 }
-  throw new KeyringError('ERR_RECORD_INVALID', `The item "${name}" of the table is none of this store.`)
+  throw new KeyringError('ERR_RECORD_INVALID', `The item "${name}" is none of this store.`)
 }
 
 function putInput(table: string, name: string, base64: string, expected: number) {

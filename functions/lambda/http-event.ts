@@ -23,14 +23,13 @@ function isBody({ body, isBase64Encoded }: Readonly<Record<string, unknown>>, me
   return isBase64Encoded !== true || (BASE64.test(body) && body.length % 4 === 0)
 }
 
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? { ...value } : {}
+/** What is no object has none of the fields that are asked for. */
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => ({ ...(value as object | null) })
 
 const fits = (pattern: RegExp, value: unknown): value is string => typeof value === 'string' && pattern.test(value)
 
 const areHeaders = (headers: unknown): boolean =>
-  typeof headers === 'object' &&
-  headers !== null &&
+  headers instanceof Object &&
   Object.entries(headers).every(([name, value]) => HEADER_NAME.test(name) && isHeaderValue(value))
 
 const isHeaderValue = (value: unknown): boolean => fits(/^[^\p{Cs}\r\n\0]*$/u, value)

@@ -62,8 +62,8 @@ export const handler = async (event: unknown, context: LambdaContext) => {
 
 function refusal(request: string) {
   const error = new KeyringError('ERR_REQUEST_INVALID', 'The event is no HTTP request of payload 2.0.', {
-    remedy: 'Call the function by its URL, or by API Gateway with payload 2.0; a GET has no body.',
+    remedy: 'Call the function URL, or API Gateway with payload 2.0; a GET has no body.',
   })
   const { status: statusCode, headers, body } = problem('/', error, request, { 'cache-control': 'no-store' })
-  return { statusCode, headers, body: JSON.stringify(body), isBase64Encoded: false }
+  return { statusCode, headers, body: JSON.stringify(body) }
 }

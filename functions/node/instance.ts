@@ -1,16 +1,17 @@
 /** The Node composition: settings to ports to app, in one process. */
 import { hash as digest } from 'node:crypto'
-import { appendFile, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createApp, createAuthority, openKeyrings } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
-import { defectLine } from '../../src/core/lines.ts'
+import { defectLine, failureLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../node-shared/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
-import { auditLog } from './audit-log.ts'
+import { auditLog, fileSink, streamSink } from './audit-log.ts'
+import type { AuditStream } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
 
 /** How often the schedule looks whether a sync is due, in milliseconds. */
@@ -27,7 +28,7 @@ interface InstanceOptions {
   /** `null` = `auditStream`. */
   readonly auditFile: string | null
   /** Standard output unless set. */
-  readonly auditStream?: NodeJS.WritableStream
+  readonly auditStream?: AuditStream
   /** Tokens beside those of the settings. */
   readonly callers?: readonly ApiToken[]
 }
@@ -35,6 +36,7 @@ interface InstanceOptions {
 export function openInstance(config: Config, options: InstanceOptions) {
   const { database, auditFile, auditStream = process.stdout, callers = [] } = options
   const store = sqliteStore(database)
+  if (store.trouble !== null) say(failureLine('store', store.trouble))
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
   const vault = vaultFetch(config.vault)
   const authority = createAuthority(config, {
@@ -48,13 +50,9 @@ export function openInstance(config: Config, options: InstanceOptions) {
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
   })
-  const audit = auditLog(
-    auditFile === null ? toStream(auditStream) : (text) => appendFile(auditFile, text, { mode: 0o600 }),
-  )
+  const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const schedule = setInterval(() => {
-    runSchedule(authority, config.keyrings, (line) => console.error(line)).catch((error: unknown) =>
-      onDefect(error, 'schedule'),
-    )
+    runSchedule(authority, config.keyrings, say).catch((error: unknown) => onDefect(error, 'schedule'))
   }, SCHEDULE_MS).unref()
   const ports = {
     ...primitives,
@@ -84,9 +82,12 @@ function adminToken({ node }: Config): ApiToken[] {
   return [{ name: 'admin', sha256, grants: ['admin'], expiresAt: null }]
 }
 
-const toStream =
-  (stream: NodeJS.WritableStream) =>
-  (text: string): Promise<void> =>
-    new Promise((resolve, reject) => stream.write(text, (error) => (error ? reject(error) : resolve())))
+const onDefect = (error: unknown, request: string): void => say(defectLine(error, request))
 
-const onDefect = (error: unknown, request: string): void => console.error(defectLine(error, request))
+/** Bytes for a reader of standard error that is stalled. */
+const MOST_UNREAD = 64 * 1024
+
+/** Beside the audit log. Nobody needs to read it: `console` survives that, and what nobody takes is not kept for ever. */
+function say(line: string): void {
+  if (process.stderr.writableLength < MOST_UNREAD) console.error(line)
+}

@@ -20,7 +20,7 @@ import * as z from 'zod/mini'
 import { parseJson } from '../../src/core/body.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { LOCAL_FOLDER, TOKEN_FILE } from './local.ts'
-import { guarded, isBusy } from './sqlite-store.ts'
+import { guarded, isLocked } from './sqlite-store.ts'
 
 const LOCK = 'server.lock'
 const LOCK_FILE = join(LOCAL_FOLDER, LOCK)
@@ -98,7 +98,7 @@ function isFree(lock: DatabaseSync, statement: string): boolean {
     lock.exec(statement)
     return true
   } catch (error) {
-    if (isBusy(error)) return false
+    if (isLocked(error)) return false
     throw error
   }
 }

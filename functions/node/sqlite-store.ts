@@ -1,106 +1,278 @@
-/** The record store on Node: one SQLite file, which several processes may share. */
-import { closeSync, openSync } from 'node:fs'
+/**
+ * The record store on Node: one SQLite file, which several processes may share. It has a rollback journal and no WAL, so
+ * that between two writes the file is all there is: nothing beside it can be lost, and a full or read-only disk can be read.
+ */
+import { closeSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { RecordStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 
 /** Raised with the layout of the table; a newer one is refused. */
 const LAYOUT = 1
-/** How long a statement waits for another process's write, in milliseconds. */
-const BUSY_MS = 5000
+/** How long the start and a write wait for another process's lock, in milliseconds. */
+const WAIT_MS = 5000
+/** How long reads wait for a lock, all together; then they fail at once until it is gone, and what an instance holds serves. */
+const READ_WAIT_MS = 500
+/** A lock met this long after the last one is another one. */
+const NEXT_LOCK_MS = 1000
+/** Between two tries, at most; a lock is free for moments only while many write. */
+const PAUSE_MS = 3
 
 export interface SqliteStore extends RecordStore {
+  /** Why it could be read and not written when it was opened; `null` = it could. */
+  readonly trouble: KeyringError | null
   close(): void
 }
 
 /** @throws `ERR_STORE_UNAVAILABLE`. */
 export function sqliteStore(path: string): SqliteStore {
-  return guarded(path, () => openStore(path))
-}
+  let file = atStart(path, () => {
+    createFile(path)
+    return openFile(path)
+  })
+  const trouble = atStart(path, () => prepare(path, file))
+  const lock = { since: 0, last: Number.NEGATIVE_INFINITY }
 
-function openStore(path: string): SqliteStore {
-  closeSync(openSync(path, 'a', 0o600))
-  const database = new DatabaseSync(path, { timeout: BUSY_MS })
-  patiently(() => database.exec('PRAGMA journal_mode = WAL'))
-  database.exec('PRAGMA synchronous = FULL')
-  const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
-  if (layout > LAYOUT) throw unavailable(path, `was written by a newer release (layout ${layout})`)
-  database.exec(
-    `CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT; PRAGMA user_version = ${LAYOUT}`,
-  )
-
-  const select = database.prepare('SELECT version, bytes FROM record WHERE name = ?')
-  const insert = database.prepare('INSERT INTO record (name, version, bytes) VALUES (?, 1, ?) ON CONFLICT DO NOTHING')
-  const update = database.prepare('UPDATE record SET version = version + 1, bytes = ? WHERE name = ? AND version = ?')
-  const dataVersion = database.prepare('PRAGMA data_version')
-  let known = new Map<string, StoredRecord | null>()
-  let knownAt: unknown = null
-
-  /** Another process's commit changes the data version; our own does not. */
-  const get = (name: string): StoredRecord | null => {
-    const at = dataVersion.get()?.['data_version']
-    if (at !== knownAt) known = new Map()
-    knownAt = at
-    const held = known.get(name)
-    if (held !== undefined) return held
-    const row = select.get(name)
-    const stored =
-      row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Uint8Array<ArrayBuffer> }
-    known.set(name, stored)
-    return stored
+  /** What stands at the path now: a file that was put back or replaced is taken up, one that is gone is not written to. */
+  const current = (): File => {
+    const identity = identityOf(path)
+    if (identity !== file.identity) {
+      const next = openFile(path)
+      file.database.close()
+      file = next
+    }
+    return file
+  }
+  const readsGiveUpAt = (): number => {
+    const now = performance.now()
+    if (now - lock.last > NEXT_LOCK_MS) lock.since = now
+    lock.last = now
+    return lock.since + READ_WAIT_MS
   }
 
   return {
-    get: async (name) => guarded(path, () => get(name)),
-    async put(name, bytes, expected) {
-      refuseLargeRecord(name, bytes)
-      const { changes } = guarded(path, () =>
-        expected === 0 ? insert.run(name, bytes) : update.run(bytes, name, expected),
-      )
-      known.delete(name)
-      if (Number(changes) === 0) return 'conflict'
-      const stored = { bytes: bytes.slice(), version: expected + 1 }
-      known.set(name, stored)
+    trouble,
+    async get(name) {
+      const stored = await whenUnlocked(path, readsGiveUpAt, () => current().get(name))
+      lock.last = Number.NEGATIVE_INFINITY
       return stored
     },
-    close: () => database.close(),
+    async put(name, bytes, expected) {
+      refuseLargeRecord(name, bytes)
+      const giveUpAt = performance.now() + WAIT_MS
+      const patiently = <T>(work: () => T) => whenUnlocked(path, () => giveUpAt, work)
+      const isPut = await patiently(() => current().put(name, bytes, expected))
+      if (!isPut) return 'conflict'
+      const stands = await patiently(() => readFresh(path, name))
+      if (stands === null || stands.version <= expected || !isSame(stands, bytes, expected + 1))
+        throw unavailable(path, 'was taken away or replaced while it was written', GONE)
+      return file.hold(name, { bytes: bytes.slice(), version: expected + 1 })
+    },
+    close: () => file.database.close(),
   }
 }
 
-const SQLITE_BUSY = 5
-const PAUSE_MS = 10
+/** A newer version is somebody's who has read this one. */
+const isSame = (stands: StoredRecord, bytes: Uint8Array, version: number): boolean =>
+  stands.version > version || Buffer.compare(stands.bytes, bytes) === 0
 
-/** Another process has the lock. */
-export const isBusy = (error: unknown): boolean => (error as { errcode?: unknown }).errcode === SQLITE_BUSY
+type Connection = ReturnType<typeof connect>
+/** `identity` says which file it is on: the one at the path may become another one. */
+type File = Connection & { readonly identity: string }
 
-/** The first switch to WAL needs the file alone, and does not wait for others by itself as statements do. */
-function patiently(work: () => void): void {
-  const deadline = Date.now() + BUSY_MS
+/** Anew if the file was replaced meanwhile. */
+function openFile(path: string): File {
+  const identity = identityOf(path)
+  const connection = connect(path)
+  if (identityOf(path) === identity) return { ...connection, identity }
+  connection.database.close()
+  return openFile(path)
+}
+
+function connect(path: string) {
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    const mode = database.prepare('PRAGMA journal_mode = DELETE').get()?.['journal_mode']
+    if (mode !== 'delete')
+      throw unavailable(path, `cannot be taken out of the journal mode "${String(mode)}"`, WRITABLE)
+    // FULL would leave open whether the journal's end outlives a loss of power: the write before would be back.
+    database.exec('PRAGMA synchronous = EXTRA')
+    const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+    if (layout > LAYOUT) throw unavailable(path, `was written by a newer release (layout ${layout})`)
+    return { database, layout, ...recordsIn(database) }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function recordsIn(database: DatabaseSync) {
+  const dataVersion = database.prepare('PRAGMA data_version')
+  let known = new Map<string, StoredRecord | null>()
+  let knownAt: unknown = null
+  const hold = (name: string, stored: StoredRecord): StoredRecord => {
+    known.set(name, stored)
+    return stored
+  }
+  return {
+    hold,
+    /** Another process's commit changes the data version; our own does not. */
+    get(name: string): StoredRecord | null {
+      const at = dataVersion.get()?.['data_version']
+      if (at !== knownAt) known = new Map()
+      knownAt = at
+      const held = known.get(name)
+      if (held !== undefined) return held
+      const stored = read(database, name)
+      known.set(name, stored)
+      return stored
+    },
+    /** False = somebody else wrote first. */
+    put(name: string, bytes: Uint8Array, expected: number): boolean {
+      known.delete(name)
+      const { changes } =
+        expected === 0
+          ? database
+              .prepare('INSERT INTO record (name, version, bytes) VALUES (?, 1, ?) ON CONFLICT DO NOTHING')
+              .run(name, bytes)
+          : database
+              .prepare('UPDATE record SET version = version + 1, bytes = ? WHERE name = ? AND version = ?')
+              .run(bytes, name, expected)
+      return Number(changes) > 0
+    },
+  }
+}
+
+function read(database: DatabaseSync, name: string): StoredRecord | null {
+  const row = database.prepare('SELECT version, bytes FROM record WHERE name = ?').get(name)
+  return row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Uint8Array<ArrayBuffer> }
+}
+
+/** As the next start will read it: through the path, past everything that a connection keeps. */
+function readFresh(path: string, name: string): StoredRecord | null {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
+  try {
+    return read(database, name)
+  } finally {
+    database.close()
+  }
+}
+
+/** Only where there is none: closing a file that SQLite has open in this process would drop SQLite's locks on it. */
+function createFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'EEXIST') throw error
+  }
+}
+
+/** Makes the table, or writes what is there already: a full or read-only disk is to be known before the first sync. */
+function prepare(path: string, { database, layout }: File): KeyringError | null {
+  if (layout === 0)
+    database.exec(
+      'CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT',
+    )
+  try {
+    database.exec(`PRAGMA user_version = ${LAYOUT}`)
+    return null
+  } catch (error) {
+    if (layout === 0 || isLocked(error)) throw error
+    return asUnavailable(path, error)
+  }
+}
+
+/** @throws `ERR_STORE_UNAVAILABLE` when there is none. */
+function identityOf(path: string): string {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (found === undefined) throw unavailable(path, 'is gone', GONE)
+  return `${found.dev} ${found.ino}`
+}
+
+/** Nothing is served yet, so that this one may wait in place. */
+function atStart<T>(path: string, work: () => T): T {
+  const giveUpAt = performance.now() + WAIT_MS
   for (;;) {
     try {
       return work()
     } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS)
+      if (!isLocked(error) || performance.now() > giveUpAt) throw asUnavailable(path, error)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs())
     }
   }
 }
 
-/** SQLite's and the system's errors by their code; their texts stay inside. */
+/** Waits without holding up anything else in the process. `giveUpAt` is asked each time that a lock is met. */
+async function whenUnlocked<T>(path: string, giveUpAt: () => number, work: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isLocked(error) || performance.now() > giveUpAt()) throw asUnavailable(path, error)
+      await setTimeout(pauseMs())
+    }
+  }
+}
+
+const pauseMs = (): number => 1 + Math.random() * (PAUSE_MS - 1)
+
+const SQLITE_BUSY = 5
+
+export const isLocked = (error: unknown): boolean => (codeOf(error) & 0xff) === SQLITE_BUSY
+
+/** SQLite's extended code, whose lowest byte is the code; 0 = not SQLite's. */
+function codeOf(error: unknown): number {
+  const { errcode } = error as { errcode?: unknown }
+  return typeof errcode === 'number' ? errcode : 0
+}
+
+const GONE =
+  'Put the file back: it is taken up at once. A start without it begins empty, and a sync brings removed keys back.'
+const WRITABLE = 'Make the file, its folder and its disk writable for this user; until then what is stored serves.'
+const DAMAGED =
+  'Put a backup in its place; or move it away, start and sync: then remove again what was removed (docs/storage-schema.md).'
+
+/** SQLite's result codes that people can do something about. */
+const RESULTS: Readonly<Record<number, readonly [what: string, remedy: string]>> = {
+  [SQLITE_BUSY]: [
+    'is locked by another process',
+    'End what holds the lock: a backup, an open sqlite3, a process of an older release.',
+  ],
+  1: ['does not have the table of an edge-keyring', DAMAGED],
+  8: ['can be read, but not be written', WRITABLE],
+  776: ['was left in the middle of a write, which cannot be undone: it is read-only', WRITABLE],
+  11: ['is damaged', DAMAGED],
+  13: ['cannot be written: its disk is full', 'Free space on its disk; until then what is stored serves.'],
+  14: ['cannot be opened', 'Check that it is a file, and that this user may read and write it and its folder.'],
+  26: ['is no SQLite database, or damaged', DAMAGED],
+}
+
+/** @throws `ERR_STORE_UNAVAILABLE` for whatever SQLite or the system throws. */
 export function guarded<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (error instanceof KeyringError) throw error
-    throw unavailable(path, `cannot be used (${reason(error)})`)
+    throw asUnavailable(path, error)
   }
 }
 
-function reason(error: unknown): string {
-  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
-  return typeof errcode === 'number' ? `SQLite ${errcode}` : typeof code === 'string' ? code : 'unknown'
+/** SQLite's and the system's errors by their code; their texts stay inside. */
+function asUnavailable(path: string, error: unknown): KeyringError {
+  if (error instanceof KeyringError) return error
+  const result = codeOf(error)
+  const known = RESULTS[result] ?? RESULTS[result & 0xff]
+  if (known !== undefined) return unavailable(path, ...known)
+  const { code } = error as { code?: unknown }
+  const reason = result !== 0 ? `SQLite ${result}` : typeof code === 'string' ? code : 'unknown'
+  return unavailable(path, `cannot be used (${reason})`)
 }
 
-const unavailable = (path: string, what: string): KeyringError =>
-  new KeyringError('ERR_STORE_UNAVAILABLE', `The database ${path} ${what}.`)
+function unavailable(path: string, what: string, remedy?: string): KeyringError {
+  return new KeyringError(
+    'ERR_STORE_UNAVAILABLE',
+    `The database ${path} ${what}.`,
+    remedy === undefined ? {} : { remedy },
+  )
+}

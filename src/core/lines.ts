@@ -1,5 +1,5 @@
 /** Everything that is logged, as lines of JSON without the line end: they are the same on every platform. */
-import type { KeyringErrorCode } from './errors.ts'
+import type { ErrorData, KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
 import { printable } from './printable.ts'
 
@@ -27,6 +27,10 @@ const framesOf = ({ stack = '', message }: Error): string[] =>
     .filter((line) => line.startsWith('    at '))
     .slice(0, MOST_FRAMES)
     .map((line) => printable(line.trim(), 256))
+
+/** A part that fails while the rest goes on. */
+export const failureLine = (part: 'store' | 'audit', { code, message, remedy }: ErrorData): string =>
+  JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })

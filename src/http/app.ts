@@ -11,7 +11,7 @@ import { KeyringError } from '../core/errors.ts'
 import { KEYRING_NAME, MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
-import { refuseBody } from './body.ts'
+import { cutOff, refuseBody } from './body.ts'
 import type { Route } from './call.ts'
 import { Call, Trail, requireGrant } from './call.ts'
 import { problem } from './problem.ts'
@@ -51,7 +51,7 @@ const limited =
     if (hasSmallBody(context)) return handler(context)
     await limit(context, async () => {
       context.res = await handler(context)
-    })
+    }).catch(cutOff)
     return context.res
   }
 

@@ -7,7 +7,7 @@ import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 
 /** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
 export async function readBody(context: Context): Promise<unknown> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer())
+  const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
   if (bytes.length > MAX_REQUEST_BODY_BYTES) refuseBody()
   if (bytes.length === 0) return {}
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
@@ -22,6 +22,12 @@ export function refuseBody(): never {
   throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${MAX_REQUEST_BODY_BYTES} bytes.`, {
     facts: { field: 'body', limit: MAX_REQUEST_BODY_BYTES },
   })
+}
+
+/** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */
+export function cutOff(error: unknown): never {
+  if (error instanceof KeyringError) throw error
+  throw new KeyringError('ERR_BODY_MALFORMED', 'The body ended before all of it had come.')
 }
 
 function jsonOf(text: string): unknown {

@@ -95,7 +95,7 @@ export function refuseLarge(plaintext: Bytes, context: Bytes): void {
 function tooLarge(field: string, limit: number): KeyringError {
   return new KeyringError('ERR_BODY_TOO_LARGE', `The ${field} has more than ${limit} bytes.`, {
     facts: { field, limit },
-    remedy: `Encrypt in parts of at most ${MAX_PLAINTEXT_BYTES} bytes, each with a context of at most ${MAX_CONTEXT_BYTES}.`,
+    remedy: `Encrypt in parts of at most ${MAX_PLAINTEXT_BYTES} bytes, with contexts of at most ${MAX_CONTEXT_BYTES}.`,
   })
 }
 
