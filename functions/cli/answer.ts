@@ -1,7 +1,8 @@
 /** One request of the command line and its answer. The token goes to the address that was named, and nowhere else. */
-import { parseJson } from '../../src/core/body.ts'
+import { parseJson, readText } from '../../src/core/body.ts'
 import { exchange } from '../../src/core/deadline.ts'
 import { networkTrouble } from '../../src/core/network.ts'
+import { printable } from '../../src/core/printable.ts'
 import { Failure, failed } from './failure.ts'
 import type { Target } from './target.ts'
 
@@ -20,7 +21,7 @@ export async function ask(target: Target, method: 'GET' | 'POST', path: string, 
   if (status < 200 || status > 299 || (status !== 204 && answer.body === null))
     throw unknown(target, `${status} ${type}`)
   const warning = headers.get('keyring-warning') ?? ''
-  if (/^ERR_\w+$/.test(warning)) console.error(`warning: ${warning}: an older state of the keyring serves`)
+  if (CODE.test(warning)) console.error(`warning: ${warning}: an older state of the keyring serves`)
   return answer
 }
 
@@ -47,18 +48,28 @@ async function send(target: Target, method: string, path: string, body?: object)
   })
 }
 
+/** The longest answer is a value's, of 5 MB; one that is longer counts as none. */
+const MOST_BYTES = 8 * 1024 * 1024
+
 /** A body that is not JSON is not read, because a login page may be of any size. */
 async function read(response: Response): Promise<Typed> {
   const { status, headers } = response
   const type = headers.get('content-type')?.split(';')[0]?.trim() ?? ''
   const isJson = type === 'application/json' || type === 'application/problem+json'
   if (!isJson) await response.body?.cancel()
-  return { status, headers, type, body: isJson ? (parseJson(await response.text()) ?? null) : null }
+  return {
+    status,
+    headers,
+    type,
+    body: isJson ? (parseJson((await readText(response, MOST_BYTES)) ?? '') ?? null) : null,
+  }
 }
 
 /** Says that what answers there is not a keyring. @param what of it, in a few words of ours. */
 export const unknown = ({ base }: Target, what: string): Failure =>
   failed('ERR_DEPLOYMENT_UNKNOWN', `What answers at ${base} is not a keyring (${printable(what.trim())}).`)
+
+const CODE = /^ERR_[A-Z0-9_]{1,60}$/
 
 interface Problem {
   readonly code: string
@@ -69,7 +80,7 @@ interface Problem {
 function isProblem(body: unknown): body is Problem {
   if (typeof body !== 'object' || body === null) return false
   const { code, detail, remedy } = body as Record<string, unknown>
-  return typeof code === 'string' && /^ERR_\w+$/.test(code) && typeof detail === 'string' && typeof remedy === 'string'
+  return typeof code === 'string' && CODE.test(code) && typeof detail === 'string' && typeof remedy === 'string'
 }
 
 function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
@@ -77,6 +88,3 @@ function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
   const hint = code === 'ERR_UNAUTHENTICATED' ? tokenRemedy : remedy
   return new Failure(1, problem, [`${code}: ${printable(detail)}`, printable(hint)])
 }
-
-/** Takes out what a terminal would obey. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, '')

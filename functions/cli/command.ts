@@ -3,6 +3,7 @@ import { defineCommand } from 'citty'
 import type { ArgsDef, CittyPlugin, CommandDef } from 'citty'
 import { defectLine } from '../../src/core/lines.ts'
 import { KEYRING_NAME } from '../../src/core/limits.ts'
+import { printableJson } from '../../src/core/printable.ts'
 import { KeyringClient } from './client.ts'
 import { failed, failureOf } from './failure.ts'
 import { openTarget } from './open-target.ts'
@@ -59,7 +60,7 @@ export async function reporting(json: boolean, work: () => Promise<Outcome>): Pr
   try {
     const { document, screen, exit = 0 } = await work()
     process.exitCode = exit
-    if (json) console.log(JSON.stringify(document))
+    if (json) console.log(printableJson(document))
     else process.stdout.write(screen)
   } catch (error) {
     report(json, error)
@@ -70,6 +71,6 @@ export function report(json: boolean, error: unknown): void {
   const failure = failureOf(error)
   process.exitCode = failure?.exit ?? 1
   if (failure === null) console.error(defectLine(error, 'cli'))
-  else if (json) console.log(JSON.stringify(failure.document))
+  else if (json) console.log(printableJson(failure.document))
   else for (const line of failure.lines) console.error(line)
 }

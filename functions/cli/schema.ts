@@ -2,50 +2,54 @@
 import * as z from 'zod/mini'
 import { fromBase64 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { printable } from '../../src/core/printable.ts'
 import type { Answer } from './answer.ts'
 import { unknown } from './answer.ts'
 import type { Target } from './target.ts'
 
-const time = z.nullable(z.string())
+/** Shown to people. */
+const text = z.pipe(
+  z.string(),
+  z.transform((given) => printable(given)),
+)
+const time = z.nullable(text)
 
 export const statusBody = z.looseObject({
-  keyring: z.string(),
-  active: z.nullable(z.string()),
-  source: z.nullable(z.looseObject({ address: z.string(), mount: z.string(), path: z.string() })),
+  keyring: text,
+  active: z.nullable(text),
+  source: z.nullable(z.looseObject({ address: text, mount: text, path: text })),
   keys: z.array(
     z.looseObject({
-      id: z.string(),
-      state: z.string(),
-      source: z.string(),
+      id: text,
+      state: text,
+      source: text,
       versions: z.array(z.number()),
-      created: z.string(),
+      created: text,
       weak: z.boolean(),
     }),
   ),
-  skipped: z.array(z.looseObject({ version: z.number(), why: z.string() })),
+  skipped: z.array(z.looseObject({ version: z.number(), why: text })),
   lost: z.number(),
   last_success: time,
-  last_error: z.nullable(
-    z.looseObject({ code: z.string(), message: z.string(), since: z.string(), failures: z.number() }),
-  ),
+  last_error: z.nullable(z.looseObject({ code: text, message: text, since: text, failures: z.number() })),
   next_try: time,
   /** Absent or `null` = there is none. */
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
-  needed: z.array(z.string()),
+  needed: z.array(text),
 })
 export type StatusBody = z.output<typeof statusBody>
 
 export const diagnosisBody = z.looseObject({
-  keyring: z.string(),
-  time: z.string(),
+  keyring: text,
+  time: text,
   healthy: z.boolean(),
   checks: z.array(
     z.looseObject({
-      check: z.string(),
-      outcome: z.string(),
-      detail: z.string(),
-      code: z.optional(z.string()),
-      remedy: z.optional(z.string()),
+      check: text,
+      outcome: text,
+      detail: text,
+      code: z.optional(text),
+      remedy: z.optional(text),
     }),
   ),
 })
@@ -53,7 +57,7 @@ export type DiagnosisBody = z.output<typeof diagnosisBody>
 export type ChecksBody = DiagnosisBody['checks']
 
 export const remainingBody = z.looseObject({ remaining: z.number() })
-export const encryptedBody = z.looseObject({ ciphertext: z.string(), key_id: z.string() })
+export const encryptedBody = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
 export type EncryptedBody = z.output<typeof encryptedBody>
 
 const bytes = z.pipe(
@@ -65,7 +69,7 @@ const bytes = z.pipe(
     return z.NEVER
   }),
 )
-export const decryptedBody = z.looseObject({ plaintext: bytes, key_id: z.string() })
+export const decryptedBody = z.looseObject({ plaintext: bytes, key_id: text })
 export type DecryptedBody = z.output<typeof decryptedBody>
 
 /** @throws `ERR_DEPLOYMENT_UNKNOWN`. */
@@ -95,6 +99,8 @@ export interface Note {
 
 /** `Keyring-Notes`, without the count of those that were too many. */
 export function notesOf(headers: Headers): Note[] {
-  const notes = (headers.get('keyring-notes') ?? '').matchAll(/([a-z-]+);version=(\d+)(?:;id="([^"]*)")?/g)
+  const notes = (headers.get('keyring-notes') ?? '').matchAll(
+    /([a-z-]{1,40});version=(\d{1,15})(?:;id="([A-Za-z0-9._~-]{1,64})")?/g,
+  )
   return Array.from(notes, ([, code = '', version, id = null]) => ({ code, version: Number(version), id }))
 }

@@ -6,6 +6,7 @@ import { distantAuthority, fromJson } from '../../src/keyring/messages.ts'
 import type { Aws, AwsAnswer } from './aws.ts'
 import { exceptionName, whyNone } from './aws.ts'
 import type { InvokeEvent } from './event.ts'
+import { MOST_MS } from './invocation.ts'
 
 export interface InvokeParts {
   readonly aws: Aws
@@ -41,9 +42,6 @@ async function send({ aws, syncFunction, leftMs }: InvokeParts, message: Message
     return whyNone(error)
   }
 }
-
-/** No function runs longer than 15 minutes. */
-const MOST_MS = 900_000
 
 function answerOf(answer: AwsAnswer): unknown {
   const { status, headers, body } = answer

@@ -32,11 +32,6 @@ const THROTTLED = new Set([
 ])
 const NEVER = new AbortController().signal
 
-interface Item {
-  readonly version: { readonly N: string }
-  readonly bytes: { readonly B: string }
-}
-
 /** 'refused' = the condition does not hold. `ambiguous` = an earlier attempt may have been carried out. */
 interface Settled {
   readonly body: unknown
@@ -52,9 +47,9 @@ export function dynamoStore(parts: DynamoParts): RecordStore {
   const get = async (name: string): Promise<StoredRecord | null> => {
     const input = { TableName: table, Key: { name: { S: name } }, ConsistentRead: true }
     const { body } = await ask(parts, 'GetItem', input)
-    const item = (body as { Item?: Item }).Item
-    if (item === undefined) return null
-    const [version, base64] = [Number(item.version.N), item.bytes.B]
+    const item = itemOf(name, body)
+    if (item === null) return null
+    const { version, base64 } = item
     const held = known.get(name)
     if (held?.stored.version === version && held.base64 === base64) return held.stored
     const stored = { version, bytes: new Uint8Array(Buffer.from(base64, 'base64')) }
@@ -74,6 +69,21 @@ export function dynamoStore(parts: DynamoParts): RecordStore {
       return stored
     },
   }
+}
+
+interface Item {
+  readonly version?: { readonly N?: unknown }
+  readonly bytes?: { readonly B?: unknown }
+}
+
+/** `null` = there is none. @throws `ERR_RECORD_INVALID` for one that `put` has not written. */
+function itemOf(name: string, body: unknown): { version: number; base64: string } | null {
+  const item = (body as { Item?: Item } | null)?.Item
+  if (item === undefined) return null
+  const [version, base64] = [item.version?.N, item.bytes?.B]
+  if (typeof version === 'string' && /^[1-9]\d{0,14}$/.test(version) && typeof base64 === 'string')
+    return { version: Number(version), base64 }
+  throw new KeyringError('ERR_RECORD_INVALID', `The item "${name}" is none of this store.`)
 }
 
 function putInput(table: string, name: string, base64: string, expected: number) {

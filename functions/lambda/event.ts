@@ -3,11 +3,12 @@ import * as z from 'zod/mini'
 import type { Message } from '../../src/core/ports.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
 import { isLook } from '../../src/keyring/messages.ts'
+import { MOST_MS } from './invocation.ts'
 
 /** One message to the authority, and how long its sender waits. */
 export type InvokeEvent = Message & { readonly withinMs: number }
 
-const invokeEvent = z.looseObject({ withinMs: z.number() })
+const invokeEvent = z.looseObject({ withinMs: z.number().check(z.nonnegative(), z.maximum(MOST_MS)) })
 const scheduleEvent = z.object({ source: z.literal('aws.events'), 'detail-type': z.literal('Scheduled Event') })
 
 interface Invoke {

@@ -1,20 +1,22 @@
 /** The function that answers HTTP: function URL, or API Gateway's payload 2.0 on the stage `$default`. */
 import { handle } from 'hono/aws-lambda'
-import type { LambdaEvent } from 'hono/aws-lambda'
 import { createApp } from '../../src/app.ts'
 import type { LambdaHttpConfig } from '../../src/config/answering.ts'
 import { readAnswering } from '../../src/config/answering.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
+import { KeyringError } from '../../src/core/errors.ts'
 import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Audit } from '../../src/core/ports.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
+import { problem } from '../../src/http/problem.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../node-shared/clock.ts'
 import { invokingAuthority } from './authority.ts'
 import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
+import { isHttpEvent } from './http-event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
@@ -53,7 +55,15 @@ function build(env: Env) {
 
 const answer = handle(build(process.env))
 
-export const handler = async (event: LambdaEvent, context: LambdaContext) => {
+export const handler = async (event: unknown, context: LambdaContext) => {
   invocation.begin(context)
-  return answer(event)
+  return isHttpEvent(event) ? answer(event) : refusal(context.awsRequestId)
+}
+
+function refusal(request: string) {
+  const error = new KeyringError('ERR_REQUEST_INVALID', 'The event is no HTTP request of payload 2.0.', {
+    remedy: 'Call the function URL, or API Gateway with payload 2.0; a GET has no body.',
+  })
+  const { status: statusCode, headers, body } = problem('/', error, request, { 'cache-control': 'no-store' })
+  return { statusCode, headers, body: JSON.stringify(body) }
 }

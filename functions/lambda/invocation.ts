@@ -6,6 +6,12 @@ export interface LambdaContext {
   getRemainingTimeInMillis(): number
 }
 
+/** No function runs longer than 15 minutes. */
+export const MOST_MS = 900_000
+
+/** What is no time is none: work that never ends would be cut off. */
+const timeOf = (ms: number): number => (Number.isFinite(ms) && ms > 0 ? ms : 0)
+
 /** For the answer itself, in milliseconds. */
 const MARGIN_MS = 500
 
@@ -19,8 +25,9 @@ export class Invocation {
   }
 
   /** @param withinMs how long the caller waits. */
-  begin(context: LambdaContext, withinMs = Number.POSITIVE_INFINITY): void {
-    this.#endsAt = this.#clock.now() + Math.min(context.getRemainingTimeInMillis(), withinMs) - MARGIN_MS
+  begin(context: LambdaContext, withinMs = MOST_MS): void {
+    this.#endsAt =
+      this.#clock.now() + Math.min(timeOf(context.getRemainingTimeInMillis()), timeOf(withinMs)) - MARGIN_MS
   }
 
   /** In milliseconds. */

@@ -12,7 +12,7 @@ export const REMEDIES = {
   ERR_ROUTE_NOT_FOUND: 'See docs/api.md for the paths that exist.',
   ERR_METHOD_NOT_ALLOWED: 'Use a method named in the Allow header.',
   ERR_MEDIA_TYPE: 'Send application/json or, on /keyring paths, application/x-www-form-urlencoded.',
-  ERR_BODY_TOO_LARGE: 'Send a smaller body.',
+  ERR_BODY_TOO_LARGE: 'Send less at once; docs/api.md has the limits.',
   ERR_BODY_MALFORMED: 'Send a body that parses.',
   ERR_REQUEST_INVALID: 'Correct the fields named.',
   ERR_INTERNAL: 'Look for the request id in the log, and report it.',

@@ -4,7 +4,7 @@
 export const MAX_RECORD_BYTES = 350 * 1024
 /** Bytes of one answer from Vault: 900 versions of metadata are about 100 KiB. */
 export const MAX_VAULT_BODY_BYTES = 4 * 1024 * 1024
-/** Bytes of one request body: one item to encrypt, in base64, with its context. */
+/** Bytes of one request body: one item to encrypt, in base64, with its context. What may be encrypted follows from it, below. */
 export const MAX_REQUEST_BODY_BYTES = 1024 * 1024
 /** Requests to Vault at one time: Workers allow 6 connections for each request. */
 export const VAULT_CONCURRENCY = 6
@@ -17,3 +17,27 @@ export const SYNC_ATTEMPTS = 5
 export const KEY_ID = /^[A-Za-z0-9._~-]{1,64}$/
 export const KEYRING_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 export const WRAPPING_KEY_ID = /^[A-Za-z0-9._-]{1,32}$/
+
+/** Bytes of the context that a value is bound to; AWS KMS allows as many. */
+export const MAX_CONTEXT_BYTES = 8 * 1024
+/** Bytes of one answer: Lambda takes no more back from a function, as JSON in which the answer's own JSON is one text. */
+export const MAX_ANSWER_BYTES = 6 * 1024 * 1024
+/** Bytes around a value: the names of the fields with the spaces of a pretty printer, Lambda's headers. */
+const ENVELOPE_BYTES = 1024
+/** JSON writes a control character, one byte, as `\u0001`; a form takes 3 bytes at most, or 4 for base64 that is escaped. */
+const ESCAPED = 6
+/** In Lambda's answer the backslash of that is escaped once more. */
+const ESCAPED_TWICE = 7
+/** `ek1.<id>.` */
+const EK1_HEAD_BYTES = 'ek1.'.length + 64 + '.'.length
+/** Commitment, nonce and tag. */
+const EK1_ADDED_BYTES = 16 + 24 + 16
+
+/** What decrypt has to take: the value in base64url, and the longest context as it is written at worst. */
+const fitsRequest =
+  ((MAX_REQUEST_BODY_BYTES - ENVELOPE_BYTES - ESCAPED * MAX_CONTEXT_BYTES - EK1_HEAD_BYTES) * 3) / 4 - EK1_ADDED_BYTES
+/** What decrypt has to give: a text of nothing but control characters. Base64 is shorter. */
+const fitsAnswer = (MAX_ANSWER_BYTES - ENVELOPE_BYTES) / ESCAPED_TWICE
+
+/** Bytes of one item to encrypt, in whole KiB: the most that decrypt takes back in every encoding on every platform. */
+export const MAX_PLAINTEXT_BYTES = Math.floor(Math.min(fitsRequest, fitsAnswer) / 1024) * 1024

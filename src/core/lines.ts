@@ -1,12 +1,13 @@
 /** Everything that is logged, as lines of JSON without the line end: they are the same on every platform. */
 import type { ErrorData, KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
+import { printable } from './printable.ts'
 
 export const auditLine = (event: AuditEvent): string => JSON.stringify({ ...event, time: isoTime(event.time) })
 
 /**
  * A defect is logged by name, code and frames alone, its own and those of what caused it, because a foreign error's message may
- * quote what it was given.
+ * quote what it was given, and look like frames.
  */
 export const defectLine = (error: unknown, request: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', request, ...defectOf(error) })
@@ -20,15 +21,27 @@ interface Defect {
 
 function defectOf(error: unknown, depth = 0): Defect {
   if (!(error instanceof Error)) return { defect: typeof error, frames: [] }
-  const { name: defect, stack = '', cause, code } = error as Error & { readonly code?: unknown }
-  const frames = stack.split('\n').filter((line) => line.startsWith('    at '))
+  const { cause, code } = error as Error & { readonly code?: unknown }
   return {
-    defect,
+    defect: nameOf(error),
     ...(typeof code === 'string' && /^[A-Z0-9_]{1,60}$/.test(code) && { code }),
-    frames: frames.map((line) => line.trim()),
+    frames: framesOf(error),
     ...(cause !== undefined && depth < MOST_CAUSES && { cause: defectOf(cause, depth + 1) }),
   }
 }
+
+const nameOf = (error: unknown): string => (error instanceof Error ? printable(error.name, 64) : typeof error)
+
+/** The most that a line says of a defect, from where it happened. */
+const MOST_FRAMES = 20
+
+const framesOf = ({ stack = '', message }: Error): string[] =>
+  stack
+    .replace(message, () => '')
+    .split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .slice(0, MOST_FRAMES)
+    .map((line) => printable(line.trim(), 256))
 
 /** An error may be its own cause. */
 const MOST_CAUSES = 4
@@ -57,7 +70,7 @@ export const replicaLine = (work: 'get' | 'set', name: string, error: unknown): 
     level: 'warn',
     replica: work,
     record: name,
-    error: error instanceof Error ? error.name : typeof error,
+    error: nameOf(error),
   })
 
 let lastTime = Number.NaN

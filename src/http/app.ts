@@ -11,7 +11,7 @@ import { KeyringError } from '../core/errors.ts'
 import { KEYRING_NAME, MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
-import { cutOff } from './body.ts'
+import { cutOff, refuseBody } from './body.ts'
 import type { Route } from './call.ts'
 import { Call, Trail, requireGrant } from './call.ts'
 import { problem } from './problem.ts'
@@ -33,14 +33,14 @@ const DEFAULT_KEYRING = 'default'
 
 export function createHttp(parts: HttpParts): Hono {
   const app: Hono = new HonoBase({ router: new TrieRouter() })
-  const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: tooLarge })
+  const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: refuseBody })
   for (const route of ROUTES) {
     const handler = (context: Context) => serve(parts, route, context)
     if (route.method === 'GET') app.get(route.path, handler)
     else app.post(route.path, limited(handler, streamLimit))
   }
   app.notFound((context) => refuse(parts, context, methodsOf(app, context.req.path)))
-  app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, context.req.method)))
+  app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, methodOf(context))))
   return app
 }
 
@@ -107,6 +107,9 @@ function trailOf(parts: HttpParts, context: Context, action: string, keyring: st
   return new Trail(parts.audit, parts.clock, requestId(context), action, keyring)
 }
 
+/** Of a request that meets no route: Lambda lets any word through as a method. */
+const methodOf = ({ req }: Context): string => (/^[A-Z]{1,16}$/.test(req.method) ? req.method : 'unknown')
+
 /** A caller's id is taken over when it is harmless in a log. */
 function requestId(context: Context): string {
   const given = context.req.header('x-request-id')
@@ -126,13 +129,14 @@ function answer(
   return respond(problem(context.req.path, known, trail.request, headers))
 }
 
-/** The platform holds a body to its length; only a body without one needs to be counted as it comes. */
-const hasSmallBody = (context: Context): boolean =>
-  Number(context.req.header('content-length') ?? Number.NaN) <= MAX_REQUEST_BODY_BYTES &&
-  context.req.header('transfer-encoding') === undefined
-
-function tooLarge(): never {
-  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body is larger than ${MAX_REQUEST_BODY_BYTES} bytes.`)
+/** The platform holds a body to its length; only a body without one needs to be counted as it comes. What is no length is none. */
+const hasSmallBody = (context: Context): boolean => {
+  const length = context.req.header('content-length') ?? ''
+  return (
+    /^\d{1,15}$/.test(length) &&
+    Number(length) <= MAX_REQUEST_BODY_BYTES &&
+    context.req.header('transfer-encoding') === undefined
+  )
 }
 
 /** The methods that a path has; this is asked only when no route was found. */
@@ -143,7 +147,7 @@ const methodsOf = ({ router }: Hono, path: string): readonly string[] =>
 
 /** Without a credential nobody learns which paths there are. */
 async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
-  const trail = trailOf(parts, context, context.req.method)
+  const trail = trailOf(parts, context, methodOf(context))
   const caller = await authenticate(parts, context, trail)
   if (caller === null)
     return answer(

@@ -3,10 +3,12 @@ import type { Context } from 'hono'
 import { parseJson } from '../core/body.ts'
 import { decodeUtf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
+import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 
-/** `{}` when there is no body. @throws `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
+/** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
 export async function readBody(context: Context): Promise<unknown> {
   const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
+  if (bytes.length > MAX_REQUEST_BODY_BYTES) refuseBody()
   if (bytes.length === 0) return {}
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   const text = decodeUtf8(bytes)
@@ -14,6 +16,12 @@ export async function readBody(context: Context): Promise<unknown> {
   if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
+}
+
+export function refuseBody(): never {
+  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${MAX_REQUEST_BODY_BYTES} bytes.`, {
+    facts: { field: 'body', limit: MAX_REQUEST_BODY_BYTES },
+  })
 }
 
 /** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */

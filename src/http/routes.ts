@@ -15,6 +15,7 @@ import {
   encryptBody,
   parseBody,
   plaintextBytes,
+  refuseLarge,
   syncBody,
 } from './schema.ts'
 
@@ -113,10 +114,9 @@ function change(op: KeyringChange['op']): (call: Call) => Promise<Reply> {
 
 async function encrypt(call: Call): Promise<Reply> {
   const body = parseBody(encryptBody, await readBody(call.context))
-  const { ciphertext, keyId } = await call.keyring.encrypt(
-    plaintextBytes(body.plaintext, body.encoding),
-    contextBytes(body),
-  )
+  const [plaintext, context] = [plaintextBytes(body.plaintext, body.encoding), contextBytes(body)]
+  refuseLarge(plaintext, context)
+  const { ciphertext, keyId } = await call.keyring.encrypt(plaintext, context)
   call.used(keyId)
   return { body: { ciphertext, key_id: keyId } }
 }

@@ -2,6 +2,7 @@
 import { KeyringError } from '../core/errors.ts'
 import { fromBase64, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
+import { KEY_ID, MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
 
 /** Throws a `Rule` when the value is not as expected; `undefined` = absent. */
 type Field<T> = (value: unknown) => T
@@ -20,7 +21,16 @@ function refuse(text: string): never {
 
 const string: Field<string> = (value) => (typeof value === 'string' ? value : refuse('is missing or of the wrong type'))
 
-const filled: Field<string> = (value) => (string(value) === '' ? refuse('is empty') : string(value))
+/** A Vault token goes into a header: those of batches are the longest, with some hundred characters. */
+const MOST_TOKEN = 8192
+const vaultToken: Field<string> = (value) => {
+  if (string(value) === '') refuse('is empty')
+  return string(value).length > MOST_TOKEN ? refuse('is too long') : string(value)
+}
+
+/** Checked before it reaches the audit log. */
+const keyId: Field<string> = (value) =>
+  KEY_ID.test(string(value)) ? string(value) : refuse('is not 1 to 64 letters, digits, ".", "_", "~" or "-"')
 
 /** A lone surrogate is refused: it has no UTF-8, and would come back as another character. */
 const text: Field<string> = (value) =>
@@ -43,11 +53,11 @@ const optional =
 
 const context = { context: optional(text), context_base64: optional(string) }
 
-export const syncBody = { token: optional(filled), force: flag, adopt: flag }
+export const syncBody = { token: optional(vaultToken), force: flag, adopt: flag }
 export const doctorBody = { login: flag }
 
 /** Kong names the key id `key`; some of its pages say `id`. */
-export const changeBody = { key: optional(string), id: optional(string), force: flag }
+export const changeBody = { key: optional(keyId), id: optional(keyId), force: flag }
 
 export const encryptBody = { plaintext: text, encoding, ...context }
 export const decryptBody = { ciphertext: string, encoding, ...context }
@@ -75,6 +85,19 @@ export function parseBody<F extends Fields>(fields: F, body: unknown): { [Name i
 
 export function plaintextBytes(value: string, form: 'text' | 'base64'): Bytes {
   return form === 'text' ? utf8(value) : base64Field('plaintext', value)
+}
+
+/** What decrypt could not take back is not encrypted. @throws `ERR_BODY_TOO_LARGE`. */
+export function refuseLarge(plaintext: Bytes, context: Bytes): void {
+  if (plaintext.length > MAX_PLAINTEXT_BYTES) throw tooLarge('plaintext', MAX_PLAINTEXT_BYTES)
+  if (context.length > MAX_CONTEXT_BYTES) throw tooLarge('context', MAX_CONTEXT_BYTES)
+}
+
+function tooLarge(field: string, limit: number): KeyringError {
+  return new KeyringError('ERR_BODY_TOO_LARGE', `The ${field} has more than ${limit} bytes.`, {
+    facts: { field, limit },
+    remedy: `Encrypt in parts of at most ${MAX_PLAINTEXT_BYTES} bytes, with contexts of at most ${MAX_CONTEXT_BYTES}.`,
+  })
 }
 
 /** A context that is absent is the empty one. */

@@ -1,6 +1,6 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
-import { KEYRING_NAME } from '../core/limits.ts'
+import { KEYRING_NAME, KEY_ID } from '../core/limits.ts'
 import type { Message, Operation } from '../core/ports.ts'
 
 const keyring = z.string().check(z.regex(KEYRING_NAME))
@@ -16,7 +16,11 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   }),
   syncIfDue: said('syncIfDue', {}),
   change: said('change', {
-    change: z.strictObject({ op: z.enum(['remove', 'compromise']), id: z.string(), force: z.boolean() }),
+    change: z.strictObject({
+      op: z.enum(['remove', 'compromise']),
+      id: z.string().check(z.regex(KEY_ID)),
+      force: z.boolean(),
+    }),
   }),
   diagnose: said('diagnose', { login: z.boolean() }),
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
+import { MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../../src/core/limits.ts'
 import type { VaultClient } from '../support/vault.ts'
 import { vaultClient } from '../support/vault.ts'
 import type { Deployment, Start } from './driver.ts'
@@ -178,6 +179,44 @@ export function conformance(name: string, start: Start): void {
           (await call('admin', 'POST', '/keyrings/default/decrypt', { ciphertext: body['ciphertext'], context: '' }))
             .body,
         ).toMatchObject({ plaintext: '' })
+      })
+
+      /** A text of control characters is six times as long in JSON, and longer still where the platform puts that in JSON. */
+      it.each([
+        ['text', 'x'],
+        ['control characters', '\u0001'],
+      ])('takes as much as it gives back: %s, in the longest context', async (_name, unit) => {
+        const [plaintext, context] = [unit.repeat(MAX_PLAINTEXT_BYTES), unit.repeat(MAX_CONTEXT_BYTES)]
+        const base64 = Buffer.from(plaintext).toString('base64')
+        const made = await call('admin', 'POST', '/keyrings/default/encrypt', {
+          plaintext: base64,
+          encoding: 'base64',
+          context,
+        })
+        expect(made.status).toBe(200)
+        const value = { ciphertext: made.body['ciphertext'], context }
+        const text = await call('admin', 'POST', '/keyrings/default/decrypt', value)
+        expect([text.status, text.body['plaintext'] === plaintext]).toEqual([200, true])
+        const bytes = await call('admin', 'POST', '/keyrings/default/decrypt', { ...value, encoding: 'base64' })
+        expect([bytes.status, bytes.body['plaintext'] === base64]).toEqual([200, true])
+        const form = new URLSearchParams({ ciphertext: String(value.ciphertext), context }).toString()
+        const ofForm = await call('admin', 'POST', '/keyrings/default/decrypt', form, {
+          'content-type': 'application/x-www-form-urlencoded',
+        })
+        expect([ofForm.status, ofForm.body['plaintext'] === plaintext]).toEqual([200, true])
+      })
+
+      it.each([
+        ['plaintext', MAX_PLAINTEXT_BYTES + 1, 0],
+        ['context', 1, MAX_CONTEXT_BYTES + 1],
+      ])('does not encrypt a byte more of %s', async (field, plaintext, context) => {
+        const body = { plaintext: 'x'.repeat(plaintext), context: 'x'.repeat(context) }
+        const refused = await problem(
+          'ERR_BODY_TOO_LARGE',
+          413,
+          call('admin', 'POST', '/keyrings/default/encrypt', body),
+        )
+        expect(refused.body['field']).toBe(field)
       })
 
       it.each([

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseEvent } from '../../functions/lambda/event.ts'
 import { Invocation } from '../../functions/lambda/invocation.ts'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
@@ -21,6 +22,25 @@ describe('the time of an invocation', () => {
     expect(invocation.leftMs()).toBe(28_500)
     invocation.begin(context(29_000), 10_000)
     expect(invocation.leftMs()).toBe(9500)
+  })
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1, -1e300])(
+    'is over when the platform or the caller says %d',
+    (ms) => {
+      const invocation = new Invocation(clock)
+      invocation.begin(context(ms))
+      expect(invocation.leftMs()).toBe(0)
+      invocation.begin(context(29_000), ms)
+      expect(invocation.leftMs()).toBe(0)
+    },
+  )
+
+  it('is what a call says, if it can be one', () => {
+    const event = (withinMs: string) =>
+      parseEvent(JSON.parse(`{"call":"diagnose","keyring":"default","withinMs":${withinMs}}`))
+    for (const withinMs of ['0', '28500.5', '900000'])
+      expect(event(withinMs)).toMatchObject({ message: { call: 'diagnose' } })
+    for (const withinMs of ['-1', '1e999', '-1e999', '900001', 'null', '"9"']) expect(event(withinMs)).toBeNull()
   })
 
   it('is over in an instance that was frozen, and counts anew in its next invocation', () => {

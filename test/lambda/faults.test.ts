@@ -27,6 +27,20 @@ function quickClock(): Clock & { time: number; readonly slept: number[] } {
   return clock
 }
 
+it.each([
+  ['no version', { bytes: { B: 'AA==' } }],
+  ['a version that is none', { version: { N: 'NaN' }, bytes: { B: 'AA==' } }],
+  ['a version of 0', { version: { N: '0' }, bytes: { B: 'AA==' } }],
+  ['half a version', { version: { N: '2.5' }, bytes: { B: 'AA==' } }],
+  ['a version without an end', { version: { N: '9'.repeat(38) }, bytes: { B: 'AA==' } }],
+  ['a version of another type', { version: { S: '1' }, bytes: { B: 'AA==' } }],
+  ['no bytes', { version: { N: '1' } }],
+])('an item with %s is none of this store', async (_name, Item) => {
+  const aws = async () => ({ status: 200, headers: new Headers(), body: { Item } })
+  const store = dynamoStore({ aws, table: 't', clock: quickClock(), leftMs: () => 1000 })
+  await expect(store.get('keyring/default')).rejects.toMatchObject({ code: 'ERR_RECORD_INVALID' })
+})
+
 describe('DynamoDB in trouble', () => {
   let server: DynamoServer
   let faults: Faults

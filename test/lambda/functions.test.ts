@@ -99,6 +99,40 @@ describe('on Lambda', () => {
     expect(await one.instance.invoke(event)).toMatchObject({ body: { statusCode: 200 } })
   })
 
+  describe('an event that no request makes', () => {
+    const event = eventOf({ url: '/keyring', method: 'GET', headers: AUTHORIZED }, Buffer.alloc(0))
+    const { http } = event.requestContext
+    const asMethod = (method: unknown) => ({
+      ...event,
+      requestContext: { ...event.requestContext, http: { ...http, method } },
+    })
+    const canary = 'canary \u001b[2J'
+
+    it.each<[string, unknown]>([
+      ['nothing', null],
+      ['a text', canary],
+      ['an event of a schedule', { source: 'aws.events', detail: canary }],
+      ['a method that fetch refuses', asMethod('TRACE')],
+      ['a method that is none', asMethod(canary)],
+      ['no method', asMethod(undefined)],
+      ['a path that is a number', { ...event, rawPath: 1 }],
+      ['a host that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary} /` } }],
+      ['a body to a GET', { ...event, body: canary }],
+      ['a body that is not base64', { ...asMethod('POST'), body: canary, isBase64Encoded: true }],
+      ['a body that is no text', { ...asMethod('POST'), rawPath: '/keyring/remove', body: { canary } }],
+      [
+        'a header that is a number',
+        { ...event, headers: { ...AUTHORIZED, 'x-request-id': 1e300, 'content-length': -1 } },
+      ],
+      ['headers that are none', { ...event, headers: canary }],
+    ])('%s is answered, and leaves nothing of itself in the log', async (_name, odd) => {
+      const { failed, body } = await one.instance.invoke(odd)
+      expect(failed).toBe(false)
+      expect(body).toMatchObject({ statusCode: expect.any(Number) })
+      expect(JSON.stringify(body) + one.instance.output()).not.toContain('canary')
+    })
+  })
+
   it.each([
     ['nothing', null],
     ['an event of another kind', { source: 'aws.s3', 'detail-type': 'Scheduled Event' }],

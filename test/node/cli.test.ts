@@ -39,6 +39,7 @@ const settings = (address: string) => ({
   ]),
 })
 
+const JSON_TYPE = { 'content-type': 'application/json' }
 const HTML = { 'content-type': 'text/html' }
 
 type Env = Readonly<Record<string, string>>
@@ -411,6 +412,52 @@ describe('EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN', () => {
       const problem = JSON.stringify({ code: 'ERR_FORBIDDEN', detail: 'No\u001b[2J.', remedy: 'Ask\u0007.' })
       const { code, stderr } = await against(answering(403, 'application/problem+json', problem))
       expect([code, stderr]).toEqual([1, expect.stringMatching(/\nERR_FORBIDDEN: No\[2J\.\nAsk\.\n$/)])
+    })
+
+    describe('a keyring whose texts a terminal would obey, or that have no end', () => {
+      const OBEYED = '\u001b[2J\u009b2J\u202egnp\u200b\u2028\n\u0007\u{e0041}'
+      const bad = `${OBEYED}${'x'.repeat(100_000)}`
+      const key = { id: bad, state: bad, source: bad, versions: [1], created: bad, weak: false }
+      const none = { lost: 0, last_success: bad, next_try: bad, replica: null, [OBEYED]: OBEYED }
+      const view = {
+        keyring: bad,
+        active: bad,
+        source: { address: bad, mount: bad, path: bad },
+        keys: [key],
+        skipped: [{ version: 1, why: bad }],
+        last_error: { code: bad, message: bad, since: bad, failures: 1 },
+        needed: [bad],
+        ...none,
+      }
+      const check = { check: bad, outcome: bad, detail: bad, code: bad, remedy: bad }
+      const diagnosis = { keyring: bad, time: bad, healthy: false, checks: [check], [OBEYED]: OBEYED }
+      const problem = { code: 'ERR_FORBIDDEN', detail: bad, remedy: bad, [OBEYED]: OBEYED }
+      const answers: RequestListener = ({ url = '' }, response) => {
+        const body = url.endsWith('/doctor') ? diagnosis : url.endsWith('/remove') ? problem : view
+        const isSync = url.endsWith('/sync')
+        const notes = `key-weak;version=1;id="\u009b2J", key-weak;version=2;id="good", ${'x'.repeat(60)};version=3`
+        if (isSync) response.writeHead(204, { 'keyring-notes': notes }).end()
+        else if (url.endsWith('/encrypt')) response.writeHead(200, JSON_TYPE).end(JSON.stringify(sealed))
+        else response.writeHead(body === problem ? 403 : 200, JSON_TYPE).end(JSON.stringify(body))
+      }
+      const sealed = { ciphertext: `ek1.a.${OBEYED}`, key_id: OBEYED }
+
+      it.each([['status'], ['doctor'], ['login'], ['keys'], ['sync'], ['remove'], ['encrypt']])(
+        '%s: shown in short and harmless lines, and as JSON of the same kind',
+        async (name) => {
+          const words = name === 'remove' || name === 'encrypt' ? [name, 'a'] : [name]
+          const { stdout, stderr } = await against(answers, ...words)
+          const lines = (stdout + stderr).split('\n')
+          expect(lines.length).toBeGreaterThan(1)
+          for (const line of lines) {
+            expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+            expect(line.length).toBeLessThan(8000)
+          }
+          const json = await against(answers, ...words, '--json')
+          expect(json.stdout.trim()).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+          expect(JSON.parse(json.stdout)).toBeTypeOf('object')
+        },
+      )
     })
 
     it('a keyring of a newer release: what it adds is kept, what is known of it is shown', async () => {

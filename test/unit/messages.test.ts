@@ -46,6 +46,7 @@ describe('a message to the authority', () => {
     ['options that are not plain', { ...SENT.sync, options: { ...PLAIN_SYNC, token: 7 } }],
     ['an option too many', { ...SENT.sync, options: { ...PLAIN_SYNC, more: true } }],
     ['a change of another kind', { ...SENT.change, change: { op: 'forget', id: 'a', force: true } }],
+    ['a key id that is none', { ...SENT.change, change: { op: 'remove', id: 'a b', force: true } }],
     ['a revision that is none', { ...SENT.read, known: Number.NaN }],
   ])('is none: %s', (_name, value) => {
     expect(parseMessage(value)).toBeNull()

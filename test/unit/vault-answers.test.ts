@@ -68,6 +68,8 @@ describe('the metadata of a secret', () => {
     ['created_time', '"yesterday"'],
     ['created_time', '"+275760-09-13T00:00:00Z"'],
     ['created_time', '"2026-11-22"'],
+    ['created_time', '"2026-11-22T25:04:06Z"'],
+    ['created_time', '"2026-11-22T05:04:06.0000000001Z"'],
     ['versions', versions('0')],
     ['versions', versions('01')],
     ['versions', versions('1.5')],

@@ -1,7 +1,9 @@
 /** The words in which a step says what it found. */
+import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Facts } from '../../core/errors.ts'
 import type { Check, Finding } from '../../core/findings.ts'
+import { printable } from '../../core/printable.ts'
 
 export const ok = (check: Check, detail: string, facts?: Facts): Finding => ({
   check,
@@ -36,6 +38,12 @@ export function asFailed(check: Check): (error: unknown) => Finding {
     throw error
   }
 }
+
+/** A text of Vault's that is shown. */
+export const shown = z.pipe(
+  z.string(),
+  z.transform((text) => printable(text, 128)),
+)
 
 export const isFinding = (value: unknown): value is Finding =>
   typeof value === 'object' && value !== null && 'outcome' in value

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
+import { printableList } from '../../core/printable.ts'
 import type { SourceId } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
 import { mountReply } from '../wire/schema.ts'
@@ -21,7 +22,8 @@ export async function lookAtMount({ reader, source }: DoctorParts, signal: Abort
   const { type, options } = parsed.data.data
   const found = type === 'kv' ? `kv${options?.version ?? '1'}` : type
   if (found === kind) return [ok('mount', `"${mount}" is KV version ${kind.slice(2)}.`)]
-  const message = `The mount "${mount}" is ${found.startsWith('kv') ? `KV version ${found.slice(2)}` : 'no KV mount'}.`
+  const isKv = type === 'kv' && /^kv\d{1,3}$/.test(found)
+  const message = `The mount "${mount}" is ${isKv ? `KV version ${found.slice(2)}` : 'no KV mount'}.`
   return [failedCheck('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))]
 }
 
@@ -58,7 +60,7 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
     .map(([path, capability]) => `${capability} ${path}`)
     .join(', ')
   if (more.length === 0) return [ok('capabilities', `The token may ${may}.`)]
-  return [warning('capabilities', `The token may ${may}, and also ${[...new Set(more)].join(', ')}.`, LESS)]
+  return [warning('capabilities', `The token may ${may}, and also ${printableList([...new Set(more)])}.`, LESS)]
 }
 
 function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {

@@ -2,12 +2,13 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
+import { printableList } from '../../core/printable.ts'
 import type { DoctorParts } from './parts.ts'
-import { failedCheck, ok, unseen, warning } from './finding.ts'
+import { failedCheck, ok, shown, unseen, warning } from './finding.ts'
 
 const lookupReply = z.object({
   data: z.object({
-    display_name: z._default(z.string(), ''),
+    display_name: z._default(shown, ''),
     policies: z._default(z.nullable(z.array(z.string())), []),
     identity_policies: z.optional(z.nullable(z.array(z.string()))),
     ttl: z.int(),
@@ -15,8 +16,8 @@ const lookupReply = z.object({
     explicit_max_ttl: z._default(z.int(), 0),
     num_uses: z._default(z.int(), 0),
     renewable: z._default(z.boolean(), false),
-    type: z._default(z.string(), 'service'),
-    entity_id: z._default(z.string(), ''),
+    type: z._default(shown, 'service'),
+    entity_id: z._default(shown, ''),
     /** Absent = the root namespace, or a server without namespaces. */
     namespace_path: z._default(z.string(), ''),
   }),
@@ -53,13 +54,13 @@ function describe(token: Lookup, namespace: string): Finding {
   const policies = [...new Set([...(token.policies ?? []), ...(token.identity_policies ?? [])])]
   const facts = {
     displayName: token.display_name,
-    policies: policies.join(', '),
+    policies: printableList(policies),
     type: token.type,
     ttlSeconds: token.ttl,
     renewable: String(token.renewable),
     entityId: token.entity_id,
   }
-  const detail = `You are "${token.display_name || 'unnamed'}"; policies ${policies.join(', ') || 'none'}; ${lifeOf(token)}.`
+  const detail = `You are "${token.display_name || 'unnamed'}"; policies ${facts.policies || 'none'}; ${lifeOf(token)}.`
   const remedy = remedyForNamespace(token, namespace) ?? remedyFor(token, policies)
   return remedy === null ? ok('token', detail, facts) : warning('token', detail, remedy, facts)
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
+import { printable } from '../../core/printable.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
 import { materialFromString } from '../../crypto/material.ts'
 import { splitPath } from '../wire/path.ts'
@@ -74,7 +75,7 @@ export function expectBody<Schema extends z.ZodMiniType>(
   body: unknown,
 ): z.output<Schema> {
   const parsed = z.safeParse(schema, body)
-  if (!parsed.success) throw invalid(parts, parsed.error.issues[0]?.path.join('.') ?? '')
+  if (!parsed.success) throw invalid(parts, printable(parsed.error.issues[0]?.path.join('.') ?? '', 128))
   return parsed.data
 }
 

@@ -5,7 +5,9 @@ import type { LoginParts } from './method.ts'
 import { oauthError, refusedBy } from './oauth2-errors.ts'
 import { askOutside, isSafeUrl } from './outside.ts'
 
-const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
+/** Its host is shown. */
+const endpoint = z.string().check(z.maxLength(1024))
+const metadata = z.object({ issuer: z.string(), token_endpoint: endpoint })
 
 /** The document must name the very issuer that was asked for (RFC 8414 section 3.3). */
 export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, signal: AbortSignal): Promise<string> {

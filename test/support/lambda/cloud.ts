@@ -58,11 +58,17 @@ interface Result {
   readonly isBase64Encoded?: boolean
 }
 
+/** Bytes of JSON, there and back, by Lambda's quotas; above, the caller gets a bare 413 or 502. */
+const MOST_PAYLOAD = 6 * 1024 * 1024
+const TOO_LONG = { failed: false, body: { statusCode: 413, body: '{"Message":"Request must be smaller"}' } }
+const isTooLong = (payload: unknown): boolean => Buffer.byteLength(JSON.stringify(payload)) > MOST_PAYLOAD
+
 /** A function URL: HTTP to payload 2.0 and back. A function that threw is a 502. */
 export const functionUrl = (target: LambdaFunction): Promise<Listening> =>
   listen(async (request, response) => {
-    const { failed, body } = await target.invoke(eventOf(request, await buffer(request)))
-    if (failed) response.writeHead(502).end('Internal Server Error')
+    const event = eventOf(request, await buffer(request))
+    const { failed, body } = isTooLong(event) ? TOO_LONG : await target.invoke(event)
+    if (failed || isTooLong(body)) response.writeHead(502).end('Internal Server Error')
     else reply(response, body as Result)
   })
 

@@ -1,0 +1,35 @@
+/** What the HTTP function takes: payload 2.0 that a Request can be made of. Hono would print what it cannot use, and throw at the rest. */
+import type { LambdaEvent } from 'hono/aws-lambda'
+
+/** Those that a Request can have. */
+const METHOD = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/
+const HOST = /^[A-Za-z0-9.-]{1,253}(?::\d{1,5})?$/
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+/** False = nothing of it goes on. */
+export function isHttpEvent(event: unknown): event is LambdaEvent {
+  const { rawPath, rawQueryString, requestContext, headers, cookies = [], ...body } = fieldsOf(event)
+  const { http, domainName = fieldsOf(headers)['host'] } = fieldsOf(requestContext)
+  const { method } = fieldsOf(http)
+  const isAddressed = fits(METHOD, method) && fits(HOST, domainName) && fits(/^\//, rawPath)
+  const isHeaded = areHeaders(headers) && Array.isArray(cookies) && cookies.every(isHeaderValue)
+  return isAddressed && isHeaded && typeof rawQueryString === 'string' && isBody(body, method)
+}
+
+function isBody({ body, isBase64Encoded }: Readonly<Record<string, unknown>>, method: string): boolean {
+  if (!body) return true
+  if (typeof body !== 'string' || method === 'GET' || method === 'HEAD') return false
+  return isBase64Encoded !== true || (BASE64.test(body) && body.length % 4 === 0)
+}
+
+/** What is no object has none of the fields that are asked for. */
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => ({ ...(value as object | null) })
+
+const fits = (pattern: RegExp, value: unknown): value is string => typeof value === 'string' && pattern.test(value)
+
+const areHeaders = (headers: unknown): boolean =>
+  headers instanceof Object &&
+  Object.entries(headers).every(([name, value]) => HEADER_NAME.test(name) && isHeaderValue(value))
+
+const isHeaderValue = (value: unknown): boolean => fits(/^[^\p{Cs}\r\n\0]*$/u, value)
