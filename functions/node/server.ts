@@ -1,47 +1,66 @@
 /** `npm start`: the keyring on Node, with a dev Vault beside it when no Vault is configured. */
+import { existsSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { ServerType } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
-import { problemLines } from '../../src/config/outcome.ts'
-import type { Problem } from '../../src/config/setting.ts'
 import { settle } from '../../src/core/errors.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
 import { LOCAL_FOLDER, isLocal, made, prepare } from './local.ts'
 import type { Setup } from './local.ts'
-import type { Hold } from './running.ts'
-import { announced, holdFolder } from './running.ts'
+import type { Hold, RunningServer } from './running.ts'
+import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
-import { alreadyRunning, asJson, onScreen } from './screen.ts'
+import { asJson, onScreen } from './screen.ts'
+import { listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
 
+/** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
+export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
+  const report = isLocal(process.env) ? onScreen : asJson
+  const end = (error: unknown): never => {
+    report.failed(startFailureOf(error))
+    process.exit(1)
+  }
+  process.on('uncaughtException', end)
+  try {
+    await begin(flags().fresh, report)
+  } catch (error) {
+    end(error)
+  }
+}
+
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
-export async function start(options: { fresh: boolean }): Promise<void> {
-  const hold = isLocal(process.env) ? (holdFolder() ?? refuseSecond()) : null
-  if (options.fresh) hold?.clear()
+async function begin(fresh: boolean, report: Report): Promise<void> {
+  const hold = isLocal(process.env) ? holdFolder() : null
+  if (fresh) hold?.clear()
   const setup = await prepare(process.env, made)
   const parsed = readSettings(setup.env, 'node')
-  if (!parsed.ok) return refuse(parsed.problems)
-  const report = setup.isLocal ? onScreen(setup) : asJson
+  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   report.begun()
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
+  if (hold?.trouble) report.trouble(hold.trouble)
   await serveKeyring(parsed.config, setup, hold, report)
 }
 
+/** The folder is not there, and the database is to lie in it. */
+const isMissed = ({ env }: Setup): boolean =>
+  env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
+
 async function serveKeyring(config: Config, setup: Setup, hold: Hold | null, report: Report): Promise<void> {
-  const { database, isLocal, tokenIn: token } = setup
-  if (database === null)
-    return refuse([{ name: 'KEYRING_DATABASE', message: 'is required: the path of the SQLite file.' }])
+  const { isLocal, tokenIn: token } = setup
+  const database = config.node.database ?? ''
   const closeVault = await startDevVault(setup, report)
-  const instance = openInstance(config, { database, auditFile: isLocal ? `${LOCAL_FOLDER}/audit.log` : null })
+  const auditFile = hold === null || hold.trouble !== null ? null : `${LOCAL_FOLDER}/audit.log`
+  const instance = openInstance(config, { database, auditFile })
   const { server, address } = await listen(instance, config)
   const url = urlOf(address)
-  hold?.announce({ url, pid: process.pid, store: database, token })
+  if (hold !== null) announce(hold, { url, pid: process.pid, store: database, token }, report)
   stopOnSignal(async () => {
     hold?.announce(null)
     server.close()
@@ -50,7 +69,16 @@ async function serveKeyring(config: Config, setup: Setup, hold: Hold | null, rep
     hold?.release()
   })
   await syncEach(config, instance, report)
-  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, SEED_ID)
+  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
+}
+
+/** Without it the command line does not find the server, and everything else goes on. */
+function announce(hold: Hold, server: RunningServer, report: Report): void {
+  try {
+    hold.announce(server)
+  } catch (error) {
+    report.trouble(startFailureOf(error))
+  }
 }
 
 const urlOf = ({ address, family, port }: AddressInfo): string =>
@@ -65,13 +93,11 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
     port,
     dataFile: `${LOCAL_FOLDER}/dev-vault.json`,
     seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } },
-  }).catch((error: unknown) =>
-    portTaken(
-      error,
-      port,
-      `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${port + 1} npm start`,
-    ),
-  )
+  }).catch((error: unknown) => {
+    if (!isOfListening(error)) throw error
+    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
+    throw listenFailure(error, port, taken)
+  })
   report.devVault(vault.address)
   return () => vault.close()
 }
@@ -101,34 +127,20 @@ function listen(instance: Instance, { node }: Config): Promise<Listening> {
       resolve({ server, address }),
     )
     server.once('error', reject)
-  }).catch((error: unknown) => portTaken(error, node.port, `Use another: PORT=${node.port + 100} npm start`))
+  }).catch((error: unknown) => {
+    throw listenFailure(error, node.port, `Use another: PORT=${besides(node.port, 100)} npm start`)
+  })
 }
 
-function portTaken(error: unknown, port: number, remedy: string): never {
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    console.error(`Port ${port} is taken. ${remedy}`)
-    process.exit(1)
-  }
-  throw error
-}
+const isOfListening = (error: unknown): boolean =>
+  ['listen', 'getaddrinfo'].includes(String((error as { syscall?: unknown }).syscall))
+
+const besides = (port: number, distance: number): number =>
+  port + distance > 65_535 ? port - distance : port + distance
 
 function stopOnSignal(close: () => Promise<void>): void {
   const stop = () => void close().then(() => process.exit(0))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
 }
 
-function refuseSecond(): never {
-  console.error(alreadyRunning(announced()))
-  process.exit(1)
-}
-
-function refuse(problems: readonly Problem[]): never {
-  console.error('edge-keyring cannot start; these settings are missing or wrong (docs/settings.md):')
-  for (const line of problemLines(problems)) console.error(line)
-  process.exit(1)
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { fresh: { type: 'boolean', default: false } } })
-  await start(values)
-}
+if (import.meta.main) await start(() => parseArgs({ options: { fresh: { type: 'boolean', default: false } } }).values)
