@@ -1,12 +1,14 @@
 /** `npm start`: the keyring on Node, with a dev Vault beside it when no Vault is configured. */
 import { existsSync } from 'node:fs'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
-import type { ServerType } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
 import { settle } from '../../src/core/errors.ts'
 import { readSettings } from '../node-shared/settings.ts'
+import type { Ending } from './ending.ts'
+import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
 import { LOCAL_FOLDER, isLocal, made, prepare } from './local.ts'
@@ -28,14 +30,14 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
   }
   process.on('uncaughtException', end)
   try {
-    await begin(flags().fresh, report)
+    await begin(flags().fresh, report, endOnSignal())
   } catch (error) {
     end(error)
   }
 }
 
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
-async function begin(fresh: boolean, report: Report): Promise<void> {
+async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
   const hold = isLocal(process.env) ? holdFolder() : null
   if (fresh) hold?.clear()
   const setup = await prepare(process.env, made)
@@ -45,37 +47,47 @@ async function begin(fresh: boolean, report: Report): Promise<void> {
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
-  await serveKeyring(parsed.config, setup, hold, report)
+  await serveKeyring(parsed.config, setup, hold, report, ending)
 }
 
 /** The folder is not there, and the database is to lie in it. */
 const isMissed = ({ env }: Setup): boolean =>
   env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
 
-async function serveKeyring(config: Config, setup: Setup, hold: Hold | null, report: Report): Promise<void> {
+async function serveKeyring(
+  config: Config,
+  setup: Setup,
+  hold: Hold | null,
+  report: Report,
+  ending: Ending,
+): Promise<void> {
   const { isLocal, tokenIn: token } = setup
   const database = config.node.database ?? ''
   const closeVault = await startDevVault(setup, report)
   const auditFile = hold === null || hold.trouble !== null ? null : `${LOCAL_FOLDER}/audit.log`
   const instance = openInstance(config, { database, auditFile })
   const { server, address } = await listen(instance, config)
+  const closeServer = closing(server)
   const url = urlOf(address)
-  if (hold !== null) announce(hold, { url, pid: process.pid, store: database, token }, report)
-  stopOnSignal(async () => {
-    hold?.announce(null)
-    server.close()
+  announce(hold, { url, pid: process.pid, store: database, token }, report)
+  const syncs = syncEach(config, instance, report, ending)
+  ending.does(async () => {
+    announce(hold, null, report)
+    await atMost(FINISH_MS, Promise.all([closeServer(), instance.rest(), syncs]))
+    server.closeAllConnections()
     await instance.close()
     await closeVault()
     hold?.release()
   })
-  await syncEach(config, instance, report)
+  await syncs
+  if (ending.hasBegun()) return
   report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
 }
 
 /** Without it the command line does not find the server, and everything else goes on. */
-function announce(hold: Hold, server: RunningServer, report: Report): void {
+function announce(hold: Hold | null, server: RunningServer | null, report: Report): void {
   try {
-    hold.announce(server)
+    hold?.announce(server)
   } catch (error) {
     report.trouble(startFailureOf(error))
   }
@@ -103,8 +115,9 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
 }
 
 /** One keyring after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
-async function syncEach({ vault }: Config, instance: Instance, report: Report): Promise<void> {
+async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
+    if (ending.hasBegun()) return
     const began = performance.now()
     const result = await settle(async () =>
       (await instance.keyring(name)).sync({ force: false, adopt: false, token: null }),
@@ -117,14 +130,14 @@ async function syncEach({ vault }: Config, instance: Instance, report: Report): 
 }
 
 interface Listening {
-  readonly server: ServerType
+  readonly server: Server
   readonly address: AddressInfo
 }
 
 function listen(instance: Instance, { node }: Config): Promise<Listening> {
   return new Promise<Listening>((resolve, reject) => {
     const server = serve({ fetch: instance.app.fetch, hostname: node.host, port: node.port }, (address) =>
-      resolve({ server, address }),
+      resolve({ server: server as Server, address }),
     )
     server.once('error', reject)
   }).catch((error: unknown) => {
@@ -137,10 +150,5 @@ const isOfListening = (error: unknown): boolean =>
 
 const besides = (port: number, distance: number): number =>
   port + distance > 65_535 ? port - distance : port + distance
-
-function stopOnSignal(close: () => Promise<void>): void {
-  const stop = () => void close().then(() => process.exit(0))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-}
 
 if (import.meta.main) await start(() => parseArgs({ options: { fresh: { type: 'boolean', default: false } } }).values)
