@@ -20,6 +20,17 @@ import { asJson, onScreen } from './screen.ts'
 import { listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
+/**
+ * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
+ * ends one first must be theirs, or a request that is on its way gets no answer.
+ */
+const REQUEST_MS = 75_000
+const CONNECTIONS = {
+  keepAliveTimeout: REQUEST_MS,
+  headersTimeout: REQUEST_MS,
+  requestTimeout: REQUEST_MS,
+  connectionsCheckingInterval: 5000,
+}
 
 /** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
 export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
@@ -136,7 +147,8 @@ interface Listening {
 
 function listen(instance: Instance, { node }: Config): Promise<Listening> {
   return new Promise<Listening>((resolve, reject) => {
-    const server = serve({ fetch: instance.app.fetch, hostname: node.host, port: node.port }, (address) =>
+    const { port, host: hostname } = node
+    const server = serve({ fetch: instance.app.fetch, hostname, port, serverOptions: CONNECTIONS }, (address) =>
       resolve({ server: server as Server, address }),
     )
     server.once('error', reject)

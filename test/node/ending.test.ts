@@ -1,4 +1,4 @@
-/** How the server ends: what is under way is finished, nothing new begins, and the exit status is 0. */
+/** How connections end, and the server: what is under way is finished, nothing new begins, and the exit status is 0. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, request } from 'node:http'
@@ -93,6 +93,24 @@ const accepts = (port: number): Promise<boolean> =>
 async function closedTo(port: number): Promise<void> {
   while (await accepts(port));
 }
+
+describe('a connection', () => {
+  it('is kept for longer than load balancers keep theirs, and cut when a request does not end', async () => {
+    const server = await serve()
+    const socket = connect(server.port, '127.0.0.1')
+    const said: string[] = []
+    socket.setEncoding('utf8').on('data', (text: string) => said.push(text))
+    const cut = new Promise((resolve) => socket.once('close', resolve))
+    const head = `host: localhost\r\nauthorization: Bearer ${API_TOKEN}\r\ncontent-type: application/json\r\n`
+    socket.write(`GET /healthz HTTP/1.1\r\n${head}\r\n`)
+    await new Promise((resolve) => socket.once('data', resolve))
+    expect(/^keep-alive: timeout=(\d+)\r$/im.exec(said.join(''))?.[1]).toBe('75')
+    socket.write(`POST ${SYNC} HTTP/1.1\r\n${head}content-length: 1000\r\n\r\n{"force":`)
+    await cut
+    expect(said.join('')).toContain('HTTP/1.1 408 ')
+    expect((await server.call('/healthz')).status).toBe(200)
+  })
+})
 
 describe('SIGTERM', () => {
   it('lets a sync finish, takes nothing new, and closes connections that are kept', async () => {
