@@ -89,9 +89,13 @@ export function writeWhole(path: string, text: string): void {
     renameSync(next, path)
   } catch (error) {
     rmSync(next, { force: true })
-    throw error
+    throw withPath(error, path)
   }
 }
+
+/** A full disk shows when the file is open already, and the system's error then does not say which it is. */
+export const withPath = (error: unknown, path: string): unknown =>
+  error instanceof Error && 'syscall' in error && !('path' in error) ? Object.assign(error, { path }) : error
 
 export const kept = (path: string): string | undefined =>
   existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined

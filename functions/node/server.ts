@@ -11,7 +11,7 @@ import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, isLocal, made, prepare } from './local.ts'
+import { LOCAL_FOLDER, isLocal, made, prepare, withPath } from './local.ts'
 import type { Setup } from './local.ts'
 import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
@@ -112,12 +112,13 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
   const { startDevVault: startVault } = await import('../dev-vault/server.ts')
   const { toBase64 } = await import('../../src/core/bytes.ts')
   const key = toBase64(crypto.getRandomValues(new Uint8Array(32)))
+  const dataFile = `${LOCAL_FOLDER}/dev-vault.json`
   const vault = await startVault({
     port,
-    dataFile: `${LOCAL_FOLDER}/dev-vault.json`,
+    dataFile,
     seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } },
   }).catch((error: unknown) => {
-    if (!isOfListening(error)) throw error
+    if (!isOfListening(error)) throw withPath(error, dataFile)
     const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
     throw listenFailure(error, port, taken)
   })

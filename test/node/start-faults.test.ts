@@ -1,6 +1,15 @@
 /** A start that cannot be: a code, a sentence and a remedy, whatever is in its way, and never a stack. */
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +18,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { Local } from '../support/local.ts'
 import { local } from '../support/local.ts'
+import type { SmallDisk } from '../support/small-disk.ts'
+import { smallDisk } from '../support/small-disk.ts'
+import { keyString } from '../support/syncing.ts'
+import { vaultClient } from '../support/vault.ts'
 
 const SERVER = join(import.meta.dirname, '../../functions/node/server.ts')
 const NOBODY = 65_534
@@ -220,5 +233,90 @@ describe('a working folder that cannot be written', () => {
       rmSync(elsewhere, { recursive: true })
       await vault.close()
     }
+  })
+})
+
+describe('a start on a disk that takes nothing', () => {
+  let disk: SmallDisk
+  let there: Local
+  beforeEach(async () => {
+    disk = smallDisk()
+    there = await local(disk.folder)
+  })
+  afterEach(() => {
+    there.remove()
+    disk.remove()
+  })
+
+  const file = (name: string) => join(there.folder, '.edge-keyring', name)
+  const call = (path: string, body: object) =>
+    fetch(`http://127.0.0.1:${there.port}${path}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${readFileSync(file('token'), 'utf8').trim()}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify(body),
+    })
+  /** Stopped, with two keys, so that one may be removed. */
+  async function used(): Promise<void> {
+    const { stop } = await there.start()
+    const key = keyString('second01')
+    await vaultClient(`http://127.0.0.1:${there.vaultPort}`, 'root').write('keyring', { id: 'second01', key })
+    expect((await call('/keyring/vault/sync', {})).status).toBe(204)
+    await stop()
+  }
+
+  async function servesWhatItHas(): Promise<void> {
+    const encrypted = await call('/keyrings/default/encrypt', { plaintext: 'x' })
+    const { ciphertext } = (await encrypted.json()) as { ciphertext: string }
+    expect(await (await call('/keyrings/default/decrypt', { ciphertext })).json()).toMatchObject({ plaintext: 'x' })
+    expect((await call('/keyring/remove', { id: '8zgITLQh', force: true })).status).toBe(503)
+  }
+
+  it('full: serves what it has, and says that the command line does not find it', async () => {
+    await used()
+    disk.fill()
+    const { output, stop } = await there.start()
+    expect(output()).toMatch(
+      /^ {2}no {2}folder {6}ERR_FOLDER_UNUSABLE: \.edge-keyring\/server\.json cannot .*: its disk is full \(ENOSPC\)\.$/m,
+    )
+    expect(output()).toMatch(/"part":"store","code":"ERR_STORE_UNAVAILABLE"/)
+    await servesWhatItHas()
+    expect((await there.cli('keys')).stderr).toMatch(/^ERR_SERVER_UNKNOWN: /)
+    expect((await there.refuse({})).stderr).toMatch(/^ERR_ALREADY_RUNNING: /)
+    await stop()
+    disk.free()
+    const again = await there.start()
+    expect(again.output()).not.toContain('ERR_')
+    expect(await there.cli('keys')).toMatchObject({ code: 0 })
+    await again.stop()
+  })
+
+  it('read-only: serves what it has, and audits to standard output', async () => {
+    await used()
+    disk.setReadOnly()
+    const { output, stop } = await there.start()
+    expect(output()).toMatch(
+      /^ {2}no {2}folder {6}ERR_FOLDER_UNUSABLE: \.edge-keyring\/server\.lock cannot .*: its disk is read-only \(EROFS\)\.$/m,
+    )
+    await servesWhatItHas()
+    await stop()
+    expect(output()).toMatch(/^\{.*"action":"remove".*"code":"ERR_STORE_UNAVAILABLE"/m)
+    expect((await there.refuse({}, '--fresh')).stderr).toMatch(/^ERR_FOLDER_UNUSABLE: .*\nMend that/)
+  })
+
+  it('full from the beginning: nothing is made by halves, and the next start makes it', async () => {
+    mkdirSync(join(there.folder, '.edge-keyring'))
+    disk.fill()
+    expect((await there.refuse({})).stderr.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^ERR_FOLDER_UNUSABLE: \.edge-keyring\/\S+ cannot .*: its disk is full \(ENOSPC\)\.$/),
+      expect.stringMatching(/^Mend that; or set /),
+    ])
+    expect(readdirSync(file('.')).filter((name) => name !== 'server.lock')).toEqual([])
+    disk.free()
+    const { output, stop } = await there.start()
+    expect(output()).toContain('8zgITLQh (active)')
+    await stop()
   })
 })
