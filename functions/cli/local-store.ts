@@ -15,16 +15,17 @@ import { ANSWER_MS } from './target.ts'
 export async function localStore(env: Env): Promise<Target> {
   const setup = await prepare(env, kept)
   const parsed = readSettings(setup.env, 'node')
-  const { database, isLocal } = setup
-  if (parsed.ok && parsed.config === null) throw wrongSettings([{ name: 'KEYRING_ENABLED', message: 'is off' }])
-  if (database !== null && !existsSync(database)) throw nothingAt(database)
-  if (!parsed.ok) throw wrongSettings(parsed.problems)
-  if (parsed.config === null || database === null)
-    throw wrongSettings([{ name: 'KEYRING_DATABASE', message: 'is required' }])
+  const config = parsed.ok ? (parsed.config ?? refuseOff()) : null
+  const {
+    env: { KEYRING_DATABASE: database = '' },
+    isLocal,
+  } = setup
+  if (database !== '' && !existsSync(database)) throw nothingAt(database)
+  if (config === null) throw wrongSettings(parsed.ok ? [] : parsed.problems)
   if (isLocal) mkdirSync(LOCAL_FOLDER, { recursive: true, mode: 0o700 })
   const token = await newToken(nodeHash)
   const caller = { name: 'cli', sha256: await nodeHash.sha256(token), grants: ['admin'], expiresAt: null }
-  const instance = openInstance(parsed.config, {
+  const instance = openInstance(config, {
     database,
     auditFile: isLocal ? `${LOCAL_FOLDER}/audit.log` : null,
     auditStream: process.stderr,
@@ -39,6 +40,10 @@ export async function localStore(env: Env): Promise<Target> {
     answerMs: ANSWER_MS,
     close: () => instance.close(),
   }
+}
+
+function refuseOff(): never {
+  throw wrongSettings([{ name: 'KEYRING_ENABLED', message: 'is off' }])
 }
 
 const nothingAt = (database: string) =>

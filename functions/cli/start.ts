@@ -5,6 +5,6 @@ export const start = command({
   args: { fresh: { type: 'boolean', description: 'Begin anew: forget .edge-keyring/.', default: false } },
   async run({ args }) {
     const server = await import('../node/server.ts')
-    await server.start({ fresh: args.fresh })
+    await server.start(() => ({ fresh: args.fresh }))
   },
 })

@@ -1,5 +1,6 @@
 /** The dev Vault's data and the file that it is kept in. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { KeyringError } from '../../src/core/errors.ts'
 import { Access } from './access.ts'
 import type { LoginMounts } from './roles.ts'
 import type { Mount, Mounts } from './secrets.ts'
@@ -59,8 +60,10 @@ function read(file: string): Mounts {
   try {
     const stored = JSON.parse(readFileSync(file, 'utf8')) as [string, StoredMount][]
     return new Map(stored.map(([name, mount]) => [name, revived(mount)]))
-  } catch (error) {
-    throw new Error(`${file} does not hold a dev Vault's data. Move it away.`, { cause: error })
+  } catch {
+    throw new KeyringError('ERR_STORE_UNAVAILABLE', `${file} does not hold a dev Vault's data.`, {
+      remedy: 'Move it away.',
+    })
   }
 }
 

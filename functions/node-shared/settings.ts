@@ -1,9 +1,26 @@
-/** The settings where there are files: those that Vault's TLS names are looked at too, and all problems are told at once. */
+/** The settings where there are files: those that they name are looked at too, and all problems are told at once. */
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { Env, Runtime } from '../../src/config/setting.ts'
+import type { Env, Problem, Runtime } from '../../src/config/setting.ts'
 import { readTls } from './tls-files.ts'
 
 export const readSettings = (env: Env, runtime: Exclude<Runtime, 'workers'>): Parsed<Config> =>
-  parseConfig(env, runtime, (tls) => readTls(tls, Date.now()))
+  parseConfig(env, runtime, ({ tls, database, isOff }) => {
+    const { problems, warnings } = readTls(tls, Date.now())
+    const needsDatabase = runtime === 'node' && !isOff
+    return { problems: [...problems, ...(needsDatabase ? databaseProblems(database) : [])], warnings }
+  })
+
+/** The file itself is made; a folder that is not there is a volume that is missing or a word that is misspelt. */
+function databaseProblems(database: string | null): Problem[] {
+  const message =
+    database === null
+      ? 'is required: the path of the SQLite file'
+      : existsSync(dirname(database))
+        ? null
+        : 'names a file in a folder that does not exist, or that this user may not enter'
+  return message === null ? [] : [{ name: 'KEYRING_DATABASE', message }]
+}

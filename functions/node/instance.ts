@@ -51,8 +51,12 @@ export function openInstance(config: Config, options: InstanceOptions) {
     leftMs: () => Number.POSITIVE_INFINITY,
   })
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
+  let scheduled = Promise.resolve()
   const schedule = setInterval(() => {
-    runSchedule(authority, config.keyrings, say).catch((error: unknown) => onDefect(error, 'schedule'))
+    const before = scheduled
+    scheduled = runSchedule(authority, config.keyrings, say)
+      .catch((error: unknown) => onDefect(error, 'schedule'))
+      .then(() => before)
   }, SCHEDULE_MS).unref()
   const ports = {
     ...primitives,
@@ -67,10 +71,16 @@ export function openInstance(config: Config, options: InstanceOptions) {
   return {
     app: createApp(config, ports),
     keyring: openKeyrings(config, ports),
+    /** Begins nothing by itself any more. Over when what it had begun is. */
+    async rest() {
+      clearInterval(schedule)
+      await scheduled
+    },
+    /** The audit log comes first: a request to Vault that is still under way would hold it up. */
     async close() {
       clearInterval(schedule)
-      await vault.close()
       await audit.close()
+      await vault.close()
       store.close()
     },
   }

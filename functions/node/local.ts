@@ -1,5 +1,5 @@
 /** The local default: what is missing in the settings is made and kept in `.edge-keyring/`. */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
@@ -21,7 +21,6 @@ export interface Setup {
   /** Port of the dev Vault; `null` = a real Vault is configured. */
   readonly devVaultPort: number | null
   readonly env: Env
-  readonly database: string | null
   /** The file with the admin token; `null` = the settings have it. */
   readonly tokenIn: typeof TOKEN_FILE | null
 }
@@ -36,14 +35,13 @@ export const isLocal = (env: Env): boolean => isLoopback(env['HOST'] || '127.0.0
  * listed. A database that was used with the dev Vault is never opened with a real one.
  */
 export async function prepare(env: Env, keep: Keep): Promise<Setup> {
-  if (!isLocal(env))
-    return { isLocal: false, devVaultPort: null, env, database: env['KEYRING_DATABASE'] || null, tokenIn: null }
+  if (!isLocal(env)) return { isLocal: false, devVaultPort: null, env, tokenIn: null }
   const devVaultPort = namesVault(env) ? null : Number(env['KEYRING_DEV_VAULT_PORT'] || DEV_VAULT_PORT)
   const database =
     env['KEYRING_DATABASE'] || join(LOCAL_FOLDER, devVaultPort === null ? 'keyring.sqlite' : 'dev-vault.sqlite')
   const { secrets, tokenIn } = await localSecrets(env, keep)
-  const settings = { ...env, ...vaultDefaults(env, devVaultPort), ...secrets }
-  return { isLocal: true, devVaultPort, env: settings, database, tokenIn }
+  const settings = { ...env, ...vaultDefaults(env, devVaultPort), ...secrets, KEYRING_DATABASE: database }
+  return { isLocal: true, devVaultPort, env: settings, tokenIn }
 }
 
 async function localSecrets(env: Env, keep: Keep): Promise<{ secrets: Env; tokenIn: Setup['tokenIn'] }> {
@@ -78,10 +76,26 @@ function vaultDefaults(env: Env, devVaultPort: number | null): Record<string, st
 
 /** Made once, mode 600, and read from then on. */
 export async function made(path: string, make: () => string | Promise<string>): Promise<string | undefined> {
-  if (!existsSync(path)) writeFileSync(path, `${await make()}\n`, { mode: 0o600, flag: 'wx' })
-  chmodSync(path, 0o600)
+  if (!existsSync(path)) writeWhole(path, `${await make()}\n`)
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600)
   return kept(path)
 }
+
+/** Whoever reads meanwhile finds a whole file or the one before; on a full disk no half of it stays. */
+export function writeWhole(path: string, text: string): void {
+  const next = `${path}.new`
+  try {
+    writeFileSync(next, text, { mode: 0o600, flush: true })
+    renameSync(next, path)
+  } catch (error) {
+    rmSync(next, { force: true })
+    throw withPath(error, path)
+  }
+}
+
+/** A full disk shows when the file is open already, and the system's error then does not say which it is. */
+export const withPath = (error: unknown, path: string): unknown =>
+  error instanceof Error && 'syscall' in error && !('path' in error) ? Object.assign(error, { path }) : error
 
 export const kept = (path: string): string | undefined =>
   existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined

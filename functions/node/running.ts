@@ -3,24 +3,15 @@
  * process, however that ends, so that nothing a dead server leaves behind stops a start. While the lock is held, `server.json` says where
  * the server listens; without it the file means nothing.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import * as z from 'zod/mini'
 import { parseJson } from '../../src/core/body.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
-import { LOCAL_FOLDER, TOKEN_FILE } from './local.ts'
+import { LOCAL_FOLDER, TOKEN_FILE, writeWhole } from './local.ts'
 import { guarded, isLocked } from './sqlite-store.ts'
+import { StartFailure, startFailureOf } from './start-failure.ts'
 
 const LOCK = 'server.lock'
 const LOCK_FILE = join(LOCAL_FOLDER, LOCK)
@@ -42,6 +33,8 @@ const runningServer = z.object({
 export type RunningServer = z.output<typeof runningServer>
 
 export interface Hold {
+  /** Why nothing can be written to the folder, so that nobody holds it; `null` = this process does. */
+  readonly trouble: StartFailure | null
   /** Forgets all that the folder keeps. The lock's file stays, or the next start would lock another one of that name. */
   clear(): void
   /** `null` = it does not answer any more. */
@@ -49,29 +42,61 @@ export interface Hold {
   release(): void
 }
 
-/** For as long as this process lives. `null` = another server has the folder. @throws `ERR_STORE_UNAVAILABLE`. */
-export function holdFolder(): Hold | null {
-  mkdirSync(LOCAL_FOLDER, { recursive: true, mode: 0o700 })
+/** For as long as this process lives. @throws a StartFailure when another server has the folder; `ERR_STORE_UNAVAILABLE`. */
+export function holdFolder(): Hold {
+  try {
+    makeFolder()
+    closeSync(openSync(LOCK_FILE, 'a', 0o600))
+  } catch (error) {
+    return unheld(startFailureOf(error))
+  }
   const lock = guarded(LOCK_FILE, takeLock)
-  if (lock === null) return null
+  if (lock === null) throw alreadyRunning(announced())
   announce(null)
-  return { clear, announce, release: () => lock.close() }
+  return { trouble: null, clear, announce, release: () => lock.close() }
+}
+
+/** `recursive` would call a read-only disk ENOENT. */
+function makeFolder(): void {
+  try {
+    mkdirSync(LOCAL_FOLDER, { mode: 0o700 })
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'EEXIST') throw error
+  }
+}
+
+/** Where nothing can be written, there is nothing that two servers could spoil for each other. */
+const unheld = (trouble: StartFailure): Hold => ({
+  trouble,
+  clear() {
+    throw trouble
+  },
+  announce: () => {},
+  release: () => {},
+})
+
+/** @param server `null` = it has not said where it listens. */
+function alreadyRunning(server: RunningServer | null): StartFailure {
+  const [where, end] =
+    server === null
+      ? ['it starts, stops, or does not say where it listens', 'end its process']
+      : [`${server.url}, with ${server.store}`, `kill ${server.pid}`]
+  return new StartFailure('ERR_ALREADY_RUNNING', `edge-keyring already runs here: ${where}.`, {
+    remedy: `Stop it first: Ctrl-C in its terminal, or ${end}`,
+  })
 }
 
 function clear(): void {
   for (const name of readdirSync(LOCAL_FOLDER)) if (name !== LOCK) rmSync(join(LOCAL_FOLDER, name), { recursive: true })
 }
 
-/** Whoever reads meanwhile finds a whole file or none. */
 function announce(server: RunningServer | null): void {
-  if (server === null) return rmSync(SERVER_FILE, { force: true })
-  writeFileSync(`${SERVER_FILE}.new`, `${JSON.stringify(server)}\n`, { mode: 0o600 })
-  renameSync(`${SERVER_FILE}.new`, SERVER_FILE)
+  if (server === null) rmSync(SERVER_FILE, { force: true })
+  else writeWhole(SERVER_FILE, `${JSON.stringify(server)}\n`)
 }
 
 /** SQLite knows each system's locks. Nothing is ever written to this file, so it needs no journal on the disk either. */
 function takeLock(): DatabaseSync | null {
-  closeSync(openSync(LOCK_FILE, 'a', 0o600))
   const lock = new DatabaseSync(LOCK_FILE, { timeout: LOOK_MS })
   return isFree(lock, 'PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE') ? lock : null
 }
@@ -104,7 +129,7 @@ function isFree(lock: DatabaseSync, statement: string): boolean {
 }
 
 /** `null` = nothing that can be believed. */
-export function announced(): RunningServer | null {
+function announced(): RunningServer | null {
   return z.safeParse(runningServer, parseJson(readAnnounced())).data ?? null
 }
 

@@ -1,12 +1,12 @@
 /** What a start tells: one report, as the first screen for people or as lines of JSON for a log. */
 import type { Result } from '../../src/core/errors.ts'
 import type { SyncReport } from '../../src/core/ports.ts'
+import { problemLines } from '../../src/config/outcome.ts'
+import { settingLine } from '../../src/core/lines.ts'
 import type { Setup } from './local.ts'
-import type { RunningServer } from './running.ts'
+import type { StartFailure } from './start-failure.ts'
 
 export const VERSION = '0.1.0'
-/** The start's own code; docs/cli.md lists it. */
-export const ALREADY_RUNNING = 'ERR_ALREADY_RUNNING'
 
 interface FirstSync {
   readonly keyring: string
@@ -21,24 +21,33 @@ interface FirstSync {
 
 export interface Report {
   begun(): void
+  /** What fails while the rest goes on. */
+  trouble(failure: StartFailure): void
   devVault(address: string): void
   synced(first: FirstSync): void
   /** @param id of the key with which a dev Vault begins. */
-  listening(address: string, port: number, id: string): void
+  listening(address: string, port: number, setup: Setup, id: string): void
+  /** The process ends. */
+  failed(failure: StartFailure): void
 }
 
-export const onScreen = (setup: Setup): Report => ({
+export const onScreen: Report = {
   begun: () => console.log(`edge-keyring ${VERSION}   local default; all it keeps is in .edge-keyring/`),
+  trouble: ({ code, message, remedy }) => console.log(noLine('folder', `${code}: ${message}`, remedy)),
   devVault: (address) => console.log(line('ok', 'dev Vault', `${address}   a stand-in: never for real data`)),
   synced: (first) => console.log(syncLine(first)),
-  listening(address, port, id) {
+  listening(address, port, setup, id) {
     console.log(line('ok', 'listening', `${address}   admin token in ${setup.tokenIn ?? 'the settings'}`))
     console.log(linesToTry(setup, port, id))
   },
-})
+  failed({ code, message, problems, remedy }) {
+    for (const text of [`${code}: ${message}`, ...problemLines(problems), remedy]) console.error(text)
+  },
+}
 
 export const asJson: Report = {
   begun: () => {},
+  trouble: ({ code, message, remedy }) => log('warn', { start: 'folder', code, message, remedy }),
   devVault: () => {},
   synced({ result, ...first }) {
     if (result.ok) {
@@ -47,18 +56,25 @@ export const asJson: Report = {
     } else log('warn', { start: 'sync', ...first, outcome: 'failed', code: result.error.code })
   },
   listening: (address) => log('info', { listening: address, version: VERSION }),
+  failed({ code, message, problems, remedy }) {
+    for (const { name, message: rule } of problems) console.error(settingLine(name, rule))
+    log('error', { process: 'ended', code, message, remedy })
+  },
 }
 
-const log = (level: 'info' | 'warn', facts: object): void =>
+const log = (level: 'info' | 'warn' | 'error', facts: object): void =>
   console.error(JSON.stringify({ time: new Date().toISOString(), level, ...facts }))
 
 const line = (mark: 'ok' | 'no', what: string, detail: string): string => `  ${mark}  ${what.padEnd(10)}  ${detail}`
+
+const noLine = (what: string, detail: string, remedy: string): string =>
+  `${line('no', what, detail)}\n${' '.repeat(18)}${remedy}`
 
 function syncLine({ keyring, source, result, active, keys, ms }: FirstSync): string {
   const held = `${keyring}: ${active === null ? 'no active key' : `${active} (active)`}`
   if (!result.ok) {
     const { code, message, remedy } = result.error
-    return `${line('no', 'keyring', `${held}; ${code}: ${message}`)}\n${' '.repeat(18)}${remedy}`
+    return noLine('keyring', `${held}; ${code}: ${message}`, remedy)
   }
   const { requests, remaining } = result.value
   const left = remaining === 0 ? '' : `, ${count(remaining, 'version')} still to read`
@@ -67,15 +83,6 @@ function syncLine({ keyring, source, result, active, keys, ms }: FirstSync): str
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
-
-/** @param server `null` = it has not said where it listens. */
-export function alreadyRunning(server: RunningServer | null): string {
-  const [where, end] =
-    server === null
-      ? ['it starts, stops, or does not say where it listens', 'end its process']
-      : [`${server.url}, with ${server.store}`, `kill ${server.pid}`]
-  return `${ALREADY_RUNNING}: edge-keyring already runs here: ${where}.\nStop it first: Ctrl-C in its terminal, or ${end}`
-}
 
 function linesToTry(setup: Setup, port: number, id: string): string {
   const url = `localhost:${port}`

@@ -1,57 +1,110 @@
 /** `npm start`: the keyring on Node, with a dev Vault beside it when no Vault is configured. */
+import { existsSync } from 'node:fs'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
-import type { ServerType } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
-import { problemLines } from '../../src/config/outcome.ts'
-import type { Problem } from '../../src/config/setting.ts'
 import { settle } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { readSettings } from '../node-shared/settings.ts'
+import type { Ending } from './ending.ts'
+import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, isLocal, made, prepare } from './local.ts'
+import { LOCAL_FOLDER, isLocal, made, prepare, withPath } from './local.ts'
 import type { Setup } from './local.ts'
-import type { Hold } from './running.ts'
-import { announced, holdFolder } from './running.ts'
+import type { Hold, RunningServer } from './running.ts'
+import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
-import { alreadyRunning, asJson, onScreen } from './screen.ts'
+import { asJson, onScreen } from './screen.ts'
+import { listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
+/**
+ * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
+ * ends one first must be theirs, or a request that is on its way gets no answer.
+ */
+const REQUEST_MS = 75_000
+const CONNECTIONS = {
+  keepAliveTimeout: REQUEST_MS,
+  headersTimeout: REQUEST_MS,
+  requestTimeout: REQUEST_MS,
+  connectionsCheckingInterval: 5000,
+}
+
+/** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
+export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
+  const report = isLocal(process.env) ? onScreen : asJson
+  const end = (error: unknown): never => {
+    report.failed(startFailureOf(error))
+    process.exit(1)
+  }
+  process.on('uncaughtException', end)
+  try {
+    await begin(flags().fresh, report, endOnSignal())
+  } catch (error) {
+    end(error)
+  }
+}
 
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
-export async function start(options: { fresh: boolean }): Promise<void> {
-  const hold = isLocal(process.env) ? (holdFolder() ?? refuseSecond()) : null
-  if (options.fresh) hold?.clear()
+async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
+  const hold = isLocal(process.env) ? holdFolder() : null
+  if (fresh) hold?.clear()
   const setup = await prepare(process.env, made)
   const parsed = readSettings(setup.env, 'node')
-  if (!parsed.ok) return refuse(parsed.problems)
-  const report = setup.isLocal ? onScreen(setup) : asJson
+  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   report.begun()
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
-  await serveKeyring(parsed.config, setup, hold, report)
+  if (hold?.trouble) report.trouble(hold.trouble)
+  await serveKeyring(parsed.config, setup, hold, report, ending)
 }
 
-async function serveKeyring(config: Config, setup: Setup, hold: Hold | null, report: Report): Promise<void> {
-  const { database, isLocal, tokenIn: token } = setup
-  if (database === null)
-    return refuse([{ name: 'KEYRING_DATABASE', message: 'is required: the path of the SQLite file.' }])
+/** The folder is not there, and the database is to lie in it. */
+const isMissed = ({ env }: Setup): boolean =>
+  env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
+
+async function serveKeyring(
+  config: Config,
+  setup: Setup,
+  hold: Hold | null,
+  report: Report,
+  ending: Ending,
+): Promise<void> {
+  const { isLocal, tokenIn: token } = setup
+  const database = config.node.database ?? ''
   const closeVault = await startDevVault(setup, report)
-  const instance = openInstance(config, { database, auditFile: isLocal ? `${LOCAL_FOLDER}/audit.log` : null })
+  const auditFile = hold === null || hold.trouble !== null ? null : `${LOCAL_FOLDER}/audit.log`
+  const instance = openInstance(config, { database, auditFile })
   const { server, address } = await listen(instance, config)
+  const closeServer = closing(server)
   const url = urlOf(address)
-  hold?.announce({ url, pid: process.pid, store: database, token })
-  stopOnSignal(async () => {
-    hold?.announce(null)
-    server.close()
+  announce(hold, { url, pid: process.pid, store: database, token }, report)
+  const syncs = syncEach(config, instance, report, ending).catch((error: unknown) =>
+    console.error(defectLine(error, 'start')),
+  )
+  ending.does(async () => {
+    announce(hold, null, report)
+    await atMost(FINISH_MS, Promise.all([closeServer(), instance.rest(), syncs]))
+    server.closeAllConnections()
     await instance.close()
     await closeVault()
     hold?.release()
   })
-  await syncEach(config, instance, report).catch((error: unknown) => console.error(defectLine(error, 'start')))
-  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, SEED_ID)
+  await syncs
+  if (ending.hasBegun()) return
+  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
+}
+
+/** Without it the command line does not find the server, and everything else goes on. */
+function announce(hold: Hold | null, server: RunningServer | null, report: Report): void {
+  try {
+    hold?.announce(server)
+  } catch (error) {
+    report.trouble(startFailureOf(error))
+  }
 }
 
 const urlOf = ({ address, family, port }: AddressInfo): string =>
@@ -62,24 +115,24 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
   const { startDevVault: startVault } = await import('../dev-vault/server.ts')
   const { toBase64 } = await import('../../src/core/bytes.ts')
   const key = toBase64(crypto.getRandomValues(new Uint8Array(32)))
+  const dataFile = `${LOCAL_FOLDER}/dev-vault.json`
   const vault = await startVault({
     port,
-    dataFile: `${LOCAL_FOLDER}/dev-vault.json`,
+    dataFile,
     seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } },
-  }).catch((error: unknown) =>
-    portTaken(
-      error,
-      port,
-      `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${port + 1} npm start`,
-    ),
-  )
+  }).catch((error: unknown) => {
+    if (!isOfListening(error)) throw withPath(error, dataFile)
+    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
+    throw listenFailure(error, port, taken)
+  })
   report.devVault(vault.address)
   return () => vault.close()
 }
 
 /** One keyring after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
-async function syncEach({ vault }: Config, instance: Instance, report: Report): Promise<void> {
+async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
+    if (ending.hasBegun()) return
     const began = performance.now()
     const result = await settle(async () =>
       (await instance.keyring(name)).sync({ force: false, adopt: false, token: null }),
@@ -92,44 +145,26 @@ async function syncEach({ vault }: Config, instance: Instance, report: Report): 
 }
 
 interface Listening {
-  readonly server: ServerType
+  readonly server: Server
   readonly address: AddressInfo
 }
 
 function listen(instance: Instance, { node }: Config): Promise<Listening> {
   return new Promise<Listening>((resolve, reject) => {
-    const server = serve({ fetch: instance.app.fetch, hostname: node.host, port: node.port }, (address) =>
-      resolve({ server, address }),
+    const { port, host: hostname } = node
+    const server = serve({ fetch: instance.app.fetch, hostname, port, serverOptions: CONNECTIONS }, (address) =>
+      resolve({ server: server as Server, address }),
     )
     server.once('error', reject)
-  }).catch((error: unknown) => portTaken(error, node.port, `Use another: PORT=${node.port + 100} npm start`))
+  }).catch((error: unknown) => {
+    throw listenFailure(error, node.port, `Use another: PORT=${besides(node.port, 100)} npm start`)
+  })
 }
 
-function portTaken(error: unknown, port: number, remedy: string): never {
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    console.error(`Port ${port} is taken. ${remedy}`)
-    process.exit(1)
-  }
-  throw error
-}
+const isOfListening = (error: unknown): boolean =>
+  ['listen', 'getaddrinfo'].includes(String((error as { syscall?: unknown }).syscall))
 
-function stopOnSignal(close: () => Promise<void>): void {
-  const stop = () => void close().then(() => process.exit(0))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-}
+const besides = (port: number, distance: number): number =>
+  port + distance > 65_535 ? port - distance : port + distance
 
-function refuseSecond(): never {
-  console.error(alreadyRunning(announced()))
-  process.exit(1)
-}
-
-function refuse(problems: readonly Problem[]): never {
-  console.error('edge-keyring cannot start; these settings are missing or wrong (docs/settings.md):')
-  for (const line of problemLines(problems)) console.error(line)
-  process.exit(1)
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { fresh: { type: 'boolean', default: false } } })
-  await start(values)
-}
+if (import.meta.main) await start(() => parseArgs({ options: { fresh: { type: 'boolean', default: false } } }).values)

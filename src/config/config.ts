@@ -62,8 +62,15 @@ export interface Config extends AnsweringConfig {
   }
 }
 
+/** What settings say of files; `database` null = none is named. */
+interface NamedFiles {
+  readonly tls: VaultTls
+  readonly database: string | null
+  readonly isOff: boolean
+}
+
 /** Looks at the files that settings name, where there are files. */
-type LookAtFiles = (tls: VaultTls) => {
+type LookAtFiles = (named: NamedFiles) => {
   readonly problems: readonly Problem[]
   readonly warnings: readonly string[]
 }
@@ -79,7 +86,8 @@ export function parseConfig(
 ): Parsed<Config> {
   const written = writtenIn(env, runtime)
   const read = readAll(written)
-  const files = lookAtFiles(read.tls)
+  const { tls, isOff, all } = read
+  const files = lookAtFiles({ tls, isOff, database: all.KEYRING_DATABASE ?? null })
   const problems = [...read.problems, ...written.problems, ...files.problems]
   if (problems.length > 0) return { ok: false, problems }
   const notices = [...read.notices, ...written.notices, ...files.warnings]

@@ -86,7 +86,7 @@ describe('npm start', () => {
     const { code, stderr } = await on.refuse({})
     await new Promise((resolve) => blocker.close(resolve))
     expect(code).toBe(1)
-    expect(stderr).toMatch(new RegExp(`^Port ${on[which]} is taken\\. .*npm start`))
+    expect(stderr).toMatch(new RegExp(`^ERR_LISTEN_FAILED: Port ${on[which]} is taken\\.\n.*npm start\n$`))
   })
 
   it('refuses a deployment without settings, and lists all that is missing', async () => {
@@ -101,7 +101,7 @@ describe('npm start', () => {
         'KEYRING_WRAPPING_KEYS',
         'KEYRING_API_TOKENS',
       ])
-        expect(stderr).toContain(`${name}: `)
+        expect(stderr).toContain(`"setting":"${name}"`)
     }
   })
 

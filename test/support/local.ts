@@ -39,8 +39,9 @@ export interface Local {
   remove(): void
 }
 
-export async function local(): Promise<Local> {
-  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-local-'))
+/** @param given a folder that stays; absent = one is made. */
+export async function local(given?: string): Promise<Local> {
+  const folder = given ?? mkdtempSync(join(tmpdir(), 'edge-keyring-local-'))
   const [port, vaultPort] = [await freePort(), await freePort()]
   const env = { PATH: process.env['PATH'] ?? '', PORT: String(port), KEYRING_DEV_VAULT_PORT: String(vaultPort) }
   const children: ChildProcess[] = []
@@ -55,7 +56,7 @@ export async function local(): Promise<Local> {
     bash: (script) => run('bash', ['-c', script]),
     remove() {
       for (const child of children) child.kill('SIGKILL')
-      rmSync(folder, { recursive: true, force: true })
+      if (given === undefined) rmSync(folder, { recursive: true, force: true })
     },
     start(settings = {}, ...flags) {
       const child = spawn(process.execPath, [SERVER, ...flags], {

@@ -28,7 +28,8 @@ export function smallDisk(kib = 512): SmallDisk {
     free: () => rmSync(filler),
     setReadOnly: () => void execFileSync('mount', ['-o', 'remount,ro', folder]),
     remove() {
-      execFileSync('umount', [folder])
+      // Lazily: a process that a failed test has killed may not have let go yet.
+      execFileSync('umount', ['-l', folder])
       rmdirSync(folder)
     },
   }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { OWN_REMEDIES } from '../../functions/cli/failure.ts'
-import { ALREADY_RUNNING } from '../../functions/node/screen.ts'
+import { START_CODES } from '../../functions/node/start-failure.ts'
 import { REMEDIES } from '../../src/core/errors.ts'
 
 const PAGES = [
@@ -12,7 +12,7 @@ const PAGES = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
 ]
-const KNOWN = new Set<string>([...Object.keys(REMEDIES), ...Object.keys(OWN_REMEDIES), ALREADY_RUNNING])
+const KNOWN = new Set<string>([...Object.keys(REMEDIES), ...Object.keys(OWN_REMEDIES), ...START_CODES])
 
 describe.each(PAGES)('%s', (page) => {
   const text = readFileSync(page, 'utf8')
@@ -30,7 +30,5 @@ describe.each(PAGES)('%s', (page) => {
 
 it('docs/cli.md lists the codes of the command line', () => {
   const text = readFileSync('docs/cli.md', 'utf8')
-  expect([...Object.keys(OWN_REMEDIES), ALREADY_RUNNING].filter((code) => !text.includes(`| \`${code}\` |`))).toEqual(
-    [],
-  )
+  expect([...Object.keys(OWN_REMEDIES), ...START_CODES].filter((code) => !text.includes(`| \`${code}\` |`))).toEqual([])
 })

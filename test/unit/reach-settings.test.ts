@@ -19,6 +19,7 @@ const BASE = {
   KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
   KEYRING_API_TOKENS: JSON.stringify([{ name: 'ci', sha256: 'ab'.repeat(32), grants: ['read'] }]),
 }
+const ON_NODE = { ...BASE, KEYRING_DATABASE: 'keyring.sqlite' }
 type Env = Record<string, string>
 
 const sentences = (parsed: ReturnType<typeof parseConfig>): string[] =>
@@ -45,7 +46,7 @@ describe('certificates', () => {
     writeFileSync(join(folder, name), text)
     return join(folder, name)
   }
-  const read = (more: Env) => readSettings({ ...BASE, ...more }, 'node')
+  const read = (more: Env) => readSettings({ ...ON_NODE, ...more }, 'node')
   const pair = ({ cert, key }: Pair) => ({ KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key })
 
   it('are accepted as texts and as files', () => {
@@ -136,7 +137,7 @@ describe('the certificate of the login cert', () => {
 
   it('is named as it was set when it is that of the connection, whose key need not be PKCS #8 otherwise', () => {
     const files = { VAULT_CLIENT_CERT: '/none.pem', KEYRING_VAULT_CLIENT_KEY: '/none.key' }
-    expect(sentences(readSettings({ ...BASE, ...CERT, ...files }, 'node'))).toEqual([
+    expect(sentences(readSettings({ ...ON_NODE, ...CERT, ...files }, 'node'))).toEqual([
       expect.stringMatching(/^VAULT_CLIENT_CERT: names a file that cannot be read/),
       expect.stringMatching(/^KEYRING_VAULT_CLIENT_KEY: names a file that cannot be read/),
     ])
@@ -151,7 +152,7 @@ describe('the certificate of the login cert', () => {
       expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT_KEY: is required/),
     ])
     const none = { KEYRING_VAULT_CERT_AUTH_CERT: '/none.pem', KEYRING_VAULT_CERT_AUTH_CERT_KEY: '/none.key' }
-    expect(sentences(readSettings({ ...BASE, ...CERT, ...none }, 'node'))).toEqual([
+    expect(sentences(readSettings({ ...ON_NODE, ...CERT, ...none }, 'node'))).toEqual([
       expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT: names a file that cannot be read/),
       expect.stringMatching(/^KEYRING_VAULT_CERT_AUTH_CERT_KEY: names a file that cannot be read/),
     ])
