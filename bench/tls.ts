@@ -1,6 +1,6 @@
 /** KV reads over TLS with an authority set, one after the other, beside node-vault: interleaved rounds, the median of their ratios. */
 import nodeVault from 'node-vault'
-import { systemClock } from '../functions/node-shared/clock.ts'
+import { systemClock } from '../src/core/clock.ts'
 import { vaultFetch } from '../functions/node-shared/vault-fetch.ts'
 import { vaultTransport } from '../src/vault/wire/transport.ts'
 import { configOf, keyString } from '../test/support/syncing.ts'
