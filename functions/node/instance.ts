@@ -87,7 +87,7 @@ const onDefect = (error: unknown, request: string): void => say(defectLine(error
 /** Bytes for a reader of standard error that is stalled. */
 const MOST_UNREAD = 64 * 1024
 
-/** Beside the audit log. Nobody needs to read it: `console` survives that, and what nobody takes is not kept for ever. */
+/** Tells what goes beside the audit log. Nobody needs to read it: `console` survives that, and what nobody takes is not kept for ever. */
 function say(line: string): void {
   if (process.stderr.writableLength < MOST_UNREAD) console.error(line)
 }
