@@ -1,6 +1,6 @@
 /**
- * Every port on one screen. Absence and failure are in the comments; an operation that cannot be done throws a
- * `KeyringError`. What may cross a process boundary is plain data.
+ * Every port, but for the doctor's probe (`findings.ts`). Absence and failure are in the comments; an operation that cannot be
+ * done throws a `KeyringError`. What may cross a process boundary is plain data.
  */
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
