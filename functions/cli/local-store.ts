@@ -17,11 +17,7 @@ export async function localStore(env: Env): Promise<Target> {
   const parsed = readSettings(setup.env, 'node')
   const { database, isLocal } = setup
   if (parsed.ok && parsed.config === null) throw wrongSettings([{ name: 'KEYRING_ENABLED', message: 'is off' }])
-  if (database !== null && !existsSync(database))
-    throw failed(
-      'ERR_NOTHING_HERE',
-      `There is nothing here yet: no server runs in this folder, and ${database} does not exist.`,
-    )
+  if (database !== null && !existsSync(database)) throw nothingAt(database)
   if (!parsed.ok) throw wrongSettings(parsed.problems)
   if (parsed.config === null || database === null)
     throw wrongSettings([{ name: 'KEYRING_DATABASE', message: 'is required' }])
@@ -44,3 +40,9 @@ export async function localStore(env: Env): Promise<Target> {
     close: () => instance.close(),
   }
 }
+
+const nothingAt = (database: string) =>
+  failed(
+    'ERR_NOTHING_HERE',
+    `There is nothing here yet: no server runs in this folder, and ${database} does not exist.`,
+  )

@@ -1,4 +1,4 @@
-/** The time that the platform gives: Lambda ends what runs longer, so that work ends before. */
+/** The time that the platform gives. Lambda ends what runs longer: work ends before. */
 import type { Clock } from '../../src/core/ports.ts'
 
 export interface LambdaContext {
@@ -6,10 +6,10 @@ export interface LambdaContext {
   getRemainingTimeInMillis(): number
 }
 
-/** What the answer itself takes, in milliseconds. */
+/** For the answer itself, in milliseconds. */
 const MARGIN_MS = 500
 
-/** An instance runs one invocation at a time. The end is wall-clock time, because an instance may be frozen for hours. */
+/** An instance runs one invocation at a time. Kept as wall-clock time: an instance may be frozen for hours. */
 export class Invocation {
   readonly #clock: Clock
   #endsAt = Number.POSITIVE_INFINITY
@@ -23,7 +23,7 @@ export class Invocation {
     this.#endsAt = this.#clock.now() + Math.min(context.getRemainingTimeInMillis(), withinMs) - MARGIN_MS
   }
 
-  /** Milliseconds until work must have ended. */
+  /** In milliseconds. */
   leftMs(): number {
     return Math.max(0, this.#endsAt - this.#clock.now())
   }

@@ -22,7 +22,7 @@ import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { ENCRYPT_BOUND_MS, SYNC_BATCH } from './limits.ts'
 
-/** What the record, the status and the lease take after Vault's last word, in milliseconds. */
+/** After the last word of Vault: for the record, the status and the lease, in milliseconds. */
 const WRITING_MS = 4000
 
 interface Deployment {
@@ -58,7 +58,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
   })
 }
 
-/** It never throws a foreign error, because Lambda prints what is thrown. */
+/** Never throws a foreign error: Lambda prints what is thrown. */
 export const handler = async (event: unknown, context: LambdaContext): Promise<unknown> => {
   const parsed = parseEvent(event)
   invocation.begin(context, parsed === null || parsed === 'schedule' ? undefined : parsed.withinMs)

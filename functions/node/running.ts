@@ -49,7 +49,7 @@ export interface Hold {
   release(): void
 }
 
-/** Takes the folder for as long as this process lives. `null` = another server has the folder. @throws `ERR_STORE_UNAVAILABLE`. */
+/** For as long as this process lives. `null` = another server has the folder. @throws `ERR_STORE_UNAVAILABLE`. */
 export function holdFolder(): Hold | null {
   mkdirSync(LOCAL_FOLDER, { recursive: true, mode: 0o700 })
   const lock = guarded(LOCK_FILE, takeLock)

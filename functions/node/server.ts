@@ -76,7 +76,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
   return () => vault.close()
 }
 
-/** Syncs one keyring after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
+/** One keyring after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
 async function syncEach({ vault }: Config, instance: Instance, report: Report): Promise<void> {
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     const began = performance.now()

@@ -12,7 +12,7 @@ export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string
     when: ({ value, issues }) => Array.isArray(value) && issues.every(({ path = [] }) => path.length === 0),
   })
 
-/** Any JSON; `message` is told when it does not parse. */
+/** Of any JSON; `message` when it does not parse. */
 export const jsonText = (message: string) =>
   z.pipe(
     z.string(),
@@ -128,7 +128,7 @@ export const apiToken = () =>
     ),
   )
 
-/** The address loses the brackets that a URL would need. */
+/** Without the brackets that a URL would need. */
 export const host = () =>
   z.string().check(
     z.overwrite((text) => text.replace(/^\[(.*)\]$/, '$1')),
@@ -139,7 +139,7 @@ export const path = () => matching(/^\P{Cc}+$/u, 'must be a path without control
 
 export const line = () => trimmed(/^\P{Cc}+$/u, 'must be a text without control characters')
 
-/** A password may have any characters, because it is not a header. */
+/** Of any characters: a password is not a header. */
 export const secretLine = () => secretText(line())
 
 export const credential = () => secretText(trimmed(PRINTABLE, NOT_PRINTABLE))
@@ -156,7 +156,7 @@ function isSafe(text: string): boolean {
   return protocol === 'https:' || isLoopback(hostname)
 }
 
-/** The text stays as written, because an issuer is compared to the letter. */
+/** As written: an issuer is compared to the letter. */
 export const safeUrl = () =>
   z
     .string()

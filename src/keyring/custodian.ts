@@ -1,6 +1,7 @@
 /** One keyring at the authority, with a method for each operation. */
 import { withDeadline } from '../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type { DueSync, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
@@ -75,7 +76,7 @@ export class Custodian implements Handlers {
     return { ...status, replica: this.#writer.replicated(replicated, loaded?.ok ? loaded.value : null) }
   }
 
-  /** Whether work is due is looked at again under the lease, because whoever had it before may have done it. */
+  /** Looked at again under the lease: whoever had it before may have done the work. */
   async syncIfDue(): Promise<DueSync> {
     const { store, clock } = this.#parts
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
@@ -119,9 +120,13 @@ export class Custodian implements Handlers {
 
   async #sync(options: SyncOptions, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
     const result = await settle(() => this.#attempt(options, mostMs))
-    // A status that cannot be written must not hide how the sync itself went.
-    if (options.token === null || result.ok) await settle(() => this.#reader.log.note(result))
+    if (options.token === null || result.ok) await this.#note(result)
     return unwrap(result)
+  }
+
+  /** A status that cannot be written must not hide how the sync itself went. */
+  async #note(result: Result<SyncReport>): Promise<void> {
+    await settle(() => this.#reader.log.note(result))
   }
 
   async #attempt(options: SyncOptions, mostMs: number): Promise<SyncReport> {

@@ -2,7 +2,7 @@
 import { scheduleLine } from '../core/lines.ts'
 import type { KeyringAuthority } from '../core/ports.ts'
 
-/** Looks at one keyring after the other, so that a failure of one does not hold up the next. The log hears of what was due alone. */
+/** One keyring after the other; a failure of one does not hold up the next. Says what it did, nothing when nothing was due. */
 export async function runSchedule(
   authority: KeyringAuthority,
   keyrings: readonly string[],

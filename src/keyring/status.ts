@@ -62,7 +62,7 @@ export class StatusLog {
     return this.#write((status) => ({ ...status, replicated: revision }))
   }
 
-  /** A conflict is let be, because another writer's status is as good as this one. */
+  /** Best effort: another writer's status is as good as this one. */
   async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
     const stored = await this.#store.get(this.#name)
     const text = JSON.stringify(next(await this.read()))
