@@ -19,7 +19,7 @@ export interface Program {
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly cwd: string
-  /** Of its standard output; 'ignore' is /dev/null. */
+  /** What becomes of its standard output; 'ignore' is /dev/null. */
   readonly stdout?: 'pipe' | 'ignore'
   /** Finds host and port in a printed line. */
   readonly listening?: RegExp
@@ -28,7 +28,7 @@ export interface Program {
 /** Ticks of /proc are hundredths of a second. */
 const TICK_MS = 10
 const START_MS = 20_000
-/** Kept for the message when it fails. */
+/** What is kept for the message when it fails. */
 const PRINTED_LINES = 10
 
 /** Rejects with the end of what was printed when it does not listen in time; the child is ended then. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface Options {
-  /** Of load in each round. */
+  /** Seconds of load in each round. */
   readonly seconds: number
 }
 

@@ -22,7 +22,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   tls: benchTls,
 }
 const MAX_SECONDS = 30
-/** For everything, beside the rounds of load: what hangs is ended. */
+/** Milliseconds for everything beside the rounds of load; what hangs longer is ended. */
 const REST_MS = 5 * 60_000
 /** Rounds of load in one run, with those that warm up. */
 const LOADS = 96

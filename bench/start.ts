@@ -1,4 +1,4 @@
-/** From the start of the local default to its first answered request, and the memory it then holds. */
+/** Measures the start of the local default up to its first answered request, and the memory it then holds. */
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /** The first sync of a secret with many versions, and one with nothing new: a real OpenBao, a store in memory. */
 import { startDevVault } from '../functions/dev-vault/server.ts'
 import { nodeCipher, nodeHash } from '../functions/node-shared/cipher.ts'
-import { systemClock } from '../functions/node-shared/clock.ts'
+import { systemClock } from '../src/core/clock.ts'
 import { createAuthority } from '../src/app.ts'
 import { parseConfig } from '../src/config/config.ts'
 import type { KeyringAuthority } from '../src/core/ports.ts'

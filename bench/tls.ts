@@ -1,6 +1,6 @@
 /** KV reads over TLS with an authority set, one after the other, beside node-vault: interleaved rounds, the median of their ratios. */
 import nodeVault from 'node-vault'
-import { systemClock } from '../functions/node-shared/clock.ts'
+import { systemClock } from '../src/core/clock.ts'
 import { vaultFetch } from '../functions/node-shared/vault-fetch.ts'
 import { vaultTransport } from '../src/vault/wire/transport.ts'
 import { configOf, keyString } from '../test/support/syncing.ts'
@@ -22,7 +22,7 @@ type Read = () => Promise<string>
 type OnEnd = (end: () => unknown) => void
 type Contender = (vault: TlsVault, address: string, onEnd: OnEnd) => Read
 
-/** As both return it: the parsed body of the answer. */
+/** The parsed body of the answer, as both return it. */
 interface Secret {
   readonly data: { readonly data: { readonly id: string } }
 }
@@ -51,7 +51,7 @@ export function benchTls({ seconds }: Options): Promise<Row[]> {
   })
 }
 
-/** Of a number of reads, through a proxy that counts them. */
+/** Counts the connections of a number of reads, at a proxy. */
 function connections(vault: TlsVault, contender: Contender): Promise<number> {
   return withEnds(async (onEnd) => {
     const proxy = await tcpProxy(vault.port.good)

@@ -11,7 +11,7 @@ import { tempFolder, wanted, withEnds } from './measure.ts'
 
 /** Nothing runs the schedule here. */
 const SYNC = { name: 'sync', method: 'POST', path: '/keyring/vault/sync' } as const
-/** By connections. */
+/** The ratios that are wanted, by the number of connections. */
 const GOALS = [
   { request: ENCRYPT, goals: { 1: 0.55, 32: 0.35 } },
   { request: LIST, goals: { 1: 0.5, 32: 0.2 } },

@@ -40,7 +40,7 @@ interface Primitives {
 
 export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'> {
   readonly store: RecordStore
-  /** Written after each put of the record. `null` = there is none. */
+  /** It is written after each put of the record. `null` = there is none. */
   readonly replica: Replica | null
   readonly fetch: Fetch
   /** The way to Vault's port. `null` = the platform does not show it. */
@@ -55,7 +55,7 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
 
 export interface AppPorts extends Primitives {
   readonly authority: KeyringAuthority
-  /** Read before the authority is asked. `null` = there is none. */
+  /** It is read before the authority is asked. `null` = there is none. */
   readonly replica: Replica | null
   /** `null` = nothing goes on after an answer: then `freshness.backgroundMs` is `freshness.freshMs`. */
   readonly background: Background | null
@@ -66,7 +66,7 @@ export interface AppPorts extends Primitives {
   readonly onDefect: (error: unknown, request: string) => void
 }
 
-/** Only where the settings of Vault are read. */
+/** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
@@ -100,7 +100,7 @@ export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
   })
 }
 
-/** Opened at first use and kept: data, never a promise, so that requests do not wait for each other's I/O. */
+/** A keyring is opened at its first use and kept as data, never as a promise, so that requests do not wait for each other's I/O. */
 export function openKeyrings(
   config: Omit<AnsweringConfig, 'apiTokens'>,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,

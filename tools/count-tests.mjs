@@ -1,8 +1,8 @@
-// The closing line of CI, computed from the report that vitest wrote: node tools/count-tests.mjs <report> <exit status of the tests> <other failures>
+/** Prints the closing line of CI, from the report that vitest wrote: `node tools/count-tests.mjs <report> <exit status of the tests> <other failures>`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
-// Fewer than this passed in a suite: it did not run. Raise as suites grow.
+/** A suite of which fewer tests than this passed did not run. The numbers are raised as suites grow. */
 const MINIMUM = {
   unit: 700,
   architecture: 2,

@@ -1,4 +1,4 @@
-// Plain JavaScript, so that an old Node can still say what is wrong.
+/** Refuses a Node that is too old. This is plain JavaScript, so that such a Node can still say what is wrong. */
 const WANTED = [24, 11]
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < WANTED[0] || (major === WANTED[0] && minor < WANTED[1])) {

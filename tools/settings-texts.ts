@@ -1,4 +1,4 @@
-/** What docs/settings.md says of each setting. Apart from the table, so that no deployment carries it. */
+/** What docs/settings.md says of each setting; it stands apart from the table, so that no deployment carries it. */
 import type { LoginOption } from '../src/config/login-methods.ts'
 import { METHOD_NAMES } from '../src/config/login-methods.ts'
 import type { SettingName } from '../src/config/settings.ts'

@@ -1,3 +1,4 @@
+/** `edge-keyring remove` and `compromise`: what changes one key for good. */
 import { command, keyringArgs, withKeyring } from './command.ts'
 
 const args = (force: string) =>

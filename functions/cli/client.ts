@@ -46,7 +46,7 @@ export class KeyringClient {
     return parseAnswer(this.#target, diagnosisBody, await asked)
   }
 
-  /** One batch. */
+  /** Syncs one batch. */
   async sync(flags: { readonly force: boolean; readonly adopt: boolean }): Promise<Synced> {
     const answer = await this.#do('sync', flags, [202, 204])
     const remaining = answer.status === 202 ? parseAnswer(this.#target, remainingBody, answer).remaining : 0
@@ -67,7 +67,7 @@ export class KeyringClient {
     return parseAnswer(this.#target, decryptedBody, await this.#post('decrypt', body))
   }
 
-  /** Another API's success is not ours. */
+  /** Another API's success does not count as ours. */
   async #do(operation: string, body: object, statuses: readonly number[]): Promise<Answer> {
     const answer = await this.#post(operation, body)
     if (!statuses.includes(answer.status)) throw unknown(this.#target, `${answer.status}`)

@@ -1,3 +1,4 @@
+/** `edge-keyring decrypt`: from a ciphertext to the plaintext, whether that is text or bytes. */
 import { decodeUtf8, toBase64 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { command, keyringArgs, withKeyring } from './command.ts'

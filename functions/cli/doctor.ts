@@ -1,3 +1,4 @@
+/** `edge-keyring doctor` and `login`: the way to Vault step by step, and the first part of it. */
 import { POINTLESS } from '../../src/core/findings.ts'
 import type { Outcome } from './command.ts'
 import { command, keyringArgs, withKeyring } from './command.ts'

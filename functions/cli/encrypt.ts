@@ -1,3 +1,4 @@
+/** `edge-keyring encrypt`: from text or bytes to a ciphertext, with the active key. */
 import { command, keyringArgs, withKeyring } from './command.ts'
 import { contextArg, inputOr } from './input.ts'
 

@@ -49,7 +49,7 @@ export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure
   return new Failure(EXITS[code], { code, detail, remedy }, [`${code}: ${detail}`, remedy])
 }
 
-/** By name and rule, never by value. */
+/** Settings are told by name and rule, never by value. */
 export function wrongSettings(problems: readonly Problem[]): Failure {
   const lines = [
     'ERR_CONFIG_INVALID: These settings are missing or wrong (docs/settings.md):',

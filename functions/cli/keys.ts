@@ -1,3 +1,4 @@
+/** `edge-keyring keys`: a table of the keys that there are. */
 import { command, keyringArgs, withKeyring } from './command.ts'
 import type { StatusBody } from './schema.ts'
 

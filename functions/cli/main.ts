@@ -27,7 +27,7 @@ const words = process.argv.slice(2)
 const flags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
 const asksHelp = words.length === 0 || flags.some((flag) => ['--help', '-h', '--version', '-v'].includes(flag))
 
-/** Without the colours of citty, which come in pipes too. */
+/** The text goes out without the colours of citty, which come in pipes too. */
 const sentence = (text: string): string => `${stripVTControlCharacters(text).replace(/\.$/, '')}.`
 
 if (asksHelp) await runMain(main, { rawArgs: words.length === 0 ? ['--help'] : words })

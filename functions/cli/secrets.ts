@@ -1,3 +1,4 @@
+/** `edge-keyring secrets new` and `derive`: makes the secrets of a deployment, from nothing or from those of another. */
 import { defineCommand } from 'citty'
 import * as z from 'zod/mini'
 import { newToken } from '../../src/auth/tokens.ts'

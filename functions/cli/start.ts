@@ -1,3 +1,4 @@
+/** `edge-keyring start`: the same server as `npm start`, loaded only for this command. */
 import { command } from './command.ts'
 
 export const start = command({

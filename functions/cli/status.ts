@@ -1,3 +1,4 @@
+/** `edge-keyring status`: the state of one keyring, a line for each thing that there is to say. */
 import { command, keyringArgs, withKeyring } from './command.ts'
 import type { StatusBody } from './schema.ts'
 

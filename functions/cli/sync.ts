@@ -1,3 +1,4 @@
+/** `edge-keyring sync`: syncs batch after batch, until the source has nothing new. */
 import type { KeyringClient, Synced } from './client.ts'
 import { command, keyringArgs, withKeyring } from './command.ts'
 import { failed } from './failure.ts'

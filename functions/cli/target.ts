@@ -21,5 +21,5 @@ export const ANSWER_MS = 70_000
 /** What may stand in a header. */
 export const isToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
 
-/** For a target that is somewhere else than in this process. */
+/** What a target has that is somewhere else than in this process. */
 export const FAR = { fetch: (request: Request) => fetch(request), answerMs: ANSWER_MS, close: async () => {} }

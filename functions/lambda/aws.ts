@@ -26,7 +26,7 @@ export type Aws = (request: AwsRequest) => Promise<AwsAnswer>
 const NEEDED = ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
 const ENDPOINTS = ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ENDPOINT_URL_LAMBDA']
 
-/** What Lambda sets itself, so that it is wrong only elsewhere. */
+/** Problems with what Lambda sets itself, which is wrong only elsewhere. */
 export function awsProblems(env: Env): Problem[] {
   const missing = NEEDED.filter((name) => !env[name])
   const open = ENDPOINTS.filter((name) => env[name] && !isSafe(env[name]))

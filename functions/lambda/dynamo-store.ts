@@ -14,16 +14,16 @@ export interface DynamoParts {
   readonly leftMs: () => number
 }
 
-/** For one read or write with all its attempts, in milliseconds. */
+/** What one read or write may take with all its attempts, in milliseconds. */
 const DEADLINE_MS = 5000
 /** DynamoDB answers within some ten milliseconds, the largest record within some hundred. */
 const ATTEMPT_MS = 2000
 const ATTEMPTS = 8
-/** Full jitter, doubled with each attempt. */
+/** The pause before the next attempt has full jitter, and doubles with each. */
 const BACKOFF_MS = 50
 const MOST_BACKOFF_MS = 1000
 
-/** Nothing was carried out; another attempt may be. */
+/** After one of these nothing was carried out, so that another attempt may be. */
 const THROTTLED = new Set([
   'ThrottlingException',
   'ProvisionedThroughputExceededException',
@@ -105,7 +105,7 @@ function putInput(table: string, name: string, base64: string, expected: number)
 const isSame = (stored: StoredRecord | null, written: StoredRecord): boolean =>
   stored?.version === written.version && Buffer.compare(stored.bytes, written.bytes) === 0
 
-/** Until it is settled. @throws `ERR_STORE_UNAVAILABLE`. */
+/** Asks until it is settled. @throws `ERR_STORE_UNAVAILABLE`. */
 async function ask(parts: DynamoParts, operation: string, input: object): Promise<Settled> {
   const { clock } = parts
   const endsAt = clock.now() + Math.min(DEADLINE_MS, parts.leftMs())

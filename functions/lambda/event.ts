@@ -23,7 +23,7 @@ export function parseEvent(event: unknown): Invoke | 'schedule' | null {
   return parsed.success ? invokeOf(parsed.data) : null
 }
 
-/** The table is there for looks: nobody sends them. */
+/** A look is refused, because whoever sends messages here reads the table itself. */
 function invokeOf({ withinMs, ...sent }: z.output<typeof invokeEvent>): Invoke | null {
   const message = parseMessage(sent)
   return message === null || isLook(message.call) ? null : { message, withinMs }

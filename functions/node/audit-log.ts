@@ -166,7 +166,7 @@ class Queue {
     await this.#writing
   }
 
-  /** Is over in the moment in which its last line is: whoever waited for that one may have the next. */
+  /** It is over in the moment in which its last line is: whoever waited for that one may have the next. */
   async #writeAll(): Promise<void> {
     try {
       while (this.#lines.length > 0) {

@@ -6,7 +6,7 @@ import type { Config } from '../../src/config/config.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
 import { defectLine, failureLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
-import { systemClock } from '../node-shared/clock.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -97,7 +97,7 @@ const onDefect = (error: unknown, request: string): void => say(defectLine(error
 /** Bytes for a reader of standard error that is stalled. */
 const MOST_UNREAD = 64 * 1024
 
-/** Beside the audit log. Nobody needs to read it: `console` survives that, and what nobody takes is not kept for ever. */
+/** Tells what goes beside the audit log. Nobody needs to read it: `console` survives that, and what nobody takes is not kept for ever. */
 function say(line: string): void {
   if (process.stderr.writableLength < MOST_UNREAD) console.error(line)
 }

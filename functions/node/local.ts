@@ -8,7 +8,7 @@ import { newToken } from '../../src/auth/tokens.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
 
-/** In the folder from which the command is called. */
+/** It lies in the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
 /** The admin token that was made for lack of another. */
 export const TOKEN_FILE = '.edge-keyring/token'
@@ -74,7 +74,7 @@ function vaultDefaults(env: Env, devVaultPort: number | null): Record<string, st
   }
 }
 
-/** Made once, mode 600, and read from then on. */
+/** The file is made once, with mode 600, and read from then on. */
 export async function made(path: string, make: () => string | Promise<string>): Promise<string | undefined> {
   if (!existsSync(path)) writeWhole(path, `${await make()}\n`)
   if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600)

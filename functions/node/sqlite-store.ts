@@ -82,7 +82,7 @@ type Connection = ReturnType<typeof connect>
 /** `identity` says which file it is on: the one at the path may become another one. */
 type File = Connection & { readonly identity: string }
 
-/** Anew if the file was replaced meanwhile. */
+/** Opens what is at the path, and once more if that was replaced meanwhile. */
 function openFile(path: string): File {
   const identity = identityOf(path)
   const connection = connect(path)
@@ -150,7 +150,7 @@ function read(database: DatabaseSync, name: string): StoredRecord | null {
   return row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Uint8Array<ArrayBuffer> }
 }
 
-/** As the next start will read it: through the path, past everything that a connection keeps. */
+/** Reads as the next start will: through the path, past everything that a connection keeps. */
 function readFresh(path: string, name: string): StoredRecord | null {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
   try {
@@ -160,7 +160,7 @@ function readFresh(path: string, name: string): StoredRecord | null {
   }
 }
 
-/** Only where there is none: closing a file that SQLite has open in this process would drop SQLite's locks on it. */
+/** Makes the file only where there is none, because closing a file that SQLite has open in this process would drop SQLite's locks on it. */
 function createFile(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600))

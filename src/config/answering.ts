@@ -34,9 +34,9 @@ export const ANSWERING_SETTINGS = {
 
 type Answering = Values<typeof ANSWERING_SETTINGS, 'lambda-http'>
 
-/** What every platform's configuration has of them. */
+/** What every platform's configuration has of these settings. */
 export interface AnsweringConfig {
-  /** At least one; the first seals. */
+  /** There is at least one; the first seals. */
   readonly wrappingKeys: readonly WrappingKey[]
   readonly apiTokens: readonly ApiToken[]
   /** Names, `default` first. */
@@ -59,7 +59,7 @@ export const answeringConfig = (all: Omit<Answering, 'KEYRING_TABLE' | 'KEYRING_
 export const saysOff = ({ KEYRING_ENABLED: isOn }: Partial<Pick<Answering, 'KEYRING_ENABLED'>>): boolean =>
   isOn === false
 
-/** One token or more, where calls are answered. @param isOther whether another setting gives one. */
+/** There must be one token or more where calls are answered. @param isOther whether another setting gives one. */
 export const tokensRule = <V extends Pick<Answering, 'KEYRING_API_TOKENS' | 'KEYRING_ENABLED'>>(
   keys: readonly (keyof V & string)[],
   isOther: (values: V) => boolean,
@@ -83,7 +83,7 @@ export const OFF = 'The keyring is off (KEYRING_ENABLED=off).'
 const FOREIGN = "is not read by Lambda's HTTP function: correct its name, or remove it here"
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 
-/** For Lambda's HTTP function. Every problem at once, by name and rule, never by value, as `parseConfig` has it. */
+/** Reads them for Lambda's HTTP function. It tells every problem at once, by name and rule, never by value, as `parseConfig` does. */
 export function readAnswering(env: Env): Parsed<LambdaHttpConfig> {
   const rows = rowsOf(ANSWERING_SETTINGS)
   const texts = textsOf(rows, env, 'lambda-http')

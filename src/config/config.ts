@@ -1,4 +1,4 @@
-/** The settings, parsed once: environment, texts, values, configuration. Every problem at once, by name and rule, never by value. */
+/** Reads the settings once, from the environment to the configuration. Every problem is told at once, by name and rule, never by value. */
 import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
@@ -20,11 +20,11 @@ interface SecretSetting {
   readonly path: string
 }
 
-/** Texts: PEM, or the paths of PEM files. */
+/** The texts are PEM, or the paths of PEM files. */
 export interface VaultTls {
   /** `system` = those of the runtime and of the operating system; `null` = those of the runtime. */
   readonly authorities: readonly string[] | null
-  /** With a key or not at all. */
+  /** A certificate comes with its key or not at all. */
   readonly client: { readonly cert: string; readonly key: Secret } | null
   /** `null` = the host of the address. */
   readonly serverName: string | null
@@ -35,14 +35,14 @@ export interface VaultTls {
 export interface VaultSettings {
   /** Scheme, host and port. */
   readonly address: string
-  /** Where the platform has an own TLS; elsewhere nothing in it is set. */
+  /** Something is set in it only where the platform has a TLS of its own. */
   readonly tls: VaultTls
-  /** Sent along to Vault, and to Vault alone. */
+  /** They are sent along to Vault, and to Vault alone. */
   readonly headers: Readonly<Record<string, Secret>>
   /** '' = none. */
   readonly namespace: string
   readonly timeoutMs: number
-  /** Where logins go; '' = none. */
+  /** The namespace of logins; '' = none. */
   readonly loginNamespace: string
   readonly auth: LoginSettings
   /** `default` first. */
@@ -99,7 +99,7 @@ interface Written {
   readonly env: Env
   readonly runtime: Runtime
   readonly texts: Texts
-  /** Of the keyring's own Vault. */
+  /** The texts of the login to the keyring's own Vault. */
   readonly login: Texts
   readonly problems: readonly Problem[]
   readonly notices: readonly string[]
@@ -209,7 +209,7 @@ function vaultSettings({ all, login, tls }: Read): VaultSettings | null {
   }
 }
 
-/** The connection presents the certificate of the login `cert`. What is itself wrong counts as not set. */
+/** The connection presents the certificate of the login `cert`. A setting that is itself wrong counts as not set. */
 function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, login }: Written): VaultTls {
   const { KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key } = all
   const own = cert === undefined || key === undefined ? null : { cert, key }

@@ -62,11 +62,11 @@ const regionalSts = (region: string): string =>
 
 const ECS = 'http://169.254.170.2'
 const IMDS = 'http://169.254.169.254'
-/** Of ECS, of EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
+/** ECS and EKS give credentials at these hosts: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
 const LINK_LOCAL = new Set(['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'])
 
 /**
- * In the order of AWS's own clients, by what the platform has put into the environment. `null` = it gives no identity, or not in a safe way.
+ * Looks in the order of AWS's own clients for what the platform has put into the environment. `null` = it gives no identity, or not in a safe way.
  * @param hasMachine false where neither files nor instance metadata can be.
  */
 function platformKeys(env: Env, hasMachine: boolean): AwsCredentialSource | null {
@@ -78,7 +78,7 @@ function platformKeys(env: Env, hasMachine: boolean): AwsCredentialSource | null
   )
 }
 
-/** Of a service account of EKS: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html */
+/** A service account of EKS has a role, and a token in a file: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html */
 function fromWebIdentity(env: Env): AwsCredentialSource | null {
   const [file, arn] = [env['AWS_WEB_IDENTITY_TOKEN_FILE'], env['AWS_ROLE_ARN']]
   if (!file || !arn) return null

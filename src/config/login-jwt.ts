@@ -10,7 +10,7 @@ import { credential, line, mount, oneOf, path, safeUrl, secretLine, textsInJson,
 const OF_PROTOCOL = /^(?:grant_type|scope|resource|audience|client_id|client_secret|client_assertion(?:_type)?)$/
 const PARAMETERS = 'must be a JSON object of texts, without the parameters of the protocol'
 
-/** Of both: Kong's settings have the one word for them, its how-to the other. */
+/** `jwt` and `oauth2` share these: Kong's settings have the one word for the login, its how-to the other. */
 const SHARED = {
   jwt_auth_path: { schema: mount, default: 'jwt' },
   jwt_role: { schema: line, also: ['oauth2_role_name'] },
@@ -141,14 +141,14 @@ const AZURE_VM = 'http://169.254.169.254/metadata/identity/oauth2/token'
 
 /** Where a platform gives a JWT for what runs on it; `null` = it gives none here. Nothing is guessed: the operator names the platform. */
 const IDENTITIES: Readonly<Record<'azure' | 'github' | 'google', Identity>> = {
-  /** Of instances, of Cloud Run and its functions: https://docs.cloud.google.com/compute/docs/instances/verifying-instance-identity */
+  /** Instances, Cloud Run and its functions have a metadata service: https://docs.cloud.google.com/compute/docs/instances/verifying-instance-identity */
   google: (audience, { GCE_METADATA_HOST: host }) => {
     const url = `http://${host || METADATA_HOST}/computeMetadata/v1/instance/service-accounts/default/identity`
     return endpoint(url, { audience, format: 'full' }, ['metadata-flavor', 'Google'], null)
   },
 
   /**
-   * Managed identities: App Service, Functions and Container Apps announce where, virtual machines do not.
+   * A managed identity has an endpoint: App Service, Functions and Container Apps announce where, virtual machines do not.
    * https://learn.microsoft.com/azure/app-service/overview-managed-identity
    * https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
    */
@@ -159,7 +159,7 @@ const IDENTITIES: Readonly<Record<'azure' | 'github' | 'google', Identity>> = {
     return endpoint(AZURE_VM, { 'api-version': '2018-02-01', ...query }, ['metadata', 'true'], 'access_token')
   },
 
-  /** Of jobs with the permission `id-token: write`: https://docs.github.com/actions/reference/security/oidc */
+  /** A job needs the permission `id-token: write`: https://docs.github.com/actions/reference/security/oidc */
   github: (audience, { ACTIONS_ID_TOKEN_REQUEST_URL: url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: token }) =>
     url && token ? endpoint(url, { audience }, ['authorization', `bearer ${token}`], 'value') : null,
 }

@@ -10,7 +10,7 @@ export interface Checks {
   readonly runtime: Runtime
   /** False on Workers. */
   readonly hasFiles: boolean
-  /** The name to write. */
+  /** The name under which operators write an option. */
   readonly nameOf: (option: string) => string
   readonly isGiven: (option: string) => boolean
   readonly complain: (option: string, message: string) => void
@@ -19,7 +19,7 @@ export interface Checks {
 export interface Method<Options extends Table = Table> {
   /** Under the names that Kong's Vault entity has for them. */
   readonly options: Options
-  /** Beyond what an option says of itself. */
+  /** It says what must hold beyond what an option says of itself. */
   readonly check?: (checks: Checks, values: Values<Options>) => void
   /** Called when nothing is wrong. */
   readonly build: (values: Values<Options>, checks: Checks) => LoginSettings
@@ -36,11 +36,11 @@ interface Source {
   readonly value: string
   readonly file: string
   readonly what: string
-  /** Where platforms put it. */
+  /** Where platforms put the file. */
   readonly usual?: string
 }
 
-/** Of a value and a file exactly one. */
+/** The operator gives a value or a file, never both: a forgotten one would win in silence. */
 export function checkSource({ value, file, what, usual }: Source, checks: Checks): void {
   const { hasFiles, isGiven, nameOf, complain } = checks
   if (!hasFiles) {

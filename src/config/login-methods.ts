@@ -138,7 +138,7 @@ const authMethod = () =>
     error: ({ input }) => (LATER.has(input) ? `${ONE_OF}: this login comes with a later release` : ONE_OF),
   })
 
-/** Of the login itself, whatever its method. */
+/** The options of the login itself, whatever its method. */
 const COMMON = {
   auth_method: { schema: authMethod, default: 'token', kong: true },
   login_namespace: { schema: namespace },

@@ -74,7 +74,7 @@ function checksOf({ rows, texts, env, runtime }: WrittenLogin, found: Problem[])
   }
 }
 
-/** Only of what an operator wrote for us: VAULT_TOKEN may be there for others. */
+/** Only what an operator wrote for us is told of, because VAULT_TOKEN may be there for others. */
 function unused(method: MethodName, { rows, texts }: WrittenLogin): string[] {
   return rows.flatMap(([, { fallbacks = [] }, key]) => {
     const users = methodsWith(key)

@@ -6,7 +6,7 @@ import type { Problem } from './setting.ts'
 interface Outcome<C> {
   /** `null` = nothing can be served. */
   readonly config: C | null
-  /** Of the settings at fault: callers get these alone. */
+  /** The names of the settings at fault; callers get these alone. */
   readonly names: readonly string[]
   /** What is wrong with them, and what there is to note, for the operator's log. */
   readonly tell: (log: { error(line: string): void; warn(line: string): void }) => void
@@ -28,6 +28,6 @@ export function outcomeOf<C>(parsed: Parsed<C>, others: readonly Problem[] = [])
   }
 }
 
-/** For people at a terminal. */
+/** The problems as people at a terminal read them. */
 export const problemLines = (problems: readonly Problem[]): string[] =>
   problems.map(({ name, message }) => `  ${name}: ${message}`)

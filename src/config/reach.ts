@@ -21,7 +21,7 @@ export const fileOrPem = () =>
     z.refine((text) => text.includes('-----BEGIN ') || /^\P{Cc}+$/u.test(text), FILE_OR_PEM),
   )
 
-/** One or more, separated by commas; `system` = those of the runtime and of the operating system. */
+/** One authority or more, separated by commas; `system` = those of the runtime and of the operating system. */
 export const authorities = () =>
   z.pipe(
     z.pipe(
@@ -39,7 +39,7 @@ const HEADERS = 'must be a JSON object of header names and texts'
 const NAME = 'must not have a header that Vault, the connection or the body has already, or a name that is none'
 const VALUE = 'must have values of printable ASCII'
 
-/** Those that mean something to Vault, and those that the runtime sets itself. */
+/** Headers that mean something to Vault, and those that the runtime sets itself. */
 const TAKEN =
   /^(x-vault-.*|authorization|accept|cookie|host|connection|content-.*|expect|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|via)$/i
 const isFree = (name: string): boolean => /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name) && !TAKEN.test(name)

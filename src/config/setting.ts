@@ -14,13 +14,13 @@ export interface Problem {
 export interface Setting {
   /** Built when the setting is read: building at import would cost every cold start. It is given what is set, or the default. */
   readonly schema: () => z.ZodMiniType<unknown, string>
-  /** As it would be written. */
+  /** The text that would be written for it. */
   readonly default?: string
   /** What is missed when it is not set, for people. A setting with neither this nor a default may be absent. */
   readonly required?: string
-  /** Kong's own: accepted with `KONG_` in front too. */
+  /** The setting is Kong's own, and accepted with `KONG_` in front too. */
   readonly kong?: true
-  /** Other names of the same. */
+  /** Other names of the same setting. */
   readonly also?: readonly string[]
   /** Names of others, read in this order when the setting is not set. */
   readonly fallbacks?: readonly string[]
@@ -117,9 +117,9 @@ export interface Rule<V> {
 }
 
 export interface Reading<V> {
-  /** Right where there is no problem; what is wrong is absent, whatever the type says. */
+  /** A value is right where there is no problem; what is wrong is absent, whatever the type says. */
   readonly values: V
-  /** In the order of the table, under the names that were written. */
+  /** They are in the order of the table, under the names that were written. */
   readonly problems: readonly Found[]
 }
 
@@ -149,7 +149,7 @@ export function valuesOf<V>(
 export const wrongOf = (problems: readonly Found[], isOff: boolean): Problem[] =>
   problems.filter(({ isMissing }) => !isOff || !isMissing).map(({ name, message }) => ({ name, message }))
 
-/** The value, and what is wrong. */
+/** The value of one row, and what is wrong with it. */
 function valueOf([, setting, key]: Row, texts: Texts, runtime: Runtime): [unknown, readonly string[]] {
   const given = texts.get(key) ?? []
   const text = given[0]?.text ?? setting.default

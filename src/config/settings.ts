@@ -23,9 +23,9 @@ import {
 
 const NODE = ['node'] as const
 const WORKERS = ['workers'] as const
-/** Where there are files, and an own TLS. */
+/** These have files, and a TLS of their own. */
 const NODEJS = ['node', 'lambda-sync'] as const
-/** Whoever does not ask Vault gets no way to. */
+/** These ask Vault; whoever does not gets no way to it. */
 export const ASKING = ['node', 'workers', 'lambda-sync'] as const
 
 const TRUST =
@@ -99,7 +99,7 @@ const PLATFORM_SETTINGS = {
   PORT: { schema: () => wholeNumber(0, 65_535), default: '8001', only: NODE },
   KEYRING_DATABASE: { schema: path, only: NODE },
   KEYRING_LOCATION_HINT: {
-    /** Of a Durable Object: https://developers.cloudflare.com/durable-objects/reference/data-location/. */
+    /** A Durable Object knows these: https://developers.cloudflare.com/durable-objects/reference/data-location/. */
     schema: () => oneOf(['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me']),
     only: WORKERS,
   },
@@ -148,7 +148,7 @@ export const RULES: readonly Rule<Settings>[] = [
   },
 ]
 
-/** Only where calls are answered. */
+/** It holds only where calls are answered. */
 export const TOKENS: Rule<Settings> = tokensRule(
   ['KEYRING_API_TOKEN'],
   ({ KEYRING_API_TOKEN: token }) => token !== undefined,

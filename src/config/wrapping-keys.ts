@@ -18,7 +18,7 @@ const split = z.transform((entry: string, { issues }) => {
   return { id, keyring, key }
 })
 
-/** In the order given: the first seals. Names are compared only when each entry is right. */
+/** The keys stay in the order given, because the first seals. Names are compared only when each entry is right. */
 export const wrappingKeys = () => {
   const key = z.pipe(z.string().check(z.refine((text) => fromBase64(text)?.length === 32, KEY)), toSecret())
   const entry = z.object({

@@ -1,6 +1,6 @@
 /**
- * Every port on one screen. Absence and failure are in the comments; an operation that cannot be done throws a
- * `KeyringError`. What may cross a process boundary is plain data.
+ * Every port, but for the doctor's probe (`findings.ts`). Absence and failure are in the comments; an operation that cannot be
+ * done throws a `KeyringError`. What may cross a process boundary is plain data.
  */
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
@@ -52,7 +52,7 @@ export interface Observation {
   /** 0 = no version yet. */
   readonly current: number
   readonly versions: readonly { readonly version: number; readonly state: 'readable' | 'deleted' | 'destroyed' }[]
-  /** What a version up to the current one is that is not listed. 'unknown' = pruned, or left out of this answer alone. */
+  /** What is the case with a version up to the current one that is not listed. 'unknown' = pruned, or left out of this answer alone. */
   readonly unlisted: 'destroyed' | 'unknown'
 }
 
@@ -104,11 +104,11 @@ export interface Cipher {
 }
 
 export interface Hash {
-  /** Of the UTF-8, as 64 lower-case hex digits: it is on the way of every request, and bytes cost Node four times as much. */
+  /** The digest of the UTF-8, as 64 lower-case hex digits: it is on the way of every request, and bytes cost Node four times as much. */
   sha256(text: string): Awaitable<string>
   /** HMAC-SHA-256. */
   hmac(key: Bytes, data: Bytes): Awaitable<Bytes>
-  /** In constant time for equal lengths. */
+  /** Compares in constant time when the lengths are equal. */
   equal(a: Bytes, b: Bytes): Awaitable<boolean>
 }
 
@@ -137,7 +137,7 @@ export interface AuditEvent {
 }
 
 export interface Audit {
-  /** Buffered: may be lost with the process. */
+  /** The event is buffered, and may be lost with the process. */
   note(event: AuditEvent): void
   /** Resolves when written. @throws `ERR_AUDIT_UNAVAILABLE`: the action must not happen. */
   commit(event: AuditEvent): Promise<void>
@@ -187,7 +187,7 @@ export interface KeyringChange {
 export interface SyncStatus {
   readonly lastAttempt: number | null
   readonly lastSuccess: number | null
-  /** Consecutive. */
+  /** Failures in a row, up to now. */
   readonly failures: number
   /** New versions that the last sync left for the next one. */
   readonly remaining: number
@@ -234,7 +234,7 @@ export interface DiagnoseOptions {
 export interface Diagnosis {
   /** Milliseconds since 1970. */
   readonly time: number
-  /** In the order of the way; every check is there once. */
+  /** They are in the order of the way; every check is there once. */
   readonly findings: readonly Finding[]
 }
 
@@ -244,7 +244,7 @@ interface Operations {
   readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
   readonly status: { readonly says: object; readonly answer: SyncStatus & NextTry & Replicated }
   readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
-  /** For a schedule that looks once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
+  /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
   readonly syncIfDue: { readonly says: object; readonly answer: DueSync }
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }

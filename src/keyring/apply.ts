@@ -4,7 +4,7 @@ import type { SyncPlan } from './plan.ts'
 import { knownVersions } from './plan.ts'
 import type { KeyEntry, KeyringRecord, SkipReason } from './record.ts'
 
-/** A version as read, its material already sealed. */
+/** A version that was read, its material sealed already. */
 export type ReadOutcome = { readonly version: number } & (
   | {
       readonly kind: 'key'
@@ -24,8 +24,8 @@ export interface SyncOutcome {
 }
 
 /**
- * All reads of the plan are there: one that failed has ended the sync before.
- * @param now at the commit, after everything was read: until then other instances encrypt with a key that stops.
+ * Applies what was read of the plan: all of it, or its first versions without a gap.
+ * @param now is the time of the commit, after everything was read: until then other instances encrypt with a key that stops.
  */
 export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: number): SyncOutcome {
   const draft = new Draft(plan.base, now)
@@ -132,7 +132,7 @@ class Draft {
     return { id, v: [version], created, synced: this.#now, commit, key, ...marks }
   }
 
-  /** All numbers up to the current one but those that were read or still can be: how many there are is the source's word. */
+  /** Counts the numbers up to the current one that were not read and never can be; how many there are is the source's word. */
   #countLost({ current, versions }: Observation): number {
     const known = knownVersions({ keys: [...this.#keys.values()], skipped: this.#skipped })
     const there = versions.flatMap(({ version, state }) => (state === 'destroyed' ? [] : [version]))
@@ -152,7 +152,7 @@ function statesOf({ versions, unlisted }: Observation): (version: number) => str
   return (version) => states.get(version) ?? (unlisted === 'unknown' && version < oldest ? 'pruned' : unlisted)
 }
 
-/** Best state first. */
+/** The best state of its versions decides: a key is gone when none of them is readable. */
 function withState(entry: KeyEntry, stateOf: (version: number) => string): KeyEntry {
   const seen = new Set(entry.v.map(stateOf))
   if (seen.has('unknown') && !seen.has('readable')) return entry

@@ -8,7 +8,7 @@ import { Custodian } from './custodian.ts'
 import type { Handlers } from './messages.ts'
 
 export interface AuthorityParts extends CustodianParts {
-  /** By keyring name. */
+  /** The source of each keyring, by its name. */
   readonly sources: ReadonlyMap<string, Source>
 }
 

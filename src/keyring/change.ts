@@ -6,7 +6,7 @@ import type { KeyEntry, KeyringRecord } from './record.ts'
 
 /** How long after it stopped being active some instance may still encrypt with a key. */
 export interface EncryptBound {
-  /** In milliseconds, from when the replica has it, too. */
+  /** Milliseconds from the stop, or from now while the replica has not heard of it. */
   readonly ms: number
   /** The revision that the replica took last: a new instance begins with that. `null` = there is no replica. */
   readonly replicated: number | null
@@ -41,7 +41,7 @@ function remove(record: KeyringRecord, entry: KeyEntry): KeyringRecord {
   }
 }
 
-/** Decrypts from now on, never encrypts. What is compromised is the material, under whatever id it is held. */
+/** The key decrypts from now on and never encrypts. It is the material that is compromised, under whatever id it is held. */
 function compromise(record: KeyringRecord, { commit }: KeyEntry, now: number): KeyringRecord {
   const keys = record.keys.map((entry) => {
     if (entry.commit !== commit) return entry

@@ -1,6 +1,6 @@
-/** How old may be what an instance goes by: pure decisions (docs/architecture.md, "How long an instance goes by what it has"). */
+/** Decides how old may be what an instance goes by; `snapshot.ts` tells the whole story. */
 
-/** Set by the platform: how far the authority is. In milliseconds. */
+/** How far away the authority is, as the platform sets it, in milliseconds. */
 export interface Freshness {
   /** A snapshot younger than this is used as it is. */
   readonly freshMs: number
@@ -10,7 +10,7 @@ export interface Freshness {
   readonly pauseMs: number
 }
 
-/** Set by the operator, in milliseconds since a record was sealed. */
+/** How old a record may be, as the operator sets it, in milliseconds since it was sealed. */
 export interface Ages {
   /** A refresh from a replica counts up to this age. */
   readonly replicaMs: number
@@ -38,7 +38,7 @@ const LEAST_PERIOD_MS = 600_000
 /** A record is sealed anew when it is this old, in milliseconds, so that its age says whether anybody looks after it. */
 const RESEAL_MS = 24 * 60 * 60 * 1000
 
-/** Two sync periods. `null` = no syncs by themselves. */
+/** A replica's record counts for two sync periods. `null` = there are no syncs by themselves. */
 export const replicaAgeMs = (syncPeriodMs: number | null): number => 2 * Math.max(syncPeriodMs ?? 0, LEAST_PERIOD_MS)
 
 /** How long after it stopped being active some instance with a replica may still encrypt with a key. */

@@ -68,12 +68,12 @@ export class Keyring {
     return andThen(this.#snapshot.current(), (view) => view?.record ?? null)
   }
 
-  /** Without asking anybody as long as the snapshot may be used. */
+  /** Whether there is an active key; nobody is asked as long as the snapshot may be used. */
   async isUsable(): Promise<boolean> {
     return Boolean((await this.#snapshot.view())?.record.active)
   }
 
-  /** With the active key. @throws `ERR_NO_ACTIVE_KEY`. */
+  /** Encrypts with the active key. @throws `ERR_NO_ACTIVE_KEY`. */
   async encrypt(plaintext: Bytes, context: Bytes): Promise<Encrypted> {
     const view = await this.#snapshot.view()
     const id = view?.record.active ?? null
@@ -86,7 +86,7 @@ export class Keyring {
   }
 
   /**
-   * With the key that the value names.
+   * Decrypts with the key that the value names.
    * @throws `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`, `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`.
    */
   async decrypt(ciphertext: string, context: Bytes): Promise<Decrypted> {

@@ -1,7 +1,8 @@
+/** The record store that keeps nothing: for tests, and for keyrings that need not outlive the process. */
 import { refuseLargeRecord } from '../core/record-size.ts'
 import type { RecordStore, StoredRecord } from '../core/ports.ts'
 
-/** For tests and for keyrings that need not outlive the process. What is returned is shared: it must not be written to. */
+/** What it returns is what it holds, so that nobody may write to it. */
 export function memoryStore(): RecordStore {
   const records = new Map<string, StoredRecord>()
   return {

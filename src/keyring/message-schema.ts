@@ -7,7 +7,7 @@ const keyring = z.string().check(z.regex(KEYRING_NAME))
 const said = <O extends Operation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
   z.strictObject({ call: z.literal(call), keyring, ...fields })
 
-/** A new operation does not compile without one. */
+/** A new operation does not compile without a schema here. */
 export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } = {
   read: said('read', { known: z.number() }),
   status: said('status', {}),

@@ -24,7 +24,7 @@ export interface SyncPlan {
   readonly stops: string | null
   /** The source is behind what it has shown before (a standby serves old reads): nothing follows from it. */
   readonly behind: boolean
-  /** The current version first, then ascending. */
+  /** The current version comes first, and the others ascend. */
   readonly read: readonly number[]
   readonly remaining: number
 }
@@ -81,7 +81,7 @@ function detach({ keyring, source }: SyncRequest, record: KeyringRecord, observa
   return { ...record, ...fresh, revision: record.revision, sealed: record.sealed, keys, tombstones: record.tombstones }
 }
 
-/** Forced back: numbers above may come again with other keys, so the keys that had them are detached and the numbers forgotten. */
+/** The operator forced it back: numbers above may come again with other keys, so the keys that had them are detached and the numbers forgotten. */
 function rewind(record: KeyringRecord, current: number): KeyringRecord {
   const keys = record.keys.map((entry) => {
     if (entry.inc !== undefined) return entry
@@ -92,8 +92,8 @@ function rewind(record: KeyringRecord, current: number): KeyringRecord {
 }
 
 /**
- * Forced: what gave no key is read again, because one bad answer was enough to skip it. What was removed stays so. It counts
- * as unread from now on, so that a plain sync goes on where a batch ends.
+ * A forced sync reads again what gave no key, because one bad answer was enough to skip it; what was removed stays so. These
+ * versions count as unread from now on, so that a plain sync goes on where a batch ends.
  */
 function readAnew(record: KeyringRecord): KeyringRecord {
   return { ...record, skipped: record.skipped.filter(({ why }) => why === 'removed') }

@@ -7,7 +7,7 @@ import { parseSigned } from '../crypto/seal.ts'
 
 const FORMAT = 'ekr1'
 
-/** Its name in a store, and in a replica. */
+/** The name of a keyring's record, in a store and in a replica. */
 export const recordName = (keyring: string): string => `keyring/${keyring}`
 
 /** Names are short because there may be a thousand of these. Times are milliseconds since 1970. */

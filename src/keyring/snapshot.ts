@@ -1,4 +1,21 @@
-/** What one instance holds of a keyring, and when it looks again: at the replica, or at the authority. */
+/**
+ * What one instance holds of a keyring, and when it looks again: at the replica, or at the authority.
+ *
+ * Sealed: a record travels as the bytes that its writer has sealed, from the authority, from a replica, and as the answer of a
+ * sync or a change. Who brings them does not matter.
+ *
+ * Believed: nothing is read of them before their MAC holds (`verifyRecord`). What the authority says is taken over when it is
+ * newer. When it is older than what was held as it was asked, the record was rolled back, and that is refused; others may have
+ * gone on meanwhile, so that only what was held then counts. A replica is a stranger with a copy: its record is taken when it is
+ * newer, and spares the question to the authority only while it was sealed less than two sync periods ago. "Unknown",
+ * "removed" and "never synced" are the authority's to say.
+ *
+ * Confirmed: what came from a replica is unconfirmed until the authority has said that this is the record, or a newer one. If
+ * the authority has an older one, the fault is the replica's alone, and its word is taken.
+ *
+ * A failure leaves what is held in service, with a warning. Nothing is stored here: a new instance begins with the replica, and
+ * has it confirmed at once, in the background where there is one.
+ */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
@@ -56,7 +73,7 @@ export class Snapshot {
     return this.#view?.record.revision ?? 0
   }
 
-  /** What there is while it is fresh, at once. Refreshed first when it is too old; if that fails, what is there. `null` = never synced. */
+  /** What there is, at once while it is fresh. It is refreshed first when it is too old; if that fails, what is there serves. `null` = never synced. */
   view(): Awaitable<View | null> {
     const now = this.#parts.clock.now()
     const use = useOf(this.#parts.freshness, this.#view !== null, now - this.#checkedAt, now - this.#startedAt)

@@ -1,12 +1,22 @@
 /**
- * Source to record: a thin application around `planSync` and `applySync`. A batch is applied whole or not at all, and what
- * was read is not thrown away: at the deadline it becomes a smaller batch, and where it does not fit, the current version
- * goes in alone. A crash before the put leaves the record as it was.
+ * A sync, from the source to the record. `Custodian` calls it, with a deadline: 60 s for a caller, 20 s for the schedule, less
+ * where a function ends sooner. It asks the source what there is, in one request. `planSync` decides with the record of now
+ * which versions are new, or refuses (no secret there, another source, a secret made anew). They are read a few at a time, the
+ * current one first, and `applySync` decides what follows: which keys there are, which is active, what people should hear. Both
+ * are pure; all else here is thin.
+ *
+ * The one write is the put of the whole record, by compare-and-set: it is the commit, and a crash before it leaves the record
+ * as it was. After a conflict it is decided again with the other writer's record and with what was read already. Nothing new
+ * means no write, but once a day, when the record is sealed anew.
+ *
+ * What was read is not thrown away. At the deadline all of it up to the first gap is committed, and the next sync goes on from
+ * there; at another failure whole batches are, and the caller hears of the failure; where a batch does not fit into the record,
+ * the current version goes in alone, because a full record must not keep a new active key out.
  */
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
 import type { Bytes } from '../core/bytes.ts'
-import type { Clock, KeySource, Observation, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
+import type { Clock, KeySource, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
@@ -28,19 +38,21 @@ export interface SyncParts {
   readonly signal: AbortSignal
 }
 
-/** Versions that a failure of a later one does not take along. */
+/** So many versions are kept or lost together when a later one fails. */
 const KEPT_BATCH = 40
 
 /** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
 export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
-  const { ledger, signal } = parts
-  const observation = await parts.source.observe(signal).catch((error: unknown) => {
+  const { keyring, ledger, source, batch, signal } = parts
+  const { force, adopt } = options
+  const observation = await source.observe(signal).catch((error: unknown) => {
     throw signal.aborted && error instanceof KeyringError ? causeAtDeadline(parts, error, 0) : error
   })
   const reads = new Map<number, ReadOutcome>()
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await ledger.load()
-    const plan = planFor(parts, options, await ledger.draft(loaded), observation)
+    const record = await ledger.draft(loaded)
+    const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
     const { taken, trouble } = await readVersions(parts, plan.read, reads)
     const done = await commit(parts, loaded, plan, taken)
     if (done === 'conflict') continue
@@ -55,17 +67,10 @@ export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promi
       sealed: done.sealed,
     })
   }
-  throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${parts.keyring}" during the sync.`, {
-    facts: { keyring: parts.keyring },
+  throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${keyring}" during the sync.`, {
+    facts: { keyring },
   })
 }
-
-const planFor = (
-  { keyring, source, batch }: SyncParts,
-  { force, adopt }: SyncOptions,
-  record: KeyringRecord | null,
-  observation: Observation | null,
-): SyncPlan => planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
 
 interface Taken {
   /** What is applied: the first of the versions wanted, without a gap. */
@@ -93,7 +98,7 @@ async function readVersions(
 const readOf = (versions: readonly number[], reads: ReadonlyMap<number, ReadOutcome>): ReadOutcome[] =>
   versions.flatMap((version) => reads.get(version) ?? [])
 
-/** A few at a time, in order; the first failure ends it. `null` = all are read. */
+/** Reads a few at a time, in order, until the first failure. `null` = all are read. */
 async function readUntilStopped(
   { source, sealers, signal }: SyncParts,
   wanted: readonly number[],
@@ -138,7 +143,7 @@ interface Committed {
   readonly trouble: KeyringError | null
 }
 
-/** The whole batch, or else the current version alone: a full record must not keep a new active key out. */
+/** Saves the whole batch, or else the current version alone. */
 async function commit(
   parts: SyncParts,
   loaded: Loaded | null,

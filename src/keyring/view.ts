@@ -25,7 +25,7 @@ export class View {
     return this.#ready.get(id) ?? (entry === undefined ? null : this.#open(cipher, set, entry))
   }
 
-  /** Keys that an earlier revision had opened. */
+  /** Takes over the keys that an earlier revision had opened, so that they are not opened again. */
   inherit(earlier: View | null): this {
     if (earlier === null) return this
     for (const [id, key] of earlier.#ready) {

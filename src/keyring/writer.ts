@@ -41,13 +41,13 @@ export class Writer {
     return { revision: replicated, lags: loaded !== null && loaded.record.revision !== replicated }
   }
 
-  /** A record that went without for too long stays so, for people to see: only a sync seals it anew. */
+  /** Whether a record is due to be sealed anew or pushed again. One that is too old stays so, for people to see, until a sync. */
   async isUpkeepNeeded(): Promise<boolean> {
     const loaded = await this.#ledger.load()
     return loaded !== null && (this.#isReseal(loaded) || (await this.#lags(loaded)))
   }
 
-  /** Another writer's record is as good: a conflict is none. */
+  /** A conflict is no failure here, because another writer's record is as good. */
   async upkeep(): Promise<void> {
     const loaded = await this.#ledger.load()
     if (loaded === null) return
@@ -56,7 +56,7 @@ export class Writer {
     else if (await this.#lags(loaded)) await this.#push({ revision: loaded.record.revision, bytes: loaded.bytes })
   }
 
-  /** Best effort: what the replica refuses it is given again by the schedule. */
+  /** A refusal fails nobody, because the schedule gives the replica the record again. */
   async #push({ revision, bytes }: Saved): Promise<void> {
     if (await this.#parts.replica?.set(recordName(this.#keyring), bytes))
       await settle(() => this.#log.noteReplicated(revision))

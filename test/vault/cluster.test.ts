@@ -1,7 +1,7 @@
 /** A cluster whose leader is killed, seen through the address of a standby. */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
-import { systemClock } from '../../functions/node-shared/clock.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'

@@ -1,7 +1,7 @@
 /** A DynamoDB table to test with: dynalite in this process, or anything with its API. */
 import dynalite from 'dynalite'
 import type { AddressInfo } from 'node:net'
-import { systemClock } from '../../../functions/node-shared/clock.ts'
+import { systemClock } from '../../../src/core/clock.ts'
 import { signedAws } from '../../../functions/lambda/aws.ts'
 import { dynamoStore } from '../../../functions/lambda/dynamo-store.ts'
 import type { RecordStore } from '../../../src/core/ports.ts'
