@@ -232,6 +232,10 @@ for (const target of vaultTargets())
       if (target.name === 'OpenBao') expect(token.outcome).toBe('skipped')
       await root.request('POST', 'sys/namespaces/team', {})
       const found = await examined(settings({ KEYRING_VAULT_TOKEN: server.token, KEYRING_VAULT_NAMESPACE: 'team' }))
+      if (target.name === 'dev Vault') {
+        expect(found.login).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_NAMESPACE_IGNORED' })
+        return
+      }
       expect(found.token).toMatchObject({
         outcome: 'warning',
         remedy: expect.stringMatching(/^The token is not of the/),

@@ -6,6 +6,7 @@ import type { Destination } from '../wire/errors.ts'
 import { vaultError } from '../wire/errors.ts'
 import { fromLogin } from './errors.ts'
 import type { IssuedToken, LoginVault } from './method.ts'
+import { namespacePath } from '../wire/namespaces.ts'
 import { authReply, lookupReply } from '../wire/schema.ts'
 import type { VaultTransport } from '../wire/transport.ts'
 
@@ -28,7 +29,7 @@ export function tokenVault(transport: VaultTransport, address: string, namespace
     path: `/v1/${segments.join('/')}`,
     isTls: protocol === 'https:',
   })
-  const expected = pathOf(namespace)
+  const expected = namespacePath(namespace)
   return {
     async login(segments, body, signal) {
       const request = { segments, body, token: null, signal, repeat: 'login', errorOf: fromLogin } as const
@@ -67,12 +68,6 @@ export function tokenVault(transport: VaultTransport, address: string, namespace
       return 'checked'
     },
   }
-}
-
-/** The namespace in Vault's form, `team/keys/`; `null` = the root namespace. */
-function pathOf(namespace: string): string | null {
-  const name = namespace.replace(/^\/+|\/+$/g, '')
-  return name === '' || name === 'root' ? null : `${name}/`
 }
 
 function onlyOurs(error: unknown): void {
