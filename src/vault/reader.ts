@@ -1,6 +1,7 @@
 /** Reads of Vault with the token handled inside: whoever reads knows neither tokens nor logins. */
 import { KeyringError } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
+import { deniedAnew } from './wire/errors.ts'
 import type { TokenInUse, TokenLife } from './token/life.ts'
 import type { Refusal } from './token/state.ts'
 import type { VaultRead, VaultReply, VaultTransport } from './wire/transport.ts'
@@ -36,7 +37,7 @@ export function sharedTokenReader(transport: VaultTransport, tokens: TokenLife):
     return ask(request, next).catch(async (error: unknown) => {
       const second = refusalOf(error, next.generation)
       if (second !== null) await tokens.giveUp(second)
-      throw error
+      throw error instanceof KeyringError ? deniedAnew(error) : error
     })
   }
 

@@ -1,11 +1,7 @@
 /** Namespaces before a real OpenBao, which has them, and before the dev Vault, which ignores them and says so as Vault's community edition does. */
-import { inspect } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
-import { createAuthority } from '../../src/app.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { configOf, keyString } from '../support/syncing.ts'
+import { opened as openedBy } from '../support/opened.ts'
+import { keyString } from '../support/syncing.ts'
 import type { FaultyProxy, VaultClient, VaultServer } from '../support/vault.ts'
 import { FAULTS, faultyProxy, vaultClient, vaultTargets } from '../support/vault.ts'
 
@@ -74,37 +70,14 @@ for (const target of vaultTargets())
       }
     }
 
-    function opened(env: Env) {
-      const config = configOf({
+    const opened = (env: Env) =>
+      openedBy({
         KEYRING_VAULT_HOST: proxy.address,
         KEYRING_VAULT_MOUNT: 'kv',
         KEYRING_VAULT_NAMESPACE: 'team',
         KEYRING_VAULT_TOKEN: server.token,
         ...env,
       })
-      const authority = createAuthority(config, {
-        cipher: nodeCipher,
-        hash: nodeHash,
-        clock: systemClock,
-        store: memoryStore(),
-        replica: null,
-        fetch: (request) => fetch(request),
-        readFile: null,
-        probe: null,
-        encryptBoundMs: 1000,
-        syncBatch: 900,
-        leftMs: () => Number.POSITIVE_INFINITY,
-      })
-      const options = { force: false, adopt: false, token: null }
-      return {
-        sync: () => authority.call({ call: 'sync', keyring: 'default', options }),
-        async findings() {
-          const result = await authority.call({ call: 'diagnose', keyring: 'default' })
-          if (!result.ok) throw new Error(inspect(result.error))
-          return Object.fromEntries(result.value.findings.map((finding) => [finding.check, finding]))
-        },
-      }
-    }
 
     const paths = () => proxy.seen.map(({ path }) => path.replace(/\?.*$/, ''))
     const looks = () => paths().filter((path) => HEALTH.test(path)).length

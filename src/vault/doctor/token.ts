@@ -41,7 +41,7 @@ export async function lookAtToken(
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
     if (error.code !== 'ERR_VAULT_DENIED') return [failedCheck('login', error)]
-    if (error.facts['denied'] === 'token') return [failedCheck('login', error)]
+    if (error.facts['denied'] !== 'policy') return [failedCheck('login', error)]
     return [loggedIn, unseen('token', 'It may not look itself up (no policy "default"), which reads do not need.')]
   }
 }
@@ -54,7 +54,7 @@ function describe(token: Lookup, namespace: string): Finding {
   const facts = {
     displayName: token.display_name,
     policies: policies.join(', '),
-    type: token.type,
+    tokenType: token.type,
     ttlSeconds: token.ttl,
     renewable: String(token.renewable),
     entityId: token.entity_id,

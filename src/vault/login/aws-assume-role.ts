@@ -55,7 +55,7 @@ async function keysFrom(
   const keys = answer.status === 200 ? keysIn(answer.text) : null
   if (keys !== null) return keys
   throw new KeyringError('ERR_AWS_ROLE_REFUSED', `AWS STS at ${facts.host} does not let us take the role.`, {
-    facts: { ...facts, status: answer.status },
+    facts: { ...facts, providerStatus: answer.status },
   })
 }
 

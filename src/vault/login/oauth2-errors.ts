@@ -1,17 +1,12 @@
 /** From what a token endpoint answers instead of a token to an error: by the codes of RFC 6749 section 5.2 and RFC 8707, never by its texts. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
-import type { KeyringErrorCode } from '../../core/errors.ts'
+import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { OutsideAnswer } from './outside.ts'
 
 /** @param what follows "The identity provider at <host>". */
-export function oauthError(
-  code: KeyringErrorCode,
-  endpoint: string,
-  what: string,
-  facts: Readonly<Record<string, string | number>> = {},
-): KeyringError {
+export function oauthError(code: KeyringErrorCode, endpoint: string, what: string, facts: Facts = {}): KeyringError {
   const host = URL.canParse(endpoint) ? new URL(endpoint).host : ''
   return new KeyringError(code, `The identity provider at ${host} ${what}.`, { facts: { host, ...facts } })
 }
@@ -29,7 +24,7 @@ const errorReply = z.object({ error: z.string() })
 
 export function refusedBy(endpoint: string, answer: OutsideAnswer | null): KeyringError {
   if (answer === null) return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'does not answer')
-  const facts = { status: answer.status }
+  const facts = { providerStatus: answer.status }
   if (answer.status === 429 || answer.status >= 500)
     return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'cannot answer now', facts)
   const error = z.safeParse(errorReply, parseJson(answer.text)).data?.error ?? ''

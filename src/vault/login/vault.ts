@@ -21,8 +21,9 @@ export interface TokenVault extends LoginVault {
   checkNamespace(token: Secret, signal: AbortSignal): Promise<'checked' | 'nothing to check'>
 }
 
-/** @param transport in the namespace of logins, which is given again as `namespace`. */
-export function tokenVault(transport: VaultTransport, address: string, namespace: string): TokenVault {
+/** @param given in the namespace of logins, which is given again as `namespace`. */
+export function tokenVault(given: VaultTransport, address: string, namespace: string): TokenVault {
+  const transport = inLoginNamespace(given, namespace)
   const { host, protocol } = new URL(address)
   const target = (segments: readonly string[]): Destination => ({
     host,
@@ -67,6 +68,21 @@ export function tokenVault(transport: VaultTransport, address: string, namespace
         )
       return 'checked'
     },
+  }
+}
+
+/** Which setting is wrong when there is no such namespace. */
+function inLoginNamespace(transport: VaultTransport, namespace: string): VaultTransport {
+  const blame = (error: unknown): never => {
+    if (!(error instanceof KeyringError) || error.code !== 'ERR_VAULT_NAMESPACE_NOT_FOUND') throw error
+    throw new KeyringError(error.code, `The namespace of the login, "${namespace}", is not there.`, {
+      facts: { ...error.facts, step: 'login', namespace },
+      remedy: 'Check KEYRING_VAULT_LOGIN_NAMESPACE or, where that is not set, KEYRING_VAULT_NAMESPACE.',
+    })
+  }
+  return {
+    get: (request) => transport.get(request).catch(blame),
+    post: (request) => transport.post(request).catch(blame),
   }
 }
 
