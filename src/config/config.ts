@@ -37,6 +37,8 @@ export interface VaultSettings {
   readonly address: string
   /** Where the platform has an own TLS; elsewhere nothing in it is set. */
   readonly tls: VaultTls
+  /** The same for the identity provider of the login; `null` = nothing is set. */
+  readonly providerTls: VaultTls | null
   /** Sent along to Vault, and to Vault alone. */
   readonly headers: Readonly<Record<string, Secret>>
   /** '' = none. */
@@ -79,10 +81,10 @@ export function parseConfig(
 ): Parsed<Config> {
   const written = writtenIn(env, runtime)
   const read = readAll(written)
-  const files = lookAtFiles(read.tls)
-  const problems = [...read.problems, ...written.problems, ...files.problems]
+  const files = [read.tls, ...(read.providerTls === null ? [] : [read.providerTls])].map(lookAtFiles)
+  const problems = [...read.problems, ...written.problems, ...files.flatMap((each) => each.problems)]
   if (problems.length > 0) return { ok: false, problems }
-  const notices = [...read.notices, ...written.notices, ...files.warnings]
+  const notices = [...read.notices, ...written.notices, ...files.flatMap((each) => each.warnings)]
   return { ok: true, config: read.isOff ? null : toConfig(read), notices }
 }
 
@@ -117,6 +119,7 @@ interface Read {
   readonly all: Settings
   readonly login: ReadLogin
   readonly tls: VaultTls
+  readonly providerTls: VaultTls | null
   readonly isOff: boolean
   readonly problems: readonly Problem[]
   readonly notices: readonly string[]
@@ -133,6 +136,7 @@ function readAll(written: Written): Read {
     all,
     login,
     tls: tlsOf(all, login.auth, written),
+    providerTls: providerTlsOf(login.auth, written),
     isOff,
     problems: [...wrongOf(problems, isOff), ...login.problems, ...certOnWorkers(written, login.auth)],
     notices: [...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []), ...login.notices],
@@ -178,12 +182,13 @@ function toConfig(read: Read): Config {
   }
 }
 
-function vaultSettings({ all, login, tls }: Read): VaultSettings | null {
+function vaultSettings({ all, login, tls, providerTls }: Read): VaultSettings | null {
   const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
   if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
   return {
     address: url.origin,
     tls,
+    providerTls,
     headers: all.KEYRING_VAULT_HEADERS,
     namespace: all.KEYRING_VAULT_NAMESPACE,
     loginNamespace: login.namespace ?? all.KEYRING_VAULT_NAMESPACE,
@@ -218,6 +223,14 @@ function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, logi
       key: nameOf('KEYRING_VAULT_CLIENT_KEY', 'cert_auth_cert_key'),
     },
   }
+}
+
+/** Of the identity provider only the authorities can be set. */
+function providerTlsOf(auth: LoginSettings | null, { login }: Written): VaultTls | null {
+  if (auth?.method !== 'oauth2' || auth.authorities === null) return null
+  const name = login.get('oauth2_cacert')?.[0]?.name ?? ''
+  const names = { authorities: name, cert: name, key: name }
+  return { authorities: auth.authorities, client: null, serverName: null, names }
 }
 
 const textOf = (source: CredentialSource): Secret => ('file' in source ? new Secret(source.file) : source)

@@ -12,14 +12,14 @@ import { configOf } from './syncing.ts'
 
 export function opened(env: Readonly<Record<string, string>>) {
   const config = configOf(env)
-  const { fetch, close } = vaultFetch(config.vault)
+  const way = vaultFetch(config.vault)
   const authority = createAuthority(config, {
     cipher: nodeCipher,
     hash: nodeHash,
     clock: systemClock,
     store: memoryStore(),
     replica: null,
-    fetch,
+    fetch: way.fetch,
     readFile: (path) => readFile(path, 'utf8'),
     probe: null,
     encryptBoundMs: 1000,
@@ -30,7 +30,7 @@ export function opened(env: Readonly<Record<string, string>>) {
   const sync = () => authority.call({ call: 'sync', keyring: 'default', options })
   return {
     sync,
-    close,
+    close: () => way.close(),
     async error(): Promise<ErrorData> {
       const result = await sync()
       if (result.ok) throw new Error('Nothing was refused.')

@@ -132,7 +132,7 @@ describe.skipIf(shared === null)('a login with an access token', () => {
 
     it('cannot be had from a provider that is away, or that names itself otherwise', async () => {
       const away = options({ oauth2_token_endpoint: 'http://127.0.0.1:9/token' })
-      expect(await refused(away)).toBe('ERR_OAUTH2_UNAVAILABLE')
+      expect(await refused(away)).toBe('ERR_OAUTH2_UNAVAILABLE unknown')
       const { issuer, tokenEndpoint: token_endpoint } = provider
       const other = await gateway(issuer, async () => Response.json({ issuer, token_endpoint }))
       expect(await refused(byIssuer(other.url))).toBe('ERR_OAUTH2_ISSUER_MISMATCH')

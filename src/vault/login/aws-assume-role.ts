@@ -1,4 +1,5 @@
 /** The keys of a role, from STS: it is taken with keys that we have, or with a token of the cluster. */
+import type { Facts } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { AwsCredentialSource, AwsIamSettings } from '../../core/login-settings.ts'
 import type { AwsKeys } from './aws-signature.ts'
@@ -50,8 +51,13 @@ async function keysFrom(
 ): Promise<AwsKeys> {
   const answer = await askOutside(parts, { url, method: 'POST', headers, body }, signal)
   const facts = { host: new URL(url).host }
-  if (answer === null || answer.status === 429 || answer.status >= 500)
-    throw new KeyringError('ERR_AWS_UNAVAILABLE', `AWS STS at ${facts.host} does not answer.`, { facts })
+  const unavailable = (what: string, more: { facts: Facts; remedy?: string }) =>
+    new KeyringError('ERR_AWS_UNAVAILABLE', `AWS STS at ${facts.host} ${what}.`, more)
+  if (answer.status === null) {
+    const { what, remedy, facts: why } = answer
+    throw unavailable(what, { facts: { ...facts, ...why }, ...(remedy !== undefined && { remedy }) })
+  }
+  if (answer.status === 429 || answer.status >= 500) throw unavailable('cannot answer now', { facts })
   const keys = answer.status === 200 ? keysIn(answer.text) : null
   if (keys !== null) return keys
   throw new KeyringError('ERR_AWS_ROLE_REFUSED', `AWS STS at ${facts.host} does not let us take the role.`, {

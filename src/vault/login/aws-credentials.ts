@@ -52,7 +52,7 @@ async function fromInstance(endpoint: string, parts: LoginParts, signal: AbortSi
 
 async function fetched(request: OutsideRequest, parts: LoginParts, signal: AbortSignal): Promise<string> {
   const answer = await askOutside(parts, { ...request, timeoutMs: TIMEOUT_MS }, signal)
-  if (answer === null) throw unavailable('does not answer')
+  if (answer.status === null) throw unavailable(answer.what, answer.facts)
   if (answer.status !== 200) throw unavailable('gives no keys', { providerStatus: answer.status })
   return answer.text
 }

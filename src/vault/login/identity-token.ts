@@ -29,7 +29,7 @@ async function fetched(
   signal: AbortSignal,
 ): Promise<string> {
   const answer = await askOutside(parts, { url, headers: { [header.name]: header.value.reveal() } }, signal)
-  if (answer === null) throw unavailable('does not answer')
+  if (answer.status === null) throw unavailable(answer.what, answer.facts)
   const jwt = (field === null ? answer.text : textIn(answer.text, field)).trim()
   if (answer.status !== 200 || !hasJwtForm(jwt)) throw unavailable('gives no JWT', { providerStatus: answer.status })
   return jwt

@@ -9,12 +9,11 @@ const metadata = z.object({ issuer: z.string(), token_endpoint: z.string() })
 
 /** The document must name the very issuer that was asked for (RFC 8414 section 3.3). */
 export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, signal: AbortSignal): Promise<string> {
-  let answer = null
-  for (const url of documents(issuer)) {
-    answer = await askOutside(parts, { url, headers: { accept: 'application/json' } }, signal)
-    if (answer === null || answer.status !== 404) break
-  }
-  if (answer?.status !== 200) throw refusedBy(issuer, answer)
+  const [openid, oauth] = documents(issuer)
+  const get = (url: string) => askOutside(parts, { url, headers: { accept: 'application/json' } }, signal)
+  const first = await get(openid)
+  const answer = first.status === 404 ? await get(oauth) : first
+  if (answer.status !== 200) throw refusedBy(issuer, answer)
   const found = z.safeParse(metadata, parseJson(answer.text)).data
   if (found === undefined) throw oauthError('ERR_OAUTH2_ANSWER_INVALID', issuer, 'describes no token endpoint')
   if (found.issuer !== issuer)
@@ -25,7 +24,7 @@ export async function discoverTokenEndpoint(issuer: string, parts: LoginParts, s
 }
 
 /** OpenID Connect puts the well-known path behind the issuer's own, RFC 8414 before it. */
-function documents(issuer: string): string[] {
+function documents(issuer: string): [string, string] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/$/, '')
   return [

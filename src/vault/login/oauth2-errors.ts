@@ -3,12 +3,21 @@ import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
-import type { OutsideAnswer } from './outside.ts'
+import type { OutsideAnswer, Unanswered } from './outside.ts'
 
 /** @param what follows "The identity provider at <host>". */
-export function oauthError(code: KeyringErrorCode, endpoint: string, what: string, facts: Facts = {}): KeyringError {
+export function oauthError(
+  code: KeyringErrorCode,
+  endpoint: string,
+  what: string,
+  facts: Facts = {},
+  remedy?: string,
+): KeyringError {
   const host = URL.canParse(endpoint) ? new URL(endpoint).host : ''
-  return new KeyringError(code, `The identity provider at ${host} ${what}.`, { facts: { host, ...facts } })
+  return new KeyringError(code, `The identity provider at ${host} ${what}.`, {
+    facts: { host, ...facts },
+    ...(remedy !== undefined && { remedy }),
+  })
 }
 
 const REFUSALS: Readonly<Record<string, readonly [KeyringErrorCode, string]>> = {
@@ -22,8 +31,14 @@ const REFUSALS: Readonly<Record<string, readonly [KeyringErrorCode, string]>> = 
 
 const errorReply = z.object({ error: z.string() })
 
-export function refusedBy(endpoint: string, answer: OutsideAnswer | null): KeyringError {
-  if (answer === null) return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'does not answer')
+const TRUST =
+  'Check its certificate: name, dates, the whole chain. If its authority is one of your own, name that in KEYRING_VAULT_OAUTH2_CACERT (Node and Lambda); Workers trust public ones only.'
+
+export function refusedBy(endpoint: string, answer: OutsideAnswer | Unanswered): KeyringError {
+  if (answer.status === null) {
+    const { what, facts, remedy } = answer
+    return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, what, facts, remedy === undefined ? undefined : TRUST)
+  }
   const facts = { providerStatus: answer.status }
   if (answer.status === 429 || answer.status >= 500)
     return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, 'cannot answer now', facts)

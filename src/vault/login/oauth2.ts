@@ -37,7 +37,7 @@ async function accessToken(settings: OAuth2Settings, parts: LoginParts, signal: 
   const body = new URLSearchParams([...grantFields(settings), ...Object.entries(fields)]).toString()
   const request = { url: endpoint, method: 'POST', headers: { ...FORM, ...headers }, body } as const
   const answer = await askOutside(parts, request, signal)
-  if (answer?.status !== 200) throw refusedBy(endpoint, answer)
+  if (answer.status !== 200) throw refusedBy(endpoint, answer)
   const reply = z.safeParse(tokenReply, parseJson(answer.text))
   if (!reply.success) throw oauthError('ERR_OAUTH2_ANSWER_INVALID', endpoint, 'sent no access token')
   // Vault would only say that such a token is malformed.

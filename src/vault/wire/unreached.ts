@@ -130,16 +130,27 @@ export interface Unreached {
 
 export function fromThrown(target: Destination, thrown: unknown): Unreached {
   const code = codeOf(thrown)
-  // A message is matched, never shown.
-  const reason = code ?? (thrown instanceof Error ? thrown.message : '')
-  const trouble = LOST.test(reason)
-    ? closed(target)
-    : LOST_ON_WORKERD.test(reason)
-      ? lostOnWorkerd(target)
-      : HIDDEN.test(reason)
-        ? hidden(target)
-        : (SHAPES.find(({ fits }) => fits.test(reason)) ?? UNKNOWN)
-  return { error: troubleError(trouble, target, { reason: code ?? 'unknown' }), isStale: LOST.test(reason) }
+  const reason = reasonOf(thrown)
+  return {
+    error: troubleError(troubleOf(reason, target), target, { reason: code ?? 'unknown' }),
+    isStale: LOST.test(reason),
+  }
+}
+
+/** A message is matched, never shown. */
+const reasonOf = (thrown: unknown): string => codeOf(thrown) ?? (thrown instanceof Error ? thrown.message : '')
+
+function troubleOf(reason: string, target: Destination): Trouble {
+  if (LOST.test(reason)) return closed(target)
+  if (LOST_ON_WORKERD.test(reason)) return lostOnWorkerd(target)
+  if (HIDDEN.test(reason)) return hidden(target)
+  return SHAPES.find(({ fits }) => fits.test(reason)) ?? UNKNOWN
+}
+
+/** Of another host than Vault: the step that failed, and the rest of a sentence that begins with its name. */
+export function unansweredBy(thrown: unknown): Pick<Trouble, 'step' | 'what'> & { readonly reason: string } {
+  const { step, what } = troubleOf(reasonOf(thrown), { host: '', path: '', isTls: true })
+  return { step, what, reason: codeOf(thrown) ?? 'unknown' }
 }
 
 const UNKNOWN: Trouble = { code: 'ERR_VAULT_UNREACHABLE', step: 'connect', what: 'cannot be reached' }
