@@ -75,7 +75,8 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
     vault.secrets.map(({ keyring, kv, ...secret }): [string, Source] => {
       const source = kv === 'v1' ? kv1Source : kv2Source
       const openSource: OpenKeySource = (token) => source({ ...ports, ...vault, ...secret, reader: reader(token) })
-      const way = { transport: open, reader: reader(null), probe, clock, address: vault.address, login }
+      const hasLogin = vault.auth.method !== 'token'
+      const way = { transport: open, reader: reader(null), probe, clock, address: vault.address, login, hasLogin }
       return [keyring, { open: openSource, examine: (signal) => examine({ ...way, source: openSource(null) }, signal) }]
     }),
   )
