@@ -77,10 +77,11 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       const source = kv === 'v1' ? kv1Source : kv2Source
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
+      const hasLogin = vault.auth.method !== 'token'
       const look: Examine = (signal, how) => {
         const insist = how.login ? 'refusal' : 'none'
         const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        return examine({ ...way, probe, clock, address: vault.address, login }, signal)
+        return examine({ ...way, probe, clock, address: vault.address, login, hasLogin }, signal)
       }
       return [keyring, { open: openSource, examine: look }]
     }),

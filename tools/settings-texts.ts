@@ -94,6 +94,8 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
   oauth2_token_endpoint: 'Token endpoint of the identity provider, https. This or the issuer is required.',
   oauth2_issuer:
     'Issuer, as the identity provider writes it: the token endpoint is discovered from it (OpenID Connect, RFC 8414), and it is the audience of client assertions.',
+  oauth2_cacert:
+    'Authorities of the certificate of the identity provider: PEM or paths of PEM files, separated by commas; `system` for those of runtime and operating system. Not on Workers.',
   oauth2_client_id: 'Id of the client. `jwt` with a client id means `oauth2`.',
   oauth2_client_auth:
     '`client_secret_basic`, `client_secret_post` or `private_key_jwt`. Unless set, the first with a secret and the last with a key.',

@@ -101,12 +101,14 @@ export class Access {
 
   allows(token: Token, capability: Capability, path: string): boolean {
     if (isRoot(token)) return true
-    return this.#rules(token).some((rule) => fits(rule, path) && grants(rule, capability))
+    return this.#rules(token).some(
+      (rule) => grants(rule, capability) && (capability === 'list' ? fitsFolder : fits)(rule, path),
+    )
   }
 
   capabilities(token: Token, path: string): readonly string[] {
     if (isRoot(token)) return ['root']
-    const rules = this.#rules(token).filter((rule) => fits(rule, path))
+    const rules = this.#rules(token).filter((rule) => (path.endsWith('/') ? fitsFolder : fits)(rule, path))
     const all = new Set(rules.flatMap(({ capabilities }) => [...capabilities]))
     return all.size === 0 ? ['deny'] : [...all].sort()
   }
@@ -126,6 +128,12 @@ const isRoot = ({ policies }: Token): boolean => policies.includes('root')
 
 const fits = ({ path }: Rule, asked: string): boolean =>
   path.endsWith('*') ? asked.startsWith(path.slice(0, -1)) : asked === path
+
+/** A list is one of a folder, which a rule names with a slash at its end or without. */
+const fitsFolder = (rule: Rule, folder: string): boolean => {
+  const name = folder.replace(/\/$/, '')
+  return fits(rule, name) || fits(rule, `${name}/`)
+}
 
 /** Vault asks for `create` before a first write and for `update` after it; here either will do. */
 const grants = ({ capabilities }: Rule, capability: Capability): boolean =>

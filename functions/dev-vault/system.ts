@@ -9,6 +9,7 @@ import type { State } from './state.ts'
 export const UNSEAL_KEY = 'dev-unseal-key'
 const VERSION = 'dev-vault'
 
+/** Namespaces are ignored here as in Vault's community edition, which says so by `enterprise`. */
 export const health = ({ sealed }: State, { query }: VaultRequest): VaultAnswer => ({
   status: sealed ? Number(query.get('sealedcode') ?? 503) : 200,
   bare: {
@@ -17,6 +18,7 @@ export const health = ({ sealed }: State, { query }: VaultRequest): VaultAnswer 
     standby: sealed,
     server_time_utc: Math.floor(Date.now() / 1000),
     version: VERSION,
+    enterprise: false,
   },
 })
 

@@ -13,8 +13,9 @@ import type { Credentials } from './tls-files.ts'
 import { readTls } from './tls-files.ts'
 
 const DAY_MS = 86_400_000
-/** A certificate that is good for less is soon to be replaced. */
+/** A certificate that is good for less should have been replaced, unless its whole life is so short that it is not due yet. */
 const SOON_DAYS = 14
+const DUE = 1 / 4
 
 /** What is trusted and presented is read anew at each look. */
 export function probeOf(vault: Pick<VaultSettings, 'address' | 'tls'> | null, clock: Clock): Probe | null {
@@ -67,11 +68,13 @@ async function agree(
   return judge(certificate, version, clock.now())
 }
 
-function judge({ valid_to: until }: PeerCertificate, version: string, now: number): Finding {
-  const days = Math.floor((Date.parse(until) - now) / DAY_MS)
+function judge({ valid_from: from, valid_to: until }: PeerCertificate, version: string, now: number): Finding {
+  const left = Date.parse(until) - now
+  const days = Math.floor(left / DAY_MS)
+  const isDue = left < (Date.parse(until) - Date.parse(from)) * DUE
   const detail = `${version}; the chain and the name hold, and the certificate is good for ${days} days.`
   const facts = { daysLeft: days }
-  if (days >= SOON_DAYS) return { check: 'tls', outcome: 'ok', detail, facts }
+  if (days >= SOON_DAYS || !isDue) return { check: 'tls', outcome: 'ok', detail, facts }
   return { check: 'tls', outcome: 'warning', detail, remedy: "Renew Vault's certificate.", facts }
 }
 

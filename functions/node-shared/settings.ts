@@ -9,9 +9,12 @@ import { readTls } from './tls-files.ts'
 
 export const readSettings = (env: Env, runtime: Exclude<Runtime, 'workers'>): Parsed<Config> =>
   parseConfig(env, runtime, ({ tls, database, isOff }) => {
-    const { problems, warnings } = readTls(tls, Date.now())
+    const read = tls.map((each) => readTls(each, Date.now()))
     const needsDatabase = runtime === 'node' && !isOff
-    return { problems: [...problems, ...(needsDatabase ? databaseProblems(database) : [])], warnings }
+    return {
+      problems: [...read.flatMap(({ problems }) => problems), ...(needsDatabase ? databaseProblems(database) : [])],
+      warnings: read.flatMap(({ warnings }) => warnings),
+    }
   })
 
 /** The file itself is made; a folder that is not there is a volume that is missing or a word that is misspelt. */

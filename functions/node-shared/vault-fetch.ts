@@ -19,15 +19,20 @@ export interface VaultFetch {
   close(): Promise<void>
 }
 
-/** What is not for Vault's origin goes out by the runtime's own fetch: no other host is shown the certificate. */
-export function vaultFetch(vault: Pick<VaultSettings, 'address' | 'tls'> | null): VaultFetch {
-  if (vault === null || !vault.address.startsWith('https:') || !isSpecial(vault.tls))
-    return { fetch: (request) => fetch(request), close: async () => {} }
-  const { address, tls } = vault
-  const client = new TlsClient(tls)
+/** What is not for Vault's origin, and so for the identity provider if there is one, goes out without Vault's authorities and certificate. */
+export function vaultFetch(vault: Pick<VaultSettings, 'address' | 'tls' | 'providerTls'> | null): VaultFetch {
+  if (vault === null) return { fetch: (request) => fetch(request), close: async () => {} }
+  const { address, tls, providerTls } = vault
+  const toVault = address.startsWith('https:') && isSpecial(tls) ? new TlsClient(tls) : null
+  const toOthers = providerTls === null ? null : new TlsClient(providerTls)
   return {
-    fetch: (request) => (new URL(request.url).origin === address ? client.fetch(request) : fetch(request)),
-    close: () => client.close(),
+    fetch(request) {
+      const client = new URL(request.url).origin === address ? toVault : toOthers
+      return client === null ? fetch(request) : client.fetch(request)
+    },
+    async close() {
+      await Promise.all([toVault?.close(), toOthers?.close()])
+    },
   }
 }
 

@@ -37,6 +37,8 @@ export interface VaultSettings {
   readonly address: string
   /** Something is set in it only where the platform has a TLS of its own. */
   readonly tls: VaultTls
+  /** The same for the identity provider of the login; `null` = nothing is set. */
+  readonly providerTls: VaultTls | null
   /** They are sent along to Vault, and to Vault alone. */
   readonly headers: Readonly<Record<string, Secret>>
   /** '' = none. */
@@ -64,7 +66,7 @@ export interface Config extends AnsweringConfig {
 
 /** What settings say of files; `database` null = none is named. */
 interface NamedFiles {
-  readonly tls: VaultTls
+  readonly tls: readonly VaultTls[]
   readonly database: string | null
   readonly isOff: boolean
 }
@@ -86,8 +88,12 @@ export function parseConfig(
 ): Parsed<Config> {
   const written = writtenIn(env, runtime)
   const read = readAll(written)
-  const { tls, isOff, all } = read
-  const files = lookAtFiles({ tls, isOff, database: all.KEYRING_DATABASE ?? null })
+  const { tls, providerTls, isOff, all } = read
+  const files = lookAtFiles({
+    tls: providerTls === null ? [tls] : [tls, providerTls],
+    isOff,
+    database: all.KEYRING_DATABASE ?? null,
+  })
   const problems = [...read.problems, ...written.problems, ...files.problems]
   if (problems.length > 0) return { ok: false, problems }
   const notices = [...read.notices, ...written.notices, ...files.warnings]
@@ -125,6 +131,7 @@ interface Read {
   readonly all: Settings
   readonly login: ReadLogin
   readonly tls: VaultTls
+  readonly providerTls: VaultTls | null
   readonly isOff: boolean
   readonly problems: readonly Problem[]
   readonly notices: readonly string[]
@@ -141,6 +148,7 @@ function readAll(written: Written): Read {
     all,
     login,
     tls: tlsOf(all, login.auth, written),
+    providerTls: providerTlsOf(login.auth, written),
     isOff,
     problems: [...wrongOf(problems, isOff), ...login.problems, ...certOnWorkers(written, login.auth)],
     notices: [...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []), ...login.notices],
@@ -186,12 +194,13 @@ function toConfig(read: Read): Config {
   }
 }
 
-function vaultSettings({ all, login, tls }: Read): VaultSettings | null {
+function vaultSettings({ all, login, tls, providerTls }: Read): VaultSettings | null {
   const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
   if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
   return {
     address: url.origin,
     tls,
+    providerTls,
     headers: all.KEYRING_VAULT_HEADERS,
     namespace: all.KEYRING_VAULT_NAMESPACE,
     loginNamespace: login.namespace ?? all.KEYRING_VAULT_NAMESPACE,
@@ -226,6 +235,14 @@ function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, logi
       key: nameOf('KEYRING_VAULT_CLIENT_KEY', 'cert_auth_cert_key'),
     },
   }
+}
+
+/** Of the identity provider only the authorities can be set. */
+function providerTlsOf(auth: LoginSettings | null, { login }: Written): VaultTls | null {
+  if (auth?.method !== 'oauth2' || auth.authorities === null) return null
+  const name = login.get('oauth2_cacert')?.[0]?.name ?? ''
+  const names = { authorities: name, cert: name, key: name }
+  return { authorities: auth.authorities, client: null, serverName: null, names }
 }
 
 const textOf = (source: CredentialSource): Secret => ('file' in source ? new Secret(source.file) : source)

@@ -3,6 +3,7 @@ import type { IdentityEndpoint, OAuth2Client } from '../core/login-settings.ts'
 import { isLoopback } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
 import type { Checks } from './login-method.ts'
+import { authorities } from './reach.ts'
 import { checkOneOf, checkSource, keyText, method, sourceOf } from './login-method.ts'
 import type { Env, Table, Values } from './setting.ts'
 import { credential, line, mount, oneOf, path, safeUrl, secretLine, textsInJson, words } from './values.ts'
@@ -28,6 +29,7 @@ const OAUTH2 = {
   ...SHARED,
   oauth2_token_endpoint: { schema: safeUrl },
   oauth2_issuer: { schema: safeUrl },
+  oauth2_cacert: { schema: authorities },
   oauth2_client_id: { schema: line, required: 'the id of the client' },
   oauth2_client_auth: {
     schema: () =>
@@ -107,6 +109,8 @@ export const oauth2 = method({
     const { oauth2_client_auth: auth, oauth2_private_key: given } = all
     if (auth !== undefined && (auth === 'private_key_jwt') !== isGiven(key))
       complain('oauth2_client_auth', `does not fit: private_key_jwt takes ${nameOf(key)}, the others ${nameOf(secret)}`)
+    if (!hasFiles && isGiven('oauth2_cacert'))
+      complain('oauth2_cacert', 'cannot be used on Workers, which trust public authorities only')
     if (!hasFiles && given !== undefined && 'file' in given)
       complain(key, 'must be the text itself on Workers, which have no files')
   },
@@ -116,6 +120,7 @@ export const oauth2 = method({
     role: all.jwt_role ?? '',
     issuer: all.oauth2_issuer ?? null,
     tokenEndpoint: all.oauth2_token_endpoint ?? null,
+    authorities: all.oauth2_cacert ?? null,
     clientId: all.oauth2_client_id,
     client: clientOf(all),
     scopes: all.oauth2_scopes ?? [],

@@ -103,9 +103,10 @@ export const namespace = () =>
     follows((path) => path === '' || hasPlainSegments(path), SEGMENTS),
   )
 
+/** Of a login. Vault Agent writes `auth/` before it. */
 export const mount = () =>
   z.string().check(
-    z.overwrite((text) => text.trim().replace(/^\/|\/$/g, '')),
+    z.overwrite((text) => text.trim().replace(/^\/?(?:auth\/(?=[^/]))?|\/$/g, '')),
     follows(hasPlainSegments, SEGMENTS),
   )
 

@@ -128,7 +128,24 @@ export const REMEDIES = {
 } as const
 
 export type KeyringErrorCode = keyof typeof REMEDIES
-export type Facts = Readonly<Record<string, string | number>>
+
+/** What the document of an error says itself: of RFC 9457, and ours. */
+export const DOCUMENT_FIELDS = [
+  'type',
+  'title',
+  'status',
+  'detail',
+  'instance',
+  'code',
+  'message',
+  'remedy',
+  'request',
+] as const
+
+/** They stand beside the fields of the document, so that none may have such a name. */
+export type Facts = Readonly<Record<string, string | number>> & {
+  readonly [Field in (typeof DOCUMENT_FIELDS)[number]]?: never
+}
 
 /**
  * An error that a caller or operator can meet. `message`, `remedy` and `facts` are public: they never hold a token, key, secret

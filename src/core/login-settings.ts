@@ -64,6 +64,8 @@ export interface OAuth2Settings extends InRole {
   /** At least one of the two is given; the endpoint goes before discovery. */
   readonly issuer: string | null
   readonly tokenEndpoint: string | null
+  /** Of the certificate of the identity provider: PEM, paths of PEM files, or `system`. `null` = those of the runtime. */
+  readonly authorities: readonly string[] | null
   readonly clientId: string
   readonly client: OAuth2Client
   readonly scopes: readonly string[]

@@ -6,7 +6,7 @@ import { itemSealer } from '../crypto/seal-item.ts'
 import type { WrappingKey } from '../crypto/seal.ts'
 import { withHeaders } from './wire/headers.ts'
 import { tokenVault } from './login/vault.ts'
-import type { LoginParts } from './login/method.ts'
+import type { LoginMethod, LoginParts } from './login/method.ts'
 import type { LoginBySettings } from './login/open.ts'
 import { openLogin } from './login/open.ts'
 import { shapeOf } from './login/shape.ts'
@@ -14,6 +14,7 @@ import type { VaultReader } from './reader.ts'
 import { givenTokenReader, sharedTokenReader } from './reader.ts'
 import { loginItems, sealedItems } from './token/sealed-items.ts'
 import { TokenLife } from './token/life.ts'
+import { NamespaceCheck, checkedTransport } from './wire/namespaces.ts'
 import type { VaultTransport } from './wire/transport.ts'
 import { vaultTransport } from './wire/transport.ts'
 
@@ -51,11 +52,13 @@ export interface Vault {
 export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
   const { auth, address, headers } = access
   const fetch = withHeaders(ports.fetch, address, headers)
-  const transport = vaultTransport({ ...ports, ...access, fetch })
-  const own = ownReader(access, transport, fetch, ports)
+  const open = vaultTransport({ ...ports, ...access, fetch, namespace: '' })
+  const check = new NamespaceCheck(open, address, [access.namespace, access.loginNamespace])
+  const transport = checkedTransport(vaultTransport({ ...ports, ...access, fetch }), check)
+  const own = ownReader(access, transport, fetch, check, ports)
   return {
     reader: (token, insist) => (token === null ? own(insist) : givenTokenReader(transport, new Secret(token))),
-    open: vaultTransport({ ...ports, ...access, fetch, namespace: '' }),
+    open,
     login: describeLogin(auth),
   }
 }
@@ -65,11 +68,12 @@ function ownReader(
   access: VaultAccess,
   transport: VaultTransport,
   fetch: Fetch,
+  check: NamespaceCheck,
   ports: VaultPorts,
 ): (insist: Insistence) => VaultReader {
   const { auth } = access
   if (auth.method === 'token') return () => givenTokenReader(transport, auth.token)
-  const life = tokenLife(access, auth, fetch, ports)
+  const life = tokenLife(access, auth, fetch, check, ports)
   return (insist) => sharedTokenReader(transport, life, insist)
 }
 
@@ -80,13 +84,19 @@ function describeLogin(auth: LoginSettings): string {
 }
 
 /** @param fetch is for Vault; others do not get its headers. */
-function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, ports: VaultPorts): TokenLife {
+function tokenLife(
+  access: VaultAccess,
+  auth: LoginBySettings,
+  fetch: Fetch,
+  check: NamespaceCheck,
+  ports: VaultPorts,
+): TokenLife {
   const { address, loginNamespace: namespace } = access
   const { store, cipher, hash, wrappingKeys } = ports
   const items = sealedItems(store, () => itemSealer(cipher, hash, wrappingKeys))
   const transport = vaultTransport({ ...ports, ...access, fetch, namespace })
   return new TokenLife({
-    method: openLogin(auth, { ...ports, items: loginItems(items) }),
+    method: checkedLogin(openLogin(auth, { ...ports, items: loginItems(items) }), check),
     shape: () => shapeOf(auth, ports),
     vault: tokenVault(transport, address, namespace),
     items,
@@ -96,3 +106,12 @@ function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, por
     random: Math.random,
   })
 }
+
+/** A server that ignores namespaces is shown no credential, and leaves no token of its root behind. */
+const checkedLogin = (method: LoginMethod, check: NamespaceCheck): LoginMethod => ({
+  ...method,
+  async login(vault, signal) {
+    await check.look(signal)
+    return method.login(vault, signal)
+  },
+})

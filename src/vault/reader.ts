@@ -2,6 +2,7 @@
 import { KeyringError } from '../core/errors.ts'
 import type { Insistence } from '../core/ports.ts'
 import type { Secret } from '../core/secret.ts'
+import { deniedAnew } from './wire/errors.ts'
 import type { TokenInUse, TokenLife } from './token/life.ts'
 import type { Refusal } from './token/state.ts'
 import type { VaultRead, VaultReply, VaultTransport } from './wire/transport.ts'
@@ -41,7 +42,7 @@ export function sharedTokenReader(
     return ask(request, next).catch(async (error: unknown) => {
       const second = refusalOf(error, next.generation)
       if (second !== null) await tokens.giveUp(second)
-      throw error
+      throw error instanceof KeyringError ? deniedAnew(error) : error
     })
   }
 

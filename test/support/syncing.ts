@@ -37,7 +37,10 @@ export const OF_SYNCING = {
 }
 
 export function configOf(settings: Readonly<Record<string, string>>): Config {
-  const parsed = readSettings({ ...OF_SYNCING, KEYRING_API_TOKEN: 'of-no-importance', ...settings }, 'node')
+  const parsed = readSettings(
+    { ...OF_SYNCING, KEYRING_DATABASE: 'unused.sqlite', KEYRING_API_TOKEN: 'of-no-importance', ...settings },
+    'node',
+  )
   if (!parsed.ok || parsed.config === null) throw new Error(inspect(parsed))
   return parsed.config
 }

@@ -68,7 +68,7 @@ describe('a token endpoint', () => {
       'SELF_SIGNED_CERT_IN_CHAIN',
       'tls',
       'has a certificate of an authority that is not trusted here',
-      /NODE_EXTRA_CA_CERTS/,
+      /KEYRING_VAULT_OAUTH2_CACERT/,
     ],
     ['CERT_HAS_EXPIRED', 'tls', 'has a certificate, or one in its chain, that has expired', /dates/],
     ['ENOTFOUND', 'dns', 'has a host name that cannot be resolved', /TOKEN_ENDPOINT/],

@@ -102,6 +102,7 @@ describe('a login', () => {
       role: '',
       issuer: null,
       tokenEndpoint: 'https://idp.example/token',
+      authorities: null,
       clientId: 'c',
       client: { auth: 'client_secret_basic', secret: 'secret s' },
       scopes: [],

@@ -397,9 +397,9 @@ for (const target of vaultTargets())
       const one = open(credentials, { KEYRING_VAULT_NAMESPACE: 'team' })
       if (knows) {
         expect(await sync(one)).toMatchObject({ ok: true })
-        expect(counts()).toMatchObject({ logins: 1, all: 4 })
+        expect(counts()).toMatchObject({ logins: 1, all: 5 })
+        expect(proxy.seen[1]?.headers).toMatchObject({ 'x-vault-namespace': 'team' })
       } else await refused(one, 'ERR_VAULT_NAMESPACE_IGNORED')
-      expect(proxy.seen[0]?.headers).toMatchObject({ 'x-vault-namespace': 'team' })
     })
 
     async function namespaced(team: { headers: Record<string, string> }): Promise<Credentials> {

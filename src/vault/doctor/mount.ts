@@ -32,7 +32,8 @@ const ENOUGH: ReadonlySet<string> = new Set(['read', 'list', 'deny'])
 /** The rights that the keyring needs; a token should have nothing else. */
 const NEEDED: Readonly<Record<SourceId['kind'], (mount: string, path: string) => Readonly<Record<string, string>>>> = {
   kv2: (mount, path) => ({ [`${mount}/metadata/${path}`]: 'read', [`${mount}/data/${path}`]: 'read' }),
-  kv1: (mount, path) => ({ [`${mount}/${path}`]: 'list', [`${mount}/${path}/1`]: 'read' }),
+  /** A list is asked for with a slash at the end, so that `<path>/*` allows it as `<path>` does. */
+  kv1: (mount, path) => ({ [`${mount}/${path}/`]: 'list', [`${mount}/${path}/1`]: 'read' }),
 }
 
 const LESS = 'Give it a policy that allows to read, and nothing else.'
@@ -78,6 +79,10 @@ export async function lookAtRateLimit({ reader }: DoctorParts, signal: AbortSign
     return [unseen('rate-limit', 'Whether the server sends Retry-After with 429 is for its operators to see.')]
   if (parsed.data.data.enable_rate_limit_response_headers)
     return [ok('rate-limit', 'The server sends Retry-After with 429.')]
+  const quotas = { segments: ['sys', 'quotas', 'rate-limit'], query: { list: 'true' }, signal }
+  const listed = await reader.probe(quotas).catch(asFailed('rate-limit'))
+  if (!isFinding(listed) && listed.status === 404)
+    return [ok('rate-limit', 'There is no quota for the rate of requests.')]
   return [
     warning(
       'rate-limit',

@@ -15,4 +15,6 @@ export interface DoctorParts {
   readonly address: string
   /** How the login is called, for people: `approle at auth/approle, role "edge"`. */
   readonly login: string
+  /** Whether a login gets another token by itself when this one ends. */
+  readonly hasLogin: boolean
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
+import { HEALTH } from '../wire/namespaces.ts'
 import type { DoctorParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, warning } from './finding.ts'
 
@@ -13,9 +14,6 @@ const healthReply = z.object({
   version: z.string().check(z.regex(/^[\w.+-]{1,40}$/)),
 })
 type Health = z.output<typeof healthReply>
-
-/** With this query every state is answered with 200, so that the body tells. */
-const QUERY = { standbyok: 'true', perfstandbyok: 'true', sealedcode: '200', uninitcode: '200', drsecondarycode: '200' }
 
 export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const before = parts.clock.now()
@@ -50,8 +48,7 @@ function clockOf({ server_time_utc: there }: Health, here: number): Finding {
 }
 
 async function ask({ transport, address }: DoctorParts, signal: AbortSignal): Promise<Health | Finding> {
-  const request = { segments: ['sys', 'health'], query: QUERY, token: null, signal }
-  const reply = await transport.get(request).catch(asFailed('server'))
+  const reply = await transport.get({ ...HEALTH, token: null, signal }).catch(asFailed('server'))
   if (isFinding(reply)) return reply
   const health = z.safeParse(healthReply, reply.body)
   if (health.success) return health.data

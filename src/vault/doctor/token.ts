@@ -28,7 +28,7 @@ const LOOKUP = ['auth', 'token', 'lookup-self']
 
 /** The reader logs in when there is no token, but never while the last failure keeps logins off. */
 export async function lookAtToken(
-  { reader, source, login }: DoctorParts,
+  { reader, source, login, hasLogin }: DoctorParts,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const loggedIn = ok('login', `Logged in: ${login}.`)
@@ -37,12 +37,14 @@ export async function lookAtToken(
     const parsed = z.safeParse(lookupReply, reply.body)
     return [
       loggedIn,
-      parsed.success ? describe(parsed.data.data, source.id.namespace) : unseen('token', 'It says nothing of itself.'),
+      parsed.success
+        ? describe(parsed.data.data, source.id.namespace, hasLogin)
+        : unseen('token', 'It says nothing of itself.'),
     ]
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
     if (error.code !== 'ERR_VAULT_DENIED') return [failedCheck('login', error)]
-    if (error.facts['denied'] === 'token') return [failedCheck('login', error)]
+    if (error.facts['denied'] !== 'policy') return [failedCheck('login', error)]
     return [loggedIn, unseen('token', 'It may not look itself up (no policy "default"), which reads do not need.')]
   }
 }
@@ -50,18 +52,18 @@ export async function lookAtToken(
 /** A token that cannot be renewed and lives for less, in seconds, needs a person soon. */
 const SHORT = 86_400
 
-function describe(token: Lookup, namespace: string): Finding {
+function describe(token: Lookup, namespace: string, hasLogin: boolean): Finding {
   const policies = [...new Set([...(token.policies ?? []), ...(token.identity_policies ?? [])])]
   const facts = {
     displayName: token.display_name,
     policies: printableList(policies),
-    type: token.type,
+    tokenType: token.type,
     ttlSeconds: token.ttl,
     renewable: String(token.renewable),
     entityId: token.entity_id,
   }
   const detail = `You are "${token.display_name || 'unnamed'}"; policies ${facts.policies || 'none'}; ${lifeOf(token)}.`
-  const remedy = remedyForNamespace(token, namespace) ?? remedyFor(token, policies)
+  const remedy = remedyForNamespace(token, namespace) ?? remedyFor(token, policies, hasLogin)
   return remedy === null ? ok('token', detail, facts) : warning('token', detail, remedy, facts)
 }
 
@@ -70,17 +72,21 @@ function lifeOf({ ttl, renewable, type, num_uses: uses }: Lookup): string {
   return `a ${type} token, ${ends}, ${renewable ? 'renewable' : 'not renewable'}${uses > 0 ? `, ${uses} uses left` : ''}`
 }
 
-/** This is a warning alone, since a token of the root namespace may be meant; the community edition of Vault gives no other, whatever is asked for. */
+/** A token is good in its own namespace and in all below it. Whether the server has any was asked before (`wire/namespaces.ts`). */
 function remedyForNamespace({ namespace_path: path }: Lookup, namespace: string): string | null {
-  if (namespace === '' || path === `${namespace}/`) return null
-  return `The token is not of the namespace "${namespace}". Use one of it; the community edition of Vault has no namespaces, and reads the root namespace in silence.`
+  if (`${namespace}/`.startsWith(path)) return null
+  return `The token is of the namespace "${path.replace(/\/$/, '')}". Use one of "${namespace}", or of a namespace above it.`
 }
 
-function remedyFor({ ttl, renewable, num_uses: uses }: Lookup, policies: readonly string[]): string | null {
+function remedyFor(
+  { ttl, renewable, num_uses: uses }: Lookup,
+  policies: readonly string[],
+  hasLogin: boolean,
+): string | null {
   if (policies.includes('root'))
     return 'Use a token or role whose policy allows only to read <mount>/metadata/<path> and <mount>/data/<path>.'
   if (uses > 0) return 'Use a role without token_num_uses: each read spends one.'
-  if (ttl > 0 && ttl < SHORT && !renewable)
+  if (!hasLogin && ttl > 0 && ttl < SHORT && !renewable)
     return 'If nothing makes a new token by itself, replace it before it ends, or use a login method.'
   return null
 }

@@ -21,7 +21,18 @@ export const askKv = (
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
-): Promise<VaultReply> => reader.get({ segments, query, signal })
+): Promise<VaultReply> =>
+  reader.get({ segments, query, signal }).catch((error: unknown) => {
+    throw error instanceof KeyringError && error.facts['denied'] === 'policy'
+      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read')
+      : error
+  })
+
+const notAllowed = ({ code, facts }: KeyringError, path: string, capability: 'list' | 'read'): KeyringError =>
+  new KeyringError(code, `Vault at ${facts['host']} does not let the token ${capability} ${path}.`, {
+    facts,
+    remedy: `Add to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }`,
+  })
 
 export async function readPair(
   { cipher, hash }: KvParts,

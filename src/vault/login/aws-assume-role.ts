@@ -66,7 +66,7 @@ function refusedBySts(host: string, answer: OutsideAnswer | Unanswered): Keyring
   }
   const { status, text, retryAfter } = answer
   const { outage } = rowOf({ step: 'STS', status, texts: /<\w*Response\b/.test(text) ? [text] : null })
-  const facts = { host, status, ...(retryAfter !== null && { retryAfterSeconds: retryAfter }) }
+  const facts = { host, providerStatus: status, ...(retryAfter !== null && { retryAfterSeconds: retryAfter }) }
   if (outage !== null) return new KeyringError(outage.code, `AWS STS at ${host} ${outage.what}.`, { facts })
   return new KeyringError('ERR_AWS_ROLE_REFUSED', `AWS STS at ${host} does not let us take the role.`, { facts })
 }

@@ -1,6 +1,7 @@
 /** The keys of AWS, wherever the settings say that they come from. They are fetched anew for each login. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
+import type { Facts } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { AwsCredentialSource, AwsIamSettings } from '../../core/login-settings.ts'
 import { assumeRoleWithWebIdentity } from './aws-assume-role.ts'
@@ -52,7 +53,7 @@ async function fromInstance(endpoint: string, parts: LoginParts, signal: AbortSi
 async function fetched(request: OutsideRequest, parts: LoginParts, signal: AbortSignal): Promise<string> {
   const answer = await askOutside(parts, { ...request, timeoutMs: TIMEOUT_MS }, signal)
   if (answer.status === null) throw unavailable(answer.what, answer.facts)
-  if (answer.status !== 200) throw unavailable('gives no keys', { status: answer.status })
+  if (answer.status !== 200) throw unavailable('gives no keys', { providerStatus: answer.status })
   return answer.text
 }
 
@@ -62,5 +63,5 @@ function keysIn(text: string): AwsKeys {
   return { accessKeyId: keys.AccessKeyId, secretAccessKey: keys.SecretAccessKey, sessionToken: keys.Token }
 }
 
-const unavailable = (what: string, facts = {}): KeyringError =>
+const unavailable = (what: string, facts: Facts = {}): KeyringError =>
   new KeyringError('ERR_AWS_CREDENTIALS_UNAVAILABLE', `The credential service of AWS ${what}.`, { facts })

@@ -1,5 +1,6 @@
 /** The JWT that a platform gives to what runs on it, from the endpoint where it does. */
 import { parseJson } from '../../core/body.ts'
+import type { Facts } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { IdentityEndpoint } from '../../core/login-settings.ts'
 import { hasJwtForm } from './credential.ts'
@@ -30,7 +31,7 @@ async function fetched(
   const answer = await askOutside(parts, { url, headers: { [header.name]: header.value.reveal() } }, signal)
   if (answer.status === null) throw unavailable(answer.what, answer.facts)
   const jwt = (field === null ? answer.text : textIn(answer.text, field)).trim()
-  if (answer.status !== 200 || !hasJwtForm(jwt)) throw unavailable('gives no JWT', { status: answer.status })
+  if (answer.status !== 200 || !hasJwtForm(jwt)) throw unavailable('gives no JWT', { providerStatus: answer.status })
   return jwt
 }
 
@@ -40,5 +41,5 @@ function textIn(json: string, field: string): string {
   return typeof value === 'string' ? value : ''
 }
 
-const unavailable = (what: string, facts = {}): KeyringError =>
+const unavailable = (what: string, facts: Facts = {}): KeyringError =>
   new KeyringError('ERR_IDENTITY_TOKEN_UNAVAILABLE', `The identity service of the platform ${what}.`, { facts })

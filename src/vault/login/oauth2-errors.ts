@@ -32,14 +32,19 @@ const REFUSALS: Readonly<Record<string, readonly [KeyringErrorCode, string]>> = 
 
 const errorReply = z.object({ error: z.string() })
 
+const TRUST =
+  'Check its certificate: name, dates, the whole chain. If its authority is one of your own, name that in KEYRING_VAULT_OAUTH2_CACERT (Node and Lambda); Workers trust public ones only.'
+
 /** @param answer one that is no success, or lacks what it is `missing`. */
 export function refusedBy(
   endpoint: string,
   answer: OutsideAnswer | Unanswered,
   missing = 'access token',
 ): KeyringError {
-  if (answer.status === null)
-    return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, answer.what, answer.facts, answer.remedy)
+  if (answer.status === null) {
+    const { what, facts, remedy } = answer
+    return oauthError('ERR_OAUTH2_UNAVAILABLE', endpoint, what, facts, remedy === undefined ? undefined : TRUST)
+  }
   const { status, retryAfter: seconds } = answer
   const body = parseJson(answer.text)
   const error = z.safeParse(errorReply, body).data?.error ?? ''
@@ -47,13 +52,13 @@ export function refusedBy(
   const { outage } = rowOf({ step: 'identity provider', status, texts })
   if (outage === null) return refusalOf(endpoint, status, error, missing)
   return oauthError(outage.code, endpoint, outage.what, {
-    status,
+    providerStatus: status,
     ...(seconds !== null && { retryAfterSeconds: seconds }),
   })
 }
 
 function refusalOf(endpoint: string, status: number, error: string, missing: string): KeyringError {
-  const facts = { status }
+  const facts = { providerStatus: status }
   const known = Object.hasOwn(REFUSALS, error) ? REFUSALS[error] : undefined
   if (known !== undefined) return oauthError(known[0], endpoint, known[1], { ...facts, reason: error })
   if (status === 401) return oauthError('ERR_OAUTH2_CLIENT_REFUSED', endpoint, 'does not accept the client', facts)

@@ -1,4 +1,5 @@
 /** Opens the login method that the settings name. */
+import { KeyringError } from '../../core/errors.ts'
 import type { LoginSettings } from '../../core/login-settings.ts'
 import { appRoleLogin } from './approle.ts'
 import { awsIamLogin } from './aws-iam.ts'
@@ -24,5 +25,22 @@ const METHODS: { readonly [M in LoginBySettings['method']]: Open<M> } = {
   userpass: userpassLogin,
 }
 
-export const openLogin = (settings: LoginBySettings, parts: LoginParts): LoginMethod =>
-  (METHODS[settings.method] as Open<LoginBySettings['method']>)(settings, parts)
+export function openLogin(settings: LoginBySettings, parts: LoginParts): LoginMethod {
+  const method = (METHODS[settings.method] as Open<LoginBySettings['method']>)(settings, parts)
+  return {
+    ...method,
+    credential: async (signal) => settledAtLogin(async () => method.credential(signal)),
+    login: (vault, signal) => settledAtLogin(() => method.login(vault, signal)),
+  }
+}
+
+/** An error that knows no step of its own, such as that of a file, a wrapping token or an identity provider, is one of the login. */
+async function settledAtLogin<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof KeyringError) || error.facts['step'] !== undefined) throw error
+    const { code, message, remedy, facts } = error
+    throw new KeyringError(code, message, { remedy, facts: { ...facts, step: 'login' } })
+  }
+}

@@ -6,6 +6,7 @@ import type { Destination } from '../wire/errors.ts'
 import { vaultError } from '../wire/errors.ts'
 import { fromLogin } from './errors.ts'
 import type { IssuedToken, LoginVault } from './method.ts'
+import { namespacePath } from '../wire/namespaces.ts'
 import { authReply, lookupReply } from '../wire/schema.ts'
 import type { VaultTransport } from '../wire/transport.ts'
 
@@ -20,15 +21,16 @@ export interface TokenVault extends LoginVault {
   checkNamespace(token: Secret, signal: AbortSignal): Promise<'checked' | 'nothing to check'>
 }
 
-/** @param transport in the namespace of logins, which is given again as `namespace`. */
-export function tokenVault(transport: VaultTransport, address: string, namespace: string): TokenVault {
+/** @param given in the namespace of logins, which is given again as `namespace`. */
+export function tokenVault(given: VaultTransport, address: string, namespace: string): TokenVault {
+  const transport = inLoginNamespace(given, namespace)
   const { host, protocol } = new URL(address)
   const target = (segments: readonly string[]): Destination => ({
     host,
     path: `/v1/${segments.join('/')}`,
     isTls: protocol === 'https:',
   })
-  const expected = pathOf(namespace)
+  const expected = namespacePath(namespace)
   return {
     async login(segments, body, signal) {
       const request = { segments, body, token: null, signal, step: 'login', errorOf: fromLogin } as const
@@ -69,10 +71,19 @@ export function tokenVault(transport: VaultTransport, address: string, namespace
   }
 }
 
-/** The namespace in Vault's form, `team/keys/`; `null` = the root namespace. */
-function pathOf(namespace: string): string | null {
-  const name = namespace.replace(/^\/+|\/+$/g, '')
-  return name === '' || name === 'root' ? null : `${name}/`
+/** Which setting is wrong when there is no such namespace. */
+function inLoginNamespace(transport: VaultTransport, namespace: string): VaultTransport {
+  const blame = (error: unknown): never => {
+    if (!(error instanceof KeyringError) || error.code !== 'ERR_VAULT_NAMESPACE_NOT_FOUND') throw error
+    throw new KeyringError(error.code, `The namespace of the login, "${namespace}", is not there.`, {
+      facts: { ...error.facts, step: 'login', namespace },
+      remedy: 'Check KEYRING_VAULT_LOGIN_NAMESPACE or, where that is not set, KEYRING_VAULT_NAMESPACE.',
+    })
+  }
+  return {
+    get: (request) => transport.get(request).catch(blame),
+    post: (request) => transport.post(request).catch(blame),
+  }
 }
 
 function onlyOurs(error: unknown): void {

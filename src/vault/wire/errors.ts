@@ -53,11 +53,6 @@ const KNOWN: readonly {
   readonly fits: (answer: ErrorAnswer) => boolean
 }[] = [
   {
-    code: 'ERR_VAULT_DENIED',
-    what: 'refused the token',
-    fits: (answer) => answer.status === 403 || has(answer, 'missing client token'),
-  },
-  {
     code: 'ERR_VAULT_MOUNT_NOT_FOUND',
     what: 'has no such mount',
     fits: (answer) => has(answer, 'no handler for route'),
@@ -70,18 +65,80 @@ const KNOWN: readonly {
 ]
 
 export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
-  const { code, what } = rowOf(answer).outage ??
+  const { outage } = rowOf(answer)
+  if (outage === null && isDenial(answer)) return denial(target, answer)
+  const { code, what } = outage ??
     KNOWN.find(({ fits }) => fits(answer)) ?? {
       code: 'ERR_VAULT_REQUEST_REFUSED',
       what: 'refused the request',
     }
   return vaultError(code, target, what, {
     vaultStatus: answer.status,
-    ...(code === 'ERR_VAULT_DENIED' && { denied: deniedBy(answer) }),
     ...(retryAfterSeconds !== null && { retryAfterSeconds }),
   })
 }
 
-/** A token that is not known (any more) is told from one that may not by its text: OpenBao says less then, Vault more. */
-const deniedBy = (answer: ErrorAnswer): 'token' | 'policy' =>
-  has(answer, 'invalid token') || answer.texts?.join() === 'permission denied' ? 'token' : 'policy'
+const isDenial = (answer: ErrorAnswer): boolean =>
+  answer.texts !== null && (answer.status === 403 || has(answer, 'missing client token'))
+
+interface Denial {
+  /** A new token helps against `token`, and not against `policy`. */
+  readonly denied: 'token' | 'policy'
+  readonly what: string
+  readonly remedy: string
+  /** What Vault says in its own words, where it says more than no. */
+  readonly reason?: string | undefined
+}
+
+const UNKNOWN = 'invalid token'
+const LIVE =
+  'Give a live token (KEYRING_VAULT_TOKEN, or in the call that brought this one); a login gets another by itself.'
+const CIDRS = 'add the address that requests come from to its token_bound_cidrs, or remove those'
+
+/** The first one that fits counts. Of a token that has ended and of one that may not come from here OpenBao says the same. */
+const DENIALS: readonly (Denial & { readonly fits: (answer: ErrorAnswer) => boolean })[] = [
+  {
+    fits: (answer) => has(answer, 'missing client token'),
+    denied: 'policy',
+    what: 'got no token',
+    remedy: 'Check that nothing in front of Vault takes the header X-Vault-Token away.',
+  },
+  {
+    fits: (answer) => has(answer, UNKNOWN),
+    denied: 'token',
+    what: 'does not know the token: it has ended, was revoked, or is of another server',
+    remedy: LIVE,
+    reason: UNKNOWN,
+  },
+  {
+    fits: ({ texts }) => texts?.join() === 'permission denied',
+    denied: 'token',
+    what: 'does not take the token: it has ended or was revoked, or may not be used from this address',
+    remedy: `${LIVE} If it is live, ${CIDRS}.`,
+  },
+]
+
+function denial(target: Destination, answer: ErrorAnswer): KeyringError {
+  const path = target.path.replace('/v1/', '')
+  const { denied, what, remedy, reason } = DENIALS.find(({ fits }) => fits(answer)) ?? {
+    denied: 'policy',
+    what: `does not let the token use ${path}`,
+    remedy: `Allow it in the policy of the token, or of the role of the login: path "${path}".`,
+    reason: undefined,
+  }
+  const trouble = { code: 'ERR_VAULT_DENIED', step: 'read', what, remedy } as const
+  return troubleError(trouble, target, {
+    vaultStatus: answer.status,
+    denied,
+    ...(reason !== undefined && { reason }),
+  })
+}
+
+/** A token that was issued a moment ago and is not taken, without a reason, is bound to other addresses. */
+export function deniedAnew(error: KeyringError): KeyringError {
+  const { code, facts } = error
+  if (facts['denied'] !== 'token' || facts['reason'] === UNKNOWN) return error
+  const message = `Vault at ${facts['host']} does not take a token that it has just issued: it may not be used from this address.`
+  const remedy = `In the role of the login, ${CIDRS}.`
+  return new KeyringError(code, message, { facts: { ...facts, denied: 'address' }, remedy })
+}
