@@ -6,11 +6,12 @@ import type { WrappingKey } from '../core/wrapping-key.ts'
 import type { Purpose, Wrap } from './wrapping.ts'
 import { derivedKey, wrap } from './wrapping.ts'
 
-export { parseSigned } from './wrapping.ts'
+export { isOther, parseSigned } from './wrapping.ts'
+export type { Checks } from './wrapping.ts'
 export type { WrappingKey } from '../core/wrapping-key.ts'
 
 /** One keyring's record is sealed with this: one wrapping key's pair of subkeys. */
-interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'sign' | 'verify'> {
+interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'check' | 'sign' | 'verify'> {
   sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
   openMaterial(keyId: string, sealed: string, weak: boolean): Promise<KeyMaterial>
