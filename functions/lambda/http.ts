@@ -10,6 +10,7 @@ import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Audit } from '../../src/core/ports.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
+import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../node-shared/clock.ts'
 import { invokingAuthority } from './authority.ts'
@@ -32,7 +33,8 @@ function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
   const invoking = invokingAuthority({ aws, syncFunction, leftMs })
-  return readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
+  const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
+  return tellingAuthority(reading, (line) => console.error(line))
 }
 
 function build(env: Env) {

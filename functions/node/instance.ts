@@ -10,6 +10,7 @@ import { systemClock } from '../node-shared/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
+import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
@@ -39,7 +40,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
   if (store.trouble !== null) say(failureLine('store', store.trouble))
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
   const vault = vaultFetch(config.vault)
-  const authority = createAuthority(config, {
+  const own = createAuthority(config, {
     ...primitives,
     store,
     replica: null,
@@ -50,6 +51,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
   })
+  const authority = tellingAuthority(own, say)
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const schedule = setInterval(() => {
     runSchedule(authority, config.keyrings, say).catch((error: unknown) => onDefect(error, 'schedule'))
@@ -67,6 +69,8 @@ export function openInstance(config: Config, options: InstanceOptions) {
   return {
     app: createApp(config, ports),
     keyring: openKeyrings(config, ports),
+    /** What stops a start. */
+    troubles: () => wrappingTroubles(own, config.keyrings),
     async close() {
       clearInterval(schedule)
       await vault.close()

@@ -6,6 +6,7 @@ import type { ServerType } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
 import { problemLines } from '../../src/config/outcome.ts'
 import type { Problem } from '../../src/config/setting.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { openInstance } from './instance.ts'
@@ -39,6 +40,8 @@ async function serveKeyring(config: Config, setup: Setup, hold: Hold | null, rep
     return refuse([{ name: 'KEYRING_DATABASE', message: 'is required: the path of the SQLite file.' }])
   const closeVault = await startDevVault(setup, report)
   const instance = openInstance(config, { database, auditFile: isLocal ? `${LOCAL_FOLDER}/audit.log` : null })
+  const troubles = await instance.troubles()
+  if (troubles.length > 0) return refuseRecords(troubles)
   const { server, address } = await listen(instance, config)
   const url = urlOf(address)
   hold?.announce({ url, pid: process.pid, store: database, token })
@@ -119,6 +122,12 @@ function stopOnSignal(close: () => Promise<void>): void {
 
 function refuseSecond(): never {
   console.error(alreadyRunning(announced()))
+  process.exit(1)
+}
+
+/** Nothing of such a keyring could be used, and nobody would hear of it but its callers. */
+function refuseRecords(troubles: readonly ErrorData[]): never {
+  for (const { code, message, remedy } of troubles) console.error(`${code}: ${message}\n${remedy}`)
   process.exit(1)
 }
 

@@ -18,7 +18,7 @@ export function defectLine(error: unknown, request: string): string {
 }
 
 /** A part that fails while the rest goes on. */
-export const failureLine = (part: 'store' | 'audit', { code, message, remedy }: ErrorData): string =>
+export const failureLine = (part: 'store' | 'audit' | 'settings', { code, message, remedy }: ErrorData): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
 export const settingLine = (name: string, message: string): string =>

@@ -39,7 +39,11 @@ export async function sealers(
     }),
   )
   const [first] = made
-  if (first === undefined) throw missing(keyring, 'any')
+  if (first === undefined)
+    throw new KeyringError('ERR_WRAPPING_KEY_MISSING', `The settings have no wrapping key for keyring "${keyring}".`, {
+      facts: { keyring },
+      remedy: REMEDY_OF_NONE,
+    })
   const byId = new Map(made.map((sealer) => [sealer.wrappingKeyId, sealer]))
   return {
     first,
@@ -65,6 +69,8 @@ const keyringSealer = (cipher: Cipher, by: Wrap): Sealer => ({
     return materialFromBytes(raw, await commitmentOf(cipher, raw), weak)
   },
 })
+
+const REMEDY_OF_NONE = 'Add a wrapping key, or the key derived for this keyring, to KEYRING_WRAPPING_KEYS.'
 
 function missing(keyring: string, id: string): KeyringError {
   return new KeyringError(

@@ -8,6 +8,7 @@ import { sealers } from '../../src/crypto/seal.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { signRecord, verifyRecord } from '../../src/keyring/record.ts'
+import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
 import { CIPHERS } from '../support/ciphers.ts'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
@@ -128,5 +129,25 @@ describe.each(CIPHERS)('a check, through $name', ({ cipher, hash }) => {
     const check = Buffer.from(await cipher.derive(root, 'ekr1/check', 16)).toString('base64url')
     const derived = { id: 'w1', keyring: 'default', key: new Secret(Buffer.from(root).toString('base64')) }
     for (const key of [W1, derived]) expect((await sealers(cipher, hash, [key], 'default')).first.check).toBe(check)
+  })
+})
+
+describe('where nothing can be stopped', () => {
+  it('the log names each keyring and wrapping key at the first use, once', async () => {
+    const { on } = await synced()
+    await authorityOn(on, [W1], ['orders']).sync('orders', PLAIN_SYNC)
+    const lines: string[] = []
+    const told = tellingAuthority(authorityOn(on, [W2], ['default', 'orders']), (line) => lines.push(line))
+    for (const keyring of ['default', 'orders', 'default'])
+      for (const call of ['read', 'syncIfDue'] as const) await told.call({ call, keyring, known: 0 })
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject(
+      ['default', 'orders'].map((keyring) => ({
+        part: 'settings',
+        code: 'ERR_WRAPPING_KEY_MISSING',
+        message: `The record of keyring "${keyring}" needs the wrapping key "w1", which is not configured.`,
+      })),
+    )
+    expect(await wrappingTroubles(told, ['default', 'orders'])).toHaveLength(2)
+    expect(await wrappingTroubles(authorityOn(on), ['default'])).toEqual([])
   })
 })
