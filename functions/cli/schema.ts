@@ -31,6 +31,12 @@ export const statusBody = z.looseObject({
   next_try: time,
   /** Absent or `null` = there is none. */
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
+  /** Absent = of an earlier build. */
+  wrapping_keys: z.optional(
+    z.array(
+      z.looseObject({ id: z.string(), configured: z.boolean(), first: z.boolean(), needed_by: z.array(z.string()) }),
+    ),
+  ),
   needed: z.array(z.string()),
 })
 export type StatusBody = z.output<typeof statusBody>

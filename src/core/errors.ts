@@ -44,7 +44,7 @@ export const REMEDIES = {
   ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs any more.',
   ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS; it opens what it once sealed.',
   ERR_WRAPPING_KEY_WRONG:
-    'Give the key that first had this id in KEYRING_WRAPPING_KEYS, or for one keyring the key derived from it for that keyring; a new key needs a new id, as "edge-keyring secrets new" gives it.',
+    'Put the key that first had this id into KEYRING_WRAPPING_KEYS, or what was derived from it for this keyring; a new key needs a new id.',
   ERR_STORE_UNAVAILABLE: 'Check the record store (KEYRING_DATABASE) and its disk.',
   ERR_AUTHORITY_UNAVAILABLE:
     'Try again; if it lasts, look at the platform and its log. What this instance holds stays in service.',

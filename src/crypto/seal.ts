@@ -7,7 +7,7 @@ import type { Purpose, Wrap } from './wrapping.ts'
 import { derivedKey, wrap } from './wrapping.ts'
 
 export { isOther, parseSigned } from './wrapping.ts'
-export type { Checks } from './wrapping.ts'
+export type { KeyChecks } from './wrapping.ts'
 export type { WrappingKey } from '../core/wrapping-key.ts'
 
 /** One keyring's record is sealed with this: one wrapping key's pair of subkeys. */
@@ -20,6 +20,8 @@ interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'check' | 'sign' | 'verify
 /** The first one seals. Each opens what names it by its id, and none is tried on anything else. */
 export interface SealerSet {
   readonly first: Sealer
+  /** In the order of the settings. */
+  readonly ids: readonly string[]
   /** @throws `ERR_WRAPPING_KEY_MISSING`. */
   byId(id: string): Sealer
 }
@@ -42,11 +44,11 @@ export async function sealers(
   if (first === undefined)
     throw new KeyringError('ERR_WRAPPING_KEY_MISSING', `The settings have no wrapping key for keyring "${keyring}".`, {
       facts: { keyring },
-      remedy: REMEDY_OF_NONE,
     })
   const byId = new Map(made.map((sealer) => [sealer.wrappingKeyId, sealer]))
   return {
     first,
+    ids: [...byId.keys()],
     byId(id) {
       const sealer = byId.get(id)
       if (sealer === undefined) throw missing(keyring, id)
@@ -69,8 +71,6 @@ const keyringSealer = (cipher: Cipher, by: Wrap): Sealer => ({
     return materialFromBytes(raw, await commitmentOf(cipher, raw), weak)
   },
 })
-
-const REMEDY_OF_NONE = 'Add a wrapping key, or the key derived for this keyring, to KEYRING_WRAPPING_KEYS.'
 
 function missing(keyring: string, id: string): KeyringError {
   return new KeyringError(

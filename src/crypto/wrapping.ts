@@ -88,11 +88,13 @@ export function parseSigned(bytes: Bytes): Signed {
 }
 
 /** By wrapping-key id, the `check` of the key that was used under it first. */
-export type Checks = Readonly<Record<string, string>>
+export type KeyChecks = Readonly<Record<string, string>>
 
 /** Whether another key was used under the id of this one. `checks` may be of anybody. */
-export const isOther = (checks: Checks, { wrappingKeyId: id, check }: Pick<Wrap, 'wrappingKeyId' | 'check'>): boolean =>
-  Object.hasOwn(checks, id) && checks[id] !== check
+export const isOther = (
+  checks: KeyChecks,
+  { wrappingKeyId: id, check }: Pick<Wrap, 'wrappingKeyId' | 'check'>,
+): boolean => Object.hasOwn(checks, id) && checks[id] !== check
 
 /** Each field stands behind its length in one byte, so that no two lists give the same bytes. */
 function fields(...texts: readonly string[]): Bytes {

@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../core/bytes.ts'
 import { parseJson } from '../core/body.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Malformed, SourceId } from '../core/ports.ts'
-import type { Checks, SealerSet } from '../crypto/seal.ts'
+import type { KeyChecks, SealerSet } from '../crypto/seal.ts'
 import { isOther, parseSigned } from '../crypto/seal.ts'
 
 const FORMAT = 'ekr1'
@@ -51,7 +51,7 @@ export interface KeyringRecord {
   /** Versions that vanished before they were read. */
   readonly lost: number
   /** Of every wrapping key that has sealed it. Absent = it was written before there were any. */
-  readonly checks?: Checks
+  readonly checks?: KeyChecks
 }
 
 export interface VerifiedRecord {
@@ -81,7 +81,7 @@ export const signRecord = (set: SealerSet, record: KeyringRecord): Promise<Bytes
   set.first.sign(FORMAT, JSON.stringify(record))
 
 /** A record in the place of another keyring's has the checks of that one, and was not sealed with another key. */
-function claimedChecks(text: Bytes, keyring: string): Checks {
+function claimedChecks(text: Bytes, keyring: string): KeyChecks {
   const claimed = parseJson(decodeUtf8(text) ?? '') as Partial<KeyringRecord> | null | undefined
   return (claimed?.keyring === keyring ? claimed.checks : null) ?? {}
 }

@@ -195,6 +195,6 @@ export class Snapshot {
   }
 }
 
-/** What cannot be opened for our own settings is no fault of the replica. */
+/** That a key is wrong is a fault of our settings. */
 const blamed = (code: KeyringErrorCode): KeyringErrorCode =>
-  code === 'ERR_WRAPPING_KEY_MISSING' || code === 'ERR_WRAPPING_KEY_WRONG' ? code : 'ERR_REPLICA_INVALID'
+  code === 'ERR_WRAPPING_KEY_WRONG' ? code : 'ERR_REPLICA_INVALID'

@@ -1,6 +1,6 @@
 /** Opens a Vault: from its settings to readers of it, with whatever token or login they name. */
 import type { LoginSettings } from '../core/login-settings.ts'
-import type { Cipher, Clock, Fetch, Hash, RecordStore } from '../core/ports.ts'
+import type { Cipher, Clock, Fetch, Hash, LoginItems, RecordStore } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { itemSealer } from '../crypto/seal-item.ts'
 import type { WrappingKey } from '../crypto/seal.ts'
@@ -11,6 +11,7 @@ import type { LoginBySettings } from './login/open.ts'
 import { openLogin } from './login/open.ts'
 import type { VaultReader } from './reader.ts'
 import { givenTokenReader, sharedTokenReader } from './reader.ts'
+import type { TokenItems } from './token/sealed-items.ts'
 import { loginItems, sealedItems } from './token/sealed-items.ts'
 import { TokenLife } from './token/life.ts'
 import type { VaultTransport } from './wire/transport.ts'
@@ -45,20 +46,25 @@ export interface Vault {
   readonly open: VaultTransport
   /** The deployment's own login, for people. */
   readonly login: string
+  /** What is stored of logins. */
+  readonly items: LoginItems
 }
 
 export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
   const { auth, address, headers } = access
   const fetch = withHeaders(ports.fetch, address, headers)
   const transport = vaultTransport({ ...ports, ...access, fetch })
+  const { store, clock, cipher, hash, wrappingKeys } = ports
+  const items = sealedItems(store, clock, () => itemSealer(cipher, hash, wrappingKeys))
   const own =
     auth.method === 'token'
       ? givenTokenReader(transport, auth.token)
-      : sharedTokenReader(transport, tokenLife(access, auth, fetch, ports))
+      : sharedTokenReader(transport, tokenLife(access, auth, fetch, { ...ports, items }))
   return {
     reader: (token) => (token === null ? own : givenTokenReader(transport, new Secret(token))),
     open: vaultTransport({ ...ports, ...access, fetch, namespace: '' }),
     login: describeLogin(auth),
+    items,
   }
 }
 
@@ -69,10 +75,14 @@ function describeLogin(auth: LoginSettings): string {
 }
 
 /** @param fetch is for Vault; others do not get its headers. */
-function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, ports: VaultPorts): TokenLife {
+function tokenLife(
+  access: VaultAccess,
+  auth: LoginBySettings,
+  fetch: Fetch,
+  ports: VaultPorts & { readonly items: TokenItems },
+): TokenLife {
   const { address, loginNamespace: namespace } = access
-  const { store, cipher, hash, wrappingKeys } = ports
-  const items = sealedItems(store, () => itemSealer(cipher, hash, wrappingKeys))
+  const { items } = ports
   const transport = vaultTransport({ ...ports, ...access, fetch, namespace })
   return new TokenLife({
     method: openLogin(auth, { ...ports, items: loginItems(items) }),

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
-import { nodeServer } from '../support/node-server.ts'
+import { runCli } from '../support/cli.ts'
+import { API_TOKEN, nodeServer } from '../support/node-server.ts'
 import { keyString } from '../support/syncing.ts'
 import { vaultClient } from '../support/vault.ts'
 
@@ -37,14 +38,20 @@ it.each([
     keyOf('w2', 2),
     /^ERR_WRAPPING_KEY_MISSING: .*"default".*"w1".*\nAdd .*\n$/,
   ],
-  ['with another key under its id', keyOf('w1', 2), /^ERR_WRAPPING_KEY_WRONG: .*"w1".*"default".*\nGive .*\n$/],
+  ['with another key under its id', keyOf('w1', 2), /^ERR_WRAPPING_KEY_WRONG: .*"w1".*"default".*\nPut .*\n$/],
 ])('ends with exit status 1 and two lines on settings %s', async (_name, keys, said) => {
   const refused: unknown = await start(keys).catch((error: unknown) => error)
   expect(refused).toMatchObject({ cause: 1, message: expect.stringMatching(said) })
 })
 
-it('succeeds with the old key behind the new one, and after that without it', async () => {
-  await (await start([keyOf('w2', 2), keyOf('w1', 1)].join(','))).end('SIGTERM')
+it('succeeds with the old key behind the new one, and without it once the status says that it is not needed', async () => {
+  const both = await start([keyOf('w2', 2), keyOf('w1', 1)].join(','))
+  const env = { EDGE_KEYRING_URL: `http://127.0.0.1:${both.port}`, EDGE_KEYRING_TOKEN: API_TOKEN }
+  const { stdout } = await runCli(['status'], { cwd: folder, env })
+  expect(stdout).toContain(
+    'wrapping key  w2 (first): needed by record, status\nwrapping key  w1 (behind the first): not needed\n',
+  )
+  await both.end('SIGTERM')
   const server = await start(keyOf('w2', 2))
   expect((await server.call('/keyring')).body).toMatchObject({ active: 'one' })
   await server.end('SIGTERM')

@@ -1,7 +1,15 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Clock, KeyringAuthority, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
+import type {
+  Clock,
+  KeyringAuthority,
+  KeySource,
+  LoginItems,
+  RecordStore,
+  Replica,
+  VersionRead,
+} from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -34,6 +42,8 @@ export interface World {
   readonly asked: (string | number)[]
   /** Of the authority. */
   replica?: Replica
+  /** Of the authority. */
+  loginItems?: LoginItems
 }
 
 export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
@@ -98,6 +108,7 @@ export const authorityOn = (
       wrappingKeys,
       sources: new Map(names.map((name) => [name, { open: () => fakeSource(on), examine: async () => [] }])),
       replica: on.replica ?? null,
+      loginItems: on.loginItems ?? null,
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
