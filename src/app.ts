@@ -70,7 +70,7 @@ export interface AppPorts extends Primitives {
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const { reader, open, login } = openVault(vault, { ...ports, wrappingKeys })
+  const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys })
   const { clock, probe } = ports
   const sources = new Map(
     vault.secrets.map(({ keyring, kv, ...secret }): [string, Source] => {
@@ -86,7 +86,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, examine: look }]
     }),
   )
-  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems })
 }
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {

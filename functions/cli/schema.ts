@@ -35,6 +35,10 @@ export const statusBody = z.looseObject({
   next_try: time,
   /** Absent or `null` = there is none. */
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
+  /** Absent = of an earlier build. */
+  wrapping_keys: z.optional(
+    z.array(z.looseObject({ id: text, configured: z.boolean(), first: z.boolean(), needed_by: z.array(text) })),
+  ),
   needed: z.array(text),
 })
 export type StatusBody = z.output<typeof statusBody>

@@ -4,6 +4,7 @@ import * as z from 'zod/mini'
 import { newToken } from '../../src/auth/tokens.ts'
 import { ANSWERING_SETTINGS } from '../../src/config/answering.ts'
 import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
+import { toHex } from '../../src/core/bytes.ts'
 import type { Env } from '../../src/config/setting.ts'
 import type { WrappingKey } from '../../src/core/wrapping-key.ts'
 import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
@@ -17,7 +18,7 @@ const create = command({
   args: jsonArg,
   run: ({ args }) =>
     reporting(args.json, async () => {
-      const wrappingKey = `${new Date().toISOString().slice(0, 10)}:${newWrappingKey()}`
+      const wrappingKey = `${newWrappingKeyId()}:${newWrappingKey()}`
       const token = await newToken(nodeHash)
       const sha256 = await nodeHash.sha256(token)
       const apiTokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
@@ -28,6 +29,12 @@ const create = command({
       }
     }),
 })
+
+/** Two keys of one day must not have one id. */
+function newWrappingKeyId(): string {
+  const suffix = toHex(crypto.getRandomValues(new Uint8Array(4)))
+  return `${new Date().toISOString().slice(0, 10)}-${suffix}`
+}
 
 const derive = command({
   meta: {

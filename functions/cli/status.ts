@@ -28,8 +28,18 @@ function screen(view: StatusBody): [label: string, text: string][] {
     ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
     ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
+    ...rows('wrapping key', ...wrappingKeys(view)),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
   ]
+}
+
+/** One key alone, which seals everything, is not worth a line. */
+function wrappingKeys({ wrapping_keys: keys = [] }: StatusBody): string[] {
+  if (keys.length < 2) return []
+  return keys.map(({ id, configured, first, needed_by: by }) => {
+    const place = first ? 'first' : configured ? 'behind the first' : 'not configured'
+    return `${id} (${place}): ${by.length === 0 ? 'not needed' : `needed by ${by.join(', ')}`}`
+  })
 }
 
 const times = (count: number): string => (count === 1 ? 'once' : `${count} times`)

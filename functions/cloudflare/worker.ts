@@ -9,6 +9,7 @@ import type { Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
+import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
@@ -29,7 +30,8 @@ const audit = workerAudit(background)
 function build(bindings: Bindings) {
   const { config, names, tell } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
   if (config === null) return { tell, app: misconfigured(names), runDue: async () => {} }
-  const authority = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
+  const object = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
+  const authority = tellingAuthority(object, (line) => console.error(line))
   const app = createApp(config, {
     cipher: webCipher,
     hash: webHash,

@@ -11,6 +11,7 @@ import type { Audit } from '../../src/core/ports.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { problem } from '../../src/http/problem.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
+import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { invokingAuthority } from './authority.ts'
@@ -34,7 +35,8 @@ function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
   const invoking = invokingAuthority({ aws, syncFunction, leftMs })
-  return readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
+  const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
+  return tellingAuthority(reading, (line) => console.error(line))
 }
 
 function build(env: Env) {

@@ -10,6 +10,7 @@ import { defectLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { toJson } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
+import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { readSettings } from '../node-shared/settings.ts'
@@ -43,7 +44,7 @@ function deploy(env: Env): Deployment | null {
 function authorityOf(config: Config, env: Env): KeyringAuthority {
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws: signedAws(env), table: config.lambda.table ?? '', clock: systemClock, leftMs })
-  return createAuthority(config, {
+  const authority = createAuthority(config, {
     cipher: nodeCipher,
     hash: nodeHash,
     clock: systemClock,
@@ -56,6 +57,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
   })
+  return tellingAuthority(authority, (line) => console.error(line))
 }
 
 /** A defect is answered to who calls; of the schedule it is an error of the function, since nobody hears the answer. */

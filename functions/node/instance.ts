@@ -4,12 +4,14 @@ import { readFile } from 'node:fs/promises'
 import { createApp, createAuthority, openKeyrings } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
+import type { KeyringAuthority } from '../../src/core/ports.ts'
 import { defectLine, failureLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
+import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
@@ -39,7 +41,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
   if (store.trouble !== null) say(failureLine('store', store.trouble))
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
   const vault = vaultFetch(config.vault)
-  const authority = createAuthority(config, {
+  const own = createAuthority(config, {
     ...primitives,
     store,
     replica: null,
@@ -50,14 +52,9 @@ export function openInstance(config: Config, options: InstanceOptions) {
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
   })
+  const authority = tellingAuthority(own, say)
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
-  let scheduled = Promise.resolve()
-  const schedule = setInterval(() => {
-    const before = scheduled
-    scheduled = runSchedule(authority, config.keyrings, say)
-      .catch((error: unknown) => onDefect(error, 'schedule'))
-      .then(() => before)
-  }, SCHEDULE_MS).unref()
+  const schedule = scheduleOf(authority, config.keyrings)
   const ports = {
     ...primitives,
     authority,
@@ -71,17 +68,33 @@ export function openInstance(config: Config, options: InstanceOptions) {
   return {
     app: createApp(config, ports),
     keyring: openKeyrings(config, ports),
+    /** What stops a start. */
+    troubles: () => wrappingTroubles(own, config.keyrings),
     /** Begins nothing by itself any more. Over when what it had begun is. */
-    async rest() {
-      clearInterval(schedule)
-      await scheduled
-    },
+    rest: () => schedule.rest(),
     /** The audit log comes first: a request to Vault that is still under way would hold it up. */
     async close() {
-      clearInterval(schedule)
+      void schedule.rest()
       await audit.close()
       await vault.close()
       store.close()
+    },
+  }
+}
+
+/** Looks once a minute. `rest` ends that, and waits for the looks that have begun. */
+function scheduleOf(authority: KeyringAuthority, keyrings: readonly string[]) {
+  let looks = Promise.resolve()
+  const timer = setInterval(() => {
+    const before = looks
+    looks = runSchedule(authority, keyrings, say)
+      .catch((error: unknown) => onDefect(error, 'schedule'))
+      .then(() => before)
+  }, SCHEDULE_MS).unref()
+  return {
+    rest() {
+      clearInterval(timer)
+      return looks
     },
   }
 }

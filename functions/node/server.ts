@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { readSettings } from '../node-shared/settings.ts'
@@ -18,7 +19,7 @@ import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
 import { asJson, onScreen } from './screen.ts'
-import { listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
+import { StartFailure, listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
 /**
@@ -78,6 +79,8 @@ async function serveKeyring(
   const closeVault = await startDevVault(setup, report)
   const auditFile = hold === null || hold.trouble !== null ? null : `${LOCAL_FOLDER}/audit.log`
   const instance = openInstance(config, { database, auditFile })
+  const troubles = await instance.troubles()
+  if (troubles.length > 0) return refuseRecords(troubles, report)
   const { server, address } = await listen(instance, config)
   const closeServer = closing(server)
   const url = urlOf(address)
@@ -166,5 +169,11 @@ const isOfListening = (error: unknown): boolean =>
 
 const besides = (port: number, distance: number): number =>
   port + distance > 65_535 ? port - distance : port + distance
+
+/** Nothing of such a keyring could be used, and nobody would hear of it but its callers. */
+function refuseRecords(troubles: readonly ErrorData[], report: Report): never {
+  for (const trouble of troubles) report.failed(new StartFailure(trouble.code, trouble.message, trouble))
+  process.exit(1)
+}
 
 if (import.meta.main) await start(() => parseArgs({ options: { fresh: { type: 'boolean', default: false } } }).values)

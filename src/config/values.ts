@@ -5,12 +5,15 @@ import { Secret } from '../core/secret.ts'
 
 const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
 
-/** Compares entries of a list only when each of them is right. */
-export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string) =>
-  z.refine<readonly Entry[]>((entries) => new Set(entries.map(keyOf)).size === entries.length, {
+/** A rule about a list, which counts only when each of its entries is right. */
+export const together = <Entry>(rule: (entries: readonly Entry[]) => boolean, message: string) =>
+  z.refine<readonly Entry[]>(rule, {
     error: message,
     when: ({ value, issues }) => Array.isArray(value) && issues.every(({ path = [] }) => path.length === 0),
   })
+
+export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string) =>
+  together<Entry>((entries) => new Set(entries.map(keyOf)).size === entries.length, message)
 
 /** Of any JSON; `message` when it does not parse. */
 export const jsonText = (message: string) =>

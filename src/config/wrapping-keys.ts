@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { fromBase64 } from '../core/bytes.ts'
 import { KEYRING_NAME, WRAPPING_KEY_ID } from '../core/limits.ts'
 import type { WrappingKey } from '../core/wrapping-key.ts'
-import { distinct, matching, toSecret } from './values.ts'
+import { distinct, matching, toSecret, together } from './values.ts'
 
 const ENTRY = /^([^:/]*)(?:\/keyring\/([^:/]*))?:([^:]*)$/
 const FORM = 'must be <id>:<key>, or <id>/keyring/<name>:<key> for the key derived for one keyring'
@@ -30,11 +30,16 @@ export const wrappingKeys = () => {
     ({ id, keyring }) => `${id}/${keyring ?? ''}`,
     'must name each id, or id and keyring, once',
   )
+  // Which of the two a record was sealed with could not be told.
+  const whole = together<WrappingKey>((keys) => {
+    const ids = new Set(keys.flatMap(({ id, keyring }) => (keyring === null ? [id] : [])))
+    return keys.every(({ id, keyring }) => keyring === null || !ids.has(id))
+  }, 'must not name an id for a wrapping key and for a derived key')
   return z.pipe(
     z.pipe(
       z.string(),
       z.transform((text) => text.split(',')),
     ),
-    z.array(z.pipe(z.pipe(z.string(), split), entry)).check(once),
+    z.array(z.pipe(z.pipe(z.string(), split), entry)).check(once, whole),
   )
 }

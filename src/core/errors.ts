@@ -43,6 +43,8 @@ export const REMEDIES = {
     'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered, of another keyring, or ahead of the authority, and was not used.',
   ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs any more.',
   ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS; it opens what it once sealed.',
+  ERR_WRAPPING_KEY_WRONG:
+    'Put the key that first had this id into KEYRING_WRAPPING_KEYS, or what was derived from it for this keyring; a new key needs a new id.',
   ERR_STORE_UNAVAILABLE: 'Check the record store (KEYRING_DATABASE) and its disk.',
   ERR_AUTHORITY_UNAVAILABLE:
     'Try again; if it lasts, look at the platform and its log. What this instance holds stays in service.',

@@ -47,7 +47,7 @@ const framesOf = ({ stack = '', message }: Error): string[] =>
 const MOST_CAUSES = 4
 
 /** A part that fails while the rest goes on. */
-export const failureLine = (part: 'store' | 'audit', { code, message, remedy }: ErrorData): string =>
+export const failureLine = (part: 'store' | 'audit' | 'settings', { code, message, remedy }: ErrorData): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
 export const settingLine = (name: string, message: string): string =>

@@ -222,6 +222,30 @@ export interface Replicated {
   } | null
 }
 
+/** Wrapping-key ids. */
+export interface LoginItemsUnder {
+  /** Under which there are tokens that somebody may still use. */
+  readonly tokens: readonly string[]
+  /** Under which there is what else logins keep, such as the secret id out of a wrapping token. */
+  readonly logins: readonly string[]
+}
+
+/** What is stored of the Vault login. */
+export interface LoginItems {
+  /** Seals all of it anew under the first wrapping key, and says what is under which now. `isDone` false = some of it was in use, and is left for later. */
+  sealAnew(): Promise<LoginItemsUnder & { readonly isDone: boolean }>
+}
+
+/** Which wrapping-key ids open what is stored; `null` = there is nothing. */
+export interface SealedUnder {
+  readonly sealedUnder: {
+    readonly record: string | null
+    readonly status: string | null
+    /** As they were last looked at; `null` = nobody has looked yet. */
+    readonly items: LoginItemsUnder | null
+  }
+}
+
 /** A schedule's look: 'held' = somebody else is at it. */
 export type DueSync = 'synced' | 'not-due' | 'held'
 
@@ -242,7 +266,7 @@ export interface Diagnosis {
 interface Operations {
   /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
   readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
-  readonly status: { readonly says: object; readonly answer: SyncStatus & NextTry & Replicated }
+  readonly status: { readonly says: object; readonly answer: SyncStatus & NextTry & Replicated & SealedUnder }
   readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
   /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
   readonly syncIfDue: { readonly says: object; readonly answer: DueSync }

@@ -6,11 +6,12 @@ import type { WrappingKey } from '../core/wrapping-key.ts'
 import type { Purpose, Wrap } from './wrapping.ts'
 import { derivedKey, wrap } from './wrapping.ts'
 
-export { parseSigned } from './wrapping.ts'
+export { isOther, parseSigned } from './wrapping.ts'
+export type { KeyChecks } from './wrapping.ts'
 export type { WrappingKey } from '../core/wrapping-key.ts'
 
 /** One keyring's record is sealed with this: one wrapping key's pair of subkeys. */
-interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'sign' | 'verify'> {
+interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'check' | 'sign' | 'verify'> {
   sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
   openMaterial(keyId: string, sealed: string, weak: boolean): Promise<KeyMaterial>
@@ -19,6 +20,8 @@ interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'sign' | 'verify'> {
 /** The first one seals. Each opens what names it by its id, and none is tried on anything else. */
 export interface SealerSet {
   readonly first: Sealer
+  /** In the order of the settings. */
+  readonly ids: readonly string[]
   /** @throws `ERR_WRAPPING_KEY_MISSING`. */
   byId(id: string): Sealer
 }
@@ -38,10 +41,14 @@ export async function sealers(
     }),
   )
   const [first] = made
-  if (first === undefined) throw missing(keyring, 'any')
+  if (first === undefined)
+    throw new KeyringError('ERR_WRAPPING_KEY_MISSING', `The settings have no wrapping key for keyring "${keyring}".`, {
+      facts: { keyring },
+    })
   const byId = new Map(made.map((sealer) => [sealer.wrappingKeyId, sealer]))
   return {
     first,
+    ids: [...byId.keys()],
     byId(id) {
       const sealer = byId.get(id)
       if (sealer === undefined) throw missing(keyring, id)

@@ -18,6 +18,8 @@ export interface Purpose {
 /** One wrapping key's subkeys for a purpose. */
 export interface Wrap {
   readonly wrappingKeyId: string
+  /** Tells the key from others under the same id, and says nothing else about it. */
+  readonly check: string
   /** `name` is bound: what was sealed under another one does not open. */
   seal(name: string, plaintext: Bytes): Promise<string>
   /** `null` = not authentic. */
@@ -46,10 +48,12 @@ export async function wrap(cipher: Cipher, hash: Hash, id: string, root: Bytes, 
   const { format, bound } = purpose
   const sealKey: CipherKey = await cipher.importKey(await cipher.derive(root, `${format}/seal`, 32))
   const macKey = await cipher.derive(root, `${format}/mac`, 32)
+  const check = toBase64url(await cipher.derive(root, `${format}/check`, 16))
   const aad = (name: string): Bytes => fields(...bound, name, id)
   const macOf = (format: string, text: Bytes) => hash.hmac(macKey, concat(utf8(`${format} ${id}\n`), text))
   return {
     wrappingKeyId: id,
+    check,
 
     async seal(name, plaintext) {
       const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
@@ -82,6 +86,15 @@ export function parseSigned(bytes: Bytes): Signed {
     throw new KeyringError('ERR_RECORD_INVALID', 'The stored record has no valid first line.')
   return { format, wrappingKeyId, mac, text: bytes.subarray(end + 1) }
 }
+
+/** By wrapping-key id, the `check` of the key that was used under it first. */
+export type KeyChecks = Readonly<Record<string, string>>
+
+/** Whether another key was used under the id of this one. `checks` may be of anybody. */
+export const isOther = (
+  checks: KeyChecks,
+  { wrappingKeyId: id, check }: Pick<Wrap, 'wrappingKeyId' | 'check'>,
+): boolean => Object.hasOwn(checks, id) && checks[id] !== check
 
 /** Each field stands behind its length in one byte, so that no two lists give the same bytes. */
 function fields(...texts: readonly string[]): Bytes {

@@ -4,7 +4,7 @@ import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
-import type { DueSync, Insistence, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
+import type { DueSync, Insistence, LoginItems, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
@@ -12,6 +12,7 @@ import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
+import { isDueForReseal } from './freshness.ts'
 import { nextTry } from './status.ts'
 import { syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
@@ -24,6 +25,8 @@ export interface Source {
 }
 
 export interface CustodianParts extends ReaderParts, WriterParts {
+  /** `null` = nothing is stored of a login. */
+  readonly loginItems: LoginItems | null
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
@@ -45,6 +48,8 @@ export class Custodian implements Handlers {
   readonly #source: OpenKeySource
   readonly #diagnoses: Diagnoses
   #running: Promise<SyncReport> | null = null
+  /** When this process has seen to what is stored of the login. */
+  #itemsSealed = Number.NEGATIVE_INFINITY
 
   constructor(parts: CustodianParts, name: string, { open, examine }: Source, set: SealerSet) {
     this.#parts = parts
@@ -84,6 +89,7 @@ export class Custodian implements Handlers {
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
     return underLease(store, clock, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
+      await settle(() => this.#sealItems())
       if (!(await this.#isDue())) return 'not-due'
       await this.#sync(PLAIN, 'none', LEASED_WORK_MS)
       return 'synced'
@@ -109,8 +115,23 @@ export class Custodian implements Handlers {
     return due !== null && due <= now
   }
 
+  /** Once a day and in each process, since a new order of the wrapping keys comes with a new one. What was left goes on at the next look. */
+  async #sealItems(): Promise<void> {
+    const { loginItems, clock } = this.#parts
+    if (loginItems === null || !this.#isItemsDue()) return
+    const sealed = await settle(() => loginItems.sealAnew())
+    if (sealed.ok) await this.#reader.log.noteItems(sealed.value)
+    const isLeft = sealed.ok ? !sealed.value.isDone : sealed.error.code === 'ERR_STORE_UNAVAILABLE'
+    if (!isLeft) this.#itemsSealed = clock.now()
+  }
+
+  #isItemsDue(): boolean {
+    return this.#parts.loginItems !== null && isDueForReseal(this.#itemsSealed, this.#parts.clock.now())
+  }
+
   /** A record that cannot be read is for the next sync to report. */
   async #needsUpkeep(): Promise<boolean> {
+    if (this.#isItemsDue()) return true
     const needed = await settle(() => this.#writer.isUpkeepNeeded())
     return needed.ok && needed.value
   }
@@ -127,6 +148,7 @@ export class Custodian implements Handlers {
       throw defect
     })
     if (options.token === null || result.ok) await this.#note(result)
+    await settle(() => this.#sealItems())
     return unwrap(result)
   }
 

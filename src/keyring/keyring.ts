@@ -117,7 +117,7 @@ export class Keyring {
   async status(): Promise<StatusView> {
     const record = await this.record()
     const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
-    return statusView(this.name, record, unwrap(status), this.warning)
+    return statusView(this.name, record, unwrap(status), { warning: this.warning, wrappingKeyIds: this.#sealers.ids })
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {

@@ -4,7 +4,7 @@ import { KeyringError } from '../core/errors.ts'
 import type { Clock, RecordStore, StoredRecord } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { KeyringRecord, VerifiedRecord } from './record.ts'
-import { recordName, reseal, signRecord, verifyRecord } from './record.ts'
+import { recordName, reseal, signRecord, verifyRecord, withChecks } from './record.ts'
 
 export interface Loaded {
   readonly bytes: Bytes
@@ -36,7 +36,7 @@ export class Ledger {
     this.#keyring = keyring
   }
 
-  /** `null` = never synced. @throws `ERR_RECORD_INVALID`, `ERR_RECORD_ROLLED_BACK`, `ERR_WRAPPING_KEY_MISSING`, `ERR_STORE_UNAVAILABLE`. */
+  /** `null` = never synced. @throws `ERR_RECORD_INVALID`, `ERR_RECORD_ROLLED_BACK`, `ERR_WRAPPING_KEY_MISSING`, `ERR_WRAPPING_KEY_WRONG`, `ERR_STORE_UNAVAILABLE`. */
   async load(): Promise<Loaded | null> {
     const stored = await this.#store.get(recordName(this.#keyring))
     if (stored === null) return this.#refuseRollback(0, null)
@@ -51,7 +51,7 @@ export class Ledger {
     })
   }
 
-  /** What a writer starts from: the keys sealed under the first wrapping key. */
+  /** What a writer starts from: the keys sealed under the first wrapping key. @throws `ERR_WRAPPING_KEY_WRONG`. */
   async draft(loaded: Loaded | null): Promise<KeyringRecord | null> {
     return loaded && reseal(this.#sealers, loaded)
   }
@@ -60,7 +60,8 @@ export class Ledger {
   async put(loaded: Loaded | null, next: KeyringRecord): Promise<Saved | 'conflict'> {
     const now = this.#clock.now()
     const revision = Math.max((loaded?.record.revision ?? 0) + 1, now)
-    const bytes = await signRecord(this.#sealers, { ...next, revision, sealed: now })
+    const checked = withChecks(this.#sealers, loaded?.wrappingKeyId ?? null, next)
+    const bytes = await signRecord(this.#sealers, { ...checked, revision, sealed: now })
     const put = await this.#store.put(recordName(this.#keyring), bytes, loaded?.version ?? 0)
     if (put === 'conflict') return put
     this.#seen = Math.max(this.#seen, revision)

@@ -1,13 +1,14 @@
 /** What the store alone can say of a keyring: no source is asked, nothing is written. */
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
-import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore } from '../core/ports.ts'
+import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore, SealedUnder } from '../core/ports.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
-import { sealers } from '../crypto/seal.ts'
+import { parseSigned, sealers } from '../crypto/seal.ts'
 import { Ledger } from './ledger.ts'
 import type { Handlers, Look } from './messages.ts'
+import { recordName } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { StatusLog, nextTry } from './status.ts'
+import { StatusLog, nextTry, statusName } from './status.ts'
 
 export interface ReaderParts {
   readonly store: RecordStore
@@ -23,9 +24,11 @@ export class Reader {
   readonly ledger: Ledger
   readonly log: StatusLog
   readonly #parts: ReaderParts
+  readonly #keyring: string
 
   constructor(parts: ReaderParts, set: SealerSet, keyring: string) {
     this.#parts = parts
+    this.#keyring = keyring
     this.ledger = new Ledger(parts.store, set, parts.clock, keyring)
     this.log = new StatusLog(parts.store, set, parts.clock, keyring)
   }
@@ -35,9 +38,22 @@ export class Reader {
     return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
   }
 
-  async status(): Promise<StoredStatus & NextTry> {
-    const status = await this.log.read()
-    return { ...status, nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()) }
+  async status(): Promise<Omit<StoredStatus, 'items'> & NextTry & SealedUnder> {
+    const { items, ...status } = await this.log.read()
+    const names = [recordName(this.#keyring), statusName(this.#keyring)]
+    const [record = null, ofStatus = null] = await Promise.all(names.map((name) => this.#wrappingKeyId(name)))
+    return {
+      ...status,
+      nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()),
+      sealedUnder: { record, status: ofStatus, items },
+    }
+  }
+
+  /** As its first line names it, also where the settings lack that key. */
+  async #wrappingKeyId(name: string): Promise<string | null> {
+    const stored = await this.#parts.store.get(name)
+    const signed = stored && (await settle(() => parseSigned(stored.bytes)))
+    return signed?.ok ? signed.value.wrappingKeyId : null
   }
 }
 
@@ -67,7 +83,7 @@ export function readingAuthority(
   }
 }
 
-function withoutReplica(all: StoredStatus & NextTry) {
+function withoutReplica(all: Awaited<ReturnType<Reader['status']>>) {
   const { replicated: _, ...status } = all
   return { ...status, replica: null }
 }

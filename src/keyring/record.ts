@@ -1,9 +1,11 @@
 /** The stored record `ekr1`, specified byte for byte in docs/formats.md. */
 import type { Bytes } from '../core/bytes.ts'
+import { decodeUtf8 } from '../core/bytes.ts'
+import { parseJson } from '../core/body.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Malformed, SourceId } from '../core/ports.ts'
-import type { SealerSet } from '../crypto/seal.ts'
-import { parseSigned } from '../crypto/seal.ts'
+import type { KeyChecks, SealerSet } from '../crypto/seal.ts'
+import { isOther, parseSigned } from '../crypto/seal.ts'
 
 const FORMAT = 'ekr1'
 
@@ -48,6 +50,8 @@ export interface KeyringRecord {
   readonly tombstones: readonly { readonly id: string; readonly commit: string }[]
   /** Versions that vanished before they were read. */
   readonly lost: number
+  /** Of every wrapping key that has sealed it. Absent = it was written before there were any. */
+  readonly checks?: KeyChecks
 }
 
 export interface VerifiedRecord {
@@ -55,10 +59,15 @@ export interface VerifiedRecord {
   readonly wrappingKeyId: string
 }
 
-/** @throws `ERR_RECORD_INVALID`, `ERR_WRAPPING_KEY_MISSING`. Nothing is believed before the MAC holds. */
+/**
+ * Nothing is believed before the MAC holds; without it the checks choose between two errors.
+ * @throws `ERR_RECORD_INVALID`, `ERR_WRAPPING_KEY_MISSING`, `ERR_WRAPPING_KEY_WRONG`.
+ */
 export async function verifyRecord(set: SealerSet, keyring: string, bytes: Bytes): Promise<VerifiedRecord> {
   const signed = parseSigned(bytes)
-  const text = signed.format === FORMAT ? await set.byId(signed.wrappingKeyId).verify(signed) : null
+  const by = set.byId(signed.wrappingKeyId)
+  const text = signed.format === FORMAT ? await by.verify(signed) : null
+  if (text === null && isOther(claimedChecks(signed.text, keyring), by)) throw wrongKey(keyring, by.wrappingKeyId)
   if (text === null)
     throw new KeyringError('ERR_RECORD_INVALID', `The stored record of keyring "${keyring}" was altered.`, {
       facts: { keyring },
@@ -71,9 +80,34 @@ export async function verifyRecord(set: SealerSet, keyring: string, bytes: Bytes
 export const signRecord = (set: SealerSet, record: KeyringRecord): Promise<Bytes> =>
   set.first.sign(FORMAT, JSON.stringify(record))
 
-/** Every write seals the whole record under the first wrapping key: keys sealed under another are opened and sealed anew. */
+/** A record in the place of another keyring's has the checks of that one, and was not sealed with another key. */
+function claimedChecks(text: Bytes, keyring: string): KeyChecks {
+  const claimed = parseJson(decodeUtf8(text) ?? '') as Partial<KeyringRecord> | null | undefined
+  return (claimed?.keyring === keyring ? claimed.checks : null) ?? {}
+}
+
+function wrongKey(keyring: string, id: string): KeyringError {
+  return new KeyringError(
+    'ERR_WRAPPING_KEY_WRONG',
+    `What the settings give as wrapping key "${id}" is not what sealed the record of keyring "${keyring}" under that id.`,
+    { facts: { keyring, wrappingKey: id } },
+  )
+}
+
+/** With the checks of whoever has sealed it so far, and of the first wrapping key, which seals it now. */
+export function withChecks(set: SealerSet, before: string | null, record: KeyringRecord): KeyringRecord {
+  const sealers = before === null ? [set.first] : [set.byId(before), set.first]
+  const checks = Object.fromEntries(sealers.map(({ wrappingKeyId, check }) => [wrappingKeyId, check]))
+  return { ...record, checks: { ...record.checks, ...checks } }
+}
+
+/**
+ * Every write seals the whole record under the first wrapping key: keys sealed under another are opened and sealed anew.
+ * @throws `ERR_WRAPPING_KEY_WRONG` when another key was used under the id of the first.
+ */
 export async function reseal(set: SealerSet, { record, wrappingKeyId }: VerifiedRecord): Promise<KeyringRecord> {
   if (wrappingKeyId === set.first.wrappingKeyId) return record
+  if (isOther(record.checks ?? {}, set.first)) throw wrongKey(record.keyring, set.first.wrappingKeyId)
   const old = set.byId(wrappingKeyId)
   const keys = await Promise.all(
     record.keys.map(async (entry) => {

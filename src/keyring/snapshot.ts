@@ -154,7 +154,7 @@ export class Snapshot {
   async #copy(): Promise<VerifiedRecord | null> {
     const bytes = (await this.#parts.replica?.get(recordName(this.#keyring))) ?? null
     const copy = bytes && (await settle(() => verifyRecord(this.#sealers, this.#keyring, bytes)))
-    if (copy?.ok === false) this.#note('replica', 'refused', 'ERR_REPLICA_INVALID')
+    if (copy?.ok === false) this.#note('replica', 'refused', blamed(copy.error.code))
     return copy?.ok && !this.#isOutdated(copy.value) ? copy.value : null
   }
 
@@ -211,3 +211,7 @@ export class Snapshot {
     })
   }
 }
+
+/** That a key is wrong is a fault of our settings. */
+const blamed = (code: KeyringErrorCode): KeyringErrorCode =>
+  code === 'ERR_WRAPPING_KEY_WRONG' ? code : 'ERR_REPLICA_INVALID'

@@ -1,7 +1,7 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES } from '../core/errors.ts'
-import type { NextTry, Replicated, SourceId, SyncStatus } from '../core/ports.ts'
+import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
 interface KeyStatus {
@@ -12,6 +12,24 @@ interface KeyStatus {
   readonly created: string
   readonly synced: string
   readonly weak: boolean
+}
+
+type Needer = 'record' | 'status' | 'token' | 'login' | 'unchecked'
+
+interface WrappingKeyStatus {
+  readonly id: string
+  /** The settings of this instance have it. */
+  readonly configured: boolean
+  /** It seals what is written from now on. */
+  readonly first: boolean
+  /** What is stored under it; 'unchecked' = nobody has looked at what is stored of the login yet. Empty = it can be dropped, as far as this keyring is concerned. */
+  readonly needed_by: readonly Needer[]
+}
+
+/** What an instance knows by itself. */
+interface Own {
+  readonly warning: KeyringErrorCode | null
+  readonly wrappingKeyIds: readonly string[]
 }
 
 export interface StatusView {
@@ -35,16 +53,18 @@ export interface StatusView {
   readonly next_try: string | null
   /** `null` = there is none. */
   readonly replica: Replicated['replica']
+  readonly wrapping_keys: readonly WrappingKeyStatus[]
   readonly needed: readonly string[]
 }
 
 export function statusView(
   keyring: string,
   record: KeyringRecord | null,
-  status: SyncStatus & NextTry & Replicated,
-  warning: KeyringErrorCode | null,
+  status: SyncStatus & NextTry & Replicated & SealedUnder,
+  { warning, wrappingKeyIds }: Own,
 ): StatusView {
   const { failing, failures } = status
+  const keys = wrappingKeys(status, wrappingKeyIds)
   return {
     keyring,
     ...recordView(record),
@@ -58,9 +78,36 @@ export function statusView(
     },
     next_try: iso(status.nextTry),
     replica: status.replica,
-    needed: [...new Set(needed(keyring, record, status, warning))],
+    wrapping_keys: keys,
+    needed: [...new Set([...needed(keyring, record, status, warning), ...neededKeys(keys)])],
   }
 }
+
+function wrappingKeys({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
+  const { record, status, items } = sealedUnder
+  const needers = (id: string): Needer[] => [
+    ...(record === id ? ['record' as const] : []),
+    ...(status === id ? ['status' as const] : []),
+    ...(items?.tokens.includes(id) ? ['token' as const] : []),
+    ...(items?.logins.includes(id) ? ['login' as const] : []),
+    ...(items === null ? ['unchecked' as const] : []),
+  ]
+  const stored = [record, status, ...(items?.tokens ?? []), ...(items?.logins ?? [])].filter((id) => id !== null)
+  return [...new Set([...configured, ...stored])].map((id) => ({
+    id,
+    configured: configured.includes(id),
+    first: id === configured[0],
+    needed_by: needers(id),
+  }))
+}
+
+/** A secret id that does not open any more ends the login: the next one would need it. */
+const neededKeys = (keys: readonly WrappingKeyStatus[]): string[] =>
+  keys.flatMap(({ id, configured, needed_by: by }) =>
+    !configured && by.includes('login')
+      ? [`Add the wrapping key "${id}" to KEYRING_WRAPPING_KEYS: the Vault login needs what is sealed under it.`]
+      : [],
+  )
 
 function recordView(record: KeyringRecord | null) {
   if (record === null) return { active: null, revision: null, source: null, keys: [], skipped: [], lost: 0 }

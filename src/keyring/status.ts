@@ -1,10 +1,13 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica took. */
 import type { Result } from '../core/errors.ts'
-import type { Clock, RecordStore, SyncNote, SyncReport, SyncStatus } from '../core/ports.ts'
+import type { Clock, LoginItemsUnder, RecordStore, SyncNote, SyncReport, SyncStatus } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
 const FORMAT = 'eks1'
+
+/** Its name in a store. */
+export const statusName = (keyring: string): string => `status/${keyring}`
 const NEVER: StoredStatus = {
   lastAttempt: null,
   lastSuccess: null,
@@ -13,6 +16,7 @@ const NEVER: StoredStatus = {
   stalled: null,
   failing: null,
   replicated: 0,
+  items: null,
 }
 /** Between two tries while syncs fail, doubled each time up to the period, in milliseconds. */
 const RETRY_MS = 60_000
@@ -20,6 +24,8 @@ const RETRY_MS = 60_000
 export interface StoredStatus extends SyncStatus {
   /** The revision that the replica took last; 0 = none. */
   readonly replicated: number
+  /** What is stored of the Vault login, as it was last looked at. `null` = never. */
+  readonly items: LoginItemsUnder | null
 }
 
 /** `periodMs` null = nothing is scheduled. */
@@ -42,7 +48,7 @@ export class StatusLog {
     this.#store = store
     this.#sealers = sealers
     this.#clock = clock
-    this.#name = `status/${keyring}`
+    this.#name = statusName(keyring)
   }
 
   /** A status that was altered counts as never written: it decides over nothing that a wait would not heal. */
@@ -60,6 +66,12 @@ export class StatusLog {
 
   noteReplicated(revision: number): Promise<void> {
     return this.#write((status) => ({ ...status, replicated: revision }))
+  }
+
+  async noteItems({ tokens, logins }: LoginItemsUnder): Promise<void> {
+    const items = { tokens, logins }
+    if (JSON.stringify((await this.read()).items) !== JSON.stringify(items))
+      await this.#write((status) => ({ ...status, items }))
   }
 
   /** Best effort: another writer's status is as good as this one. */

@@ -1,6 +1,6 @@
 /** Opens a Vault: from its settings to readers of it, with whatever token or login they name. */
 import type { LoginSettings } from '../core/login-settings.ts'
-import type { Cipher, Clock, Fetch, Hash, Insistence, RecordStore } from '../core/ports.ts'
+import type { Cipher, Clock, Fetch, Hash, Insistence, LoginItems, RecordStore } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { itemSealer } from '../crypto/seal-item.ts'
 import type { WrappingKey } from '../crypto/seal.ts'
@@ -12,6 +12,7 @@ import { openLogin } from './login/open.ts'
 import { shapeOf } from './login/shape.ts'
 import type { VaultReader } from './reader.ts'
 import { givenTokenReader, sharedTokenReader } from './reader.ts'
+import type { TokenItems } from './token/sealed-items.ts'
 import { loginItems, sealedItems } from './token/sealed-items.ts'
 import { TokenLife } from './token/life.ts'
 import { NamespaceCheck, checkedTransport } from './wire/namespaces.ts'
@@ -47,6 +48,8 @@ export interface Vault {
   readonly open: VaultTransport
   /** The deployment's own login, for people. */
   readonly login: string
+  /** What is stored of logins. */
+  readonly items: LoginItems
 }
 
 export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
@@ -55,13 +58,18 @@ export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
   const open = vaultTransport({ ...ports, ...access, fetch, namespace: '' })
   const check = new NamespaceCheck(open, address, [access.namespace, access.loginNamespace])
   const transport = checkedTransport(vaultTransport({ ...ports, ...access, fetch }), check)
-  const own = ownReader(access, transport, fetch, check, ports)
+  const { store, clock, cipher, hash, wrappingKeys } = ports
+  const items = sealedItems(store, clock, () => itemSealer(cipher, hash, wrappingKeys))
+  const own = ownReader(access, transport, fetch, check, { ...ports, items })
   return {
     reader: (token, insist) => (token === null ? own(insist) : givenTokenReader(transport, new Secret(token))),
     open,
     login: describeLogin(auth),
+    items,
   }
 }
+
+type OwnPorts = VaultPorts & { readonly items: TokenItems }
 
 /** All readers with the login of the settings share one life of its token. */
 function ownReader(
@@ -69,7 +77,7 @@ function ownReader(
   transport: VaultTransport,
   fetch: Fetch,
   check: NamespaceCheck,
-  ports: VaultPorts,
+  ports: OwnPorts,
 ): (insist: Insistence) => VaultReader {
   const { auth } = access
   if (auth.method === 'token') return () => givenTokenReader(transport, auth.token)
@@ -89,11 +97,10 @@ function tokenLife(
   auth: LoginBySettings,
   fetch: Fetch,
   check: NamespaceCheck,
-  ports: VaultPorts,
+  ports: OwnPorts,
 ): TokenLife {
   const { address, loginNamespace: namespace } = access
-  const { store, cipher, hash, wrappingKeys } = ports
-  const items = sealedItems(store, () => itemSealer(cipher, hash, wrappingKeys))
+  const { items } = ports
   const transport = vaultTransport({ ...ports, ...access, fetch, namespace })
   return new TokenLife({
     method: checkedLogin(openLogin(auth, { ...ports, items: loginItems(items) }), check),

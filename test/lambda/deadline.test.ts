@@ -66,6 +66,7 @@ describe('the time of an invocation', () => {
       new Authority({
         ...on,
         replica: null,
+        loginItems: null,
         cipher: nodeCipher,
         hash: nodeHash,
         wrappingKeys: [wrappingKey('w1', 1)],

@@ -209,6 +209,21 @@ describe('on Lambda', () => {
     expect(JSON.stringify(answer) + http.instance.output()).not.toContain('secret-value')
   })
 
+  it.each([
+    ['lack the wrapping key of the record', 'w2', 'ERR_WRAPPING_KEY_MISSING'],
+    ['have another one under its id', 'w1', 'ERR_WRAPPING_KEY_WRONG'],
+  ])('an HTTP function whose settings %s says which, to its callers and once to its log', async (_name, id, code) => {
+    await call(one, 'POST', '/keyring/vault/sync')
+    const http = await deployment.startHttp({
+      KEYRING_WRAPPING_KEYS: `${id}:${Buffer.alloc(32, 9).toString('base64')}`,
+    })
+    expect(await call(http, 'GET', '/readyz')).toMatchObject({ status: 503 })
+    expect(http.instance.output().match(/"part":"settings".*/g)).toEqual([expect.stringContaining(code)])
+    const { status, body } = await call(http, 'GET', '/keyring')
+    expect([status, body['code'], body['wrappingKey']]).toEqual([500, code, 'w1'])
+    expect(http.instance.output().match(/"part":"settings".*"w1/g)).toHaveLength(1)
+  })
+
   it('a sync function with wrong settings says so to who asks it, and logs why', async () => {
     const wrong = await deployLambda({ ...settings('ftp://secret-value'), KEYRING_VAULT_MOUNT: '' })
     const http = await wrong.startHttp()

@@ -33,11 +33,13 @@ function methodOf({ deployment, settings, aheadMs }: Call): LoginMethod {
   const parsed = parseConfig({ KEYRING_TABLE: 'of-no-importance', ...own }, 'lambda-sync')
   const { vault, wrappingKeys = [] } = (parsed.ok && parsed.config) || {}
   if (!vault || vault.auth.method === 'token') throw new Error('There is no login.')
+  const clock = { ...systemClock, now: () => Date.now() + aheadMs }
+  const items = sealedItems(storeOf(deployment), clock, () => itemSealer(nodeCipher, nodeHash, wrappingKeys))
   return openLogin(vault.auth, {
-    clock: { ...systemClock, now: () => Date.now() + aheadMs },
+    clock,
     fetch: (request) => fetch(request),
     readFile: (path) => readFile(path, 'utf8'),
-    items: loginItems(sealedItems(storeOf(deployment), () => itemSealer(nodeCipher, nodeHash, wrappingKeys))),
+    items: loginItems(items),
   })
 }
 

@@ -222,6 +222,13 @@ describe('the command line', () => {
     expect(stderr).not.toMatch(/WRAPPING|API_TOKEN/)
   })
 
+  it('makes wrapping keys whose ids differ, also on one day', async () => {
+    const made = await Promise.all([1, 2].map(async () => (await on.cli('secrets', 'new')).stdout))
+    const ids = made.map((text) => /^KEYRING_WRAPPING_KEYS=(\d{4}-\d\d-\d\d-[\da-f]{8}):/.exec(text)?.[1])
+    expect(ids).not.toContain(undefined)
+    expect(ids[0]).not.toBe(ids[1])
+  })
+
   it('gives its version, and exit status 1 with a code and a remedy when Vault cannot be used', async () => {
     expect((await on.cli('--version')).stdout.trim()).toBe('0.1.0')
     await on.bash(`curl -s -X PUT localhost:${on.vaultPort}/v1/sys/seal -H "X-Vault-Token: root"`)

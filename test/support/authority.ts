@@ -5,6 +5,7 @@ import type {
   Insistence,
   KeyringAuthority,
   KeySource,
+  LoginItems,
   RecordStore,
   Replica,
   VersionRead,
@@ -44,6 +45,8 @@ export interface World {
   readonly insisted: (Insistence | boolean)[]
   /** Of the authority. */
   replica?: Replica
+  /** Of the authority. */
+  loginItems?: LoginItems
 }
 
 export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
@@ -114,6 +117,7 @@ export const authorityOn = (
       wrappingKeys,
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
+      loginItems: on.loginItems ?? null,
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,

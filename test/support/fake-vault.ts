@@ -116,7 +116,7 @@ export function instance(
     credential,
     login: (of, signal) => of.login(['auth', 'fake', 'login'], {}, signal),
   }
-  const items = sealedItems(store, () =>
+  const items = sealedItems(store, vault.clock, () =>
     itemSealer(
       nodeCipher,
       nodeHash,

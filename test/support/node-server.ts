@@ -72,7 +72,7 @@ export function nodeServer(
         },
       })
     })
-    child.once('close', () => reject(new Error(said.join(''))))
+    child.once('close', (status) => reject(new Error(said.join(''), { cause: status })))
   })
 }
 

@@ -220,7 +220,12 @@ describe('single values', () => {
     ['KEYRING_VAULT_AUTH_METHOD', 'token'],
     ['KEYRING_VAULT_TOKEN', ' hvs.abc\n'],
     ['KEYRING_VAULT_TIMEOUT_MS', '100', '60000'],
-    ['KEYRING_WRAPPING_KEYS', `a:${KEY}`, `a:${KEY}, b:${KEY}\n`, `a:${KEY},a/keyring/default:${KEY}`],
+    [
+      'KEYRING_WRAPPING_KEYS',
+      `a:${KEY}`,
+      `a:${KEY}, b:${KEY}\n`,
+      `a:${KEY},b/keyring/default:${KEY},b/keyring/orders:${KEY}`,
+    ],
     ['KEYRING_API_TOKEN', '12345678'],
     ['HOST', 'localhost', '::1', '127.3.2.1'],
     ['PORT', '0', '65535'],
@@ -418,12 +423,12 @@ describe('wrapping keys', () => {
   const refused = (value: string) => refusals({ KEYRING_WRAPPING_KEYS: value })
 
   it('keep their order, and may be derived for one keyring', () => {
-    const keys = parsed({ KEYRING_WRAPPING_KEYS: `b:${KEY},a/keyring/orders:${KEY},b/keyring/orders:${KEY}` }).config
+    const keys = parsed({ KEYRING_WRAPPING_KEYS: `b:${KEY},a/keyring/orders:${KEY},c/keyring/orders:${KEY}` }).config
       .wrappingKeys
     expect(keys.map(place)).toEqual([
       ['b', null],
       ['a', 'orders'],
-      ['b', 'orders'],
+      ['c', 'orders'],
     ])
   })
 
@@ -456,6 +461,12 @@ describe('wrapping keys', () => {
     const message = 'KEYRING_WRAPPING_KEYS: must name each id, or id and keyring, once'
     expect(refused(`a:${KEY},a:${KEY}`)).toEqual([message])
     expect(refused(`a/keyring/x:${KEY},a/keyring/x:${KEY}`)).toEqual([message])
+  })
+
+  it('are either whole or derived under one id', () => {
+    const message = 'KEYRING_WRAPPING_KEYS: must not name an id for a wrapping key and for a derived key'
+    expect(refused(`a:${KEY},b:${KEY},a/keyring/x:${KEY}`)).toEqual([message])
+    expect(refused(`a/keyring/x:${KEY},a:${KEY}`)).toEqual([message])
   })
 })
 

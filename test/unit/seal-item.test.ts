@@ -5,6 +5,7 @@ import { toBase64, utf8 } from '../../src/core/bytes.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { itemSealer } from '../../src/crypto/seal-item.ts'
 import { sealers } from '../../src/crypto/seal.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { sealedItems } from '../../src/vault/token/sealed-items.ts'
 import { wrappingKey } from '../support/authority.ts'
@@ -62,18 +63,19 @@ for (const { name, cipher, hash } of CIPHERS)
 
     it('have fingerprints that need the wrapping key', async () => {
       const prints = await Promise.all(
-        [open(1), open(1), open(2)].map(async (sealer) => (await sealer).fingerprint('x')),
+        [open(1), open(1), open(2)].map(async (sealer) => (await (await sealer).fingerprints('x'))[0]),
       )
       expect(prints[0]).toMatch(/^[\w-]{22}$/)
       expect(prints[1]).toBe(prints[0])
       expect(prints[2]).not.toBe(prints[0])
-      expect(await (await open(1)).fingerprint('y')).not.toBe(prints[0])
+      expect((await (await open(1)).fingerprints('y'))[0]).not.toBe(prints[0])
+      expect(await (await open(2, 1)).fingerprints('x')).toEqual([prints[2], prints[0]])
     })
 
     it('of the first release open, today and later', async () => {
       const sealer = await open(vector.wrappingKey.fill)
       expect(await sealer.open(vector.name, utf8(vector.stored))).toBe(vector.text)
-      expect(await sealer.fingerprint(vector.text)).toBe(vector.fingerprint)
+      expect(await sealer.fingerprints(vector.text)).toEqual([vector.fingerprint])
     })
   })
 
@@ -86,7 +88,7 @@ function parts(stored: Uint8Array<ArrayBuffer>) {
 it('items are written by compare-and-set, and say their version also when they do not open', async () => {
   const store = memoryStore()
   const items = (id: string, fill: number) =>
-    sealedItems(store, () => itemSealer(nodeCipher, nodeHash, [wrappingKey(id, fill)]))
+    sealedItems(store, systemClock, () => itemSealer(nodeCipher, nodeHash, [wrappingKey(id, fill)]))
   const first = items('w1', 1)
   expect(await first.read('wrapped/x')).toBeNull()
   expect(await first.write('wrapped/x', { secretId: 's' }, 0)).toBe(1)

@@ -14,12 +14,13 @@ const REQUESTS = 500
 const HOUR = 3_600_000
 const forever = new Promise<never>(() => {})
 
-/** An instance that stops at its put of that number: before it, or when it is done. */
+/** An instance that stops at its put of a token's state of that number: before it, or when it is done. */
 function dyingAt(store: RecordStore, put: number, when: 'before' | 'after'): RecordStore {
   let puts = 0
   return {
     get: (name) => (puts < put ? store.get(name) : forever),
     async put(...write) {
+      if (!write[0].startsWith('token/')) return store.put(...write)
       puts += 1
       if (puts > put || (puts === put && when === 'before')) return forever
       const written = await store.put(...write)

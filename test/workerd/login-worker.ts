@@ -37,7 +37,7 @@ export class LoginObject extends DurableObject<object> {
       clock: { ...systemClock, now: () => Date.now() + aheadMs },
       fetch: send,
       readFile: null,
-      items: loginItems(sealedItems(this.#store, sealer)),
+      items: loginItems(sealedItems(this.#store, systemClock, sealer)),
     })
   }
 }

@@ -89,17 +89,39 @@ export async function giveUp(parts: TokenParts, refusal: Refusal): Promise<void>
 }
 
 /** An item that was altered, or sealed under a wrapping key that is gone, counts as nothing, because a token can be had again. */
-const UNREADABLE: ReadonlySet<KeyringErrorCode> = new Set(['ERR_RECORD_INVALID', 'ERR_WRAPPING_KEY_MISSING'])
+const UNREADABLE: ReadonlySet<KeyringErrorCode> = new Set([
+  'ERR_RECORD_INVALID',
+  'ERR_WRAPPING_KEY_MISSING',
+  'ERR_WRAPPING_KEY_WRONG',
+])
 
-async function load({ method, shape, items, address, namespace }: TokenParts, signal: AbortSignal): Promise<Loaded> {
+/**
+ * The item has a name under each wrapping key. The later generation counts, and is carried over to the name under the first: another
+ * order of the keys ends no login, also while instances of both orders run.
+ */
+async function load(parts: TokenParts, signal: AbortSignal): Promise<Loaded> {
+  const { method, shape, items, address, namespace } = parts
   const credential = await method.credential(signal)
   const identity = [address, namespace, method.method, method.mount, method.role, credential]
-  const name = `token/${await items.fingerprint(JSON.stringify(identity))}`
-  const request = await items.fingerprint(`request ${await shape()}`)
+  const fingerprints = await items.fingerprints(JSON.stringify(identity))
+  const [request = ''] = await items.fingerprints(`request ${await shape()}`)
+  const [own, ...others] = await Promise.all(
+    fingerprints.map(async (fingerprint) => ({ request, ...(await loadNamed(items, `token/${fingerprint}`)) })),
+  )
+  if (own === undefined) throw new TypeError('There is a fingerprint under each wrapping key.')
+  const latest = others.reduce((held, other) => (ageOf(other) > ageOf(held) ? other : held), own)
+  if (latest === own) return own
+  const written = await write(parts, own.name, latest.state, own.version)
+  return { ...own, state: latest.state, version: written === 'conflict' ? own.version : written }
+}
+
+const ageOf = ({ version, state }: Loaded): number => (version === 0 ? -1 : state.generation)
+
+async function loadNamed(items: TokenItems, name: string): Promise<Omit<Loaded, 'request'>> {
   const stored = await settle(() => items.read(name))
-  if (stored.ok) return { name, request, state: decodeState(stored.value?.value), version: stored.value?.version ?? 0 }
+  if (stored.ok) return { name, state: decodeState(stored.value?.value), version: stored.value?.version ?? 0 }
   if (!UNREADABLE.has(stored.error.code)) unwrap(stored)
-  return { name, request, state: NO_TOKEN, version: await items.version(name) }
+  return { name, state: NO_TOKEN, version: await items.version(name) }
 }
 
 async function workUnderLease(

@@ -1,0 +1,65 @@
+/** A start whose settings cannot open the stored record. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startDevVault } from '../../functions/dev-vault/server.ts'
+import type { DevVault } from '../../functions/dev-vault/server.ts'
+import { runCli } from '../support/cli.ts'
+import { API_TOKEN, nodeServer } from '../support/node-server.ts'
+import { keyString } from '../support/syncing.ts'
+import { vaultClient } from '../support/vault.ts'
+
+const keyOf = (id: string, fill: number) => `${id}:${Buffer.alloc(32, fill).toString('base64')}`
+
+let folder: string
+let vault: DevVault
+const start = (keys: string) =>
+  nodeServer({
+    KEYRING_VAULT_HOST: vault.address,
+    KEYRING_DATABASE: join(folder, 'db'),
+    KEYRING_WRAPPING_KEYS: keys,
+  })
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+  vault = await startDevVault({ port: 0, dataFile: null })
+  await vaultClient(vault.address, 'root').write('keyring', { id: 'one', key: keyString('one') })
+  await (await start(keyOf('w1', 1))).end('SIGTERM')
+})
+afterAll(async () => {
+  await vault.close()
+  rmSync(folder, { recursive: true })
+})
+
+it.each([
+  [
+    'that lack the wrapping key of the record',
+    keyOf('w2', 2),
+    /^ERR_WRAPPING_KEY_MISSING: .*"default".*"w1".*\nAdd .*\n$/,
+  ],
+  ['with another key under its id', keyOf('w1', 2), /^ERR_WRAPPING_KEY_WRONG: .*"w1".*"default".*\nPut .*\n$/],
+])('ends with exit status 1 and two lines on settings %s', async (_name, keys, said) => {
+  const refused: unknown = await start(keys).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ cause: 1, message: expect.stringMatching(said) })
+})
+
+it('succeeds with the old key behind the new one, and without it once the status says that it is not needed', async () => {
+  const both = await start([keyOf('w2', 2), keyOf('w1', 1)].join(','))
+  const env = { EDGE_KEYRING_URL: `http://127.0.0.1:${both.port}`, EDGE_KEYRING_TOKEN: API_TOKEN }
+  const { stdout } = await runCli(['status'], { cwd: folder, env })
+  expect(stdout).toContain(
+    'wrapping key  w2 (first): needed by record, status\nwrapping key  w1 (behind the first): not needed\n',
+  )
+  await both.end('SIGTERM')
+  const server = await start(keyOf('w2', 2))
+  expect((await server.call('/keyring')).body).toMatchObject({ active: 'one' })
+  await server.end('SIGTERM')
+})
+
+it('succeeds where only another keyring is used: no record is missed', async () => {
+  const server = await start(`w2/keyring/orders:${Buffer.alloc(32, 2).toString('base64')}`)
+  expect(await server.call('/keyring')).toMatchObject({ code: 'ERR_WRAPPING_KEY_MISSING' })
+  expect(server.said()).not.toContain('"part":"settings"')
+  await server.end('SIGTERM')
+})
