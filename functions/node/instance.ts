@@ -9,6 +9,7 @@ import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../node-shared/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
+import { encryptBoundMs } from '../../src/keyring/freshness.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
@@ -45,7 +46,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     replica: null,
     fetch: vault.fetch,
     readFile: (path) => readFile(path, 'utf8'),
-    encryptBoundMs: FRESHNESS.freshMs,
+    encryptBoundMs: encryptBoundMs(FRESHNESS),
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -41,8 +41,14 @@ const RESEAL_MS = 24 * 60 * 60 * 1000
 /** Two sync periods. `null` = no syncs by themselves. */
 export const replicaAgeMs = (syncPeriodMs: number | null): number => 2 * Math.max(syncPeriodMs ?? 0, LEAST_PERIOD_MS)
 
-/** How long after it stopped being active some instance with a replica may still encrypt with a key. */
-export const encryptBoundMs = ({ backgroundMs }: Freshness, syncPeriodMs: number | null): number =>
-  backgroundMs + replicaAgeMs(syncPeriodMs)
+/** Beyond what an instance may hold: its snapshot may be that old when work with it begins, and clocks differ. In milliseconds. */
+const MARGIN_MS = 30_000
+
+/**
+ * How long after it stopped being active some instance may still encrypt with a key: the slowest reader that the store may have.
+ * @param replicaMs how old a replica's copy may be for that reader. Absent = there is no replica.
+ */
+export const encryptBoundMs = ({ backgroundMs }: Freshness, replicaMs = 0): number =>
+  backgroundMs + replicaMs + MARGIN_MS
 
 export const isDueForReseal = (sealed: number, now: number): boolean => now - sealed >= RESEAL_MS
