@@ -1,5 +1,4 @@
 /** One keyring at the authority, with a method for each operation. */
-import { withDeadline } from '../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
@@ -15,6 +14,7 @@ import { Reader } from './reader.ts'
 import { nextTry } from './status.ts'
 import { syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
+import { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
 
 /** Where a keyring comes from, and how the way there is looked at. */
@@ -42,7 +42,7 @@ export class Custodian implements Handlers {
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   readonly #diagnoses: Diagnoses
-  #running: Promise<SyncReport> | null = null
+  readonly #turns: Turns<SyncReport>
 
   constructor(parts: CustodianParts, name: string, { open, examine }: Source, set: SealerSet) {
     this.#parts = parts
@@ -52,18 +52,18 @@ export class Custodian implements Handlers {
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
     this.#writer = new Writer(parts, name, this.#reader)
+    this.#turns = new Turns(name)
   }
 
   read({ known }: Message<'read'>) {
     return this.#reader.read(known)
   }
 
-  /** Joins a sync under way, unless something is asked for that it might not do. */
+  /** Joins one that has not begun, unless something is asked for that it might not do. */
   sync({ options }: Message<'sync'>): Promise<SyncReport> {
     const isPlain = !options.force && !options.adopt && options.token === null
-    if (!isPlain) return this.#sync(options)
-    this.#running ??= this.#sync(options).finally(() => (this.#running = null))
-    return this.#running
+    if (isPlain) return this.#plainSync(SYNC_DEADLINE_MS)
+    return this.#turns.alone(this.#leftMs(SYNC_DEADLINE_MS), (signal) => this.#sync(options, signal))
   }
 
   diagnose() {
@@ -83,7 +83,7 @@ export class Custodian implements Handlers {
     return underLease(store, clock, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
       if (!(await this.#isDue())) return 'not-due'
-      await this.#sync(PLAIN, LEASED_WORK_MS)
+      await this.#plainSync(LEASED_WORK_MS)
       return 'synced'
     })
   }
@@ -118,8 +118,16 @@ export class Custodian implements Handlers {
     return { ms, replicated: replica && (await this.#reader.log.read()).replicated }
   }
 
-  async #sync(options: SyncOptions, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options, mostMs))
+  #plainSync(mostMs: number): Promise<SyncReport> {
+    return this.#turns.together(this.#leftMs(mostMs), (signal) => this.#sync(PLAIN, signal))
+  }
+
+  #leftMs(mostMs: number): number {
+    return Math.min(mostMs, this.#parts.leftMs())
+  }
+
+  async #sync(options: SyncOptions, signal: AbortSignal): Promise<SyncReport> {
+    const result = await settle(() => this.#attempt(options, signal))
     if (options.token === null || result.ok) await this.#note(result)
     return unwrap(result)
   }
@@ -129,11 +137,9 @@ export class Custodian implements Handlers {
     await settle(() => this.#reader.log.note(result))
   }
 
-  async #attempt(options: SyncOptions, mostMs: number): Promise<SyncReport> {
-    const { clock, syncBatch: batch, leftMs } = this.#parts
+  #attempt(options: SyncOptions, signal: AbortSignal): Promise<SyncReport> {
+    const { clock, syncBatch: batch } = this.#parts
     const on = { keyring: this.#name, ledger: this.#reader.ledger, writer: this.#writer, sealers: this.#sealers, clock }
-    return withDeadline(Math.min(mostMs, leftMs()), (signal) =>
-      syncKeyring({ ...on, source: this.#source(options.token), batch, signal }, options),
-    )
+    return syncKeyring({ ...on, source: this.#source(options.token), batch, signal }, options)
   }
 }
