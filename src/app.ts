@@ -19,6 +19,7 @@ import type {
   Replica,
 } from './core/ports.ts'
 import type { Probe } from './core/findings.ts'
+import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
@@ -50,6 +51,8 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
   readonly syncBatch: number
   /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
   readonly leftMs: () => number
+  /** Takes a line for the log. */
+  readonly log: (line: string) => void
 }
 
 export interface AppPorts extends Primitives {
@@ -68,8 +71,9 @@ export interface AppPorts extends Primitives {
 /** Only where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
+  const doubt = doubtsOnce(ports.log)
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const { reader, open, login } = openVault(vault, { ...ports, wrappingKeys })
+  const { reader, open, login } = openVault(vault, { ...ports, wrappingKeys, doubt })
   const { clock, probe } = ports
   const sources = new Map(
     vault.secrets.map(({ keyring, kv, ...secret }): [string, Source] => {
@@ -79,7 +83,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, examine: (signal) => examine({ ...way, source: openSource(null) }, signal) }]
     }),
   )
-  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources })
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, doubt })
 }
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {

@@ -70,5 +70,6 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
+    log: (line) => console.warn(line),
   })
 }

@@ -8,6 +8,7 @@ import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Audit } from '../../src/core/ports.ts'
+import { doubtsOnce } from '../../src/core/time.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
@@ -32,7 +33,8 @@ function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
   const invoking = invokingAuthority({ aws, syncFunction, leftMs })
-  return readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
+  const doubt = doubtsOnce((line) => console.warn(line))
+  return readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs, doubt }, keyrings, invoking)
 }
 
 function build(env: Env) {

@@ -56,6 +56,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
+    log: (line) => console.warn(line),
   })
 }
 

@@ -50,6 +50,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
+    log: say,
   })
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const schedule = setInterval(() => {

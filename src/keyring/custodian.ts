@@ -12,6 +12,7 @@ import type { Handlers } from './messages.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { nextTry } from './status.ts'
+import { believedStops } from './stopped.ts'
 import { syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
@@ -78,9 +79,8 @@ export class Custodian implements Handlers {
 
   /** Looked at again under the lease: whoever had it before may have done the work. */
   async syncIfDue(): Promise<DueSync> {
-    const { store, clock } = this.#parts
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
-    return underLease(store, clock, `sync/${this.#name}`, async () => {
+    return underLease(this.#parts, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
       if (!(await this.#isDue())) return 'not-due'
       await this.#plainSync(LEASED_WORK_MS)
@@ -89,12 +89,14 @@ export class Custodian implements Handlers {
   }
 
   async change({ change }: Message<'change'>) {
+    const { clock, doubt } = this.#parts
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
       const loaded = await this.#reader.ledger.load()
       const record = await this.#reader.ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
       const bound = await this.#encryptBound()
-      const next = applyChange(record, change, this.#parts.clock.now(), bound)
+      const now = clock.now()
+      const next = applyChange(believedStops(record, now, doubt), change, now, bound)
       const saved = await this.#writer.save(loaded, next)
       if (saved !== 'conflict') return saved
     }
@@ -138,8 +140,15 @@ export class Custodian implements Handlers {
   }
 
   #attempt(options: SyncOptions, signal: AbortSignal): Promise<SyncReport> {
-    const { clock, syncBatch: batch } = this.#parts
-    const on = { keyring: this.#name, ledger: this.#reader.ledger, writer: this.#writer, sealers: this.#sealers, clock }
+    const { clock, doubt, syncBatch: batch } = this.#parts
+    const on = {
+      keyring: this.#name,
+      ledger: this.#reader.ledger,
+      writer: this.#writer,
+      sealers: this.#sealers,
+      clock,
+      doubt,
+    }
     return syncKeyring({ ...on, source: this.#source(options.token), batch, signal }, options)
   }
 }

@@ -2,6 +2,7 @@
 import { withDeadline } from '../core/deadline.ts'
 import type { Finding } from '../core/findings.ts'
 import type { Clock, Diagnosis } from '../core/ports.ts'
+import { STEP_MS, ageOf } from '../core/time.ts'
 
 export type Examine = (signal: AbortSignal) => Promise<readonly Finding[]>
 
@@ -25,7 +26,7 @@ export class Diagnoses {
 
   async diagnose(): Promise<Diagnosis> {
     const last = this.#last
-    if (last !== null && this.#clock.now() - last.time < FRESH_MS) return last
+    if (last !== null && ageOf(last.time, this.#clock.now(), STEP_MS) < FRESH_MS) return last
     this.#running ??= this.#now().finally(() => (this.#running = null))
     return this.#running
   }

@@ -1,5 +1,7 @@
 /** How old may be what an instance goes by: pure decisions (docs/architecture.md, "How long an instance goes by what it has"). */
 
+import { CLOCK_SLACK_MS, ageOf } from '../core/time.ts'
+
 /** Set by the platform: how far the authority is. In milliseconds. */
 export interface Freshness {
   /** A snapshot younger than this is used as it is. */
@@ -41,14 +43,12 @@ const RESEAL_MS = 24 * 60 * 60 * 1000
 /** Two sync periods. `null` = no syncs by themselves. */
 export const replicaAgeMs = (syncPeriodMs: number | null): number => 2 * Math.max(syncPeriodMs ?? 0, LEAST_PERIOD_MS)
 
-/** Beyond what an instance may hold: its snapshot may be that old when work with it begins, and clocks differ. In milliseconds. */
-const MARGIN_MS = 30_000
-
 /**
- * How long after it stopped being active some instance may still encrypt with a key: the slowest reader that the store may have.
+ * How long after it stopped being active some instance may still encrypt with a key: the slowest reader that the store may have,
+ * and 30 s: its snapshot may be that old when work with it begins, and clocks differ.
  * @param replicaMs how old a replica's copy may be for that reader. Absent = there is no replica.
  */
 export const encryptBoundMs = ({ backgroundMs }: Freshness, replicaMs = 0): number =>
-  backgroundMs + replicaMs + MARGIN_MS
+  backgroundMs + replicaMs + CLOCK_SLACK_MS
 
-export const isDueForReseal = (sealed: number, now: number): boolean => now - sealed >= RESEAL_MS
+export const isDueForReseal = (sealed: number, now: number): boolean => ageOf(sealed, now) >= RESEAL_MS

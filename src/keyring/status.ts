@@ -1,6 +1,8 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica took. */
 import type { Result } from '../core/errors.ts'
-import type { Clock, RecordStore, SyncNote, SyncReport, SyncStatus } from '../core/ports.ts'
+import type { Clock, RecordStore, StoredRecord, SyncNote, SyncReport, SyncStatus } from '../core/ports.ts'
+import type { Doubt } from '../core/time.ts'
+import { isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
@@ -32,30 +34,42 @@ export function nextTry(status: SyncStatus, periodMs: number | null, now: number
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
+interface LogParts {
+  readonly store: RecordStore
+  readonly clock: Clock
+  readonly doubt: Doubt
+}
+
 export class StatusLog {
-  readonly #store: RecordStore
+  readonly #parts: LogParts
   readonly #sealers: SealerSet
-  readonly #clock: Clock
   readonly #name: string
 
-  constructor(store: RecordStore, sealers: SealerSet, clock: Clock, keyring: string) {
-    this.#store = store
+  constructor(parts: LogParts, sealers: SealerSet, keyring: string) {
+    this.#parts = parts
     this.#sealers = sealers
-    this.#clock = clock
     this.#name = `status/${keyring}`
   }
 
   /** A status that was altered counts as never written: it decides over nothing that a wait would not heal. */
   async read(): Promise<StoredStatus> {
-    const stored = await this.#store.get(this.#name)
+    const { store, clock, doubt } = this.#parts
+    const stored = await store.get(this.#name)
     if (stored === null) return NEVER
+    const status = await this.#verified(stored)
+    const believed = withTrueTimes(status, clock.now())
+    if (believed !== status) doubt('status')
+    return believed
+  }
+
+  async #verified(stored: StoredRecord): Promise<StoredStatus> {
     const signed = parseSigned(stored.bytes)
     const text = signed.format === FORMAT ? await this.#sealers.byId(signed.wrappingKeyId).verify(signed) : null
     return text === null ? NEVER : { ...NEVER, ...(JSON.parse(text) as StoredStatus) }
   }
 
   note(outcome: Outcome): Promise<void> {
-    return this.#write((status) => advance(status, outcome, this.#clock.now()))
+    return this.#write((status) => advance(status, outcome, this.#parts.clock.now()))
   }
 
   noteReplicated(revision: number): Promise<void> {
@@ -64,9 +78,24 @@ export class StatusLog {
 
   /** Best effort: another writer's status is as good as this one. */
   async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
-    const stored = await this.#store.get(this.#name)
+    const { store } = this.#parts
+    const stored = await store.get(this.#name)
     const text = JSON.stringify(next(await this.read()))
-    await this.#store.put(this.#name, await this.#sealers.first.sign(FORMAT, text), stored?.version ?? 0)
+    await store.put(this.#name, await this.#sealers.first.sign(FORMAT, text), stored?.version ?? 0)
+  }
+}
+
+/** A sync that was tried in the future is due now, and what began then began now. */
+function withTrueTimes(status: StoredStatus, now: number): StoredStatus {
+  const { lastAttempt, lastSuccess, failing, stalled } = status
+  const isFalse = (time: number | null | undefined) => isAhead(time ?? now, now)
+  if (![lastAttempt, lastSuccess, failing?.since, stalled?.since].some(isFalse)) return status
+  return {
+    ...status,
+    lastAttempt: isFalse(lastAttempt) ? null : lastAttempt,
+    lastSuccess: isFalse(lastSuccess) ? null : lastSuccess,
+    failing: failing && { ...failing, since: Math.min(failing.since, now) },
+    stalled: stalled && { ...stalled, since: Math.min(stalled.since, now) },
   }
 }
 

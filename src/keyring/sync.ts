@@ -7,6 +7,7 @@ import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { Clock, KeySource, Observation, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
+import type { Doubt } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
@@ -15,6 +16,7 @@ import type { Ledger, Loaded } from './ledger.ts'
 import type { SyncPlan } from './plan.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
+import { believedStops } from './stopped.ts'
 import type { Writer } from './writer.ts'
 
 export interface SyncParts {
@@ -23,6 +25,7 @@ export interface SyncParts {
   readonly writer: Writer
   readonly sealers: SealerSet
   readonly clock: Clock
+  readonly doubt: Doubt
   readonly source: KeySource
   readonly batch: number
   readonly signal: AbortSignal
@@ -61,11 +64,14 @@ export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promi
 }
 
 const planFor = (
-  { keyring, source, batch }: SyncParts,
+  { keyring, source, batch, clock, doubt }: SyncParts,
   { force, adopt }: SyncOptions,
   record: KeyringRecord | null,
   observation: Observation | null,
-): SyncPlan => planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
+): SyncPlan => {
+  const believed = record && believedStops(record, clock.now(), doubt)
+  return planSync({ keyring, record: believed, source: source.id, observation, force, adopt, batch })
+}
 
 interface Taken {
   /** What is applied: the first of the versions wanted, without a gap. */

@@ -2,6 +2,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { settle } from '../core/errors.ts'
 import type { Clock, Replica, Replicated } from '../core/ports.ts'
+import { ageOf } from '../core/time.ts'
 import { isDueForReseal } from './freshness.ts'
 import type { Ledger, Loaded, Saved } from './ledger.ts'
 import type { KeyringRecord } from './record.ts'
@@ -64,7 +65,7 @@ export class Writer {
 
   #isReseal({ record: { sealed } }: Loaded): boolean {
     const now = this.#parts.clock.now()
-    return isDueForReseal(sealed, now) && now - sealed <= this.#parts.maxRecordAgeMs
+    return isDueForReseal(sealed, now) && ageOf(sealed, now) <= this.#parts.maxRecordAgeMs
   }
 
   async #lags(loaded: Loaded): Promise<boolean> {

@@ -2,6 +2,7 @@
 import type { LoginSettings } from '../core/login-settings.ts'
 import type { Cipher, Clock, Fetch, Hash, RecordStore } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
+import type { Doubt } from '../core/time.ts'
 import { itemSealer } from '../crypto/seal-item.ts'
 import type { WrappingKey } from '../crypto/seal.ts'
 import { withHeaders } from './wire/headers.ts'
@@ -36,6 +37,7 @@ export interface VaultPorts extends Pick<LoginParts, 'readFile'> {
   readonly clock: Clock
   readonly fetch: Fetch
   readonly wrappingKeys: readonly WrappingKey[]
+  readonly doubt: Doubt
 }
 
 export interface Vault {
@@ -79,6 +81,7 @@ function tokenLife(access: VaultAccess, auth: LoginBySettings, fetch: Fetch, por
     vault: tokenVault(transport, address, namespace),
     items,
     clock: ports.clock,
+    doubt: ports.doubt,
     address,
     namespace,
     random: Math.random,

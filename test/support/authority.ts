@@ -2,6 +2,7 @@
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Clock, KeyringAuthority, KeySource, RecordStore, Replica, VersionRead } from '../../src/core/ports.ts'
+import type { Doubted } from '../../src/core/time.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -32,6 +33,8 @@ export interface World {
   leftMs: number
   /** Requests to the source, as `observe` or a version. */
   readonly asked: (string | number)[]
+  /** Times that cannot be true. */
+  readonly doubted: Doubted[]
   /** Of the authority. */
   replica?: Replica
 }
@@ -49,6 +52,7 @@ export function world(versions: Versions, store = memoryStore()): World {
     beforeRead: async () => {},
     leftMs: Number.POSITIVE_INFINITY,
     asked: [],
+    doubted: [],
   }
 }
 
@@ -101,6 +105,7 @@ export const authorityOn = (
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
+      doubt: (what) => on.doubted.push(what),
       encryptBoundMs: 1000,
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
     }),

@@ -6,6 +6,7 @@ import * as z from 'zod/mini'
 import { toHex, utf8 } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
+import { ageOf } from '../../core/time.ts'
 import type { LoginParts, LoginVault } from './method.ts'
 
 interface Wrapped {
@@ -61,7 +62,7 @@ function secretIdOf(value: unknown, now: number): string {
   const item = z.safeParse(kept, value).data ?? { claimed: 0 }
   if ('secretId' in item) return item.secretId
   if ('refused' in item) throw spent()
-  if (now - item.claimed < LEASED_WORK_MS)
+  if (ageOf(item.claimed, now) < LEASED_WORK_MS)
     throw new KeyringError('ERR_LEASE_HELD', 'Another instance is opening the wrapping token.', {
       facts: { retryAfterSeconds: 5 },
     })

@@ -22,11 +22,13 @@ import { KeyringError, settle, unwrap } from '../../core/errors.ts'
 import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
 import type { Secret } from '../../core/secret.ts'
+import type { Doubt } from '../../core/time.ts'
 import type { TokenItems } from './sealed-items.ts'
 import { afterFailure, denied } from './backoff.ts'
 import { decodeState, encodeState } from './record.ts'
 import type { Refusal, SharedToken, TokenState, Work } from './state.ts'
 import { NO_TOKEN, isLeased, leased, nextStep, released } from './state.ts'
+import { withTrueTimes } from './times.ts'
 import type { Done, WorkParts } from './work.ts'
 import { workAtVault } from './work.ts'
 
@@ -35,6 +37,7 @@ export interface TokenParts extends WorkParts {
   readonly address: string
   /** The namespace of logins; '' = none. */
   readonly namespace: string
+  readonly doubt: Doubt
 }
 
 /** A token as one instance holds it. */
@@ -86,14 +89,22 @@ export async function giveUp(parts: TokenParts, refusal: Refusal): Promise<void>
 /** An item that was altered, or sealed under a wrapping key that is gone, counts as nothing, because a token can be had again. */
 const UNREADABLE: ReadonlySet<KeyringErrorCode> = new Set(['ERR_RECORD_INVALID', 'ERR_WRAPPING_KEY_MISSING'])
 
-async function load({ method, items, address, namespace }: TokenParts, signal: AbortSignal): Promise<Loaded> {
+async function load(parts: TokenParts, signal: AbortSignal): Promise<Loaded> {
+  const { method, items, address, namespace } = parts
   const credential = await method.credential(signal)
   const identity = [address, namespace, method.method, method.mount, method.role, credential]
   const name = `token/${await items.fingerprint(JSON.stringify(identity))}`
   const stored = await settle(() => items.read(name))
-  if (stored.ok) return { name, state: decodeState(stored.value?.value), version: stored.value?.version ?? 0 }
+  if (stored.ok) return { name, state: believed(stored.value?.value, parts), version: stored.value?.version ?? 0 }
   if (!UNREADABLE.has(stored.error.code)) unwrap(stored)
   return { name, state: NO_TOKEN, version: await items.version(name) }
+}
+
+function believed(value: unknown, { clock, doubt }: TokenParts): TokenState {
+  const state = decodeState(value)
+  const believed = withTrueTimes(state, clock.now())
+  if (believed !== state) doubt('token')
+  return believed
 }
 
 async function workUnderLease(
