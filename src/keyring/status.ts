@@ -1,4 +1,6 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica took. */
+import { parseJson } from '../core/body.ts'
+import { settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { Clock, RecordStore, StoredRecord, SyncNote, SyncReport, SyncStatus } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
@@ -51,7 +53,7 @@ export class StatusLog {
     this.#name = `status/${keyring}`
   }
 
-  /** A status that was altered counts as never written: it decides over nothing that a wait would not heal. */
+  /** A status that cannot be read, for whatever reason, counts as never written: it decides over nothing that a wait would not heal. */
   async read(): Promise<StoredStatus> {
     const { store, clock, doubt } = this.#parts
     const stored = await store.get(this.#name)
@@ -62,10 +64,11 @@ export class StatusLog {
     return believed
   }
 
-  async #verified(stored: StoredRecord): Promise<StoredStatus> {
-    const signed = parseSigned(stored.bytes)
-    const text = signed.format === FORMAT ? await this.#sealers.byId(signed.wrappingKeyId).verify(signed) : null
-    return text === null ? NEVER : { ...NEVER, ...(JSON.parse(text) as StoredStatus) }
+  async #verified({ bytes }: StoredRecord): Promise<StoredStatus> {
+    const signed = parseSigned(bytes)
+    if (signed.format !== FORMAT) return NEVER
+    const text = await settle(() => this.#sealers.byId(signed.wrappingKeyId).verify(signed))
+    return (text.ok && text.value !== null && parseStatus(text.value)) || NEVER
   }
 
   note(outcome: Outcome): Promise<void> {
@@ -84,6 +87,39 @@ export class StatusLog {
     await store.put(this.#name, await this.#sealers.first.sign(FORMAT, text), stored?.version ?? 0)
   }
 }
+
+/** `null` = a field has what no release writes there. A field that is missing was never written, and what is not known is kept. */
+function parseStatus(text: string): StoredStatus | null {
+  const fields = parseJson(text)
+  if (!isObject(fields)) return null
+  const status = { ...NEVER, ...fields }
+  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled } = status
+  const isRight =
+    [lastAttempt, lastSuccess].every((time) => time === null || isTime(time)) &&
+    [failures, remaining, replicated].every(isTime) &&
+    (failing === null || isFailing(failing)) &&
+    (stalled === null || isStalled(stalled))
+  return isRight ? status : null
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** No date is later. */
+const MOST_TIME = 8.64e15
+const isTime = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
+
+const isFailing = (value: unknown): boolean =>
+  isObject(value) &&
+  isTime(value['since']) &&
+  ['code', 'message', 'remedy'].every((field) => typeof value[field] === 'string') &&
+  isObject(value['facts'])
+
+const isStalled = (value: unknown): boolean =>
+  isObject(value) &&
+  isTime(value['since']) &&
+  isTime(value['version']) &&
+  (value['code'] === 'active-unusable' || value['code'] === 'source-behind')
 
 /** A sync that was tried in the future is due now, and what began then began now. */
 function withTrueTimes(status: StoredStatus, now: number): StoredStatus {
