@@ -52,7 +52,7 @@ export class Custodian implements Handlers {
     this.#diagnoses = new Diagnoses(examine, parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
-    this.#writer = new Writer(parts, name, this.#reader)
+    this.#writer = new Writer(parts, name, this.#reader, set)
     this.#turns = new Turns(name)
   }
 

@@ -1,4 +1,4 @@
-/** The small record beside the keyring: what happened at the last attempts to sync, and what the replica took. */
+/** The small record beside the keyring: what happened at the last attempts to sync, and what the replica holds. */
 import { parseJson } from '../core/body.ts'
 import { settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
@@ -22,7 +22,7 @@ const NEVER: StoredStatus = {
 const RETRY_MS = 60_000
 
 export interface StoredStatus extends SyncStatus {
-  /** The revision that the replica took last; 0 = none. */
+  /** The revision that was read back of the replica last; 0 = none. */
   readonly replicated: number
 }
 
