@@ -18,8 +18,9 @@ export const stopping = (entry: KeyEntry, { revision }: Pick<KeyringRecord, 'rev
   ...(revision >= now && { rev: revision + 1 }),
 })
 
-export function running({ stopped: _, rev: __, ...entry }: KeyEntry): KeyEntry {
-  return entry
+export function running(entry: KeyEntry): KeyEntry {
+  const { stopped: _, rev: __, ...rest } = entry
+  return rest
 }
 
 /** A key that stopped in the future stopped now, as far as anybody knows, and stays so: else it could not be removed until then. */
