@@ -105,6 +105,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
+    log: () => {},
   })
 }
 

@@ -19,6 +19,7 @@ import type {
   Replica,
 } from './core/ports.ts'
 import type { Probe } from './core/findings.ts'
+import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
@@ -51,6 +52,8 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
   readonly syncBatch: number
   /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
   readonly leftMs: () => number
+  /** Takes a line for the log. */
+  readonly log: (line: string) => void
 }
 
 export interface AppPorts extends Primitives {
@@ -69,8 +72,9 @@ export interface AppPorts extends Primitives {
 /** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
+  const doubt = doubtsOnce(ports.log)
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys })
+  const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys, doubt })
   const { clock, probe } = ports
   const sources = new Map(
     vault.secrets.map(({ keyring, kv, ...secret }): [string, Source] => {
@@ -86,7 +90,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, examine: look }]
     }),
   )
-  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems })
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, doubt })
 }
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {

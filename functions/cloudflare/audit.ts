@@ -1,6 +1,7 @@
 /** The audit log of a Worker is what it prints: the platform collects that, and there is nothing to wait for. */
 import { auditLine } from '../../src/core/lines.ts'
 import type { Audit, AuditEvent, Background } from '../../src/core/ports.ts'
+import { STEP_MS, ageOf } from '../../src/core/time.ts'
 import { ADD_UP_MS, Uses } from '../../src/core/uses.ts'
 
 const print = (event: AuditEvent): void => console.log(auditLine(event))
@@ -18,7 +19,7 @@ export function workerAudit(background: Background): Audit {
   return {
     note(event) {
       if (!uses.add(event)) return print(event)
-      if (event.time - begun < 2 * ADD_UP_MS) return
+      if (ageOf(begun, event.time, STEP_MS) < 2 * ADD_UP_MS) return
       begun = event.time
       background(later())
     },

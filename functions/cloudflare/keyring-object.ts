@@ -9,7 +9,7 @@ import { refusal } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
-import { encryptBoundMs } from '../../src/keyring/freshness.ts'
+import { encryptBoundMs, replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
@@ -66,9 +66,10 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     replica: replicaOf(bindings),
     fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
-    encryptBoundMs: encryptBoundMs(FRESHNESS, config.syncPeriodMs),
+    encryptBoundMs: encryptBoundMs(FRESHNESS, replicaAgeMs(config.syncPeriodMs)),
     probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
+    log: (line) => console.warn(line),
   })
 }

@@ -2,6 +2,7 @@
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Clock, RecordStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
+import { STEP_MS, ageOf } from '../../src/core/time.ts'
 import type { Aws, AwsAnswer } from './aws.ts'
 import { exceptionName, whyNone } from './aws.ts'
 
@@ -108,16 +109,17 @@ const isSame = (stored: StoredRecord | null, written: StoredRecord): boolean =>
 /** Asks until it is settled. @throws `ERR_STORE_UNAVAILABLE`. */
 async function ask(parts: DynamoParts, operation: string, input: object): Promise<Settled> {
   const { clock } = parts
-  const endsAt = clock.now() + Math.min(DEADLINE_MS, parts.leftMs())
+  const [begun, mostMs] = [clock.now(), Math.min(DEADLINE_MS, parts.leftMs())]
+  const leftMs = () => mostMs - ageOf(begun, clock.now(), STEP_MS)
   const body = JSON.stringify(input)
   let ambiguous = false
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await send(parts, operation, body, Math.min(ATTEMPT_MS, endsAt - clock.now()))
+    const answer = await send(parts, operation, body, Math.min(ATTEMPT_MS, leftMs()))
     const name = typeof answer === 'string' ? answer : exceptionName(answer)
     if (typeof answer !== 'string' && answer.status === 200) return { body: answer.body, refused: false, ambiguous }
     if (name === 'ConditionalCheckFailedException') return { body: null, refused: true, ambiguous }
     const waitMs = Math.random() * Math.min(MOST_BACKOFF_MS, BACKOFF_MS * 2 ** attempt)
-    if (!mayRetry(answer, name) || attempt === ATTEMPTS || clock.now() + waitMs >= endsAt) throw unavailable(name)
+    if (!mayRetry(answer, name) || attempt === ATTEMPTS || waitMs >= leftMs()) throw unavailable(name)
     ambiguous ||= !THROTTLED.has(name)
     await clock.sleep(waitMs, NEVER)
   }

@@ -8,6 +8,7 @@ import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Audit } from '../../src/core/ports.ts'
+import { doubtsOnce } from '../../src/core/time.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { problem } from '../../src/http/problem.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
@@ -35,7 +36,8 @@ function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
   const invoking = invokingAuthority({ aws, syncFunction, leftMs })
-  const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs }, keyrings, invoking)
+  const doubt = doubtsOnce((line) => console.warn(line))
+  const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs, doubt }, keyrings, invoking)
   return tellingAuthority(reading, (line) => console.error(line))
 }
 

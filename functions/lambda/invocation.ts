@@ -18,6 +18,7 @@ const MARGIN_MS = 500
 /** An instance runs one invocation at a time. Kept as wall-clock time: an instance may be frozen for hours. */
 export class Invocation {
   readonly #clock: Clock
+  #mostMs = Number.POSITIVE_INFINITY
   #endsAt = Number.POSITIVE_INFINITY
 
   constructor(clock: Clock) {
@@ -26,12 +27,12 @@ export class Invocation {
 
   /** @param withinMs how long the caller waits. */
   begin(context: LambdaContext, withinMs = MOST_MS): void {
-    this.#endsAt =
-      this.#clock.now() + Math.min(timeOf(context.getRemainingTimeInMillis()), timeOf(withinMs)) - MARGIN_MS
+    this.#mostMs = Math.min(timeOf(context.getRemainingTimeInMillis()), timeOf(withinMs)) - MARGIN_MS
+    this.#endsAt = this.#clock.now() + this.#mostMs
   }
 
-  /** In milliseconds. */
+  /** In milliseconds; never more than there was, whatever the clock does meanwhile. */
   leftMs(): number {
-    return Math.max(0, this.#endsAt - this.#clock.now())
+    return Math.max(0, Math.min(this.#mostMs, this.#endsAt - this.#clock.now()))
   }
 }

@@ -10,6 +10,7 @@ import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
+import { encryptBoundMs } from '../../src/keyring/freshness.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
@@ -47,10 +48,11 @@ export function openInstance(config: Config, options: InstanceOptions) {
     replica: null,
     fetch: vault.fetch,
     readFile: (path) => readFile(path, 'utf8'),
-    encryptBoundMs: FRESHNESS.freshMs,
+    encryptBoundMs: encryptBoundMs(FRESHNESS),
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
+    log: say,
   })
   const authority = tellingAuthority(own, say)
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)

@@ -50,6 +50,10 @@ const MOST_CAUSES = 4
 export const failureLine = (part: 'store' | 'audit' | 'settings', { code, message, remedy }: ErrorData): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
+/** A stored time that cannot be true. */
+export const clockLine = (of: string, message: string): string =>
+  JSON.stringify({ time: isoTime(Date.now()), level: 'warn', clock: of, message })
+
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })
 

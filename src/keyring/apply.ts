@@ -3,6 +3,7 @@ import type { Malformed, NoteCode, Observation, SyncNote } from '../core/ports.t
 import type { SyncPlan } from './plan.ts'
 import { knownVersions } from './plan.ts'
 import type { KeyEntry, KeyringRecord, SkipReason } from './record.ts'
+import { running, stopping } from './stopped.ts'
 
 /** A version that was read, its material sealed already. */
 export type ReadOutcome = { readonly version: number } & (
@@ -42,6 +43,7 @@ export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: nu
 
 class Draft {
   readonly #now: number
+  readonly #base: KeyringRecord
   readonly #keys: Map<string, KeyEntry>
   readonly #skipped: { v: number; why: SkipReason }[]
   readonly #tombstones: KeyringRecord['tombstones']
@@ -53,6 +55,7 @@ class Draft {
 
   constructor(base: KeyringRecord, now: number) {
     this.#now = now
+    this.#base = base
     this.#keys = new Map(base.keys.map((entry) => [entry.id, entry]))
     this.#skipped = [...base.skipped]
     this.#tombstones = base.tombstones
@@ -67,7 +70,7 @@ class Draft {
 
   stop(id: string | null): void {
     const entry = id === null ? undefined : this.#keys.get(id)
-    if (entry !== undefined) this.#keys.set(entry.id, { ...entry, stopped: this.#now })
+    if (entry !== undefined) this.#keys.set(entry.id, stopping(entry, this.#base, this.#now))
   }
 
   add(read: ReadOutcome): void {
@@ -98,8 +101,7 @@ class Draft {
     if (!isReadable || entry === undefined || this.#compromised.has(entry.commit) || this.#isRemoved(entry))
       return this.note('active-unusable', current, entry?.id ?? null)
     if (this.#active !== entry.id) this.stop(this.#active)
-    const { stopped: _, ...running } = this.#keys.get(entry.id) ?? entry
-    this.#keys.set(entry.id, running)
+    this.#keys.set(entry.id, running(this.#keys.get(entry.id) ?? entry))
     this.#active = entry.id
   }
 

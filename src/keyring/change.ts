@@ -3,14 +3,8 @@ import { KeyringError } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import type { KeyringChange } from '../core/ports.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
-
-/** How long after it stopped being active some instance may still encrypt with a key. */
-export interface EncryptBound {
-  /** Milliseconds from the stop, or from now while the replica has not heard of it. */
-  readonly ms: number
-  /** The revision that the replica took last: a new instance begins with that. `null` = there is no replica. */
-  readonly replicated: number | null
-}
+import type { EncryptBound } from './stopped.ts'
+import { removableFrom, stopping } from './stopped.ts'
 
 /**
  * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_ACTIVE`, `ERR_KEY_IN_USE`.
@@ -45,7 +39,8 @@ function remove(record: KeyringRecord, entry: KeyEntry): KeyringRecord {
 function compromise(record: KeyringRecord, { commit }: KeyEntry, now: number): KeyringRecord {
   const keys = record.keys.map((entry) => {
     if (entry.commit !== commit) return entry
-    return { ...entry, compromised: true as const, ...(entry.id === record.active && { stopped: now }) }
+    const stopped = entry.id === record.active ? stopping(entry, record, now) : entry
+    return { ...stopped, compromised: true as const }
   })
   const isStill = keys.some(({ id, compromised }) => id === record.active && !compromised)
   return { ...record, keys, active: isStill ? record.active : null }
@@ -62,10 +57,8 @@ function refusalOfActive(
   return refusal('ERR_KEY_ACTIVE', record, id, what, op === 'compromise' ? remedy : undefined)
 }
 
-function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, { ms, replicated }: EncryptBound): void {
-  const { stopped = Number.NEGATIVE_INFINITY } = entry
-  // Revisions are not below the milliseconds since 1970.
-  const allowedFrom = (replicated !== null && replicated < stopped ? now : stopped) + ms
+function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, bound: EncryptBound): void {
+  const allowedFrom = removableFrom(entry, now, bound)
   if (now >= allowedFrom) return
   const from = new Date(allowedFrom).toISOString()
   throw new KeyringError(

@@ -1,5 +1,4 @@
 /** One keyring at the authority, with a method for each operation. */
-import { withDeadline } from '../core/deadline.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
@@ -14,8 +13,10 @@ import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { isDueForReseal } from './freshness.ts'
 import { nextTry } from './status.ts'
+import { believedStops } from './stopped.ts'
 import { syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
+import { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
 
 /** Where a keyring comes from, and how the way there is looked at. */
@@ -47,9 +48,11 @@ export class Custodian implements Handlers {
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   readonly #diagnoses: Diagnoses
-  #running: Promise<SyncReport> | null = null
+  readonly #turns: Turns<SyncReport>
   /** When this process has seen to what is stored of the login. */
   #itemsSealed = Number.NEGATIVE_INFINITY
+  /** Of whoever has asked for the plain sync that has not begun: it insists as much as the one of them who insists most. */
+  #insists: Insistence = 'none'
 
   constructor(parts: CustodianParts, name: string, { open, examine }: Source, set: SealerSet) {
     this.#parts = parts
@@ -58,19 +61,20 @@ export class Custodian implements Handlers {
     this.#diagnoses = new Diagnoses(examine, parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
-    this.#writer = new Writer(parts, name, this.#reader)
+    this.#writer = new Writer(parts, name, this.#reader, set)
+    this.#turns = new Turns(name)
   }
 
   read({ known }: Message<'read'>) {
     return this.#reader.read(known)
   }
 
-  /** Joins a sync under way, unless something is asked for that it might not do. */
+  /** Joins one that has not begun, unless something is asked for that it might not do. */
   sync({ options }: Message<'sync'>): Promise<SyncReport> {
     const isPlain = !options.force && !options.adopt && options.token === null
-    if (!isPlain) return this.#sync(options, options.force ? 'refusal' : 'outage')
-    this.#running ??= this.#sync(options, 'outage').finally(() => (this.#running = null))
-    return this.#running
+    if (isPlain) return this.#plainSync('outage', SYNC_DEADLINE_MS)
+    const insist = options.force ? 'refusal' : 'outage'
+    return this.#turns.alone(this.#leftMs(SYNC_DEADLINE_MS), (signal) => this.#sync(options, insist, signal))
   }
 
   diagnose({ login }: Message<'diagnose'>) {
@@ -85,24 +89,25 @@ export class Custodian implements Handlers {
 
   /** Looked at again under the lease: whoever had it before may have done the work. */
   async syncIfDue(): Promise<DueSync> {
-    const { store, clock } = this.#parts
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
-    return underLease(store, clock, `sync/${this.#name}`, async () => {
+    return underLease(this.#parts, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
       await settle(() => this.#sealItems())
       if (!(await this.#isDue())) return 'not-due'
-      await this.#sync(PLAIN, 'none', LEASED_WORK_MS)
+      await this.#plainSync('none', LEASED_WORK_MS)
       return 'synced'
     })
   }
 
   async change({ change }: Message<'change'>) {
+    const { clock, doubt } = this.#parts
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
       const loaded = await this.#reader.ledger.load()
       const record = await this.#reader.ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
       const bound = await this.#encryptBound()
-      const next = applyChange(record, change, this.#parts.clock.now(), bound)
+      const now = clock.now()
+      const next = applyChange(believedStops(record, now, doubt), change, now, bound)
       const saved = await this.#writer.save(loaded, next)
       if (saved !== 'conflict') return saved
     }
@@ -141,9 +146,22 @@ export class Custodian implements Handlers {
     return { ms, replicated: replica && (await this.#reader.log.read()).replicated }
   }
 
+  #plainSync(insist: Insistence, mostMs: number): Promise<SyncReport> {
+    if (insist !== 'none') this.#insists = insist
+    return this.#turns.together(this.#leftMs(mostMs), (signal) => {
+      const insists = this.#insists
+      this.#insists = 'none'
+      return this.#sync(PLAIN, insists, signal)
+    })
+  }
+
+  #leftMs(mostMs: number): number {
+    return Math.min(mostMs, this.#parts.leftMs())
+  }
+
   /** @param insist is of whoever asks: a person, an operator, or the schedule. */
-  async #sync(options: SyncOptions, insist: Insistence, mostMs = SYNC_DEADLINE_MS): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options, insist, mostMs)).catch(async (defect: unknown) => {
+  async #sync(options: SyncOptions, insist: Insistence, signal: AbortSignal): Promise<SyncReport> {
+    const result = await settle(() => this.#attempt(options, insist, signal)).catch(async (defect: unknown) => {
       if (options.token === null) await this.#note(DEFECT)
       throw defect
     })
@@ -157,11 +175,16 @@ export class Custodian implements Handlers {
     await settle(() => this.#reader.log.note(result))
   }
 
-  async #attempt(options: SyncOptions, insist: Insistence, mostMs: number): Promise<SyncReport> {
-    const { clock, syncBatch: batch, leftMs } = this.#parts
-    const on = { keyring: this.#name, ledger: this.#reader.ledger, writer: this.#writer, sealers: this.#sealers, clock }
-    return withDeadline(Math.min(mostMs, leftMs()), (signal) =>
-      syncKeyring({ ...on, source: this.#source(options.token, { insist }), batch, signal }, options),
-    )
+  #attempt(options: SyncOptions, insist: Insistence, signal: AbortSignal): Promise<SyncReport> {
+    const { clock, doubt, syncBatch: batch } = this.#parts
+    const on = {
+      keyring: this.#name,
+      ledger: this.#reader.ledger,
+      writer: this.#writer,
+      sealers: this.#sealers,
+      clock,
+      doubt,
+    }
+    return syncKeyring({ ...on, source: this.#source(options.token, { insist }), batch, signal }, options)
   }
 }

@@ -2,6 +2,7 @@
 import { withDeadline } from '../core/deadline.ts'
 import type { Finding } from '../core/findings.ts'
 import type { Clock, Diagnosis, DiagnoseOptions } from '../core/ports.ts'
+import { STEP_MS, ageOf } from '../core/time.ts'
 
 export type Examine = (signal: AbortSignal, options: DiagnoseOptions) => Promise<readonly Finding[]>
 
@@ -26,7 +27,7 @@ export class Diagnoses {
 
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
     const last = this.#last
-    if (!login && last !== null && this.#clock.now() - last.time < FRESH_MS) return last
+    if (!login && last !== null && ageOf(last.time, this.#clock.now(), STEP_MS) < FRESH_MS) return last
     const running = this.#running.get(login) ?? this.#now({ login }).finally(() => this.#running.delete(login))
     this.#running.set(login, running)
     return running

@@ -1,5 +1,7 @@
 /** Decides how old may be what an instance goes by; `snapshot.ts` tells the whole story. */
 
+import { CLOCK_SLACK_MS, ageOf } from '../core/time.ts'
+
 /** How far away the authority is, as the platform sets it, in milliseconds. */
 export interface Freshness {
   /** A snapshot younger than this is used as it is. */
@@ -41,8 +43,12 @@ const RESEAL_MS = 24 * 60 * 60 * 1000
 /** A replica's record counts for two sync periods. `null` = there are no syncs by themselves. */
 export const replicaAgeMs = (syncPeriodMs: number | null): number => 2 * Math.max(syncPeriodMs ?? 0, LEAST_PERIOD_MS)
 
-/** How long after it stopped being active some instance with a replica may still encrypt with a key. */
-export const encryptBoundMs = ({ backgroundMs }: Freshness, syncPeriodMs: number | null): number =>
-  backgroundMs + replicaAgeMs(syncPeriodMs)
+/**
+ * How long after it stopped being active some instance may still encrypt with a key: the slowest reader that the store may have,
+ * and 30 s: its snapshot may be that old when work with it begins, and clocks differ.
+ * @param replicaMs how old a replica's copy may be for that reader. Absent = there is no replica.
+ */
+export const encryptBoundMs = ({ backgroundMs }: Freshness, replicaMs = 0): number =>
+  backgroundMs + replicaMs + CLOCK_SLACK_MS
 
-export const isDueForReseal = (sealed: number, now: number): boolean => now - sealed >= RESEAL_MS
+export const isDueForReseal = (sealed: number, now: number): boolean => ageOf(sealed, now) >= RESEAL_MS

@@ -2,6 +2,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore, SealedUnder } from '../core/ports.ts'
+import type { Doubt } from '../core/time.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { parseSigned, sealers } from '../crypto/seal.ts'
 import { Ledger } from './ledger.ts'
@@ -18,6 +19,7 @@ export interface ReaderParts {
   readonly wrappingKeys: readonly WrappingKey[]
   /** Between two syncs by themselves, in milliseconds; `null` = never. */
   readonly syncPeriodMs: number | null
+  readonly doubt: Doubt
 }
 
 export class Reader {
@@ -30,7 +32,7 @@ export class Reader {
     this.#parts = parts
     this.#keyring = keyring
     this.ledger = new Ledger(parts.store, set, parts.clock, keyring)
-    this.log = new StatusLog(parts.store, set, parts.clock, keyring)
+    this.log = new StatusLog(parts, set, keyring)
   }
 
   async read(known: number): Promise<Bytes | 'unchanged' | null> {

@@ -30,6 +30,8 @@ export interface KeyEntry {
   readonly compromised?: true
   /** When it stopped being active. */
   readonly stopped?: number
+  /** The revision with which it did. Absent = `stopped` is not above it, because revisions were not ahead of the clock. */
+  readonly rev?: number
 }
 
 export type SkipReason = Malformed | 'collision' | 'removed'

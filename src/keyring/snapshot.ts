@@ -21,6 +21,7 @@ import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import type { Audit, AuditEvent, Background, Clock, KeyringAuthority, Replica } from '../core/ports.ts'
+import { STEP_MS, Steps, ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { Ages, Freshness } from './freshness.ts'
 import { useOf } from './freshness.ts'
@@ -34,7 +35,7 @@ export interface SnapshotParts {
   readonly replica: Replica | null
   /** `null` = nothing goes on after an answer. */
   readonly background: Background | null
-  /** Hears of a replica that cannot be believed, and of a record that nobody looks after. */
+  /** Hears of a replica that cannot be believed, of a record that nobody looks after, and of a clock that went back. */
   readonly audit: Pick<Audit, 'note'>
   readonly clock: Clock
   readonly freshness: Freshness
@@ -53,6 +54,8 @@ export class Snapshot {
   #startedAt = Number.NEGATIVE_INFINITY
   #askedAt = Number.NEGATIVE_INFINITY
   #failure: KeyringErrorCode | null = null
+  readonly #steps = new Steps()
+  #isStepSaid = false
   /** The revision that was noted as too old. */
   #outdated = 0
 
@@ -75,8 +78,9 @@ export class Snapshot {
 
   /** What there is, at once while it is fresh. It is refreshed first when it is too old; if that fails, what is there serves. `null` = never synced. */
   view(): Awaitable<View | null> {
-    const now = this.#parts.clock.now()
-    const use = useOf(this.#parts.freshness, this.#view !== null, now - this.#checkedAt, now - this.#startedAt)
+    const now = this.#now()
+    const [age, started] = [ageOf(this.#checkedAt, now, STEP_MS), ageOf(this.#startedAt, now, STEP_MS)]
+    const use = useOf(this.#parts.freshness, this.#view !== null, age, started)
     if (use === 'and-refresh') this.#behind(() => this.#refresh())
     return use === 'after-refresh' ? this.#refresh().catch((error: unknown) => this.#keep(error)) : this.#view
   }
@@ -95,8 +99,8 @@ export class Snapshot {
    * nothing but a pause holds one off. @throws what the authority answers.
    */
   async ask(): Promise<View | null | 'paused'> {
-    const now = this.#parts.clock.now()
-    if (now - this.#askedAt < this.#parts.freshness.pauseMs) return 'paused'
+    const now = this.#now()
+    if (ageOf(this.#askedAt, now, STEP_MS) < this.#parts.freshness.pauseMs) return 'paused'
     this.#askedAt = now
     return this.#ask()
   }
@@ -114,9 +118,10 @@ export class Snapshot {
   }
 
   async #refresh(): Promise<View | null> {
-    const { background, clock, freshness } = this.#parts
-    const [isCold, isFirst] = [this.#view === null, clock.now() - this.#startedAt >= freshness.pauseMs]
-    this.#startedAt = clock.now()
+    const { background, freshness } = this.#parts
+    const now = this.#now()
+    const [isCold, isFirst] = [this.#view === null, ageOf(this.#startedAt, now, STEP_MS) >= freshness.pauseMs]
+    this.#startedAt = now
     const copy = await this.#copy()
     if (copy === null) return this.#ask()
     this.#hold(copy)
@@ -127,7 +132,7 @@ export class Snapshot {
   }
 
   async #ask(): Promise<View | null> {
-    this.#startedAt = this.#parts.clock.now()
+    this.#startedAt = this.#now()
     const known = this.revision
     const answer = unwrap(await this.#parts.authority.call({ call: 'read', keyring: this.#keyring, known }))
     if (answer === 'unchanged') this.#isConfirmed ||= this.revision === known
@@ -161,7 +166,7 @@ export class Snapshot {
   /** A refresh from the replica counts when it is young, and not behind what is held. */
   #counts({ record }: VerifiedRecord): boolean {
     const { ages, clock } = this.#parts
-    return record.revision >= this.revision && clock.now() - record.sealed <= ages.replicaMs
+    return record.revision >= this.revision && ageOf(record.sealed, clock.now()) <= ages.replicaMs
   }
 
   #hold(copy: VerifiedRecord | null): void {
@@ -185,7 +190,7 @@ export class Snapshot {
   }
 
   #checked(): void {
-    this.#checkedAt = this.#parts.clock.now()
+    this.#checkedAt = this.#now()
     this.#failure = null
     if (this.#view === null || !this.#isOutdated(this.#view) || this.#outdated === this.revision) return
     this.#outdated = this.revision
@@ -193,10 +198,20 @@ export class Snapshot {
   }
 
   #isOutdated({ record }: { readonly record: VerifiedRecord['record'] }): boolean {
-    return this.#parts.clock.now() - record.sealed > this.#parts.ages.recordMs
+    return ageOf(record.sealed, this.#parts.clock.now()) > this.#parts.ages.recordMs
   }
 
-  #note(action: string, outcome: AuditEvent['outcome'], code: KeyringErrorCode): void {
+  /** After a step back nobody knows how old anything is that was remembered. */
+  #now(): number {
+    const now = this.#parts.clock.now()
+    if (!this.#steps.hasStepped(now)) return now
+    this.#checkedAt = this.#startedAt = this.#askedAt = Number.NEGATIVE_INFINITY
+    if (!this.#isStepSaid) this.#note('clock', 'ok', null)
+    this.#isStepSaid = true
+    return now
+  }
+
+  #note(action: string, outcome: AuditEvent['outcome'], code: AuditEvent['code']): void {
     const [time, request] = [this.#parts.clock.now(), crypto.randomUUID()]
     this.#parts.audit.note({
       time,

@@ -2,6 +2,7 @@
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
+import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
 interface KeyStatus {
@@ -161,7 +162,8 @@ function neededByStalled({ stalled, lastSuccess }: SyncStatus, active: string): 
     return [
       `Version ${version}, the current one, cannot be used, and "${active}" stays active: write a new version with a string "id" and a string "key" to Vault, then sync.`,
     ]
-  if ((lastSuccess ?? since) - since < CATCH_UP_MS) return []
+  // A success before that is one by a clock that went back: how long it lasts is not known.
+  if (ageOf(since, lastSuccess ?? since, 0) < CATCH_UP_MS) return []
   return [
     `Vault shows version ${version} as the current one since ${new Date(since).toISOString()}, and a higher one was read before: look for a standby that lags; if Vault was restored from a backup or the highest version was deleted, sync with {"force": true}.`,
   ]

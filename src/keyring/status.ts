@@ -1,6 +1,18 @@
-/** The small record beside the keyring: what happened at the last attempts to sync, and what the replica took. */
+/** The small record beside the keyring: what happened at the last attempts to sync, and what the replica holds. */
+import { parseJson } from '../core/body.ts'
+import { settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { Clock, LoginItemsUnder, RecordStore, SyncNote, SyncReport, SyncStatus } from '../core/ports.ts'
+import type {
+  Clock,
+  LoginItemsUnder,
+  RecordStore,
+  StoredRecord,
+  SyncNote,
+  SyncReport,
+  SyncStatus,
+} from '../core/ports.ts'
+import type { Doubt } from '../core/time.ts'
+import { isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
@@ -22,7 +34,7 @@ const NEVER: StoredStatus = {
 const RETRY_MS = 60_000
 
 export interface StoredStatus extends SyncStatus {
-  /** The revision that the replica took last; 0 = none. */
+  /** The revision that was read back of the replica last; 0 = none. */
   readonly replicated: number
   /** What is stored of the Vault login, as it was last looked at. `null` = never. */
   readonly items: LoginItemsUnder | null
@@ -38,30 +50,43 @@ export function nextTry(status: SyncStatus, periodMs: number | null, now: number
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
+interface LogParts {
+  readonly store: RecordStore
+  readonly clock: Clock
+  readonly doubt: Doubt
+}
+
 export class StatusLog {
-  readonly #store: RecordStore
+  readonly #parts: LogParts
   readonly #sealers: SealerSet
-  readonly #clock: Clock
   readonly #name: string
 
-  constructor(store: RecordStore, sealers: SealerSet, clock: Clock, keyring: string) {
-    this.#store = store
+  constructor(parts: LogParts, sealers: SealerSet, keyring: string) {
+    this.#parts = parts
     this.#sealers = sealers
-    this.#clock = clock
     this.#name = statusName(keyring)
   }
 
-  /** A status that was altered counts as never written: it decides over nothing that a wait would not heal. */
+  /** A status that cannot be read, for whatever reason, counts as never written: it decides over nothing that a wait would not heal. */
   async read(): Promise<StoredStatus> {
-    const stored = await this.#store.get(this.#name)
+    const { store, clock, doubt } = this.#parts
+    const stored = await store.get(this.#name)
     if (stored === null) return NEVER
-    const signed = parseSigned(stored.bytes)
-    const text = signed.format === FORMAT ? await this.#sealers.byId(signed.wrappingKeyId).verify(signed) : null
-    return text === null ? NEVER : { ...NEVER, ...(JSON.parse(text) as StoredStatus) }
+    const status = await this.#verified(stored)
+    const believed = withTrueTimes(status, clock.now())
+    if (believed !== status) doubt('status')
+    return believed
+  }
+
+  async #verified({ bytes }: StoredRecord): Promise<StoredStatus> {
+    const signed = parseSigned(bytes)
+    if (signed.format !== FORMAT) return NEVER
+    const text = await settle(() => this.#sealers.byId(signed.wrappingKeyId).verify(signed))
+    return (text.ok && text.value !== null && parseStatus(text.value)) || NEVER
   }
 
   note(outcome: Outcome): Promise<void> {
-    return this.#write((status) => advance(status, outcome, this.#clock.now()))
+    return this.#write((status) => advance(status, outcome, this.#parts.clock.now()))
   }
 
   noteReplicated(revision: number): Promise<void> {
@@ -76,9 +101,57 @@ export class StatusLog {
 
   /** Best effort: another writer's status is as good as this one. */
   async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
-    const stored = await this.#store.get(this.#name)
+    const { store } = this.#parts
+    const stored = await store.get(this.#name)
     const text = JSON.stringify(next(await this.read()))
-    await this.#store.put(this.#name, await this.#sealers.first.sign(FORMAT, text), stored?.version ?? 0)
+    await store.put(this.#name, await this.#sealers.first.sign(FORMAT, text), stored?.version ?? 0)
+  }
+}
+
+/** `null` = a field has what no release writes there. A field that is missing was never written, and what is not known is kept. */
+function parseStatus(text: string): StoredStatus | null {
+  const fields = parseJson(text)
+  if (!isObject(fields)) return null
+  const status = { ...NEVER, ...fields }
+  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled } = status
+  const isRight =
+    [lastAttempt, lastSuccess].every((time) => time === null || isTime(time)) &&
+    [failures, remaining, replicated].every(isTime) &&
+    (failing === null || isFailing(failing)) &&
+    (stalled === null || isStalled(stalled))
+  return isRight ? status : null
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** No date is later. */
+const MOST_TIME = 8.64e15
+const isTime = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
+
+const isFailing = (value: unknown): boolean =>
+  isObject(value) &&
+  isTime(value['since']) &&
+  ['code', 'message', 'remedy'].every((field) => typeof value[field] === 'string') &&
+  isObject(value['facts'])
+
+const isStalled = (value: unknown): boolean =>
+  isObject(value) &&
+  isTime(value['since']) &&
+  isTime(value['version']) &&
+  (value['code'] === 'active-unusable' || value['code'] === 'source-behind')
+
+/** A sync that was tried in the future is due now, and what began then began now. */
+function withTrueTimes(status: StoredStatus, now: number): StoredStatus {
+  const { lastAttempt, lastSuccess, failing, stalled } = status
+  const isFalse = (time: number | null | undefined) => isAhead(time ?? now, now)
+  if (![lastAttempt, lastSuccess, failing?.since, stalled?.since].some(isFalse)) return status
+  return {
+    ...status,
+    lastAttempt: isFalse(lastAttempt) ? null : lastAttempt,
+    lastSuccess: isFalse(lastSuccess) ? null : lastSuccess,
+    failing: failing && { ...failing, since: Math.min(failing.since, now) },
+    stalled: stalled && { ...stalled, since: Math.min(stalled.since, now) },
   }
 }
 

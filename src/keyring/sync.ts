@@ -17,6 +17,7 @@ import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { Clock, KeySource, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
+import type { Doubt } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
@@ -25,6 +26,7 @@ import type { Ledger, Loaded } from './ledger.ts'
 import type { SyncPlan } from './plan.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
+import { believedStops } from './stopped.ts'
 import type { Writer } from './writer.ts'
 
 export interface SyncParts {
@@ -33,6 +35,7 @@ export interface SyncParts {
   readonly writer: Writer
   readonly sealers: SealerSet
   readonly clock: Clock
+  readonly doubt: Doubt
   readonly source: KeySource
   readonly batch: number
   readonly signal: AbortSignal
@@ -43,7 +46,7 @@ const KEPT_BATCH = 40
 
 /** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
 export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
-  const { keyring, ledger, source, batch, signal } = parts
+  const { keyring, ledger, source, batch, clock, doubt, signal } = parts
   const { force, adopt } = options
   const observation = await source.observe(signal).catch((error: unknown) => {
     throw signal.aborted && error instanceof KeyringError ? causeAtDeadline(parts, error, 0) : error
@@ -51,7 +54,8 @@ export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promi
   const reads = new Map<number, ReadOutcome>()
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await ledger.load()
-    const record = await ledger.draft(loaded)
+    const draft = await ledger.draft(loaded)
+    const record = draft && believedStops(draft, clock.now(), doubt)
     const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
     const { taken, trouble } = await readVersions(parts, plan.read, reads)
     const done = await commit(parts, loaded, plan, taken)

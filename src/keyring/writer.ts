@@ -2,10 +2,12 @@
 import type { Bytes } from '../core/bytes.ts'
 import { settle } from '../core/errors.ts'
 import type { Clock, Replica, Replicated } from '../core/ports.ts'
+import { ageOf } from '../core/time.ts'
+import type { SealerSet } from '../crypto/seal.ts'
 import { isDueForReseal } from './freshness.ts'
-import type { Ledger, Loaded, Saved } from './ledger.ts'
+import type { Ledger, Loaded } from './ledger.ts'
 import type { KeyringRecord } from './record.ts'
-import { recordName } from './record.ts'
+import { recordName, verifyRecord } from './record.ts'
 import type { StatusLog } from './status.ts'
 
 export interface WriterParts {
@@ -19,8 +21,15 @@ export class Writer {
   readonly #keyring: string
   readonly #ledger: Ledger
   readonly #log: StatusLog
+  readonly #sealers: SealerSet
 
-  constructor(parts: WriterParts, keyring: string, { ledger, log }: { ledger: Ledger; log: StatusLog }) {
+  constructor(
+    parts: WriterParts,
+    keyring: string,
+    { ledger, log }: { ledger: Ledger; log: StatusLog },
+    sealers: SealerSet,
+  ) {
+    this.#sealers = sealers
     this.#parts = parts
     this.#keyring = keyring
     this.#ledger = ledger
@@ -31,11 +40,11 @@ export class Writer {
   async save(loaded: Loaded | null, next: KeyringRecord): Promise<Bytes | 'conflict'> {
     const saved = await this.#ledger.put(loaded, next)
     if (saved === 'conflict') return saved
-    await this.#push(saved)
+    await this.#push(saved.bytes)
     return saved.bytes
   }
 
-  /** @param replicated the revision that the replica took last. */
+  /** @param replicated the revision that was read back of the replica last. */
   replicated(replicated: number, loaded: Loaded | null): Replicated['replica'] {
     if (this.#parts.replica === null) return null
     return { revision: replicated, lags: loaded !== null && loaded.record.revision !== replicated }
@@ -44,7 +53,10 @@ export class Writer {
   /** Whether a record is due to be sealed anew or pushed again. One that is too old stays so, for people to see, until a sync. */
   async isUpkeepNeeded(): Promise<boolean> {
     const loaded = await this.#ledger.load()
-    return loaded !== null && (this.#isReseal(loaded) || (await this.#lags(loaded)))
+    if (loaded === null) return false
+    if (this.#isReseal(loaded)) return true
+    const { held, noted } = await this.#look(loaded)
+    return held !== noted || held !== loaded.record.revision
   }
 
   /** A conflict is no failure here, because another writer's record is as good. */
@@ -53,21 +65,31 @@ export class Writer {
     if (loaded === null) return
     const draft = this.#isReseal(loaded) ? await this.#ledger.draft(loaded) : null
     if (draft !== null) await this.save(loaded, draft)
-    else if (await this.#lags(loaded)) await this.#push({ revision: loaded.record.revision, bytes: loaded.bytes })
+    const { held, noted } = await this.#look(loaded)
+    if (held !== noted) await this.#log.noteReplicated(held)
+    if (draft === null && held !== loaded.record.revision) await this.#push(loaded.bytes)
+  }
+
+  /**
+   * What the replica holds is known by reading it back: a write that was given up may land late, over a newer one. A stale
+   * answer only delays. What cannot be believed, or is ahead of the record, counts as nothing (0).
+   */
+  async #look({ record }: Loaded): Promise<{ held: number; noted: number }> {
+    const { replica } = this.#parts
+    if (replica === null) return { held: record.revision, noted: record.revision }
+    const bytes = await replica.get(recordName(this.#keyring))
+    const copy = bytes && (await settle(() => verifyRecord(this.#sealers, this.#keyring, bytes)))
+    const revision = copy?.ok ? copy.value.record.revision : 0
+    return { held: revision <= record.revision ? revision : 0, noted: (await this.#log.read()).replicated }
   }
 
   /** A refusal fails nobody, because the schedule gives the replica the record again. */
-  async #push({ revision, bytes }: Saved): Promise<void> {
-    if (await this.#parts.replica?.set(recordName(this.#keyring), bytes))
-      await settle(() => this.#log.noteReplicated(revision))
+  async #push(bytes: Bytes): Promise<void> {
+    await this.#parts.replica?.set(recordName(this.#keyring), bytes)
   }
 
   #isReseal({ record: { sealed } }: Loaded): boolean {
     const now = this.#parts.clock.now()
-    return isDueForReseal(sealed, now) && now - sealed <= this.#parts.maxRecordAgeMs
-  }
-
-  async #lags(loaded: Loaded): Promise<boolean> {
-    return this.#parts.replica !== null && (await this.#log.read()).replicated !== loaded.record.revision
+    return isDueForReseal(sealed, now) && ageOf(sealed, now) <= this.#parts.maxRecordAgeMs
   }
 }

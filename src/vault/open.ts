@@ -2,6 +2,7 @@
 import type { LoginSettings } from '../core/login-settings.ts'
 import type { Cipher, Clock, Fetch, Hash, Insistence, LoginItems, RecordStore } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
+import type { Doubt } from '../core/time.ts'
 import { itemSealer } from '../crypto/seal-item.ts'
 import type { WrappingKey } from '../crypto/seal.ts'
 import { withHeaders } from './wire/headers.ts'
@@ -39,6 +40,7 @@ export interface VaultPorts extends Pick<LoginParts, 'readFile'> {
   readonly clock: Clock
   readonly fetch: Fetch
   readonly wrappingKeys: readonly WrappingKey[]
+  readonly doubt: Doubt
 }
 
 export interface Vault {
@@ -108,6 +110,7 @@ function tokenLife(
     vault: tokenVault(transport, address, namespace),
     items,
     clock: ports.clock,
+    doubt: ports.doubt,
     address,
     namespace,
     random: Math.random,

@@ -52,6 +52,14 @@ describe('the time of an invocation', () => {
     expect(invocation.leftMs()).toBe(4500)
   })
 
+  it('is never more than there was, when the clock goes back', () => {
+    const invocation = new Invocation(clock)
+    invocation.begin(context(5000))
+    clock.time -= HOUR
+    expect(invocation.leftMs()).toBe(4500)
+    clock.time += HOUR
+  })
+
   it('ends a sync that waits for its source, and the status says so', async () => {
     const on = world([])
     const waiting: KeySource = {
@@ -64,6 +72,7 @@ describe('the time of an invocation', () => {
     }
     const authority = verbsOf(
       new Authority({
+        doubt: () => {},
         ...on,
         replica: null,
         loginItems: null,

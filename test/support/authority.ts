@@ -10,6 +10,7 @@ import type {
   Replica,
   VersionRead,
 } from '../../src/core/ports.ts'
+import type { Doubted } from '../../src/core/time.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -43,6 +44,8 @@ export interface World {
   readonly asked: (string | number)[]
   /** How each sync, and each doctor, insisted on a login. */
   readonly insisted: (Insistence | boolean)[]
+  /** Times that could not be true. */
+  readonly doubted: Doubted[]
   /** Of the authority. */
   replica?: Replica
   /** Of the authority. */
@@ -63,6 +66,7 @@ export function world(versions: World['versions'], store = memoryStore()): World
     leftMs: Number.POSITIVE_INFINITY,
     asked: [],
     insisted: [],
+    doubted: [],
   }
 }
 
@@ -121,6 +125,7 @@ export const authorityOn = (
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
+      doubt: (what) => on.doubted.push(what),
       encryptBoundMs: 1000,
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
     }),

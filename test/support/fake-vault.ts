@@ -3,6 +3,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { RecordStore } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
+import type { Doubted } from '../../src/core/time.ts'
 import { itemSealer } from '../../src/crypto/seal-item.ts'
 import type { TokenVault } from '../../src/vault/login/vault.ts'
 import type { IssuedToken, LoginMethod } from '../../src/vault/login/method.ts'
@@ -22,6 +23,8 @@ export class FakeVault {
   readonly renewals: number[] = []
   readonly reads: string[] = []
   readonly revoked: string[] = []
+  /** Stored times that cannot be true. */
+  readonly doubted: Doubted[] = []
   /** What a login gives. */
   issue = { ttlSeconds: HOUR_SECONDS, renewable: true, type: 'service' as 'service' | 'batch', uses: 0 }
   /** Seconds granted by a renewal; an error = refused or down. */
@@ -129,6 +132,7 @@ export function instance(
     vault: vault.asTokenVault,
     items,
     clock: vault.clock,
+    doubt: (what) => vault.doubted.push(what),
     address: 'https://vault.example',
     namespace: '',
     random,

@@ -22,6 +22,7 @@ export function opened(env: Readonly<Record<string, string>>) {
     fetch: way.fetch,
     readFile: (path) => readFile(path, 'utf8'),
     probe: null,
+    log: () => {},
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

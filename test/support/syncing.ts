@@ -67,6 +67,7 @@ export async function syncing(
       encryptBoundMs: 1000,
       syncBatch: 900,
       leftMs: () => Number.POSITIVE_INFINITY,
+      log: () => {},
     }),
   )
   const keyring = await Keyring.open('default', {

@@ -126,6 +126,7 @@ describe('a Vault', () => {
         fetch,
         readFile: null,
         probe: null,
+        log: () => {},
         encryptBoundMs: 1000,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,

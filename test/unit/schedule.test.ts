@@ -16,17 +16,20 @@ const ok = (value: unknown) => ({ ok: true, value })
 
 describe('a lease', () => {
   const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
+  const doubt = () => {}
 
   it('has one holder at a time, and is free again afterwards', async () => {
     const store = memoryStore()
-    const inner = () => underLease(store, clock, 'x', async () => 'inner')
-    expect(await underLease(store, clock, 'x', inner)).toBe('held')
+    const inner = () => underLease({ store, clock, doubt }, 'x', async () => 'inner')
+    expect(await underLease({ store, clock, doubt }, 'x', inner)).toBe('held')
     expect(await inner()).toBe('inner')
   })
 
   it('has one winner among those who ask at once', async () => {
     const store = memoryStore()
-    const outcomes = await Promise.all([1, 2, 3].map((each) => underLease(store, clock, 'x', async () => each)))
+    const outcomes = await Promise.all(
+      [1, 2, 3].map((each) => underLease({ store, clock, doubt }, 'x', async () => each)),
+    )
     expect(outcomes.filter((outcome) => outcome === 'held')).toHaveLength(2)
   })
 
@@ -37,17 +40,17 @@ describe('a lease', () => {
     const never = (): never => {
       throw new KeyringError('ERR_STORE_UNAVAILABLE', 'Gone.')
     }
-    await underLease(dying, clock, 'x', async () => 'done')
+    await underLease({ store: dying, clock, doubt }, 'x', async () => 'done')
     clock.time += 29_999
-    expect(await underLease(store, clock, 'x', async () => 'next')).toBe('held')
+    expect(await underLease({ store, clock, doubt }, 'x', async () => 'next')).toBe('held')
     clock.time += 1
-    expect(await underLease(store, clock, 'x', async () => 'next')).toBe('next')
+    expect(await underLease({ store, clock, doubt }, 'x', async () => 'next')).toBe('next')
   })
 
   it('is given back when the work fails', async () => {
     const store = memoryStore()
-    await expect(underLease(store, clock, 'x', () => Promise.reject(SEALED))).rejects.toBe(SEALED)
-    expect(await underLease(store, clock, 'x', async () => 'next')).toBe('next')
+    await expect(underLease({ store, clock, doubt }, 'x', () => Promise.reject(SEALED))).rejects.toBe(SEALED)
+    expect(await underLease({ store, clock, doubt }, 'x', async () => 'next')).toBe('next')
   })
 })
 

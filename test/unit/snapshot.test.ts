@@ -6,6 +6,7 @@ import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { AuditEvent, Replica } from '../../src/core/ports.ts'
 import { encryptBoundMs, replicaAgeMs, useOf } from '../../src/keyring/freshness.ts'
+import { FRESHNESS as LAMBDA } from '../../functions/lambda/limits.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
@@ -135,9 +136,11 @@ describe('what is done with a snapshot', () => {
     expect([useOf(here, true, 999, 999), useOf(here, true, 1000, 0)]).toEqual(['as-it-is', 'after-refresh'])
   })
 
-  it('bounds how long a key is encrypted with after it stopped: 300 s and two periods of 600 s or more', () => {
+  it('bounds how long a key is encrypted with after it stopped: with a replica two periods of 600 s or more are added, and always 30 s', () => {
     expect([null, 60_000, 600_000, 3_600_000].map(replicaAgeMs)).toEqual([1_200_000, 1_200_000, 1_200_000, 7_200_000])
-    expect(encryptBoundMs(FRESHNESS, 60_000)).toBe(1_500_000)
+    expect(encryptBoundMs(FRESHNESS, replicaAgeMs(60_000))).toBe(1_530_000)
+    expect(encryptBoundMs(LAMBDA)).toBe(90_000)
+    expect(encryptBoundMs({ freshMs: 1000, backgroundMs: 1000, pauseMs: 0 })).toBe(31_000)
   })
 })
 

@@ -15,7 +15,7 @@ function withReplica(...versions: string[]) {
   const taken: { name: string; bytes: Bytes }[] = []
   const replica = {
     refuses: false,
-    get: async () => null,
+    get: async () => taken.at(-1)?.bytes ?? null,
     set: async (name: string, bytes: Bytes) => !replica.refuses && taken.push({ name, bytes }) > 0,
   }
   const on = { ...world(versions), replica }
@@ -37,7 +37,39 @@ describe('the replica', () => {
     expect(taken).toHaveLength(3)
     expect(taken.map(({ name }) => name)).toEqual(Array.from({ length: 3 }, () => 'keyring/default'))
     expect([taken[0]?.bytes, taken[2]?.bytes]).toEqual([first, (await stored()).bytes])
+    expect((await status()).replica).toMatchObject({ revision: 0, lags: true })
+    await authority.syncIfDue('default')
     expect((await status()).replica).toMatchObject({ lags: false })
+  })
+
+  it('is known by what is read back: a write that was given up and lands late is seen, and keeps a removal off', async () => {
+    const { on, taken, authority, status } = withReplica('a:1')
+    await authority.sync('default', PLAIN_SYNC)
+    const late = taken[0] ?? expect.unreachable()
+    on.clock.time += 1000
+    on.versions = ['a:1', 'b:2']
+    await authority.sync('default', PLAIN_SYNC)
+    taken.push(late)
+    const stopped = on.clock.time
+    await authority.syncIfDue('default')
+    expect((await status()).replica).toEqual({ revision: stopped - 1000, lags: true })
+    on.clock.time += 5000
+    const remove = () => authority.change('default', { op: 'remove', id: 'a', force: false })
+    expect(await remove()).toMatchObject({ ok: false, error: { code: 'ERR_KEY_IN_USE' } })
+    await authority.syncIfDue('default')
+    expect((await status()).replica).toEqual({ revision: stopped, lags: false })
+    expect(await remove()).toMatchObject({ ok: true })
+  })
+
+  it('that holds what cannot be believed holds nothing, and is given the record', async () => {
+    const { on, taken, authority, status, stored } = withReplica('a:1')
+    await authority.sync('default', PLAIN_SYNC)
+    await authority.syncIfDue('default')
+    taken.push({ name: 'keyring/default', bytes: (await stored()).bytes.map((byte) => byte ^ 1) })
+    await authority.syncIfDue('default')
+    expect((await status()).replica).toEqual({ revision: 0, lags: true })
+    await authority.syncIfDue('default')
+    expect((await status()).replica).toEqual({ revision: on.clock.time, lags: false })
   })
 
   it('that refuses harms nothing; it is shown to lag, and the schedule pushes again until it has taken it', async () => {
@@ -79,6 +111,8 @@ describe('the replica', () => {
     expect(await remove()).toMatchObject({ ok: false, error: { code: 'ERR_KEY_IN_USE' } })
     replica.refuses = false
     await authority.syncIfDue('default')
+    expect(await remove()).toMatchObject({ ok: false, error: { code: 'ERR_KEY_IN_USE' } })
+    await authority.syncIfDue('default')
     expect(await remove()).toMatchObject({ ok: true })
   })
 })
@@ -96,8 +130,9 @@ describe('the daily seal', () => {
   }
 
   it('comes after a day, with Vault down, and goes to the replica', async () => {
-    const { isNew, taken, after, status } = await syncedAt(DAY)
+    const { isNew, taken, after, status, authority } = await syncedAt(DAY)
     expect([isNew, taken.length, taken[1]?.bytes]).toEqual([true, 2, after.bytes])
+    await authority.syncIfDue('default')
     expect((await status()).replica).toMatchObject({ lags: false })
   })
 

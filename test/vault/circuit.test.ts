@@ -90,6 +90,7 @@ describe.skipIf(shared === null)('a refused login', () => {
         store,
         replica: null,
         probe: null,
+        log: () => {},
         encryptBoundMs: 1000,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,

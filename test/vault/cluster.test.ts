@@ -52,6 +52,7 @@ describe.skipIf(openbao === null)('a three-node OpenBao whose leader is killed',
           hash: nodeHash,
           clock,
           readFile: null,
+          doubt: () => {},
           wrappingKeys: [wrappingKey('w1', 1)],
           fetch: (request) => {
             asked.add(new URL(request.url).origin)

@@ -35,6 +35,7 @@ function doctorOf(settings: Env, aheadMs = 0) {
     encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
+    log: () => {},
   })
   return async (): Promise<Record<Check, Finding>> => {
     const result = await authority.call({ call: 'diagnose', keyring: 'default', login: false })

@@ -95,6 +95,7 @@ for (const target of vaultTargets())
         store: on,
         replica: null,
         leftMs: () => Number.POSITIVE_INFINITY,
+        log: () => {},
         fetch: (request) => fetch(request),
         readFile: null,
         probe: null,

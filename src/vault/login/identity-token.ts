@@ -4,6 +4,7 @@ import type { Facts } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { IdentityEndpoint } from '../../core/login-settings.ts'
 import { hasJwtForm } from './credential.ts'
+import { STEP_MS, ageOf } from '../../core/time.ts'
 import type { LoginParts } from './method.ts'
 import { askOutside } from './outside.ts'
 
@@ -15,10 +16,10 @@ export function identityTokens(
   endpoint: IdentityEndpoint,
   parts: LoginParts,
 ): (signal: AbortSignal) => Promise<string> {
-  let held = { jwt: '', until: 0 }
+  let held = { jwt: '', since: Number.NEGATIVE_INFINITY }
   return async (signal) => {
     const now = parts.clock.now()
-    if (now >= held.until) held = { jwt: await fetched(endpoint, parts, signal), until: now + HELD_MS }
+    if (ageOf(held.since, now, STEP_MS) >= HELD_MS) held = { jwt: await fetched(endpoint, parts, signal), since: now }
     return held.jwt
   }
 }

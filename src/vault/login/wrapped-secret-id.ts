@@ -6,7 +6,8 @@
 import * as z from 'zod/mini'
 import { toHex, utf8 } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
-import { LEASED_WORK_MS, LEASE_MS } from '../../core/lease.ts'
+import { LEASED_WORK_MS } from '../../core/lease.ts'
+import { ageOf } from '../../core/time.ts'
 import { isUntouched } from '../wire/outages.ts'
 import type { LoginParts, LoginVault } from './method.ts'
 
@@ -98,7 +99,7 @@ function secretIdOf(item: Item, now: number): string | null {
   if ('secretId' in content) return content.secretId
   if ('refused' in content) throw spent()
   const { claimed } = content
-  if (now - claimed < LEASED_WORK_MS && claimed < now + LEASE_MS) throw held(claimed, now)
+  if (ageOf(claimed, now) < LEASED_WORK_MS) throw held(claimed, now)
   return null
 }
 

@@ -11,6 +11,10 @@ const CIRCUIT_WAIT = { first: 5 * MINUTE, most: 60 * MINUTE }
 const FREE_CIRCUIT_WAIT = { first: 5 * MINUTE, most: 5 * MINUTE }
 const DENIED_WAIT = { first: MINUTE, most: 10 * MINUTE }
 
+/** No failure, and no refusal, waits for longer. */
+export const MOST_WAIT_MS = CIRCUIT_WAIT.most * 1.25
+export const MOST_DENIED_MS = DENIED_WAIT.most
+
 const doubled = ({ first, most }: { first: number; most: number }, count: number): number =>
   Math.min(most, first * 2 ** (count - 1))
 

@@ -2,6 +2,7 @@
 import { unlessAborted } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { Insistence } from '../../core/ports.ts'
+import { Steps } from '../../core/time.ts'
 import type { HeldToken, StepOutcome, TokenParts } from './shared.ts'
 import { giveUp, stepOn } from './shared.ts'
 import type { Refusal } from './state.ts'
@@ -20,6 +21,7 @@ export class TokenLife {
   readonly #parts: TokenParts
   /** Looks under way, by the refused generation (0 = none) and insistence: whoever asks at the same time shares one look and one login. */
   readonly #looking = new Map<string, Promise<StepOutcome>>()
+  readonly #steps = new Steps()
   #held: HeldToken | null = null
   /** Looks in a row at which somebody else was logging in. */
   #waits = 0
@@ -57,6 +59,7 @@ export class TokenLife {
   }
 
   #take(refusal: Refusal | null): TokenInUse | null {
+    if (this.#steps.hasStepped(this.#parts.clock.now())) this.#held = null
     const held = this.#held
     if (held === null || !this.#isUsable(held) || held.generation <= (refusal?.generation ?? 0)) return null
     this.#held = { ...held, uses: held.uses - 1 }

@@ -23,11 +23,13 @@ import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
 import type { Insistence } from '../../core/ports.ts'
 import type { Secret } from '../../core/secret.ts'
+import type { Doubt } from '../../core/time.ts'
 import type { TokenItems } from './sealed-items.ts'
 import { afterFailure, denied, locksOut } from './backoff.ts'
 import { decodeState, encodeState } from './record.ts'
 import type { Refusal, SharedToken, TokenState, Work } from './state.ts'
 import { NO_TOKEN, isLeased, leased, nextStep, released } from './state.ts'
+import { withTrueTimes } from './times.ts'
 import type { Done, WorkParts } from './work.ts'
 import { workAtVault } from './work.ts'
 
@@ -38,6 +40,7 @@ export interface TokenParts extends WorkParts {
   readonly address: string
   /** The namespace of logins; '' = none. */
   readonly namespace: string
+  readonly doubt: Doubt
 }
 
 /** A token as one instance holds it. */
@@ -106,7 +109,7 @@ async function load(parts: TokenParts, signal: AbortSignal): Promise<Loaded> {
   const fingerprints = await items.fingerprints(JSON.stringify(identity))
   const [request = ''] = await items.fingerprints(`request ${await shape()}`)
   const [own, ...others] = await Promise.all(
-    fingerprints.map(async (fingerprint) => ({ request, ...(await loadNamed(items, `token/${fingerprint}`)) })),
+    fingerprints.map(async (fingerprint) => ({ request, ...(await loadNamed(parts, `token/${fingerprint}`)) })),
   )
   if (own === undefined) throw new TypeError('There is a fingerprint under each wrapping key.')
   const latest = others.reduce((held, other) => (ageOf(other) > ageOf(held) ? other : held), own)
@@ -117,11 +120,19 @@ async function load(parts: TokenParts, signal: AbortSignal): Promise<Loaded> {
 
 const ageOf = ({ version, state }: Loaded): number => (version === 0 ? -1 : state.generation)
 
-async function loadNamed(items: TokenItems, name: string): Promise<Omit<Loaded, 'request'>> {
+async function loadNamed(parts: TokenParts, name: string): Promise<Omit<Loaded, 'request'>> {
+  const { items } = parts
   const stored = await settle(() => items.read(name))
-  if (stored.ok) return { name, state: decodeState(stored.value?.value), version: stored.value?.version ?? 0 }
+  if (stored.ok) return { name, state: believed(stored.value?.value, parts), version: stored.value?.version ?? 0 }
   if (!UNREADABLE.has(stored.error.code)) unwrap(stored)
   return { name, state: NO_TOKEN, version: await items.version(name) }
+}
+
+function believed(value: unknown, { clock, doubt }: TokenParts): TokenState {
+  const state = decodeState(value)
+  const believed = withTrueTimes(state, clock.now())
+  if (believed !== state) doubt('token')
+  return believed
 }
 
 async function workUnderLease(

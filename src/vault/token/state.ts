@@ -8,7 +8,7 @@ import { isOutage } from '../wire/outages.ts'
 
 export interface SharedToken {
   readonly secret: Secret
-  /** The life granted at the login; a shorter one at a renewal says that the token nears its maximum. 0 = it does not end. */
+  /** The longest life granted since the login; a shorter one at a renewal says that the token nears its maximum. 0 = it does not end. */
   readonly ttlMs: number
   /** `null` = never. */
   readonly expires: number | null
@@ -153,5 +153,5 @@ const SHRUNK = 0.95
 export function renewed(held: SharedToken, issued: IssuedToken, at: number, random: number): SharedToken {
   const next = sharedToken({ ...issued, token: held.secret, type: held.type }, at, random)
   const shrunk = next.ttlMs > 0 && next.ttlMs < held.ttlMs * SHRUNK
-  return { ...next, ttlMs: held.ttlMs, renewable: next.renewable && !shrunk }
+  return { ...next, ttlMs: Math.max(held.ttlMs, next.ttlMs), renewable: next.renewable && !shrunk }
 }

@@ -1,0 +1,53 @@
+/** The stored status, when it is not as any release writes it: it counts as never written, and ends nothing. */
+import { describe, expect, it } from 'vitest'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { decodeUtf8, utf8 } from '../../src/core/bytes.ts'
+import { unwrap } from '../../src/core/errors.ts'
+import { sealers } from '../../src/crypto/seal.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
+import { NOW } from '../support/observed.ts'
+
+const FAILING = { since: NOW, code: 'ERR_VAULT_SEALED', message: 'Sealed.', remedy: 'Unseal it.', facts: {} }
+
+async function withStatus(text: string, key = wrappingKey('w1', 1)) {
+  const on = world(['a:1'])
+  const set = await sealers(nodeCipher, nodeHash, [key], 'default')
+  await on.store.put('status/default', await set.first.sign('eks1', text), 0)
+  return on
+}
+
+describe('a status record', () => {
+  it.each<[string, string]>([
+    ['that is no JSON', 'hello'],
+    ['that is no object', '[1]'],
+    ['that is null', 'null'],
+    ['whose times are texts', '{"lastAttempt":"yesterday"}'],
+    ['whose times are no dates', '{"lastAttempt":1e300}'],
+    ['whose failures are no number', '{"failures":null}'],
+    ['whose failure is a text', '{"failing":"ERR_VAULT_SEALED"}'],
+    ['whose failure has no time', JSON.stringify({ failing: { ...FAILING, since: null } })],
+    ['whose stall is of an unknown kind', '{"stalled":{"since":1,"version":1,"code":"new"}}'],
+  ])('%s counts as never written', async (_what, text) => {
+    const on = await withStatus(text)
+    const keyring = await keyringOn(on)
+    expect(await keyring.status()).toMatchObject({ last_attempt: null, last_error: null })
+    expect(await authorityOn(on).syncIfDue('default')).toEqual({ ok: true, value: 'synced' })
+    expect(await keyring.status()).toMatchObject({ last_success: new Date(NOW).toISOString(), last_error: null })
+  })
+
+  it('under a wrapping key that is gone counts as never written', async () => {
+    const on = await withStatus(JSON.stringify({ lastAttempt: NOW }), wrappingKey('w9', 9))
+    const authority = authorityOn(on)
+    expect(unwrap(await authority.status('default'))).toMatchObject({ lastAttempt: null, nextTry: NOW })
+    expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ ok: true })
+    expect(unwrap(await authority.status('default'))).toMatchObject({ lastSuccess: NOW })
+  })
+
+  it('with fields that are not known is read, and keeps them', async () => {
+    const on = await withStatus(JSON.stringify({ lastAttempt: NOW - 1, failures: 1, failing: FAILING, later: [7] }))
+    const authority = authorityOn(on)
+    expect(unwrap(await authority.status('default'))).toMatchObject({ failures: 1, failing: FAILING })
+    await authority.sync('default', PLAIN_SYNC)
+    expect(decodeUtf8((await on.store.get('status/default'))?.bytes ?? utf8(''))).toContain('"later":[7]')
+  })
+})
