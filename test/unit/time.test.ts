@@ -302,10 +302,9 @@ describe('the stored state of a login', () => {
   })
 
   it('with a wait that can be true is waited for', async () => {
-    const { vault, read } = await from(
-      state({ failing: { error, count: 3, nextTry: NOW + HOUR, soonest: NOW, requests: [] } }),
-    )
-    await expect(read()).rejects.toThrow(expect.objectContaining({ code: 'ERR_VAULT_LOGIN_REFUSED' }))
+    const failing = { error: sealed, count: 9, nextTry: NOW + 5 * MINUTE, soonest: NOW, requests: [] }
+    const { vault, read } = await from(state({ failing }))
+    await expect(read()).rejects.toThrow(expect.objectContaining({ code: 'ERR_VAULT_SEALED' }))
     expect([vault.logins, vault.doubted]).toEqual([[], []])
   })
 
