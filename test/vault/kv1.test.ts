@@ -213,7 +213,7 @@ for (const target of vaultTargets())
         const on = await syncing(settings(path, { KEYRING_VAULT_TOKEN: token }))
         expect(await on.refusal()).toMatchObject({
           code: 'ERR_VAULT_DENIED',
-          remedy: expect.stringContaining('list <mount>/<path>'),
+          remedy: expect.stringContaining(`path "plain/keys/${path}" { capabilities = ["list"] }`),
         })
       })
     })

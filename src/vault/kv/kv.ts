@@ -31,7 +31,7 @@ export const askKv = (
 const notAllowed = ({ code, facts }: KeyringError, path: string, capability: 'list' | 'read'): KeyringError =>
   new KeyringError(code, `Vault at ${facts['host']} does not let the token ${capability} ${path}.`, {
     facts,
-    remedy: `Add to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }`,
+    remedy: `Add to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
   })
 
 export async function readPair(
