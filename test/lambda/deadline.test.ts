@@ -37,7 +37,7 @@ describe('the time of an invocation', () => {
 
   it('is what a call says, if it can be one', () => {
     const event = (withinMs: string) =>
-      parseEvent(JSON.parse(`{"call":"diagnose","keyring":"default","withinMs":${withinMs}}`))
+      parseEvent(JSON.parse(`{"call":"diagnose","keyring":"default","login":false,"withinMs":${withinMs}}`))
     for (const withinMs of ['0', '28500.5', '900000'])
       expect(event(withinMs)).toMatchObject({ message: { call: 'diagnose' } })
     for (const withinMs of ['-1', '1e999', '-1e999', '900001', 'null', '"9"']) expect(event(withinMs)).toBeNull()

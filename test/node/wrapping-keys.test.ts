@@ -36,12 +36,22 @@ it.each([
   [
     'that lack the wrapping key of the record',
     keyOf('w2', 2),
-    /^ERR_WRAPPING_KEY_MISSING: .*"default".*"w1".*\nAdd .*\n$/,
+    { code: 'ERR_WRAPPING_KEY_MISSING', message: /"default".*"w1"/, remedy: /^Add / },
   ],
-  ['with another key under its id', keyOf('w1', 2), /^ERR_WRAPPING_KEY_WRONG: .*"w1".*"default".*\nPut .*\n$/],
-])('ends with exit status 1 and two lines on settings %s', async (_name, keys, said) => {
+  [
+    'with another key under its id',
+    keyOf('w1', 2),
+    { code: 'ERR_WRAPPING_KEY_WRONG', message: /"w1".*"default"/, remedy: /^Put / },
+  ],
+])('ends with exit status 1, a code, a sentence and a remedy on settings %s', async (_name, keys, said) => {
   const refused: unknown = await start(keys).catch((error: unknown) => error)
-  expect(refused).toMatchObject({ cause: 1, message: expect.stringMatching(said) })
+  expect(refused).toMatchObject({ cause: 1 })
+  expect(JSON.parse((refused as Error).message)).toMatchObject({
+    process: 'ended',
+    code: said.code,
+    message: expect.stringMatching(said.message),
+    remedy: expect.stringMatching(said.remedy),
+  })
 })
 
 it('succeeds with the old key behind the new one, and without it once the status says that it is not needed', async () => {

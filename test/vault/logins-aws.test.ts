@@ -165,8 +165,8 @@ describe.skipIf(moto === null)('aws_iam', () => {
         fetch: async () => new Response('<Error>token</Error>', { status }),
       })
       expect(await refusal(login(env, answering(403)))).toBe('ERR_AWS_ROLE_REFUSED')
-      expect(await refusal(login(env, answering(503)))).toBe('ERR_AWS_UNAVAILABLE unknown')
-      const unreadable = { readFile: () => Promise.reject(new Error('EACCES')) }
+      expect(await refusal(login(env, answering(503)))).toBe('ERR_AWS_UNAVAILABLE')
+      const unreadable = { readFile: () => Promise.reject(Object.assign(new Error('x'), { code: 'EACCES' })) }
       expect(await refusal(login(env, unreadable))).toBe('ERR_LOGIN_CREDENTIAL_UNREADABLE AWS_WEB_IDENTITY_TOKEN_FILE')
     })
 

@@ -120,7 +120,7 @@ describe.skipIf(!target.isAvailable)('an identity provider with an authority of 
 
   it('has files that are looked at with all others, and is refused on Workers', () => {
     const env = settings(good?.endpoint, { oauth2_cacert: '/nowhere/ca.pem' })
-    expect(readSettings(env, 'node')).toMatchObject({
+    expect(readSettings({ ...env, KEYRING_DATABASE: 'unused.sqlite' }, 'node')).toMatchObject({
       ok: false,
       problems: [{ name: 'KEYRING_VAULT_OAUTH2_CACERT', message: 'names a file that cannot be read (ENOENT)' }],
     })

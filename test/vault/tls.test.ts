@@ -276,7 +276,7 @@ describe.skipIf(openbao === null)('Vault over TLS', () => {
       expect(error.message).toMatch(
         /^The identity provider at \S+ has a certificate of an authority .* not trusted here\.$/,
       )
-      expect(error.remedy).toMatch(/certificate.*authority.*NODE_EXTRA_CA_CERTS/)
+      expect(error.remedy).toMatch(/certificate.*authority.*KEYRING_VAULT_OAUTH2_CACERT/)
       const [inTheClear, nobody] = [vault.address.plain.replace('http:', 'https:'), 'https://nowhere.invalid']
       expect(await asking(inTheClear)).toMatchObject({ facts: { step: 'tls' } })
       expect(await asking(nobody)).toMatchObject({ facts: { step: 'dns', reason: 'ENOTFOUND' } })
