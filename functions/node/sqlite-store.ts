@@ -198,7 +198,7 @@ function atStart<T>(path: string, work: () => T): T {
     try {
       return work()
     } catch (error) {
-      if (!isLocked(error) || performance.now() > giveUpAt) throw asUnavailable(path, error)
+      if (!mayPass(error) || performance.now() > giveUpAt) throw asUnavailable(path, error)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs())
     }
   }
@@ -210,7 +210,7 @@ async function whenUnlocked<T>(path: string, giveUpAt: () => number, work: () =>
     try {
       return work()
     } catch (error) {
-      if (!isLocked(error) || performance.now() > giveUpAt()) throw asUnavailable(path, error)
+      if (!mayPass(error) || performance.now() > giveUpAt()) throw asUnavailable(path, error)
       await setTimeout(pauseMs())
     }
   }
@@ -221,6 +221,11 @@ const pauseMs = (): number => 1 + Math.random() * (PAUSE_MS - 1)
 const SQLITE_BUSY = 5
 
 export const isLocked = (error: unknown): boolean => (codeOf(error) & 0xff) === SQLITE_BUSY
+
+/** READONLY_ROLLBACK: to a connection that only reads, the journal of another process's write may look left behind for a moment. */
+const SQLITE_JOURNAL_LEFT = 776
+
+const mayPass = (error: unknown): boolean => isLocked(error) || codeOf(error) === SQLITE_JOURNAL_LEFT
 
 /** SQLite's extended code, whose lowest byte is the code; 0 = not SQLite's. */
 function codeOf(error: unknown): number {
@@ -242,7 +247,7 @@ const RESULTS: Readonly<Record<number, readonly [what: string, remedy: string]>>
   ],
   1: ['does not have the table of an edge-keyring', DAMAGED],
   8: ['can be read, but not be written', WRITABLE],
-  776: ['was left in the middle of a write, which cannot be undone: it is read-only', WRITABLE],
+  [SQLITE_JOURNAL_LEFT]: ['was left in the middle of a write, which cannot be undone: it is read-only', WRITABLE],
   11: ['is damaged', DAMAGED],
   13: ['cannot be written: its disk is full', 'Free space on its disk; until then what is stored serves.'],
   14: ['cannot be opened', 'Check that it is a file, and that this user may read and write it and its folder.'],
