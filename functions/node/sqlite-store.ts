@@ -68,7 +68,8 @@ export function sqliteStore(path: string): SqliteStore {
       const stands = await patiently(() => readFresh(path, name))
       if (stands === null || stands.version <= expected || !isSame(stands, bytes, expected + 1))
         throw unavailable(path, 'was taken away or replaced while it was written', GONE)
-      return file.hold(name, { bytes: bytes.slice(), version: expected + 1 })
+      // It is not kept: while the read-back waited, somebody else may have written, and a look may have noticed that already.
+      return { bytes: bytes.slice(), version: expected + 1 }
     },
     close: () => file.database.close(),
   }
@@ -112,12 +113,7 @@ function recordsIn(database: DatabaseSync) {
   const dataVersion = database.prepare('PRAGMA data_version')
   let known = new Map<string, StoredRecord | null>()
   let knownAt: unknown = null
-  const hold = (name: string, stored: StoredRecord): StoredRecord => {
-    known.set(name, stored)
-    return stored
-  }
   return {
-    hold,
     /** Another process's commit changes the data version; our own does not. */
     get(name: string): StoredRecord | null {
       const at = dataVersion.get()?.['data_version']

@@ -1,6 +1,6 @@
 /** One keyring at the authority, with a method for each operation. */
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
-import type { Result } from '../core/errors.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type { DueSync, Insistence, LoginItems, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
@@ -38,6 +38,8 @@ export interface CustodianParts extends ReaderParts, WriterParts {
 
 /** What the status says of a defect: neither that all is well nor that Vault is down. */
 const DEFECT = refusal('ERR_INTERNAL', 'Something went wrong in the sync itself.')
+/** Only other settings help, so that a look a day is enough. */
+const NOT_BY_WAITING: ReadonlySet<KeyringErrorCode> = new Set(['ERR_WRAPPING_KEY_MISSING', 'ERR_WRAPPING_KEY_WRONG'])
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export class Custodian implements Handlers {
@@ -126,8 +128,8 @@ export class Custodian implements Handlers {
     if (loginItems === null || !this.#isItemsDue()) return
     const sealed = await settle(() => loginItems.sealAnew())
     if (sealed.ok) await this.#reader.log.noteItems(sealed.value)
-    const isLeft = sealed.ok ? !sealed.value.isDone : sealed.error.code === 'ERR_STORE_UNAVAILABLE'
-    if (!isLeft) this.#itemsSealed = clock.now()
+    const isOver = sealed.ok ? sealed.value.isDone : NOT_BY_WAITING.has(sealed.error.code)
+    if (isOver) this.#itemsSealed = clock.now()
   }
 
   #isItemsDue(): boolean {
@@ -147,12 +149,9 @@ export class Custodian implements Handlers {
   }
 
   #plainSync(insist: Insistence, mostMs: number): Promise<SyncReport> {
+    if (!this.#turns.isJoinable) this.#insists = 'none'
     if (insist !== 'none') this.#insists = insist
-    return this.#turns.together(this.#leftMs(mostMs), (signal) => {
-      const insists = this.#insists
-      this.#insists = 'none'
-      return this.#sync(PLAIN, insists, signal)
-    })
+    return this.#turns.together(this.#leftMs(mostMs), (signal) => this.#sync(PLAIN, this.#insists, signal))
   }
 
   #leftMs(mostMs: number): number {

@@ -79,8 +79,9 @@ export class StatusLog {
   }
 
   async #verified({ bytes }: StoredRecord): Promise<StoredStatus> {
-    const signed = parseSigned(bytes)
-    if (signed.format !== FORMAT) return NEVER
+    const parsed = await settle(() => parseSigned(bytes))
+    if (!parsed.ok || parsed.value.format !== FORMAT) return NEVER
+    const signed = parsed.value
     const text = await settle(() => this.#sealers.byId(signed.wrappingKeyId).verify(signed))
     return (text.ok && text.value !== null && parseStatus(text.value)) || NEVER
   }

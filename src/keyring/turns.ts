@@ -18,6 +18,11 @@ export class Turns<T> {
     this.#keyring = keyring
   }
 
+  /** Whether one waits that everybody can join. */
+  get isJoinable(): boolean {
+    return this.#joint !== null
+  }
+
   /** One for everybody who asks until it begins. @param mostMs counts from the first who asks, the waiting included. */
   together(mostMs: number, work: Work<T>): Promise<T> {
     this.#joint ??= this.#take(mostMs, work, () => (this.#joint = null))

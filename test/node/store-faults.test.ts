@@ -234,6 +234,27 @@ describe('the store is locked by another process', () => {
   })
 })
 
+it('a put that was overtaken while it was read back leaves nothing old behind', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+  try {
+    const path = join(folder, 'db')
+    const [store, other] = [sqliteStore(path), new DatabaseSync(path)]
+    await store.put('k', new Uint8Array([1]), 0)
+    other.exec('BEGIN IMMEDIATE; ROLLBACK')
+    const put = store.put('k', new Uint8Array([2]), 1)
+    other.exec("BEGIN EXCLUSIVE; UPDATE record SET version = 3, bytes = x'03'")
+    await new Promise((resolve) => setImmediate(resolve))
+    other.exec('COMMIT')
+    await store.get('another')
+    await put.catch(() => 'late')
+    expect(await store.get('k')).toMatchObject({ version: 3 })
+    other.close()
+    store.close()
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
 describe('a disk that takes nothing', () => {
   it.each([
     ['full', 'its disk is full', 'SIGTERM'],

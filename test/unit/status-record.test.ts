@@ -35,6 +35,16 @@ describe('a status record', () => {
     expect(await keyring.status()).toMatchObject({ last_success: new Date(NOW).toISOString(), last_error: null })
   })
 
+  it.each(['', 'garbage', '\u0000\u0000', 'eks1 k\nx'])(
+    'without a first line of ours (%j) counts as never written',
+    async (bytes) => {
+      const on = world(['a:1'])
+      await on.store.put('status/default', utf8(bytes), 0)
+      expect(await authorityOn(on).syncIfDue('default')).toEqual({ ok: true, value: 'synced' })
+      expect(await (await keyringOn(on)).status()).toMatchObject({ last_success: new Date(NOW).toISOString() })
+    },
+  )
+
   it('under a wrapping key that is gone counts as never written', async () => {
     const on = await withStatus(JSON.stringify({ lastAttempt: NOW }), wrappingKey('w9', 9))
     const authority = authorityOn(on)

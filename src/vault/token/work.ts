@@ -44,7 +44,10 @@ export async function workAtVault(
 async function renew(parts: WorkParts, token: SharedToken, signal: AbortSignal): Promise<SharedToken | null> {
   const at = parts.clock.now()
   try {
-    return renewed(token, await parts.vault.renew(token.secret, signal), at, parts.random())
+    const issued = await parts.vault.renew(token.secret, signal)
+    // A token that ends is not renewed for ever: 0 s are its last.
+    const isOver = issued.ttlSeconds === 0 && token.expires !== null
+    return isOver ? null : renewed(token, issued, at, parts.random())
   } catch (error) {
     if (error instanceof KeyringError && WILL_NOT.has(error.code)) return null
     throw error
