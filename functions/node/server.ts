@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
+import type { Env } from '../../src/config/setting.ts'
+import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
@@ -42,6 +44,8 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
     process.exit(1)
   }
   process.on('uncaughtException', end)
+  // Nobody reads any more, as behind `| head`: the keyring serves all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {
     await begin(flags().fresh, report, endOnSignal())
   } catch (error) {
@@ -52,7 +56,7 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
 async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
   const hold = isLocal(process.env) ? holdFolder() : null
-  if (fresh) hold?.clear()
+  if (fresh) forget(hold, process.env)
   const setup = await prepare(process.env, made)
   const parsed = readSettings(setup.env, 'node')
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
@@ -61,6 +65,15 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
   await serveKeyring(parsed.config, setup, hold, report, ending)
+}
+
+/** @throws where the folder's wrapping key is all that opens a database elsewhere. */
+function forget(hold: Hold | null, env: Env): void {
+  const database = env['KEYRING_DATABASE'] ?? ''
+  if (database === '' || isSet(env, 'KEYRING_WRAPPING_KEYS') || !existsSync(database)) return hold?.clear()
+  const message = `--fresh would forget the wrapping key, without which ${database} cannot be opened.`
+  const remedy = 'Move that file away or start without KEYRING_DATABASE; or start without --fresh.'
+  throw new StartFailure('ERR_USAGE', message, { remedy })
 }
 
 /** The folder is not there, and the database is to lie in it. */

@@ -57,6 +57,25 @@ async function taken(): Promise<{ port: number; free: () => void }> {
   return { port: (blocker.address() as AddressInfo).port, free: () => blocker.close() }
 }
 
+describe('a start', () => {
+  it('with --fresh does not forget the only key of a database that lies elsewhere', async () => {
+    const database = join(on.folder, 'elsewhere.sqlite')
+    writeFileSync(database, '')
+    const lines = await refused({ KEYRING_DATABASE: database }, '--fresh')
+    expect(lines[0]).toBe(
+      `ERR_USAGE: --fresh would forget the wrapping key, without which ${database} cannot be opened.`,
+    )
+    expect(lines).toHaveLength(2)
+  })
+
+  it('goes on when nobody reads its screen any more', async () => {
+    const ready = `curl -sf --retry 40 --retry-connrefused --retry-delay 1 http://127.0.0.1:${on.port}/readyz`
+    const server = `${process.execPath} ${SERVER} > >(head -n 1) 2>&1 & server=$!`
+    const { stdout } = await on.bash(`${server}; ${ready}; kill -TERM $server; wait $server; echo " status $?"`)
+    expect(stdout).toMatch(/\{"status":"ready"\} status 0\n$/)
+  })
+})
+
 describe('a start that cannot listen', () => {
   it.each([
     ['an address of another machine', '192.0.2.1', /HOST names: it is no address of this machine \(EADDRNOTAVAIL\)/],
