@@ -9,13 +9,13 @@ export interface LambdaContext {
 /** No function runs longer than 15 minutes. */
 export const MOST_MS = 900_000
 
-/** What is no time is none: work that never ends would be cut off. */
+/** A value that is no time counts as no time at all, because work without an end would be cut off. */
 const timeOf = (ms: number): number => (Number.isFinite(ms) && ms > 0 ? ms : 0)
 
-/** For the answer itself, in milliseconds. */
+/** This much is kept for the answer itself, in milliseconds. */
 const MARGIN_MS = 500
 
-/** An instance runs one invocation at a time. Kept as wall-clock time: an instance may be frozen for hours. */
+/** An instance runs one invocation at a time. Its end is kept as wall-clock time, because an instance may be frozen for hours. */
 export class Invocation {
   readonly #clock: Clock
   #mostMs = Number.POSITIVE_INFINITY

@@ -24,7 +24,7 @@ import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 
-/** After the last word of Vault: for the record, the status and the lease, in milliseconds. */
+/** This much is kept after the last word of Vault, for the record, the status and the lease, in milliseconds. */
 const WRITING_MS = 4000
 
 interface Deployment {
@@ -62,7 +62,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
   return tellingAuthority(authority, (line) => console.error(line))
 }
 
-/** A defect is answered to who calls; of the schedule it is an error of the function, since nobody hears the answer. */
+/** A caller is answered with the defect; for the schedule it is an error of the function, since nobody hears an answer. */
 export const handler = async (event: unknown, context: LambdaContext): Promise<unknown> => {
   const parsed = parseEvent(event)
   invocation.begin(context, parsed === null || parsed === 'schedule' ? undefined : parsed.withinMs)
@@ -74,7 +74,7 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
   return null
 }
 
-/** Never throws: Lambda prints what is thrown. */
+/** It never throws, because Lambda prints what is thrown. */
 async function carryOut({ authority }: Deployment, message: Message, request: string): Promise<unknown> {
   try {
     return toJson(await authority.call(message))
@@ -84,7 +84,7 @@ async function carryOut({ authority }: Deployment, message: Message, request: st
   }
 }
 
-/** What there is no time left for is due again in a minute. */
+/** A keyring for which no time is left is due again in a minute. */
 function runDue({ authority, keyrings }: Deployment): Promise<boolean> {
   const hasTime = () => invocation.leftMs() >= LEASED_WORK_MS + WRITING_MS
   return runSchedule(authority, keyrings, (line) => console.log(line), hasTime)

@@ -42,7 +42,7 @@ export interface Hold {
   release(): void
 }
 
-/** For as long as this process lives. @throws a StartFailure when another server has the folder; `ERR_STORE_UNAVAILABLE`. */
+/** Holds the folder for as long as this process lives. @throws a StartFailure when another server has the folder; `ERR_STORE_UNAVAILABLE`. */
 export function holdFolder(): Hold {
   try {
     makeFolder()
@@ -65,7 +65,7 @@ function makeFolder(): void {
   }
 }
 
-/** Where nothing can be written, there is nothing that two servers could spoil for each other. */
+/** A folder in which nothing can be written needs no lock, because there is nothing that two servers could spoil for each other. */
 const unheld = (trouble: StartFailure): Hold => ({
   trouble,
   clear() {

@@ -44,7 +44,7 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
     process.exit(1)
   }
   process.on('uncaughtException', end)
-  // Nobody reads any more, as behind `| head`: the keyring serves all the same.
+  // A reader that has gone, as behind `| head`, is no reason to stop: the keyring serves all the same.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {
     await begin(flags().fresh, report, endOnSignal())
@@ -76,7 +76,7 @@ function forget(hold: Hold | null, env: Env): void {
   throw new StartFailure('ERR_USAGE', message, { remedy })
 }
 
-/** The folder is not there, and the database is to lie in it. */
+/** Whether the database is to lie in the folder, and the folder is not there. */
 const isMissed = ({ env }: Setup): boolean =>
   env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
 
@@ -114,7 +114,7 @@ async function serveKeyring(
   report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
 }
 
-/** Without it the command line does not find the server, and everything else goes on. */
+/** A failure here costs no more than that the command line does not find the server, so that everything else goes on. */
 function announce(hold: Hold | null, server: RunningServer | null, report: Report): void {
   try {
     hold?.announce(server)
@@ -145,7 +145,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
   return () => vault.close()
 }
 
-/** One keyring after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
+/** The keyrings are synced one after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
 async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return
@@ -183,7 +183,7 @@ const isOfListening = (error: unknown): boolean =>
 const besides = (port: number, distance: number): number =>
   port + distance > 65_535 ? port - distance : port + distance
 
-/** Nothing of such a keyring could be used, and nobody would hear of it but its callers. */
+/** A record that cannot be opened ends the start, because nothing of its keyring could be used and only its callers would hear of it. */
 function refuseRecords(troubles: readonly ErrorData[], report: Report): never {
   for (const trouble of troubles) report.failed(new StartFailure(trouble.code, trouble.message, trouble))
   process.exit(1)

@@ -15,7 +15,7 @@ export const together = <Entry>(rule: (entries: readonly Entry[]) => boolean, me
 export const distinct = <Entry>(keyOf: (entry: Entry) => string, message: string) =>
   together<Entry>((entries) => new Set(entries.map(keyOf)).size === entries.length, message)
 
-/** Of any JSON; `message` when it does not parse. */
+/** The value of any JSON; `message` is said when it does not parse. */
 export const jsonText = (message: string) =>
   z.pipe(
     z.string(),
@@ -29,7 +29,7 @@ export const jsonText = (message: string) =>
     }),
   )
 
-/** An object of texts. Problems name no field: what was written may be anything. */
+/** An object of texts. Its problems name no field, because what was written may be anything. */
 export const textsInJson = (message: string, isRight: (field: string, text: string) => string | true) =>
   z.pipe(
     jsonText(message),
@@ -80,7 +80,7 @@ export const trimmed = (pattern: RegExp, message: string) => z.string().check(z.
 const SEGMENTS =
   'must be segments between single slashes: no empty, "." or ".." segment, backslash or control character, also not percent-encoded'
 
-/** An encoded `.`, `/`, `\` or control character: somebody means what the plain one would do. */
+/** Finds an encoded `.`, `/`, `\` or control character, by which somebody means what the plain one would do. */
 const ENCODED = /%(?:2[ef]|5c|[01][\da-f]|7f)/i
 
 function hasPlainSegments(path: string): boolean {
@@ -106,7 +106,7 @@ export const namespace = () =>
     follows((path) => path === '' || hasPlainSegments(path), SEGMENTS),
   )
 
-/** Of a login. Vault Agent writes `auth/` before it. */
+/** The mount of a login. Vault Agent writes `auth/` before it. */
 export const mount = () =>
   z.string().check(
     z.overwrite((text) => text.trim().replace(/^\/?(?:auth\/(?=[^/]))?|\/$/g, '')),
@@ -132,7 +132,7 @@ export const apiToken = () =>
     ),
   )
 
-/** Without the brackets that a URL would need. */
+/** A host has no brackets here, though a URL would need them. */
 export const host = () =>
   z.string().check(
     z.overwrite((text) => text.replace(/^\[(.*)\]$/, '$1')),
@@ -143,7 +143,7 @@ export const path = () => matching(/^\P{Cc}+$/u, 'must be a path without control
 
 export const line = () => trimmed(/^\P{Cc}+$/u, 'must be a text without control characters')
 
-/** Of any characters: a password is not a header. */
+/** A secret of any characters, because a password is not a header. */
 export const secretLine = () => secretText(line())
 
 export const credential = () => secretText(trimmed(PRINTABLE, NOT_PRINTABLE))
@@ -160,7 +160,7 @@ function isSafe(text: string): boolean {
   return protocol === 'https:' || isLoopback(hostname)
 }
 
-/** As written: an issuer is compared to the letter. */
+/** The URL stays as it was written, because an issuer is compared to the letter. */
 export const safeUrl = () =>
   z
     .string()

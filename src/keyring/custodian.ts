@@ -38,7 +38,7 @@ export interface CustodianParts extends ReaderParts, WriterParts {
 
 /** What the status says of a defect: neither that all is well nor that Vault is down. */
 const DEFECT = refusal('ERR_INTERNAL', 'Something went wrong in the sync itself.')
-/** Only other settings help, so that a look a day is enough. */
+/** Against these only other settings help, so that a look a day is enough. */
 const NOT_BY_WAITING: ReadonlySet<KeyringErrorCode> = new Set(['ERR_WRAPPING_KEY_MISSING', 'ERR_WRAPPING_KEY_WRONG'])
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
@@ -53,7 +53,7 @@ export class Custodian implements Handlers {
   readonly #turns: Turns<SyncReport>
   /** When this process has seen to what is stored of the login. */
   #itemsSealed = Number.NEGATIVE_INFINITY
-  /** Of whoever has asked for the plain sync that has not begun: it insists as much as the one of them who insists most. */
+  /** The plain sync that has not begun insists as much as the one who insists most of those who asked for it. */
   #insists: Insistence = 'none'
 
   constructor(parts: CustodianParts, name: string, { open, examine }: Source, set: SealerSet) {
@@ -71,7 +71,7 @@ export class Custodian implements Handlers {
     return this.#reader.read(known)
   }
 
-  /** Joins one that has not begun, unless something is asked for that it might not do. */
+  /** A plain sync joins one that has not begun; whoever asks for more gets a sync of one's own. */
   sync({ options }: Message<'sync'>): Promise<SyncReport> {
     const isPlain = !options.force && !options.adopt && options.token === null
     if (isPlain) return this.#plainSync('outage', SYNC_DEADLINE_MS)
@@ -89,7 +89,7 @@ export class Custodian implements Handlers {
     return { ...status, replica: this.#writer.replicated(replicated, loaded?.ok ? loaded.value : null) }
   }
 
-  /** Looked at again under the lease: whoever had it before may have done the work. */
+  /** What is due is looked at again under the lease, because whoever had it before may have done the work. */
   async syncIfDue(): Promise<DueSync> {
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
     return underLease(this.#parts, `sync/${this.#name}`, async () => {
@@ -122,7 +122,7 @@ export class Custodian implements Handlers {
     return due !== null && due <= now
   }
 
-  /** Once a day and in each process, since a new order of the wrapping keys comes with a new one. What was left goes on at the next look. */
+  /** Each process does this once a day and at its first look, since a new order of the wrapping keys comes with a new process. What was left goes on at the next look. */
   async #sealItems(): Promise<void> {
     const { loginItems, clock } = this.#parts
     if (loginItems === null || !this.#isItemsDue()) return

@@ -30,7 +30,7 @@ const NEVER: StoredStatus = {
   replicated: 0,
   items: null,
 }
-/** Between two tries while syncs fail, doubled each time up to the period, in milliseconds. */
+/** The first wait between two tries while syncs fail, in milliseconds; it doubles each time, up to the period. */
 const RETRY_MS = 60_000
 
 export interface StoredStatus extends SyncStatus {
@@ -100,7 +100,7 @@ export class StatusLog {
       await this.#write((status) => ({ ...status, items }))
   }
 
-  /** Best effort: another writer's status is as good as this one. */
+  /** A conflict is left alone, because another writer's status is as good as this one. */
   async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
     const { store } = this.#parts
     const stored = await store.get(this.#name)
