@@ -102,7 +102,6 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     fetch: (request) => fetch(request),
     readFile: null,
     probe: null,
-    encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},

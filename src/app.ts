@@ -15,7 +15,7 @@ import type {
   Hash,
   KeyringAuthority,
   OpenKeySource,
-  RecordStore,
+  SharedStore,
   Replica,
 } from './core/ports.ts'
 import type { Probe } from './core/findings.ts'
@@ -40,14 +40,12 @@ interface Primitives {
 }
 
 export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'> {
-  readonly store: RecordStore
+  readonly store: SharedStore
   /** It is written after each put of the record. `null` = there is none. */
   readonly replica: Replica | null
   readonly fetch: Fetch
   /** The way to Vault's port. `null` = the platform does not show it. */
   readonly probe: Probe | null
-  /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
-  readonly encryptBoundMs: number
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
@@ -111,12 +109,12 @@ export function openKeyrings(
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()
-  const ages = { replicaMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }
+  const ages = { stampMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }
+  const names = new Set(config.keyrings)
   const open = async (name: string): Promise<Keyring> => {
-    const made = await Keyring.open(name, { ...ports, ages, wrappingKeys: config.wrappingKeys })
+    const made = await Keyring.open(name, { ...ports, ages, siblings: names.size, wrappingKeys: config.wrappingKeys })
     return opened.get(name) ?? (opened.set(name, made), made)
   }
-  const names = new Set(config.keyrings)
   return (name) => {
     if (!names.has(name)) throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.')
     return opened.get(name) ?? open(name)

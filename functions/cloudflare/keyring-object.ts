@@ -9,7 +9,7 @@ import { refusal } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
-import { encryptBoundMs, replicaAgeMs } from '../../src/keyring/freshness.ts'
+import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
@@ -62,11 +62,13 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     cipher: webCipher,
     hash: webHash,
     clock: systemClock,
-    store: objectStore({ sql: storage.sql, sync: () => storage.sync() }),
+    store: objectStore(
+      { sql: storage.sql, sync: () => storage.sync() },
+      FRESHNESS.backgroundMs + replicaAgeMs(config.syncPeriodMs),
+    ),
     replica: replicaOf(bindings),
     fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
-    encryptBoundMs: encryptBoundMs(FRESHNESS, replicaAgeMs(config.syncPeriodMs)),
     probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -2,7 +2,7 @@
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { isOfProgram } from '../../src/core/network.ts'
-import type { RecordStore, StoredRecord } from '../../src/core/ports.ts'
+import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 
 /** What is used of a `SqlStorage`. */
@@ -18,8 +18,9 @@ interface Row {
 /**
  * Each statement is atomic; `sync` makes the answer of a put wait for the disk. What was read once is not read again:
  * an object's storage has no other writer, and one that was superseded loses its next put and reads anew.
+ * @param readersMs of isolates, which read the replica or ask the object.
  */
-export function objectStore({ sql, sync }: { sql: Sql; sync: () => Promise<void> }): RecordStore {
+export function objectStore({ sql, sync }: { sql: Sql; sync: () => Promise<void> }, readersMs: number): SharedStore {
   guarded(() =>
     sql.exec(
       'CREATE TABLE IF NOT EXISTS record (name TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT',
@@ -44,6 +45,7 @@ export function objectStore({ sql, sync }: { sql: Sql; sync: () => Promise<void>
     ).rowsWritten
 
   return {
+    readersMs,
     async get(name) {
       const held = known.get(name)
       if (held !== undefined) return held

@@ -1,6 +1,6 @@
 /** The record store on Lambda: one DynamoDB item for each record, written by one conditional PutItem. */
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Clock, RecordStore, StoredRecord } from '../../src/core/ports.ts'
+import type { Clock, SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 import { STEP_MS, ageOf } from '../../src/core/time.ts'
 import type { Aws, AwsAnswer } from './aws.ts'
@@ -15,6 +15,8 @@ export interface DynamoParts {
   readonly leftMs: () => number
 }
 
+/** How long an instance goes by what it has read, in milliseconds: a read costs money and some ten milliseconds. */
+export const DYNAMO_READERS_MS = 60_000
 /** What one read or write may take with all its attempts, in milliseconds. */
 const DEADLINE_MS = 5000
 /** DynamoDB answers within some ten milliseconds, the largest record within some hundred. */
@@ -40,7 +42,7 @@ interface Settled {
   readonly ambiguous: boolean
 }
 
-export function dynamoStore(parts: DynamoParts): RecordStore {
+export function dynamoStore(parts: DynamoParts): SharedStore {
   const { table } = parts
   /** The same object as long as nothing was written: what was verified need not be verified again. */
   const known = new Map<string, { readonly base64: string; readonly stored: StoredRecord }>()
@@ -59,6 +61,7 @@ export function dynamoStore(parts: DynamoParts): RecordStore {
   }
 
   return {
+    readersMs: DYNAMO_READERS_MS,
     get,
     async put(name, bytes, expected) {
       refuseLargeRecord(name, bytes)

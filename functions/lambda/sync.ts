@@ -8,7 +8,6 @@ import { refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
-import { encryptBoundMs } from '../../src/keyring/freshness.ts'
 import { toJson } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
@@ -22,7 +21,7 @@ import { dynamoStore } from './dynamo-store.ts'
 import { parseEvent } from './event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
-import { FRESHNESS, SYNC_BATCH } from './limits.ts'
+import { SYNC_BATCH } from './limits.ts'
 
 /** This much is kept after the last word of Vault, for the record, the status and the lease, in milliseconds. */
 const WRITING_MS = 4000
@@ -53,7 +52,6 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     replica: null,
     fetch: vaultFetch(config.vault).fetch,
     readFile: (path) => readFile(path, 'utf8'),
-    encryptBoundMs: encryptBoundMs(FRESHNESS),
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),

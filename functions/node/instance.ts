@@ -10,19 +10,18 @@ import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
-import { encryptBoundMs } from '../../src/keyring/freshness.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
-import { sqliteStore } from './sqlite-store.ts'
+import { SQLITE_READERS_MS, sqliteStore } from './sqlite-store.ts'
 
 /** How often the schedule looks whether a sync is due, in milliseconds. */
 const SCHEDULE_MS = 60_000
 /** New versions that one sync reads at most. */
 const SYNC_BATCH = 900
 /** The authority is in this process, and another one's write shows within a second. */
-const FRESHNESS = { freshMs: 1000, backgroundMs: 1000, pauseMs: 0 }
+const FRESHNESS = { freshMs: SQLITE_READERS_MS, backgroundMs: SQLITE_READERS_MS, pauseMs: 0 }
 
 export type Instance = ReturnType<typeof openInstance>
 
@@ -48,7 +47,6 @@ export function openInstance(config: Config, options: InstanceOptions) {
     replica: null,
     fetch: vault.fetch,
     readFile: (path) => readFile(path, 'utf8'),
-    encryptBoundMs: encryptBoundMs(FRESHNESS),
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

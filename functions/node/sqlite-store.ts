@@ -6,11 +6,13 @@ import { closeSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { RecordStore, StoredRecord } from '../../src/core/ports.ts'
+import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 
 /** Raised with the layout of the table; a newer one is refused. */
 const LAYOUT = 1
+/** How long a process goes by what it has read, in milliseconds. */
+export const SQLITE_READERS_MS = 1000
 /** How long the start and a write wait for another process's lock, in milliseconds. */
 const WAIT_MS = 5000
 /** How long reads wait for a lock, all together; then they fail at once until it is gone, and what an instance holds serves. */
@@ -20,7 +22,7 @@ const NEXT_LOCK_MS = 1000
 /** Between two tries, at most; a lock is free for moments only while many write. */
 const PAUSE_MS = 3
 
-export interface SqliteStore extends RecordStore {
+export interface SqliteStore extends SharedStore {
   /** Why it could be read and not written when it was opened; `null` = it could. */
   readonly trouble: KeyringError | null
   close(): void
@@ -53,6 +55,7 @@ export function sqliteStore(path: string): SqliteStore {
   }
 
   return {
+    readersMs: SQLITE_READERS_MS,
     trouble,
     async get(name) {
       const stored = await whenUnlocked(path, readsGiveUpAt, () => current().get(name))

@@ -20,6 +20,7 @@ export const REMEDIES = {
   ERR_KEYRING_NOT_FOUND: 'Use the name of a configured keyring; the plain settings configure "default".',
   ERR_KEY_NOT_FOUND: 'Check the key id, and sync if the key is new.',
   ERR_KEY_UNVERIFIED: 'Try again after the time in Retry-After.',
+  ERR_SNAPSHOT_STALE: 'Try again; decryption goes on. If it lasts, find out why the authority cannot be asked.',
   ERR_KEY_MISMATCH: 'The value was made with another key under the same id: find the keyring that made it.',
   ERR_KEY_ACTIVE: 'Rotate first: write a new version to Vault and sync.',
   ERR_KEY_IN_USE: 'Wait until the time named; "force" skips the wait, and loses values encrypted in between.',

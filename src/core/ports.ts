@@ -25,6 +25,12 @@ export interface RecordStore {
   put(name: string, bytes: Bytes, expected: number): Promise<StoredRecord | 'conflict'>
 }
 
+/** A record store that instances read too. */
+export interface SharedStore extends RecordStore {
+  /** How long its slowest reader, of whatever platform, encrypts by what it has read, in milliseconds. */
+  readonly readersMs: number
+}
+
 /** A copy near the instance. It may be stale, forget or fail, and never throws; what it holds is verified like a stranger's. */
 export interface Replica {
   /** `null` = ask the authority. */

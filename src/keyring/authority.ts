@@ -5,19 +5,23 @@ import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/por
 import { sealers } from '../crypto/seal.ts'
 import type { CustodianParts, Source } from './custodian.ts'
 import { Custodian } from './custodian.ts'
+import { countedPeriodMs } from './freshness.ts'
 import type { Handlers } from './messages.ts'
+import { Stamps } from './stamp.ts'
 
-export interface AuthorityParts extends CustodianParts {
+export interface AuthorityParts extends Omit<CustodianParts, 'stamps'> {
   /** The source of each keyring, by its name. */
   readonly sources: ReadonlyMap<string, Source>
 }
 
 export class Authority implements KeyringAuthority {
-  readonly #parts: AuthorityParts
+  readonly #parts: AuthorityParts & CustodianParts
   readonly #opened = new Map<string, Promise<Custodian>>()
 
   constructor(parts: AuthorityParts) {
-    this.#parts = parts
+    const { sources, syncPeriodMs } = parts
+    const stamps = new Stamps({ ...parts, periodMs: countedPeriodMs(syncPeriodMs), count: sources.size })
+    this.#parts = { ...parts, stamps }
   }
 
   call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {

@@ -3,7 +3,16 @@ import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
-import type { DueSync, Insistence, LoginItems, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
+import type {
+  DueSync,
+  Insistence,
+  LoginItems,
+  Message,
+  OpenKeySource,
+  SharedStore,
+  SyncOptions,
+  SyncReport,
+} from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
@@ -11,7 +20,8 @@ import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
-import { isDueForReseal } from './freshness.ts'
+import { encryptBoundMs, isDueForReseal } from './freshness.ts'
+import type { Stamps } from './stamp.ts'
 import { nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
 import { syncKeyring } from './sync.ts'
@@ -26,12 +36,12 @@ export interface Source {
 }
 
 export interface CustodianParts extends ReaderParts, WriterParts {
+  readonly store: SharedStore
   /** `null` = nothing is stored of a login. */
   readonly loginItems: LoginItems | null
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
-  /** How long after it stopped being active some instance may still encrypt with a key, in milliseconds. */
-  readonly encryptBoundMs: number
+  readonly stamps: Stamps
   /** How long a sync that begins now may take, in milliseconds; at most 60 s are used. */
   readonly leftMs: () => number
 }
@@ -94,6 +104,7 @@ export class Custodian implements Handlers {
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
     return underLease(this.#parts, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
+      await this.#stamp()
       await settle(() => this.#sealItems())
       if (!(await this.#isDue())) return 'not-due'
       await this.#plainSync('none', LEASED_WORK_MS)
@@ -136,16 +147,26 @@ export class Custodian implements Handlers {
     return this.#parts.loginItems !== null && isDueForReseal(this.#itemsSealed, this.#parts.clock.now())
   }
 
+  /** A record that cannot be read gets no stamp: nobody shall encrypt by a copy of it. */
+  async #stamp(): Promise<void> {
+    const { stamps, clock } = this.#parts
+    if (!(await stamps.isDue(this.#name, this.#sealers))) return
+    const time = clock.now()
+    const loaded = await settle(() => this.#reader.ledger.load())
+    const revision = loaded.ok && loaded.value?.record.revision
+    await stamps.note(this.#name, this.#sealers, revision ? { revision, time } : null)
+  }
+
   /** A record that cannot be read is for the next sync to report. */
   async #needsUpkeep(): Promise<boolean> {
-    if (this.#isItemsDue()) return true
+    if (this.#isItemsDue() || (await this.#parts.stamps.isDue(this.#name, this.#sealers))) return true
     const needed = await settle(() => this.#writer.isUpkeepNeeded())
     return needed.ok && needed.value
   }
 
   async #encryptBound() {
-    const { replica, encryptBoundMs: ms } = this.#parts
-    return { ms, replicated: replica && (await this.#reader.log.read()).replicated }
+    const { replica, store } = this.#parts
+    return { ms: encryptBoundMs(store), replicated: replica && (await this.#reader.log.read()).replicated }
   }
 
   #plainSync(insist: Insistence, mostMs: number): Promise<SyncReport> {

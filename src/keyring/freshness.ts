@@ -1,22 +1,22 @@
 /** Decides how old may be what an instance goes by; `snapshot.ts` tells the whole story. */
-
+import type { SharedStore } from '../core/ports.ts'
 import { CLOCK_SLACK_MS, ageOf } from '../core/time.ts'
 
 /** How far away the authority is, as the platform sets it, in milliseconds. */
 export interface Freshness {
   /** A snapshot younger than this is used as it is. */
   readonly freshMs: number
-  /** Up to this age it is used and refreshed in the background; equal to `freshMs` where nothing runs in the background. */
+  /** Up to this age it is used and refreshed in the background; equal to `freshMs` where nothing runs in the background. Nobody encrypts by an older one. */
   readonly backgroundMs: number
   /** Between two refreshes that requests cause; 0 = the authority is in this process. */
   readonly pauseMs: number
 }
 
-/** How old a record may be, as the operator sets it, in milliseconds since it was sealed. */
+/** How old may be what is read, in milliseconds. */
 export interface Ages {
-  /** A refresh from a replica counts up to this age. */
-  readonly replicaMs: number
-  /** An older record is not used from a replica, and used with a warning from the authority. */
+  /** A copy of a replica counts while its stamp is not older. */
+  readonly stampMs: number
+  /** A record that was sealed longer ago is not used from a replica, and used with a warning from the authority. */
   readonly recordMs: number
 }
 
@@ -40,15 +40,16 @@ const LEAST_PERIOD_MS = 600_000
 /** A record is sealed anew when it is this old, in milliseconds, so that its age says whether anybody looks after it. */
 const RESEAL_MS = 24 * 60 * 60 * 1000
 
-/** A replica's record counts for two sync periods. `null` = there are no syncs by themselves. */
-export const replicaAgeMs = (syncPeriodMs: number | null): number => 2 * Math.max(syncPeriodMs ?? 0, LEAST_PERIOD_MS)
+/** A sync period as everything else counts it. `null` = there are no syncs by themselves. */
+export const countedPeriodMs = (syncPeriodMs: number | null): number => Math.max(syncPeriodMs ?? 0, LEAST_PERIOD_MS)
+
+/** A stamp counts for two periods. */
+export const replicaAgeMs = (syncPeriodMs: number | null): number => 2 * countedPeriodMs(syncPeriodMs)
 
 /**
- * How long after it stopped being active some instance may still encrypt with a key: the slowest reader that the store may have,
- * and 30 s: its snapshot may be that old when work with it begins, and clocks differ.
- * @param replicaMs how old a replica's copy may be for that reader. Absent = there is no replica.
+ * How long after it stopped being active some instance may still encrypt with a key: as long as the slowest reader of the store
+ * goes on with what it has, and 30 s, for work under way and because clocks differ.
  */
-export const encryptBoundMs = ({ backgroundMs }: Freshness, replicaMs = 0): number =>
-  backgroundMs + replicaMs + CLOCK_SLACK_MS
+export const encryptBoundMs = ({ readersMs }: Pick<SharedStore, 'readersMs'>): number => readersMs + CLOCK_SLACK_MS
 
 export const isDueForReseal = (sealed: number, now: number): boolean => ageOf(sealed, now) >= RESEAL_MS

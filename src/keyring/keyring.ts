@@ -73,9 +73,9 @@ export class Keyring {
     return Boolean((await this.#snapshot.view())?.record.active)
   }
 
-  /** Encrypts with the active key. @throws `ERR_NO_ACTIVE_KEY`. */
+  /** Encrypts with the active key. @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
   async encrypt(plaintext: Bytes, context: Bytes): Promise<Encrypted> {
-    const view = await this.#snapshot.view()
+    const view = await this.#snapshot.toEncrypt()
     const id = view?.record.active ?? null
     const key = id === null ? null : await view?.key(this.#parts.cipher, this.#sealers, id)
     if (!key)

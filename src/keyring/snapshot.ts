@@ -7,16 +7,17 @@
  * Believed: nothing is read of them before their MAC holds (`verifyRecord`). What the authority says is taken over when it is
  * newer. When it is older than what was held as it was asked, the record was rolled back, and that is refused; others may have
  * gone on meanwhile, so that only what was held then counts. A replica is a stranger with a copy: its record is taken when it is
- * newer, and spares the question to the authority only while it was sealed less than two sync periods ago. "Unknown",
- * "removed" and "never synced" are the authority's to say.
+ * newer, and spares the question to the authority only with a stamp beside it that is younger than two sync periods and of no
+ * later revision. "Unknown", "removed" and "never synced" are the authority's to say.
  *
  * Confirmed: what came from a replica is unconfirmed until the authority has said that this is the record, or a newer one. If
  * the authority has an older one, the fault is the replica's alone, and its word is taken.
  *
- * A failure leaves what is held in service, with a warning. Nothing is stored here: a new instance begins with the replica, and
- * has it confirmed at once, in the background where there is one.
+ * A failure leaves what is held in service, with a warning, for decryption: who encrypts must know that the key is still active,
+ * by a stamp or the authority's word, both of them young. Nothing is stored here: a new instance begins with the replica.
  */
 import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
@@ -27,6 +28,8 @@ import type { Ages, Freshness } from './freshness.ts'
 import { useOf } from './freshness.ts'
 import type { VerifiedRecord } from './record.ts'
 import { recordName, verifyRecord } from './record.ts'
+import type { Stamp } from './stamp.ts'
+import { stampIn, stampName } from './stamp.ts'
 import { View } from './view.ts'
 
 export interface SnapshotParts {
@@ -40,6 +43,8 @@ export interface SnapshotParts {
   readonly clock: Clock
   readonly freshness: Freshness
   readonly ages: Ages
+  /** The keyrings of the deployment, this one included. */
+  readonly siblings: number
 }
 
 /** No promise is kept: on Workers one request must not wait for another's. */
@@ -81,8 +86,31 @@ export class Snapshot {
     const now = this.#now()
     const [age, started] = [ageOf(this.#checkedAt, now, STEP_MS), ageOf(this.#startedAt, now, STEP_MS)]
     const use = useOf(this.#parts.freshness, this.#view !== null, age, started)
-    if (use === 'and-refresh') this.#behind(() => this.#refresh())
-    return use === 'after-refresh' ? this.#refresh().catch((error: unknown) => this.#keep(error)) : this.#view
+    if (use === 'and-refresh') this.#parts.background?.(this.#refreshBehind())
+    return use === 'after-refresh' ? this.#refresh(started >= this.#parts.freshness.pauseMs) : this.#view
+  }
+
+  /**
+   * The same, for whoever encrypts: a removal waits only so long for those who have not heard of it.
+   * @throws `ERR_SNAPSHOT_STALE` when what is there is older, and neither replica nor authority can say that it still holds.
+   */
+  toEncrypt(): Awaitable<View | null> {
+    return andThen(this.view(), (view) => (view === null || this.#isBounded() ? view : this.#bounded()))
+  }
+
+  /** Somebody else's refresh is under way, or has failed just now. */
+  async #bounded(): Promise<View | null> {
+    const { pauseMs } = this.#parts.freshness
+    if (this.#failure === null || ageOf(this.#startedAt, this.#now(), STEP_MS) >= pauseMs) await this.#refresh()
+    if (this.#isBounded()) return this.#view
+    const message = `Whether keyring "${this.#keyring}" still has the active key that this instance knows cannot be said now (${this.#failure ?? 'somebody else asks'}).`
+    throw new KeyringError('ERR_SNAPSHOT_STALE', message, {
+      facts: { keyring: this.#keyring, retryAfterSeconds: Math.ceil(pauseMs / 1000) || 1 },
+    })
+  }
+
+  #isBounded(): boolean {
+    return ageOf(this.#checkedAt, this.#now(), STEP_MS) < this.#parts.freshness.backgroundMs
   }
 
   /** What the authority has now; what is here if it cannot say. */
@@ -117,18 +145,18 @@ export class Snapshot {
     this.#checked()
   }
 
-  async #refresh(): Promise<View | null> {
-    const { background, freshness } = this.#parts
-    const now = this.#now()
-    const [isCold, isFirst] = [this.#view === null, ageOf(this.#startedAt, now, STEP_MS) >= freshness.pauseMs]
-    this.#startedAt = now
-    const copy = await this.#copy()
-    if (copy === null) return this.#ask()
+  /** @param asks `false` = somebody asks already, and what the replica has serves meanwhile. */
+  async #refresh(asks = true): Promise<View | null> {
+    this.#startedAt = this.#now()
+    const [copy, stamp] = await Promise.all([this.#copy(), this.#stamp()])
     this.#hold(copy)
-    if (!isCold && this.#counts(copy)) this.#checked()
-    else if (!isCold || background === null) return this.#ask()
-    else if (isFirst) this.#behind(() => this.#ask())
+    if (copy !== null && this.#counts(copy, stamp)) this.#checked()
+    else if (asks || this.#view === null) return this.#ask().catch((error: unknown) => this.#keep(error))
     return this.#view
+  }
+
+  async #refreshBehind(): Promise<void> {
+    await this.#refresh()
   }
 
   async #ask(): Promise<View | null> {
@@ -163,23 +191,22 @@ export class Snapshot {
     return copy?.ok && !this.#isOutdated(copy.value) ? copy.value : null
   }
 
-  /** A refresh from the replica counts when it is young, and not behind what is held. */
-  #counts({ record }: VerifiedRecord): boolean {
+  async #stamp(): Promise<Stamp | null> {
+    const { replica, siblings } = this.#parts
+    return replica && stampIn(await replica.get(stampName(this.#keyring, siblings)), this.#sealers)
+  }
+
+  /** A copy counts that is not behind what is held, and whose stamp is young and of no later record. */
+  #counts({ record: { revision } }: VerifiedRecord, stamp: Stamp | null): boolean {
     const { ages, clock } = this.#parts
-    return record.revision >= this.revision && ageOf(record.sealed, clock.now()) <= ages.replicaMs
+    if (stamp === null || revision < this.revision || revision < stamp.revision) return false
+    return ageOf(stamp.time, clock.now()) <= ages.stampMs
   }
 
   #hold(copy: VerifiedRecord | null): void {
     if (copy === null || copy.record.revision <= this.revision) return
     this.#view = new View(copy).inherit(this.#view)
     this.#isConfirmed = false
-  }
-
-  #behind(work: () => Promise<unknown>): void {
-    const done = async () => {
-      await work().catch((error: unknown) => this.#keep(error))
-    }
-    this.#parts.background?.(done())
   }
 
   /** A defect goes on as it is, and so does a failure when there is nothing to go by. */

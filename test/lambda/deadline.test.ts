@@ -83,7 +83,6 @@ describe('the time of an invocation', () => {
         syncBatch: 900,
         syncPeriodMs: null,
         maxRecordAgeMs: 604_800_000,
-        encryptBoundMs: 1000,
         leftMs: () => 0,
       }),
     )

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { dynamoStore } from '../../functions/lambda/dynamo-store.ts'
 import { signedAws } from '../../functions/lambda/aws.ts'
-import type { Clock, RecordStore } from '../../src/core/ports.ts'
+import type { Clock, SharedStore } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 import type { Faults } from '../support/lambda/faults.ts'
 import { faultsBefore } from '../support/lambda/faults.ts'
@@ -46,8 +46,8 @@ describe('DynamoDB in trouble', () => {
   let faults: Faults
   let table: string
   let clock: ReturnType<typeof quickClock>
-  let store: RecordStore
-  let direct: RecordStore
+  let store: SharedStore
+  let direct: SharedStore
 
   beforeAll(async () => {
     server = await startDynalite()

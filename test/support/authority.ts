@@ -6,7 +6,7 @@ import type {
   KeyringAuthority,
   KeySource,
   LoginItems,
-  RecordStore,
+  SharedStore,
   Replica,
   VersionRead,
 } from '../../src/core/ports.ts'
@@ -29,7 +29,7 @@ export const wrappingKey = (id: string, fill: number, keyring: string | null = n
 })
 
 export interface World {
-  readonly store: RecordStore
+  readonly store: SharedStore
   readonly clock: Clock & { time: number }
   /** What the source holds; an error = it cannot be asked. */
   versions: Versions | Error
@@ -126,7 +126,6 @@ export const authorityOn = (
       leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
       doubt: (what) => on.doubted.push(what),
-      encryptBoundMs: 1000,
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
     }),
   )
@@ -146,7 +145,8 @@ export function keyringOn(
     background: null,
     audit: { note: () => {} },
     freshness: { freshMs: 1000, backgroundMs: 1000, pauseMs: 0 },
-    ages: { replicaMs: 1_200_000, recordMs: MAX_RECORD_AGE_MS },
+    ages: { stampMs: 1_200_000, recordMs: MAX_RECORD_AGE_MS },
+    siblings: 1,
   })
 }
 

@@ -23,7 +23,6 @@ export function opened(env: Readonly<Record<string, string>>) {
     readFile: (path) => readFile(path, 'utf8'),
     probe: null,
     log: () => {},
-    encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
   })

@@ -6,7 +6,7 @@ import { readSettings } from '../../functions/node-shared/settings.ts'
 import { vaultFetch } from '../../functions/node-shared/vault-fetch.ts'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
-import type { Clock, RecordStore, SyncOptions, SyncReport } from '../../src/core/ports.ts'
+import type { Clock, SharedStore, SyncOptions, SyncReport } from '../../src/core/ports.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
@@ -50,7 +50,7 @@ const QUICK: Clock = { now: () => Date.now(), sleep: async () => {} }
 /** @param clock Absent = waits take no time. */
 export async function syncing(
   settings: Readonly<Record<string, string>>,
-  store: RecordStore = memoryStore(),
+  store: SharedStore = memoryStore(),
   clock: Clock = QUICK,
 ): Promise<Syncing> {
   const config = configOf(settings)
@@ -64,7 +64,6 @@ export async function syncing(
       fetch: vault.fetch,
       readFile: (path) => readFile(path, 'utf8'),
       probe: null,
-      encryptBoundMs: 1000,
       syncBatch: 900,
       leftMs: () => Number.POSITIVE_INFINITY,
       log: () => {},
@@ -78,7 +77,8 @@ export async function syncing(
     background: null,
     audit: { note: () => {} },
     freshness: { freshMs: 0, backgroundMs: 0, pauseMs: 0 },
-    ages: { replicaMs: 0, recordMs: Number.POSITIVE_INFINITY },
+    ages: { stampMs: 0, recordMs: Number.POSITIVE_INFINITY },
+    siblings: 1,
   })
   return {
     authority,

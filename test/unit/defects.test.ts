@@ -198,7 +198,7 @@ describe('goes up as it is', () => {
       if (error !== null) throw error
       return { toArray: () => [], rowsWritten: 0 }
     }
-    const store = objectStore({ sql: { exec }, sync: async () => {} })
+    const store = objectStore({ sql: { exec }, sync: async () => {} }, 1000)
     error = DEFECT
     await expect(store.get('k')).rejects.toBe(DEFECT)
     error = new Error('SQLITE_FULL canary')

@@ -127,7 +127,6 @@ describe('a Vault', () => {
         readFile: null,
         probe: null,
         log: () => {},
-        encryptBoundMs: 1000,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,
       }),

@@ -3,7 +3,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
-import type { RecordStore } from '../../src/core/ports.ts'
+import type { RecordStore, SharedStore } from '../../src/core/ports.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { verifyRecord } from '../../src/keyring/record.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
@@ -67,7 +67,7 @@ describe('a sync', () => {
 
   it('decides again on a conflict with what it has read', async () => {
     const on = world(['a:1'])
-    const racing: RecordStore = {
+    const racing: SharedStore = {
       ...on.store,
       put: (name, bytes, expected) =>
         name.startsWith('keyring/') ? raced(name, bytes, expected) : on.store.put(name, bytes, expected),
@@ -129,16 +129,18 @@ describe('the stored record', () => {
     expect(await authority.read('default', 0)).toMatchObject({ ok: false, error: { code: 'ERR_RECORD_INVALID' } })
   })
 
-  it('is refused when it was put back to an earlier revision while a process runs; the snapshot goes on', async () => {
+  it('is refused when it was put back to an earlier revision while a process runs: what it has decrypts, and encrypts no more', async () => {
     const on = world(['a:1'])
     const keyring = await keyringOn(on)
     await keyring.sync(PLAIN_SYNC)
     const earlier = await recordOf(on.store)
     on.versions = ['a:1', 'b:2']
     await keyring.sync(PLAIN_SYNC)
+    const { ciphertext } = await keyring.encrypt(NONE, NONE)
     await overwrite(on.store, 'keyring/default', earlier)
     on.clock.time += 2000
-    expect((await keyring.encrypt(NONE, NONE)).keyId).toBe('b')
+    expect((await keyring.decrypt(ciphertext, NONE)).keyId).toBe('b')
+    await expect(keyring.encrypt(NONE, NONE)).rejects.toThrow(code('ERR_SNAPSHOT_STALE'))
     expect(keyring.warning).toBe('ERR_RECORD_ROLLED_BACK')
     await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_RECORD_ROLLED_BACK'))
     expect((await (await keyringOn(on)).record())?.active).toBe('a')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { underLease } from '../../src/core/lease.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { RecordStore } from '../../src/core/ports.ts'
+import type { SharedStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -35,7 +35,7 @@ describe('a lease', () => {
 
   it('of a dead holder runs out after 30 s', async () => {
     const store = memoryStore()
-    const dying: RecordStore = { ...store, put: async (...write) => (deaths++ === 0 ? store.put(...write) : never()) }
+    const dying: SharedStore = { ...store, put: async (...write) => (deaths++ === 0 ? store.put(...write) : never()) }
     let deaths = 0
     const never = (): never => {
       throw new KeyringError('ERR_STORE_UNAVAILABLE', 'Gone.')

@@ -6,7 +6,6 @@ import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { AuditEvent, Replica } from '../../src/core/ports.ts'
 import { encryptBoundMs, replicaAgeMs, useOf } from '../../src/keyring/freshness.ts'
-import { FRESHNESS as LAMBDA } from '../../functions/lambda/limits.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
@@ -22,7 +21,7 @@ const NONE = utf8('')
 const [SECOND, MINUTE, HOUR] = [1000, 60_000, 3_600_000]
 const FRESHNESS = { freshMs: MINUTE, backgroundMs: 5 * MINUTE, pauseMs: 5 * SECOND }
 const REPLICA_MS = 20 * MINUTE
-const AGES = { replicaMs: REPLICA_MS, recordMs: MAX_RECORD_AGE_MS }
+const AGES = { stampMs: REPLICA_MS, recordMs: MAX_RECORD_AGE_MS }
 const code = (expected: string) => expect.objectContaining({ code: expected })
 const DOWN = { ok: false as const, error: new KeyringError('ERR_AUTHORITY_UNAVAILABLE', 'Gone.') }
 
@@ -50,6 +49,7 @@ async function instance(on: World, replica: Replica | null = on.replica ?? null,
   const asked: string[] = []
   const noted: AuditEvent[] = []
   const behind: Promise<void>[] = []
+  let sample: string | undefined
   const link: Pick<Verbs, 'read'> = { read: (...given) => origin.read(...given) }
   const keyring = await Keyring.open('default', {
     authority: withRead(origin, (...given) => {
@@ -59,7 +59,8 @@ async function instance(on: World, replica: Replica | null = on.replica ?? null,
     replica: replica && {
       ...replica,
       get: (name) => {
-        asked.push('replica')
+        // Record and stamp are read side by side.
+        if (!name.startsWith('stamp')) asked.push('replica')
         return replica.get(name)
       },
     },
@@ -71,6 +72,7 @@ async function instance(on: World, replica: Replica | null = on.replica ?? null,
     wrappingKeys: [wrappingKey('w1', 1)],
     freshness: FRESHNESS,
     ages: AGES,
+    siblings: 1,
   })
   return {
     keyring,
@@ -84,24 +86,31 @@ async function instance(on: World, replica: Replica | null = on.replica ?? null,
       return pending.length
     },
     active: async () => (await keyring.encrypt(NONE, NONE)).keyId,
+    /** The key of a value that was encrypted when it was asked first. */
+    decrypted: async () =>
+      (await keyring.decrypt((sample ??= (await keyring.encrypt(NONE, NONE)).ciphertext), NONE)).keyId,
   }
 }
 
-/** A world with a replica, synced, and an instance that has seen it. */
+/** A world with a replica, synced and stamped. */
 async function near(...versions: string[]) {
   const on = { ...world(versions), replica: fakeReplica() }
   const authority = authorityOn(on)
-  await authority.sync('default', PLAIN_SYNC)
+  const stamp = () => authority.syncIfDue('default')
   const rotate = async (...next: string[]) => {
     on.versions = next
     await authority.sync('default', PLAIN_SYNC)
   }
-  return { on, replica: on.replica, authority, rotate }
+  await authority.sync('default', PLAIN_SYNC)
+  await stamp()
+  return { on, replica: on.replica, authority, rotate, stamp }
 }
+
+type Near = Awaited<ReturnType<typeof near>>
 
 async function warm(on: World) {
   const made = await instance(on)
-  await made.active()
+  await made.decrypted()
   await made.settled()
   made.asked()
   return made
@@ -138,9 +147,7 @@ describe('what is done with a snapshot', () => {
 
   it('bounds how long a key is encrypted with after it stopped: with a replica two periods of 600 s or more are added, and always 30 s', () => {
     expect([null, 60_000, 600_000, 3_600_000].map(replicaAgeMs)).toEqual([1_200_000, 1_200_000, 1_200_000, 7_200_000])
-    expect(encryptBoundMs(FRESHNESS, replicaAgeMs(60_000))).toBe(1_530_000)
-    expect(encryptBoundMs(LAMBDA)).toBe(90_000)
-    expect(encryptBoundMs({ freshMs: 1000, backgroundMs: 1000, pauseMs: 0 })).toBe(31_000)
+    expect(encryptBoundMs({ readersMs: 1_500_000 })).toBe(1_530_000)
   })
 })
 
@@ -192,7 +199,7 @@ describe('a warm instance', () => {
     expect([asked(), await settled()]).toEqual([['replica'], 0])
   })
 
-  it('asks the authority where the replica is older than two periods, has nothing, or lags', async () => {
+  it('asks the authority where the stamp is older than two periods, or the replica has nothing or lags', async () => {
     const { on, replica, rotate } = await near('a:1')
     const { active, asked } = await warm(on)
     on.clock.time += REPLICA_MS
@@ -223,22 +230,39 @@ describe('a warm instance', () => {
     expect(keyring.warning).toBeNull()
   })
 
-  it('goes on with a warning when nobody can be asked, and drops it with the next answer', async () => {
+  it('decrypts with a warning when nobody can be asked, encrypts no more, and drops both with the next answer', async () => {
     const { on, replica } = await near('a:1')
-    const { active, keyring, link, asked } = await warm(on)
+    const { active, decrypted, keyring, link, asked } = await warm(on)
     const { read } = link
     replica.held.clear()
     link.read = async () => DOWN
     on.clock.time += 5 * MINUTE
-    expect([await active(), keyring.warning, asked()]).toEqual([
+    expect([await decrypted(), keyring.warning, asked()]).toEqual([
       'a',
       'ERR_AUTHORITY_UNAVAILABLE',
       ['replica', 'authority'],
     ])
-    expect([await active(), asked()]).toEqual(['a', []])
+    await expect(active()).rejects.toMatchObject({ code: 'ERR_SNAPSHOT_STALE', facts: { retryAfterSeconds: 5 } })
+    expect([await decrypted(), asked()]).toEqual(['a', []])
     link.read = read
     on.clock.time += 5 * SECOND
     expect([await active(), keyring.warning]).toEqual(['a', null])
+  })
+
+  it('encrypts by a refresh of its own while somebody else’s is under way', async () => {
+    const { on, replica } = await near('a:1')
+    const { active, asked, link } = await warm(on)
+    const { read } = link
+    replica.held.clear()
+    on.clock.time += 5 * MINUTE
+    let answer = (): void => {}
+    link.read = (...given) => new Promise((resolve) => (answer = () => resolve(read(...given))))
+    const first = active()
+    await expect.poll(asked).toContain('authority')
+    link.read = read
+    expect(await active()).toBe('a')
+    answer()
+    expect(await first).toBe('a')
   })
 
   it('has it without a promise while it is fresh, and while it is refreshed in the background', async () => {
@@ -246,7 +270,7 @@ describe('a warm instance', () => {
     const authority = authorityOn(on)
     const set = await sealers(nodeCipher, nodeHash, [wrappingKey('w1', 1)], 'default')
     const behind: Promise<void>[] = []
-    const parts = { ...on, authority, audit: { note: () => {} }, freshness: FRESHNESS, ages: AGES }
+    const parts = { ...on, authority, audit: { note: () => {} }, freshness: FRESHNESS, ages: AGES, siblings: 1 }
     const snapshot = new Snapshot({ ...parts, background: (work) => behind.push(work) }, set, 'default')
     await snapshot.view()
     await Promise.all(behind.splice(0))
@@ -281,33 +305,62 @@ describe('a warm instance', () => {
 })
 
 describe('a cold instance', () => {
-  it('answers from the replica, and then checks with the authority in the background', async () => {
-    const { on, rotate, replica } = await near('a:1')
-    const stale = new Map(replica.held)
-    await rotate('a:1', 'b:2')
-    on.clock.time += HOUR
-    const cold = await instance(on, { ...replica, get: async (name) => stale.get(name) ?? null })
-    expect(await cold.active()).toBe('a')
-    expect(cold.asked()).toEqual(['replica', 'authority'])
-    await cold.settled()
-    expect([await cold.active(), cold.asked(), cold.keyring.warning]).toEqual(['b', [], null])
+  it('encrypts by the replica alone while the stamp is younger than two periods', async () => {
+    const { on } = await near('a:1')
+    on.clock.time += REPLICA_MS
+    const cold = await instance(on)
+    cold.link.read = async () => DOWN
+    expect([await cold.active(), cold.asked(), cold.keyring.warning]).toEqual(['a', ['replica'], null])
+    expect(await cold.settled()).toBe(0)
   })
 
-  it('asks the authority once for many requests that come at the same time', async () => {
-    const { on } = await near('a:1')
+  it('asks the authority once for many requests that come at the same time and decrypt', async () => {
+    const { on, replica } = await near('a:1')
+    const { ciphertext } = await (await instance(on)).keyring.encrypt(NONE, NONE)
+    replica.held.delete('stamp/default')
     const cold = await instance(on)
-    await Promise.all(Array.from({ length: 8 }, () => cold.active()))
+    await Promise.all(Array.from({ length: 8 }, () => cold.keyring.decrypt(ciphertext, NONE)))
     expect(cold.asked().filter((who) => who === 'authority')).toHaveLength(1)
   })
 
-  it('answers from the replica while the authority is down, with a warning once it knows', async () => {
-    const { on } = await near('a:1')
-    on.clock.time += HOUR
-    const cold = await instance(on)
+  it.each([
+    ['is older than two periods', async ({ on }: Near) => (on.clock.time += REPLICA_MS + 1)],
+    [
+      'is ahead',
+      async ({ on, stamp }: Near) => {
+        on.clock.time += REPLICA_MS
+        await stamp()
+        on.clock.time -= REPLICA_MS
+      },
+    ],
+    ['is missing', async ({ replica }: Near) => replica.held.delete('stamp/default')],
+    [
+      'was altered',
+      async ({ replica }: Near) =>
+        replica.held.set('stamp/default', replica.held.get('stamp/default')?.map((byte) => byte ^ 1) ?? NONE),
+    ],
+    [
+      'is of a later revision than the copy',
+      async ({ on, replica, rotate, stamp }: Near) => {
+        const copy = replica.held.get('keyring/default') ?? NONE
+        on.clock.time += REPLICA_MS
+        await rotate('a:1', 'b:2')
+        await stamp()
+        replica.held.set('keyring/default', copy)
+      },
+    ],
+  ])('asks the authority first where the stamp %s, and decrypts only where that is down', async (_name, spoil) => {
+    const made = await near('a:1')
+    const ciphertext = (await (await instance(made.on)).keyring.encrypt(NONE, NONE)).ciphertext
+    await spoil(made)
+    const up = await instance(made.on)
+    await up.active()
+    expect(up.asked()).toEqual(['replica', 'authority'])
+    const cold = await instance(made.on)
     cold.link.read = async () => DOWN
-    expect([await cold.active(), await cold.settled()]).toEqual(['a', 1])
-    expect([await cold.active(), cold.keyring.warning]).toEqual(['a', 'ERR_AUTHORITY_UNAVAILABLE'])
-    expect((await cold.keyring.record())?.active).toBe('a')
+    await expect(cold.active()).rejects.toThrow(code('ERR_SNAPSHOT_STALE'))
+    expect((await cold.keyring.decrypt(ciphertext, NONE)).keyId).toBe('a')
+    expect([cold.keyring.warning, (await cold.keyring.record())?.active]).toEqual(['ERR_AUTHORITY_UNAVAILABLE', 'a'])
   })
 
   it('lists what the replica has when the authority is down', async () => {
@@ -412,7 +465,7 @@ describe('a replica that cannot be believed', () => {
     await authorityOn(ahead).sync('default', PLAIN_SYNC)
     const cold = await instance(on)
     expect(await cold.active()).toBe('z')
-    await cold.settled()
+    await cold.keyring.record()
     expect([await cold.active(), cold.keyring.warning]).toEqual(['a', null])
     expect(cold.noted).toMatchObject(REFUSED)
   })
@@ -422,7 +475,7 @@ describe('a replica that cannot be believed', () => {
     const empty = { ...on, store: memoryStore() }
     const cold = await instance(empty, replica)
     expect(await cold.active()).toBe('a')
-    await cold.settled()
+    await cold.keyring.record()
     await expect(cold.active()).rejects.toThrow(code('ERR_NO_ACTIVE_KEY'))
     expect(cold.noted).toMatchObject(REFUSED)
   })
@@ -431,11 +484,11 @@ describe('a replica that cannot be believed', () => {
     const { on, replica } = await near('a:1')
     const cold = await instance(on)
     await cold.active()
-    await cold.settled()
+    await cold.keyring.record()
     cold.link.read = async () => ({ ok: true, value: null })
     await cold.keyring.record()
     expect([await cold.active(), cold.keyring.warning, cold.noted]).toEqual(['a', 'ERR_RECORD_ROLLED_BACK', []])
-    expect(replica.held.size).toBe(1)
+    expect([...replica.held.keys()]).toEqual(['keyring/default', 'stamp/default'])
   })
 
   it('does not excuse an authority that went back behind its own word', async () => {

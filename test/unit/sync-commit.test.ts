@@ -1,7 +1,7 @@
 /** What a sync or a change commits, and with which time: Vault and the store may be slow, and the record may be full. */
 import { describe, expect, it } from 'vitest'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { RecordStore } from '../../src/core/ports.ts'
+import type { SharedStore } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
 import { NOW } from '../support/observed.ts'
@@ -50,7 +50,7 @@ describe('a time in the record is that of the commit', () => {
 
   it('when it is compromised, however slow the store is before the write', async () => {
     const on = world(['a:1'])
-    const slowly: RecordStore = {
+    const slowly: SharedStore = {
       ...on.store,
       get: async (name) => {
         const stored = await on.store.get(name)
@@ -74,7 +74,7 @@ describe('a batch that does not fit the record', () => {
     const size = async () => (await on.store.get('keyring/default'))?.bytes.length ?? 0
     await (await keyringOn(on)).sync(PLAIN_SYNC)
     const most = (await size()) + room
-    const store: RecordStore = {
+    const store: SharedStore = {
       ...on.store,
       put: async (name, bytes, expected) => {
         if (name.startsWith('keyring/') && bytes.length > most)

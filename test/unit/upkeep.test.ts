@@ -1,28 +1,34 @@
 /** What the authority does for a record beside syncs: the replica, the daily seal, and what they mean for a removal. */
 import { describe, expect, it } from 'vitest'
 import { objectStore } from '../../functions/cloudflare/object-store.ts'
-import { KeyringError, unwrap } from '../../src/core/errors.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { KeyringError, refusal, unwrap } from '../../src/core/errors.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import type { Replica } from '../../src/core/ports.ts'
+import { Keyring } from '../../src/keyring/keyring.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
 import { sqlStorage } from '../support/sql-storage.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 const SEALED = new KeyringError('ERR_VAULT_SEALED', 'Vault is sealed.')
 
-/** A world whose replica can refuse; `taken` is what it has accepted. */
+/** A world whose replica can refuse; `taken` is what it has accepted of records, `stamped` of stamps. */
 function withReplica(...versions: string[]) {
   const taken: { name: string; bytes: Bytes }[] = []
+  const stamped: { name: string; bytes: Bytes }[] = []
+  const listOf = (name: string) => (name.startsWith('stamp') ? stamped : taken)
   const replica = {
     refuses: false,
-    get: async () => taken.at(-1)?.bytes ?? null,
-    set: async (name: string, bytes: Bytes) => !replica.refuses && taken.push({ name, bytes }) > 0,
+    get: async (name: string) => listOf(name).at(-1)?.bytes ?? null,
+    set: async (name: string, bytes: Bytes) => !replica.refuses && listOf(name).push({ name, bytes }) > 0,
   }
   const on = { ...world(versions), replica }
   const authority = authorityOn(on)
   const status = async () => unwrap(await authority.status('default'))
   const stored = async () => (await on.store.get('keyring/default')) ?? expect.unreachable()
-  return { on, taken, replica, authority, status, stored }
+  return { on, taken, stamped, replica, authority, status, stored }
 }
 
 describe('the replica', () => {
@@ -53,7 +59,7 @@ describe('the replica', () => {
     const stopped = on.clock.time
     await authority.syncIfDue('default')
     expect((await status()).replica).toEqual({ revision: stopped - 1000, lags: true })
-    on.clock.time += 5000
+    on.clock.time += 31_000
     const remove = () => authority.change('default', { op: 'remove', id: 'a', force: false })
     expect(await remove()).toMatchObject({ ok: false, error: { code: 'ERR_KEY_IN_USE' } })
     await authority.syncIfDue('default')
@@ -201,6 +207,71 @@ function sharedStore() {
 
 function storesOfObjects() {
   const { sql } = sqlStorage()
-  const open = () => objectStore({ sql, sync: async () => {} })
+  const open = () => objectStore({ sql, sync: async () => {} }, 1000)
   return [open(), open()] as const
 }
+
+describe('the stamp in the replica', () => {
+  const MINUTE = 60_000
+  const cold = async (on: Parameters<typeof keyringOn>[0] & { replica: Replica }, siblings = 1, name = 'default') =>
+    Keyring.open(name, {
+      authority: distantAuthority(async () => refusal('ERR_AUTHORITY_UNAVAILABLE', 'Gone.')),
+      cipher: nodeCipher,
+      hash: nodeHash,
+      clock: on.clock,
+      wrappingKeys: [wrappingKey('w1', 1)],
+      replica: on.replica,
+      background: null,
+      audit: { note: () => {} },
+      freshness: { freshMs: MINUTE, backgroundMs: 5 * MINUTE, pauseMs: 5000 },
+      ages: { stampMs: 20 * MINUTE, recordMs: 7 * DAY },
+      siblings,
+    })
+
+  it('is written once a period, Vault up or down, so that it is never two periods old', async () => {
+    const { on, authority, stamped } = withReplica('a:1')
+    await authority.sync('default', PLAIN_SYNC)
+    on.versions = SEALED
+    for (let minute = 0; minute < 60; minute += 1) {
+      await authority.syncIfDue('default')
+      const keyring = await cold(on)
+      expect((await keyring.encrypt(new Uint8Array(), new Uint8Array())).keyId).toBe('a')
+      on.clock.time += MINUTE
+    }
+    expect(stamped.length).toBeLessThanOrEqual(7)
+    expect(new Set(stamped.map(({ name }) => name))).toEqual(new Set(['stamp/default']))
+  })
+
+  it('is none for a record that cannot be read, or was never written', async () => {
+    const { on, authority, stamped } = withReplica('a:1')
+    on.versions = SEALED
+    await authority.syncIfDue('default')
+    await on.store.put('keyring/default', new TextEncoder().encode('altered'), 0)
+    await authority.syncIfDue('default')
+    expect(stamped).toEqual([])
+  })
+
+  it.each([6, 7])('of %i keyrings costs at most six writes a period', async (count) => {
+    const held = new Map<string, Bytes>()
+    let writes = 0
+    const replica: Replica = {
+      get: async (name) => held.get(name) ?? null,
+      set: async (name, bytes) => ((writes += Number(name.startsWith('stamp'))), held.set(name, bytes), true),
+    }
+    const names = Array.from({ length: count }, (_, index) => `k${index}`)
+    const on = { ...world(['a:1']), replica }
+    const authority = authorityOn(on, undefined, names)
+    for (const name of names) await authority.sync(name, PLAIN_SYNC)
+    on.versions = SEALED
+    await on.store.put('keyring/k1', new Uint8Array([1]), 1)
+    for (let minute = 0; minute < 9; minute += 1) {
+      for (const name of names) await authority.syncIfDue(name)
+      on.clock.time += MINUTE
+    }
+    expect(writes).toBe(count < 7 ? count - 1 : 1)
+    for (const name of names.filter((each) => each !== 'k1')) {
+      const keyring = await cold(on, count, name)
+      expect((await keyring.encrypt(new Uint8Array(), new Uint8Array())).keyId).toBe('a')
+    }
+  })
+})

@@ -75,7 +75,8 @@ describe('a key under an id that another one had', () => {
         background: null,
         audit,
         freshness: { freshMs: 1000, backgroundMs: 1000, pauseMs: 5000 },
-        ages: { replicaMs: 1_200_000, recordMs: 7 * 86_400_000 },
+        ages: { stampMs: 1_200_000, recordMs: 7 * 86_400_000 },
+        siblings: 1,
       })
     await (await open([OTHER_W1])).isUsable().catch(() => {})
     expect(noted).toEqual(['replica ERR_WRAPPING_KEY_WRONG'])

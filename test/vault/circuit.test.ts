@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { RecordStore } from '../../src/core/ports.ts'
+import type { SharedStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { PLAIN_SYNC } from '../support/authority.ts'
 import type { IdentityProvider } from '../support/identity-provider.ts'
@@ -34,7 +34,7 @@ describe.skipIf(shared === null)('a refused login', () => {
   let provider: IdentityProvider
   let folder: string
   let sign: (seconds: number) => Promise<string>
-  let store: RecordStore
+  let store: SharedStore
   const clock = { ahead: 0, now: () => Date.now() + clock.ahead, sleep: async () => {} }
 
   beforeAll(async () => {
@@ -91,7 +91,6 @@ describe.skipIf(shared === null)('a refused login', () => {
         replica: null,
         probe: null,
         log: () => {},
-        encryptBoundMs: 1000,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,
         fetch: (request) => fetch(request),

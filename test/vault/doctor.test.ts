@@ -32,7 +32,6 @@ function doctorOf(settings: Env, aheadMs = 0) {
     fetch: vault.fetch,
     readFile: null,
     probe: probeOf(config.vault, clock),
-    encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
-import type { Clock, RecordStore, SyncNote } from '../../src/core/ports.ts'
+import type { Clock, SharedStore, SyncNote } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { Syncing } from '../support/syncing.ts'
 import { syncing } from '../support/syncing.ts'
@@ -29,7 +29,7 @@ async function setup(
   address: string,
   token: string,
   more: Record<string, string> = {},
-  store?: RecordStore,
+  store?: SharedStore,
 ): Promise<Setup> {
   const settings = { KEYRING_VAULT_HOST: address, KEYRING_VAULT_MOUNT: 'faults', KEYRING_VAULT_TOKEN: token }
   const clock = quickClock()
@@ -336,7 +336,7 @@ for (const target of vaultTargets())
 
       it('a record with room for the current version alone: that one gets in, and the rest is named', async () => {
         const inner = memoryStore()
-        const limited: RecordStore = {
+        const limited: SharedStore = {
           ...inner,
           put: async (name, bytes, expected) => {
             if (name.startsWith('keyring/') && bytes.length > 1000)

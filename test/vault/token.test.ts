@@ -8,7 +8,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import type { Clock, KeyringAuthority, RecordStore } from '../../src/core/ports.ts'
+import type { Clock, KeyringAuthority, SharedStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { FaultyProxy, VaultClient, VaultServer } from '../support/vault.ts'
 import { FAULTS, faultyProxy, vaultClient, vaultTargets } from '../support/vault.ts'
@@ -40,7 +40,7 @@ for (const target of vaultTargets())
     let root: VaultClient
     let proxy: FaultyProxy
     let clock: AheadClock
-    let store: RecordStore
+    let store: SharedStore
     let roles = 0
 
     beforeAll(async () => {
@@ -99,7 +99,6 @@ for (const target of vaultTargets())
         fetch: (request) => fetch(request),
         readFile: null,
         probe: null,
-        encryptBoundMs: 1000,
         syncBatch: 900,
       })
     }
@@ -152,7 +151,8 @@ for (const target of vaultTargets())
 
     it('shares its token with the next instance, and what is stored shows none of it', async () => {
       const kept: string[] = []
-      const watched: RecordStore = {
+      const watched: SharedStore = {
+        ...store,
         get: (name) => store.get(name),
         put: (name, bytes, version) => (
           kept.push(name, new TextDecoder().decode(bytes)),

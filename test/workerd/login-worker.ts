@@ -14,7 +14,7 @@ import { vaultTransport } from '../../src/vault/wire/transport.ts'
 import type { Call } from '../support/login-call.ts'
 
 export class LoginObject extends DurableObject<object> {
-  readonly #store = objectStore({ sql: this.ctx.storage.sql, sync: () => this.ctx.storage.sync() })
+  readonly #store = objectStore({ sql: this.ctx.storage.sql, sync: () => this.ctx.storage.sync() }, 1000)
 
   async answer(call: Call) {
     const { signal } = new AbortController()

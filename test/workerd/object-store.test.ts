@@ -82,7 +82,7 @@ describe('an instance that was superseded', () => {
 describe('what the store holds', () => {
   function storeWith(sync: (disk: DatabaseSync) => Promise<void>): RecordStore {
     const { database, sql } = sqlStorage()
-    return objectStore({ sql, sync: () => sync(database) })
+    return objectStore({ sql, sync: () => sync(database) }, 1000)
   }
 
   it('is the latest put, also when the disk took an earlier one later', async () => {

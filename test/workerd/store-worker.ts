@@ -10,7 +10,7 @@ export class StoreObject extends DurableObject<object> {
 
   constructor(state: DurableObjectState, env: object) {
     super(state, env)
-    const open = () => objectStore({ sql: state.storage.sql, sync: () => state.storage.sync() })
+    const open = () => objectStore({ sql: state.storage.sql, sync: () => state.storage.sync() }, 1000)
     this.#handles = [open(), open()]
   }
 

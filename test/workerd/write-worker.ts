@@ -7,7 +7,7 @@ import { recordNumber } from '../node/children/numbered.ts'
 export class WriteObject extends DurableObject<object> {
   override async fetch(request: Request): Promise<Response> {
     const { storage } = this.ctx
-    const store = objectStore({ sql: storage.sql, sync: () => storage.sync() })
+    const store = objectStore({ sql: storage.sql, sync: () => storage.sync() }, 1000)
     const stored = await store.get('record')
     if (request.method === 'GET')
       return new Response(stored?.bytes, { headers: { version: String(stored?.version ?? 0) } })

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { systemClock } from '../../../src/core/clock.ts'
 import { signedAws } from '../../../functions/lambda/aws.ts'
 import { dynamoStore } from '../../../functions/lambda/dynamo-store.ts'
-import type { RecordStore } from '../../../src/core/ports.ts'
+import type { SharedStore } from '../../../src/core/ports.ts'
 
 export interface DynamoServer {
   readonly endpoint: string
@@ -65,7 +65,7 @@ export async function raw(endpoint: string, operation: string, input: object): P
   return answer.body
 }
 
-export const storeOn = (endpoint: string, table: string): RecordStore =>
+export const storeOn = (endpoint: string, table: string): SharedStore =>
   dynamoStore({
     aws: signedAws(awsEnvironment(endpoint)),
     table,
