@@ -22,6 +22,7 @@ const LIBRARIES = {
   hono: '(http/|app\\.ts)',
   zod: '((config|http|vault)/|keyring/message-schema\\.ts)',
   leven: 'config/',
+  croner: 'core/cadence\\.ts',
   jose: 'vault/login/client-assertion\\.ts',
   aws4fetch: 'vault/login/',
 }

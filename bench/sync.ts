@@ -101,6 +101,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     replica: null,
     fetch: (request) => fetch(request),
     readFile: null,
+    audit: { note: () => {}, commit: async () => {} },
     probe: null,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

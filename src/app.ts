@@ -29,7 +29,7 @@ import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
 import { examine } from './vault/doctor/doctor.ts'
 import { kv1Source } from './vault/kv/kv1.ts'
-import { kv2Source } from './vault/kv/kv2.ts'
+import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import { openVault } from './vault/open.ts'
 
@@ -50,6 +50,8 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
   readonly syncBatch: number
   /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
   readonly leftMs: () => number
+  /** Hears of keys that are written to Vault. */
+  readonly audit: Audit
   /** Takes a line for the log. */
   readonly log: (line: string) => void
 }
@@ -69,11 +71,13 @@ export interface AppPorts extends Primitives {
 
 /** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs } = config
+  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation } = config
   const doubt = doubtsOnce(ports.log)
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
   const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys, doubt })
   const { clock, probe } = ports
+  const writer =
+    vault.rotationLogin && openVault({ ...vault, ...vault.rotationLogin }, { ...ports, wrappingKeys, doubt })
   const sources = new Map(
     vault.secrets.map(({ keyring, kv, ...secret }): [string, Source] => {
       const source = kv === 'v1' ? kv1Source : kv2Source
@@ -85,10 +89,12 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
         const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
         return examine({ ...way, probe, clock, address: vault.address, login, hasLogin }, signal)
       }
-      return [keyring, { open: openSource, examine: look }]
+      const openSink: Source['openSink'] = ({ insist }) =>
+        kv2Sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })
+      return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look }]
     }),
   )
-  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, doubt })
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt })
 }
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {

@@ -34,6 +34,10 @@ and changes nothing. All but Lambda's HTTP function read them. \`aws_iam\` was s
 and against recorded exchanges with OpenBao's plugin; AWS itself has not been asked.
 `
 
+const ROTATION = `A login of their own for rotations, which alone need to write: the same settings under \`KEYRING_ROTATION_VAULT_\` in place of \`KEYRING_VAULT_\`, but for
+the certificates, which are of the connection. Without any of them rotations write with the login above.
+`
+
 const ENTITY = `## Kong's Vault entity
 
 A connection of its own, \`KONG_VAULT_HCV_<NAME>\`, for references to secrets, which come with a later release. Until then whatever is
@@ -90,6 +94,7 @@ export function settingsDoc(): string {
     settings,
     LOGINS,
     table(['setting', 'also read from', 'default', 'login', 'meaning'], LOGIN.map(loginRow)),
+    ROTATION,
     ENTITY,
     KONG,
     table(['setting', 'why it is not used'], unused),

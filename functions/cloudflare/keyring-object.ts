@@ -11,6 +11,7 @@ import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
+import { workerAudit } from './audit.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
@@ -55,7 +56,8 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
   }
 }
 
-function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
+function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
+  const { storage } = state
   const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
   if (config === null) return null
   return createAuthority(config, {
@@ -72,6 +74,7 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     probe: null,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
+    audit: workerAudit((work) => state.waitUntil(work)),
     log: (line) => console.warn(line),
   })
 }

@@ -6,8 +6,7 @@ import { readAnswering } from '../../src/config/answering.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import { auditLine, defectLine } from '../../src/core/lines.ts'
-import type { Audit } from '../../src/core/ports.ts'
+import { defectLine } from '../../src/core/lines.ts'
 import { doubtsOnce } from '../../src/core/time.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { problem } from '../../src/http/problem.ts'
@@ -16,6 +15,7 @@ import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { invokingAuthority } from './authority.ts'
+import { lambdaAudit } from './audit.ts'
 import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
 import { isHttpEvent } from './http-event.ts'
@@ -23,11 +23,6 @@ import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
 
-/** The platform collects what is printed; there is nothing to wait for. */
-const audit: Audit = {
-  note: (event) => console.log(auditLine(event)),
-  commit: async (event) => console.log(auditLine(event)),
-}
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 const invocation = new Invocation(systemClock)
 
@@ -50,7 +45,7 @@ function build(env: Env) {
     authority: authorityOf(config, env),
     replica: null,
     background: null,
-    audit,
+    audit: lambdaAudit,
     freshness: FRESHNESS,
     extraTokens: [],
     onDefect: (error, request) => console.error(defectLine(error, request)),

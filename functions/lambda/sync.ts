@@ -16,6 +16,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
+import { lambdaAudit } from './audit.ts'
 import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
 import { parseEvent } from './event.ts'
@@ -55,6 +56,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
+    audit: lambdaAudit,
     log: (line) => console.warn(line),
   })
   return tellingAuthority(authority, (line) => console.error(line))

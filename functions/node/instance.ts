@@ -41,6 +41,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
   if (store.trouble !== null) say(failureLine('store', store.trouble))
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
   const vault = vaultFetch(config.vault)
+  const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const own = createAuthority(config, {
     ...primitives,
     store,
@@ -50,10 +51,10 @@ export function openInstance(config: Config, options: InstanceOptions) {
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
+    audit,
     log: say,
   })
   const authority = tellingAuthority(own, say)
-  const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const schedule = scheduleOf(authority, config.keyrings)
   const ports = {
     ...primitives,

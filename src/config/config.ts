@@ -1,5 +1,6 @@
 /** Reads the settings once, from the environment to the configuration. Every problem is told at once, by name and rule, never by value. */
 import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
+import type { RotationRules } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff } from './answering.ts'
@@ -7,7 +8,7 @@ import { entityNotices, unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
 import { readLogin } from './login.ts'
-import { LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
+import { LOGIN, ROTATION_LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
 import type { Env, Problem, Runtime, Texts } from './setting.ts'
 import { textsOf, valuesOf, wrongOf } from './setting.ts'
 import type { SettingName, Settings } from './settings.ts'
@@ -47,6 +48,8 @@ export interface VaultSettings {
   /** The namespace of logins; '' = none. */
   readonly loginNamespace: string
   readonly auth: LoginSettings
+  /** The login that rotations write with. `null` = the same. */
+  readonly rotationLogin: { readonly auth: LoginSettings; readonly loginNamespace: string } | null
   /** `default` first. */
   readonly secrets: readonly SecretSetting[]
 }
@@ -54,6 +57,7 @@ export interface VaultSettings {
 export interface Config extends AnsweringConfig {
   /** `null` where Vault is never asked. */
   readonly vault: VaultSettings | null
+  readonly rotation: RotationRules
   readonly workers: { readonly locationHint: NonNullable<Settings['KEYRING_LOCATION_HINT']> | null }
   readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
   readonly node: {
@@ -107,6 +111,8 @@ interface Written {
   readonly texts: Texts
   /** The texts of the login to the keyring's own Vault. */
   readonly login: Texts
+  /** And of the login that rotations write with. */
+  readonly rotationLogin: Texts
   readonly problems: readonly Problem[]
   readonly notices: readonly string[]
 }
@@ -121,6 +127,7 @@ function writtenIn(env: Env, runtime: Runtime): Written {
     runtime,
     texts: textsOf(TABLE, readable, runtime),
     login: textsOf(LOGIN, readable, runtime),
+    rotationLogin: textsOf(ROTATION_LOGIN, readable, runtime),
     problems: [...unknownNames(env), ...away, ...unverified(env)],
     notices: [...unusedNotices(env), ...entityNotices(env)],
   }
@@ -130,6 +137,7 @@ function writtenIn(env: Env, runtime: Runtime): Written {
 interface Read {
   readonly all: Settings
   readonly login: ReadLogin
+  readonly rotationLogin: ReadLogin | null
   readonly tls: VaultTls
   readonly providerTls: VaultTls | null
   readonly isOff: boolean
@@ -144,15 +152,37 @@ function readAll(written: Written): Read {
   const isOff = saysOff(all)
   const isAsking = ASKING.some((each) => each === runtime)
   const login = isAsking ? readLogin({ ...written, rows: LOGIN, texts: written.login }, isOff) : NO_LOGIN
+  const rotationLogin = isAsking ? readRotationLogin(written, isOff) : null
   return {
     all,
     login,
+    rotationLogin,
     tls: tlsOf(all, login.auth, written),
     providerTls: providerTlsOf(login.auth, written),
     isOff,
-    problems: [...wrongOf(problems, isOff), ...login.problems, ...certOnWorkers(written, login.auth)],
-    notices: [...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []), ...login.notices],
+    problems: [
+      ...wrongOf(problems, isOff),
+      ...login.problems,
+      ...(rotationLogin?.problems ?? []),
+      ...certOnWorkers(written, login.auth),
+    ],
+    notices: [
+      ...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []),
+      ...login.notices,
+      ...(rotationLogin?.notices ?? []),
+    ],
   }
+}
+
+/** `null` = rotations write with the login that reads. */
+function readRotationLogin(written: Written, isOff: boolean): ReadLogin | null {
+  const { rotationLogin: texts } = written
+  if (texts.size === 0) return null
+  const login = readLogin({ ...written, rows: ROTATION_LOGIN, texts }, isOff)
+  if (login.auth?.method !== 'cert') return login
+  const message =
+    'cannot be cert: a connection has one client certificate. Let the role of that one write too, or use another method'
+  return { ...login, problems: [...login.problems, { name: 'KEYRING_ROTATION_VAULT_AUTH_METHOD', message }] }
 }
 
 const NO_LOGIN: ReadLogin = { auth: null, namespace: null, problems: [], notices: [] }
@@ -183,6 +213,11 @@ function toConfig(read: Read): Config {
   return {
     ...answeringConfig(all),
     vault: vaultSettings(read),
+    rotation: {
+      cadence: all.KEYRING_ROTATION ?? null,
+      delayMs: all.KEYRING_ROTATION_DELAY * 1000,
+      prunesHeld: all.KEYRING_ROTATION_PRUNE === 'held',
+    },
     workers: { locationHint: all.KEYRING_LOCATION_HINT ?? null },
     lambda: { table: all.KEYRING_TABLE ?? null, syncFunction: all.KEYRING_SYNC_FUNCTION ?? null },
     node: {
@@ -194,7 +229,7 @@ function toConfig(read: Read): Config {
   }
 }
 
-function vaultSettings({ all, login, tls, providerTls }: Read): VaultSettings | null {
+function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): VaultSettings | null {
   const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
   if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
   return {
@@ -206,6 +241,9 @@ function vaultSettings({ all, login, tls, providerTls }: Read): VaultSettings | 
     loginNamespace: login.namespace ?? all.KEYRING_VAULT_NAMESPACE,
     timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
     auth: login.auth,
+    rotationLogin: rotationLogin?.auth
+      ? { auth: rotationLogin.auth, loginNamespace: rotationLogin.namespace ?? all.KEYRING_VAULT_NAMESPACE }
+      : null,
     secrets: [
       { keyring: 'default', kv, mount, path },
       ...all.KEYRINGS.map((each) => ({

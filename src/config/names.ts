@@ -1,7 +1,7 @@
 /** Names of the environment that are no settings here: misspelt, of another platform, or of Kong and not used. */
 import { closestMatch } from 'leven'
 import { loginRows } from './login.ts'
-import type { Env, Problem, Runtime } from './setting.ts'
+import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
 import { ASKING, TABLE, UNUSED } from './settings.ts'
 
@@ -9,12 +9,19 @@ const LOGIN_PREFIX = 'KEYRING_VAULT_'
 /** The login of the keyring's own Vault. */
 export const LOGIN = loginRows(LOGIN_PREFIX, ASKING)
 
+/** Files and certificates are of the connection, which rotations share. */
+const OF_CONNECTION = new Set(['cert_auth_cert', 'cert_auth_cert_key', 'oauth2_cacert'])
+/** The login that rotations write with: the same options, under our names alone. */
+export const ROTATION_LOGIN: readonly Row[] = loginRows('KEYRING_ROTATION_VAULT_', ASKING)
+  .filter(([, , key]) => !OF_CONNECTION.has(key))
+  .map(([name, setting, key]) => [name, { ...setting, also: [], fallbacks: [] }, key])
+
 const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(name).map((each) => ({ name: each, why })))
 
 export const unusedNotices = (env: Env): string[] =>
   unusedNames.filter(({ name }) => isSet(env, name)).map(({ name, why }) => `${name} is not used here: ${why}.`)
 
-const ALL = [...TABLE, ...LOGIN]
+const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN]
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 
 /** Names such as PORT are common: where they mean nothing they are left alone. */

@@ -4,6 +4,7 @@
  */
 import { isLoopback } from '../core/loopback.ts'
 import { ANSWERING_SETTINGS, tokensRule } from './answering.ts'
+import { cadence } from './cadence.ts'
 import { authorities, binding, fileOrPem, headers, vaultAddress } from './reach.ts'
 import type { Rule, Table, Values } from './setting.ts'
 import { rowsOf } from './setting.ts'
@@ -93,6 +94,12 @@ const VAULT_SETTINGS = {
   KEYRING_VAULT_TIMEOUT_MS: { schema: () => wholeNumber(100, 60_000), default: '5000', only: ASKING },
 } as const satisfies Table
 
+const ROTATION_SETTINGS = {
+  KEYRING_ROTATION: { schema: cadence, only: ASKING },
+  KEYRING_ROTATION_DELAY: { schema: () => wholeNumber(0, 86_400), default: '0', only: ASKING },
+  KEYRING_ROTATION_PRUNE: { schema: () => oneOf(['held']), only: ASKING },
+} as const satisfies Table
+
 const PLATFORM_SETTINGS = {
   KEYRING_API_TOKEN: { schema: apiToken, only: NODE, secret: true },
   HOST: { schema: host, default: '127.0.0.1', only: NODE },
@@ -113,6 +120,7 @@ const SETTINGS = {
   KEYRING_ENABLED,
   ...VAULT_SETTINGS,
   ...OTHERS,
+  ...ROTATION_SETTINGS,
   ...PLATFORM_SETTINGS,
 } as const satisfies Table
 
@@ -139,6 +147,17 @@ export const RULES: readonly Rule<Settings>[] = [
     keys: ['KEYRING_VAULT_VPC', 'KEYRING_VAULT_MTLS'],
     holds: (all) => all.KEYRING_VAULT_VPC === undefined || all.KEYRING_VAULT_MTLS === undefined,
     message: 'cannot be used together with KEYRING_VAULT_MTLS: Workers VPC presents no client certificate',
+  },
+  {
+    keys: ['KEYRING_ROTATION', 'KEYRING_SYNC_PERIOD'],
+    holds: (all) => all.KEYRING_ROTATION === undefined || all.KEYRING_SYNC_PERIOD > 0,
+    message: 'needs a KEYRING_SYNC_PERIOD above 0: a rotation comes after a sync',
+  },
+  {
+    keys: ['KEYRING_ROTATION_DELAY', 'KEYRING_ROTATION'],
+    holds: ({ KEYRING_ROTATION: every, KEYRING_ROTATION_DELAY: seconds }) =>
+      every?.kind !== 'period' || seconds * 1000 < every.ms,
+    message: 'must be shorter than the period in KEYRING_ROTATION',
   },
   {
     keys: ['KEYRING_API_TOKEN', 'HOST'],

@@ -35,6 +35,7 @@ export const REMEDIES = {
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_NOT_FOUND: 'Check KEYRING_VAULT_PATH, or write the secret.',
   ERR_SYNC_CONTENDED: 'Try again.',
+  ERR_ROTATION_REFUSED: 'Do what the message asks for, then rotate again.',
 
   ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: restore it from a backup.',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',

@@ -6,6 +6,7 @@ import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
+import type { Secret } from './secret.ts'
 
 export interface StoredRecord {
   readonly bytes: Bytes
@@ -60,6 +61,12 @@ export interface Observation {
   readonly versions: readonly { readonly version: number; readonly state: 'readable' | 'deleted' | 'destroyed' }[]
   /** What is the case with a version up to the current one that is not listed. 'unknown' = pruned, or left out of this answer alone. */
   readonly unlisted: 'destroyed' | 'unknown'
+  /** When the current version was written, in milliseconds since 1970; `null` = there is none, or the source does not say. */
+  readonly currentCreatedMs: number | null
+  /** The source's own time, in milliseconds since 1970. */
+  readonly sourceMs: number
+  /** Versions that the source keeps of this secret; 0 = the secret does not say. */
+  readonly keeps: number
 }
 
 /** Opaque; made and opened by `crypto` alone, so that key bytes never leave it. Inspection shows these two fields. */
@@ -84,6 +91,24 @@ export interface KeySource {
   observe(signal: AbortSignal): Promise<Observation | null>
   read(version: number, signal: AbortSignal): Promise<VersionRead>
 }
+
+/** What a rotation does to a source. Throws for outages and refusals; after an outage nobody knows whether it was written. */
+export interface KeySink {
+  /** Versions that are kept of a secret that does not say itself; 0 = that is not said either. */
+  keeps(signal: AbortSignal): Promise<number>
+  /** Writes the version after `expected`. 'conflict' = `expected` is not the current one. */
+  write(pair: KeyPair, expected: number, signal: AbortSignal): Promise<{ readonly createdMs: number } | 'conflict'>
+}
+
+export interface KeyPair {
+  readonly id: string
+  readonly key: Secret
+}
+
+/** When keys are rotated: in milliseconds, or five fields; zone `null` = UTC. */
+export type Cadence =
+  | { readonly kind: 'period'; readonly ms: number }
+  | { readonly kind: 'cron'; readonly expression: string; readonly zone: string | null }
 
 /**
  * Which failure of an earlier login does not keep from another try: for work that goes on by itself none; for whoever asks now an
@@ -171,6 +196,7 @@ export type NoteCode =
   | 'key-weak'
   | 'active-unusable'
   | 'source-behind'
+  | 'activation-waits'
 
 export interface SyncReport {
   readonly changed: boolean
@@ -179,6 +205,29 @@ export interface SyncReport {
   /** Requests to Vault. */
   readonly requests: number
   readonly notes: readonly SyncNote[]
+  /** The sealed record as it is now, for the caller's snapshot. */
+  readonly sealed: Bytes
+}
+
+/** How rotations are done, as the operator sets it. */
+export interface RotationRules {
+  /** `null` = by hand alone. */
+  readonly cadence: Cadence | null
+  /** So long others have to sync before a new version becomes active, in milliseconds. */
+  readonly delayMs: number
+  /** The source may prune a version whose key is held here. */
+  readonly prunesHeld: boolean
+}
+
+/** What a rotation did, or would do. */
+export interface RotationReport {
+  /** `false` = it is another's version that was taken over, or nothing was to be written. */
+  readonly rotated: boolean
+  readonly version: number
+  /** `null` = no key is active. */
+  readonly active: string | null
+  /** Rotations until one would prune what must not go; `null` = nobody has looked. */
+  readonly left: number | null
   /** The sealed record as it is now, for the caller's snapshot. */
   readonly sealed: Bytes
 }
@@ -210,6 +259,18 @@ export interface SyncStatus {
     readonly remedy: string
     readonly facts: Facts
   } | null
+  /** `null` = nobody has rotated here, and nothing is due. */
+  readonly rotation: RotationStatus | null
+}
+
+/** What happened to rotations, for people. Times in milliseconds since 1970. */
+export interface RotationStatus {
+  /** When the last look was that wrote a key; `null` = never. */
+  readonly last: number | null
+  /** `null` = none is due by itself. */
+  readonly next: number | null
+  readonly left: RotationReport['left']
+  readonly failing: NonNullable<SyncStatus['failing']> | null
 }
 
 export interface NextTry {
@@ -276,6 +337,8 @@ interface Operations {
   readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
   /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
   readonly syncIfDue: { readonly says: object; readonly answer: DueSync }
+  /** A new key at the source. `dryRun` = it says what would be, and writes nothing. */
+  readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
   /** The way to Vault, step by step; an answer may be some seconds old. */

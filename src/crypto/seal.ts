@@ -1,6 +1,8 @@
 /** Everything stored of one keyring is sealed here, under a key derived for that keyring alone (docs/formats.md). */
 import { KeyringError } from '../core/errors.ts'
+import { decodeUtf8, utf8 } from '../core/bytes.ts'
 import type { Cipher, Hash, KeyMaterial } from '../core/ports.ts'
+import { Secret } from '../core/secret.ts'
 import { commitmentOf, materialFromBytes, revealMaterial } from './material.ts'
 import type { WrappingKey } from '../core/wrapping-key.ts'
 import type { Purpose, Wrap } from './wrapping.ts'
@@ -15,6 +17,10 @@ interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'check' | 'sign' | 'verify
   sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
   openMaterial(keyId: string, sealed: string, weak: boolean): Promise<KeyMaterial>
+  /** Seals a key string that is to be written to the source. */
+  sealText(keyId: string, text: Secret): Promise<string>
+  /** @throws `ERR_RECORD_INVALID`. */
+  openText(keyId: string, sealed: string): Promise<Secret>
 }
 
 /** The first one seals. Each opens what names it by its id, and none is tried on anything else. */
@@ -70,7 +76,19 @@ const keyringSealer = (cipher: Cipher, by: Wrap): Sealer => ({
       })
     return materialFromBytes(raw, await commitmentOf(cipher, raw), weak)
   },
+
+  sealText: (keyId, text) => by.seal(intentName(keyId), utf8(text.reveal())),
+
+  async openText(keyId, sealed) {
+    const raw = await by.open(intentName(keyId), sealed)
+    const text = raw && decodeUtf8(raw)
+    if (text === null) throw new KeyringError('ERR_RECORD_INVALID', `The intent of key "${keyId}" does not open.`)
+    return new Secret(text)
+  },
 })
+
+/** No key has such an id. */
+const intentName = (keyId: string): string => `intent ${keyId}`
 
 function missing(keyring: string, id: string): KeyringError {
   return new KeyringError(

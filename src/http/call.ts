@@ -37,12 +37,12 @@ export class Call {
   }
 
   /** Waits until the audit log has the call. @throws `ERR_AUDIT_UNAVAILABLE`, after which nothing may happen. */
-  begin(keyId: string): Promise<void> {
+  begin(keyId: string | null): Promise<void> {
     this.#trail.keyId = keyId
     return this.#trail.begin()
   }
 
-  used(keyId: string): void {
+  used(keyId: string | null): void {
     this.#trail.keyId = keyId
   }
 }

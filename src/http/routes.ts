@@ -16,6 +16,7 @@ import {
   parseBody,
   plaintextBytes,
   refuseLarge,
+  rotateBody,
   syncBody,
 } from './schema.ts'
 
@@ -26,6 +27,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/keyring/', action: 'read', handle: list },
   { method: 'GET', path: '/keyring/active', action: 'read', handle: active },
   { method: 'POST', path: '/keyring/vault/sync', action: 'sync', handle: sync },
+  { method: 'POST', path: '/keyring/rotate', action: 'rotate', handle: rotate },
   { method: 'POST', path: '/keyring/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyring/compromise', action: 'remove', handle: change('compromise') },
   {
@@ -37,6 +39,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/keyrings/:name/doctor', action: 'diagnose', handle: (call) => doctor(call, false) },
   { method: 'POST', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctorWithLogin },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
+  { method: 'POST', path: '/keyrings/:name/rotate', action: 'rotate', handle: rotate },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
   { method: 'POST', path: '/keyrings/:name/encrypt', action: 'encrypt', handle: encrypt },
@@ -88,6 +91,15 @@ async function sync(call: Call): Promise<Reply> {
     ...(notes.length > 0 && { 'keyring-notes': notesHeader(notes) }),
   }
   return remaining > 0 ? { status: 202, body: { remaining }, headers } : { status: 204, body: null, headers }
+}
+
+/** The id is not known before: the audit log has it from whoever writes. */
+async function rotate(call: Call): Promise<Reply> {
+  const { dry_run: dryRun } = parseBody(rotateBody, await readBody(call.context))
+  if (!dryRun) await call.begin(null)
+  const { rotated, version, active, left } = await call.keyring.rotate(dryRun)
+  call.used(active)
+  return { body: { rotated, version, active, rotations_left: left } }
 }
 
 const MOST_NOTES = 20

@@ -54,6 +54,7 @@ const optional =
 const context = { context: optional(text), context_base64: optional(string) }
 
 export const syncBody = { token: optional(vaultToken), force: flag, adopt: flag }
+export const rotateBody = { dry_run: flag }
 export const doctorBody = { login: flag }
 
 /** Kong names the key id `key`; some of its pages say `id`. */

@@ -1,6 +1,7 @@
 /** What follows from the versions that a sync has read: a pure decision. */
 import type { Malformed, NoteCode, Observation, SyncNote } from '../core/ports.ts'
 import type { SyncPlan } from './plan.ts'
+import { openIntent } from './rotation.ts'
 import { knownVersions } from './plan.ts'
 import type { KeyEntry, KeyringRecord, SkipReason } from './record.ts'
 import { running, stopping } from './stopped.ts'
@@ -27,8 +28,9 @@ export interface SyncOutcome {
 /**
  * Applies what was read of the plan: all of it, or its first versions without a gap.
  * @param now is the time of the commit, after everything was read: until then other instances encrypt with a key that stops.
+ * @param delayMs so long others have to sync before a new version becomes active.
  */
-export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: number): SyncOutcome {
+export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: number, delayMs = 0): SyncOutcome {
   const draft = new Draft(plan.base, now)
   draft.stop(plan.stops)
   if (plan.behind) {
@@ -37,8 +39,15 @@ export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: nu
   }
   for (const read of reads.toSorted((a, b) => a.version - b.version)) draft.add(read)
   draft.observe(plan.observation)
-  draft.activate(plan.observation)
-  return draft.done({ ...plan.base, highest: plan.observation.current })
+  draft.activate(plan.observation, delayMs)
+  return draft.done({ ...withIntent(plan.base, plan.observation), highest: plan.observation.current })
+}
+
+/** A rotation that has begun is over when its version is there, whoever wrote that. */
+function withIntent(base: KeyringRecord, observation: Observation): KeyringRecord {
+  const { intent: _, ...rest } = base
+  const intent = openIntent(base, observation)
+  return intent === undefined ? rest : { ...rest, intent }
 }
 
 class Draft {
@@ -95,12 +104,15 @@ class Draft {
   }
 
   /** The current version's key becomes active, or the active key stays as it was. */
-  activate({ current, versions }: Observation): void {
+  activate(observation: Observation, delayMs: number): void {
+    const { current, versions } = observation
     const isReadable = versions.some(({ version, state }) => version === current && state === 'readable')
     const entry = [...this.#keys.values()].find(({ inc, v }) => inc === undefined && v.includes(current))
     if (!isReadable || entry === undefined || this.#compromised.has(entry.commit) || this.#isRemoved(entry))
       return this.note('active-unusable', current, entry?.id ?? null)
-    if (this.#active !== entry.id) this.stop(this.#active)
+    if (this.#active === entry.id) return
+    if (this.#active !== null && isYoung(observation, delayMs)) return this.note('activation-waits', current, entry.id)
+    this.stop(this.#active)
     this.#keys.set(entry.id, running(this.#keys.get(entry.id) ?? entry))
     this.#active = entry.id
   }
@@ -141,6 +153,10 @@ class Draft {
     return current - [...new Set([...known, ...there])].filter((version) => version <= current).length
   }
 }
+
+/** So young that others may not have synced it yet. */
+const isYoung = ({ currentCreatedMs, sourceMs }: Observation, delayMs: number): boolean =>
+  delayMs > 0 && currentCreatedMs !== null && sourceMs < currentCreatedMs + delayMs
 
 function withVersion(held: KeyEntry, version: number): KeyEntry {
   const { inc, gone: _, ...attached } = held

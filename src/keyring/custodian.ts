@@ -1,19 +1,25 @@
 /** One keyring at the authority, with a method for each operation. */
+import { dueAfter } from '../core/cadence.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type {
+  Audit,
   DueSync,
   Insistence,
+  KeySink,
   LoginItems,
   Message,
   OpenKeySource,
+  RotationReport,
+  RotationRules,
   SharedStore,
   SyncOptions,
   SyncReport,
 } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
+import type { ReadOutcome } from './apply.ts'
 import { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
@@ -22,8 +28,11 @@ import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { encryptBoundMs, isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
-import { nextTry } from './status.ts'
+import type { RotateParts, RotationAsk } from './rotate.ts'
+import { rotateKeyring } from './rotate.ts'
+import { isRotationDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
+import type { SyncDone } from './sync.ts'
 import { syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
@@ -32,6 +41,8 @@ import { Writer } from './writer.ts'
 /** Where a keyring comes from, and how the way there is looked at. */
 export interface Source {
   readonly open: OpenKeySource
+  /** With the login of rotations. `null` = the source cannot be written. */
+  readonly openSink: ((how: { readonly insist: Insistence }) => KeySink) | null
   readonly examine: Examine
 }
 
@@ -41,6 +52,9 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   readonly loginItems: LoginItems | null
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
+  readonly rotation: RotationRules
+  /** Hears of keys that are written. */
+  readonly audit: Audit
   readonly stamps: Stamps
   /** How long a sync that begins now may take, in milliseconds; at most 60 s are used. */
   readonly leftMs: () => number
@@ -59,6 +73,7 @@ export class Custodian implements Handlers {
   readonly #writer: Writer
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
+  readonly #openSink: Source['openSink']
   readonly #diagnoses: Diagnoses
   readonly #turns: Turns<SyncReport>
   /** When this process has seen to what is stored of the login. */
@@ -66,10 +81,11 @@ export class Custodian implements Handlers {
   /** The plain sync that has not begun insists as much as the one who insists most of those who asked for it. */
   #insists: Insistence = 'none'
 
-  constructor(parts: CustodianParts, name: string, { open, examine }: Source, set: SealerSet) {
+  constructor(parts: CustodianParts, name: string, { open, openSink, examine }: Source, set: SealerSet) {
     this.#parts = parts
     this.#name = name
     this.#source = open
+    this.#openSink = openSink
     this.#diagnoses = new Diagnoses(examine, parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
@@ -107,9 +123,16 @@ export class Custodian implements Handlers {
       await this.#stamp()
       await settle(() => this.#sealItems())
       if (!(await this.#isDue())) return 'not-due'
-      await this.#plainSync('none', LEASED_WORK_MS)
+      if (this.#parts.rotation.cadence === null) await this.#plainSync('none', LEASED_WORK_MS)
+      else await this.#rotation({ by: 'schedule' }, 'none', LEASED_WORK_MS)
       return 'synced'
     })
+  }
+
+  /** The version that is current now, as far as is known here, is the one that the new key follows. */
+  async rotate({ dryRun }: Message<'rotate'>): Promise<RotationReport> {
+    const known = (await this.#reader.ledger.load())?.record.highest ?? 0
+    return this.#rotation({ by: 'hand', known, dryRun }, 'outage', SYNC_DEADLINE_MS)
   }
 
   async change({ change }: Message<'change'>) {
@@ -129,8 +152,9 @@ export class Custodian implements Handlers {
 
   async #isDue(): Promise<boolean> {
     const now = this.#parts.clock.now()
-    const due = nextTry(await this.#reader.log.read(), this.#parts.syncPeriodMs, now)
-    return due !== null && due <= now
+    const status = await this.#reader.log.read()
+    const due = nextTry(status, this.#parts.syncPeriodMs, now)
+    return (due !== null && due <= now) || isRotationDue(status, now)
   }
 
   /** Each process does this once a day and at its first look, since a new order of the wrapping keys comes with a new process. What was left goes on at the next look. */
@@ -175,36 +199,76 @@ export class Custodian implements Handlers {
     return this.#turns.together(this.#leftMs(mostMs), (signal) => this.#sync(PLAIN, this.#insists, signal))
   }
 
+  async #rotation(ask: RotationAsk, insist: Insistence, mostMs: number): Promise<RotationReport> {
+    let hasSynced = false
+    const result = await this.#turns.alone(this.#leftMs(mostMs), (signal) => {
+      const sync: RotateParts['sync'] = async (options, written) => {
+        const synced = await this.#synced(options, insist, signal, written)
+        hasSynced = true
+        return synced
+      }
+      const sink = this.#openSink?.({ insist }) ?? null
+      return settle(() =>
+        rotateKeyring({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask),
+      )
+    })
+    if (hasSynced) await settle(() => this.#reader.log.noteRotation(result))
+    return unwrap(result)
+  }
+
   #leftMs(mostMs: number): number {
     return Math.min(mostMs, this.#parts.leftMs())
   }
 
   /** @param insist is of whoever asks: a person, an operator, or the schedule. */
   async #sync(options: SyncOptions, insist: Insistence, signal: AbortSignal): Promise<SyncReport> {
-    const result = await settle(() => this.#attempt(options, insist, signal)).catch(async (defect: unknown) => {
-      if (options.token === null) await this.#note(DEFECT)
-      throw defect
-    })
-    if (options.token === null || result.ok) await this.#note(result)
+    return (await this.#synced(options, insist, signal, null)).report()
+  }
+
+  /** @param written a version that need not be read. */
+  async #synced(
+    options: SyncOptions,
+    insist: Insistence,
+    signal: AbortSignal,
+    written: ReadOutcome | null,
+  ): Promise<SyncDone> {
+    const result = await settle(() => this.#attempt(options, insist, signal, written)).catch(
+      async (defect: unknown) => {
+        if (options.token === null) await this.#note(DEFECT)
+        throw defect
+      },
+    )
+    const reported = result.ok ? await settle(() => result.value.report()) : result
+    if (options.token === null || reported.ok)
+      await this.#note(reported, result.ok ? this.#nextRotation(result.value) : undefined)
     await settle(() => this.#sealItems())
     return unwrap(result)
   }
 
-  /** A status that cannot be written must not hide how the sync itself went. */
-  async #note(result: Result<SyncReport>): Promise<void> {
-    await settle(() => this.#reader.log.note(result))
+  #nextRotation({ observation: { currentCreatedMs } }: SyncDone): number | null {
+    const { cadence } = this.#parts.rotation
+    return cadence && currentCreatedMs && dueAfter(cadence, currentCreatedMs)
   }
 
-  #attempt(options: SyncOptions, insist: Insistence, signal: AbortSignal): Promise<SyncReport> {
-    const { clock, doubt, syncBatch: batch } = this.#parts
-    const on = {
-      keyring: this.#name,
-      ledger: this.#reader.ledger,
-      writer: this.#writer,
-      sealers: this.#sealers,
-      clock,
-      doubt,
-    }
-    return syncKeyring({ ...on, source: this.#source(options.token, { insist }), batch, signal }, options)
+  /** A status that cannot be written must not hide how the sync itself went. */
+  async #note(result: Result<SyncReport>, nextRotation?: number | null): Promise<void> {
+    await settle(() => this.#reader.log.note(result, nextRotation))
+  }
+
+  #attempt(
+    options: SyncOptions,
+    insist: Insistence,
+    signal: AbortSignal,
+    written: ReadOutcome | null,
+  ): Promise<SyncDone> {
+    const { doubt, syncBatch: batch, rotation } = this.#parts
+    const source = this.#source(options.token, { insist })
+    return syncKeyring({ ...this.#on(), doubt, batch, delayMs: rotation.delayMs, source, signal }, options, written)
+  }
+
+  #on() {
+    const { clock } = this.#parts
+    const { ledger } = this.#reader
+    return { keyring: this.#name, ledger, writer: this.#writer, sealers: this.#sealers, clock }
   }
 }

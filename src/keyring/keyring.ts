@@ -11,6 +11,7 @@ import type {
   Hash,
   KeyringAuthority,
   KeyringChange,
+  RotationReport,
   SyncOptions,
   SyncReport,
 } from '../core/ports.ts'
@@ -99,6 +100,15 @@ export class Keyring {
   async sync(options: SyncOptions): Promise<SyncReport> {
     const known = this.#snapshot.revision
     const result = await this.#parts.authority.call({ call: 'sync', keyring: this.name, options })
+    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
+    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
+    return unwrap(result)
+  }
+
+  /** Writes a new key to the source, as its next version. @param dryRun it only says what would be. */
+  async rotate(dryRun: boolean): Promise<RotationReport> {
+    const known = this.#snapshot.revision
+    const result = await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun })
     if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
     else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
     return unwrap(result)

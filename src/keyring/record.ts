@@ -34,6 +34,16 @@ export interface KeyEntry {
   readonly rev?: number
 }
 
+/** A rotation that has begun: what it writes is settled before it is written, so that whoever goes on writes the same. */
+export interface Intent {
+  readonly id: string
+  /** The sealed key string. */
+  readonly key: string
+  readonly inc: string
+  /** The current version that it follows. */
+  readonly expected: number
+}
+
 export type SkipReason = Malformed | 'collision' | 'removed'
 
 export interface KeyringRecord {
@@ -52,6 +62,7 @@ export interface KeyringRecord {
   readonly tombstones: readonly { readonly id: string; readonly commit: string }[]
   /** Versions that vanished before they were read. */
   readonly lost: number
+  readonly intent?: Intent
   /** Of every wrapping key that has sealed it. Absent = it was written before there were any. */
   readonly checks?: KeyChecks
 }
@@ -117,5 +128,11 @@ export async function reseal(set: SealerSet, { record, wrappingKeyId }: Verified
       return { ...entry, key: await set.first.sealMaterial(entry.id, material) }
     }),
   )
-  return { ...record, keys }
+  const { intent, ...rest } = record
+  if (intent === undefined) return { ...rest, keys }
+  return {
+    ...rest,
+    keys,
+    intent: { ...intent, key: await set.first.sealText(intent.id, await old.openText(intent.id, intent.key)) },
+  }
 }

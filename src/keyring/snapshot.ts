@@ -110,7 +110,7 @@ export class Snapshot {
   }
 
   #isBounded(): boolean {
-    return ageOf(this.#checkedAt, this.#now(), STEP_MS) < this.#parts.freshness.backgroundMs
+    return ageOf(this.#checkedAt, this.#now(), STEP_MS) <= this.#parts.freshness.backgroundMs
   }
 
   /** What the authority has now; what is here if it cannot say. */

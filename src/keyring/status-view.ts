@@ -33,6 +33,12 @@ interface Own {
   readonly wrappingKeyIds: readonly string[]
 }
 
+interface Trouble {
+  readonly code: KeyringErrorCode
+  readonly message: string
+  readonly since: string
+}
+
 export interface StatusView {
   readonly keyring: string
   readonly active: string | null
@@ -44,14 +50,18 @@ export interface StatusView {
   readonly lost: number
   readonly last_attempt: string | null
   readonly last_success: string | null
-  readonly last_error: {
-    readonly code: KeyringErrorCode
-    readonly message: string
-    readonly since: string
-    readonly failures: number
-  } | null
+  readonly last_error: (Trouble & { readonly failures: number }) | null
   /** `null` = nothing is scheduled: a sync happens on request. */
   readonly next_try: string | null
+  /** `null` = nobody has rotated here, and nothing is due. */
+  readonly rotation: {
+    readonly last: string | null
+    /** `null` = none is due by itself. */
+    readonly next: string | null
+    /** Rotations until one would let Vault prune what must not go; `null` = nobody has looked. */
+    readonly left: number | null
+    readonly last_error: Trouble | null
+  } | null
   /** `null` = there is none. */
   readonly replica: Replicated['replica']
   readonly wrapping_keys: readonly WrappingKeyStatus[]
@@ -64,25 +74,32 @@ export function statusView(
   status: SyncStatus & NextTry & Replicated & SealedUnder,
   { warning, wrappingKeyIds }: Own,
 ): StatusView {
-  const { failing, failures } = status
+  const { failing, failures, rotation } = status
   const keys = wrappingKeys(status, wrappingKeyIds)
   return {
     keyring,
     ...recordView(record),
     last_attempt: iso(status.lastAttempt),
     last_success: iso(status.lastSuccess),
-    last_error: failing && {
-      code: failing.code,
-      message: failing.message,
-      since: new Date(failing.since).toISOString(),
-      failures,
-    },
+    last_error: failing && { ...troubleView(failing), failures },
     next_try: iso(status.nextTry),
+    rotation: rotation && {
+      last: iso(rotation.last),
+      next: iso(rotation.next),
+      left: rotation.left,
+      last_error: rotation.failing && troubleView(rotation.failing),
+    },
     replica: status.replica,
     wrapping_keys: keys,
     needed: [...new Set([...needed(keyring, record, status, warning), ...neededKeys(keys)])],
   }
 }
+
+const troubleView = ({ code, message, since }: NonNullable<SyncStatus['failing']>): Trouble => ({
+  code,
+  message,
+  since: new Date(since).toISOString(),
+})
 
 function wrappingKeys({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
   const { record, status, items } = sealedUnder
@@ -139,6 +156,7 @@ function needed(
   const lines: string[] = []
   if (warning !== null) lines.push(REMEDIES[warning])
   if (failing !== null) lines.push(failing.remedy)
+  else if (status.rotation?.failing) lines.push(status.rotation.failing.remedy)
   if (record === null) lines.push(`Sync for the first time: POST /keyrings/${keyring}/sync.`)
   else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
   // After a failure nobody knows: the next sync that succeeds decides.

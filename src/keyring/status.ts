@@ -6,6 +6,8 @@ import type {
   Clock,
   LoginItemsUnder,
   RecordStore,
+  RotationReport,
+  RotationStatus,
   StoredRecord,
   SyncNote,
   SyncReport,
@@ -27,6 +29,7 @@ const NEVER: StoredStatus = {
   remaining: 0,
   stalled: null,
   failing: null,
+  rotation: null,
   replicated: 0,
   items: null,
 }
@@ -86,12 +89,23 @@ export class StatusLog {
     return (text.ok && text.value !== null && parseStatus(text.value)) || NEVER
   }
 
-  note(outcome: Outcome): Promise<void> {
-    return this.#write((status) => advance(status, outcome, this.#parts.clock.now()))
+  /** @param nextRotation when one is due by itself. Absent = the source was not seen. */
+  note(outcome: Outcome, nextRotation?: number | null): Promise<void> {
+    return this.#write((status) => ({
+      ...advance(status, outcome, this.#parts.clock.now()),
+      rotation: scheduled(status.rotation, nextRotation),
+    }))
   }
 
   noteReplicated(revision: number): Promise<void> {
     return this.#write((status) => ({ ...status, replicated: revision }))
+  }
+
+  noteRotation(outcome: RotationOutcome): Promise<void> {
+    return this.#write((status) => ({
+      ...status,
+      rotation: rotatedStatus(status.rotation, outcome, this.#parts.clock.now()),
+    }))
   }
 
   async noteItems({ tokens, logins }: LoginItemsUnder): Promise<void> {
@@ -114,12 +128,13 @@ function parseStatus(text: string): StoredStatus | null {
   const fields = parseJson(text)
   if (!isObject(fields)) return null
   const status = { ...NEVER, ...fields }
-  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled } = status
+  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation } = status
   const isRight =
     [lastAttempt, lastSuccess].every((time) => time === null || isTime(time)) &&
     [failures, remaining, replicated].every(isTime) &&
     (failing === null || isFailing(failing)) &&
-    (stalled === null || isStalled(stalled))
+    (stalled === null || isStalled(stalled)) &&
+    (rotation === null || isRotation(rotation))
   return isRight ? status : null
 }
 
@@ -141,6 +156,11 @@ const isStalled = (value: unknown): boolean =>
   isTime(value['since']) &&
   isTime(value['version']) &&
   (value['code'] === 'active-unusable' || value['code'] === 'source-behind')
+
+const isRotation = (value: unknown): boolean =>
+  isObject(value) &&
+  ['last', 'next', 'left'].every((field) => value[field] === null || isTime(value[field])) &&
+  (value['failing'] === null || isFailing(value['failing']))
 
 /** A sync that was tried in the future is due now, and what began then began now. */
 function withTrueTimes(status: StoredStatus, now: number): StoredStatus {
@@ -169,6 +189,26 @@ function advance(status: StoredStatus, outcome: Outcome, now: number): StoredSta
     }
   const since = status.failing?.since ?? now
   return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...outcome.error } }
+}
+
+type RotationOutcome = Result<Pick<RotationReport, 'rotated' | 'left'>>
+
+const NEVER_ROTATED: RotationStatus = { last: null, next: null, left: null, failing: null }
+
+const scheduled = (before: RotationStatus | null, next: number | null | undefined): RotationStatus | null =>
+  next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
+
+function rotatedStatus(before: RotationStatus | null, outcome: RotationOutcome, now: number): RotationStatus | null {
+  const { last, next, left, failing } = before ?? NEVER_ROTATED
+  if (!outcome.ok) return { last, next, left, failing: { since: failing?.since ?? now, ...outcome.error } }
+  if (before === null && outcome.value.left === null) return null
+  return { last: outcome.value.rotated ? now : last, next, left: outcome.value.left ?? left, failing: null }
+}
+
+/** The schedule looks for a sync, which decides: once when the time has come, and then when one is due anyway. */
+export const isRotationDue = ({ rotation, lastAttempt }: StoredStatus, now: number): boolean => {
+  const next = rotation?.next ?? null
+  return next !== null && next <= now && (lastAttempt ?? 0) < next
 }
 
 function stalledBy(notes: readonly SyncNote[], before: SyncStatus['stalled'], now: number): SyncStatus['stalled'] {

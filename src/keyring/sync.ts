@@ -16,7 +16,7 @@
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
 import type { Bytes } from '../core/bytes.ts'
-import type { Clock, KeySource, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
+import type { Clock, KeySource, Observation, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
@@ -38,20 +38,37 @@ export interface SyncParts {
   readonly doubt: Doubt
   readonly source: KeySource
   readonly batch: number
+  /** So long others have to sync before a new version becomes active, in milliseconds. */
+  readonly delayMs: number
   readonly signal: AbortSignal
 }
 
 /** So many versions are kept or lost together when a later one fails. */
 const KEPT_BATCH = 40
 
-/** On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five. */
-export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promise<SyncReport> {
+/** What a sync has come to. */
+export interface SyncDone {
+  readonly record: KeyringRecord
+  readonly observation: Observation
+  /** @throws `ERR_ACTIVE_UNUSABLE`: the keys are stored, and nobody can encrypt. */
+  report(): SyncReport
+}
+
+/**
+ * On a conflict it decides again with what it has read. @throws `ERR_SYNC_CONTENDED` after five.
+ * @param written is known already, and not read.
+ */
+export async function syncKeyring(
+  parts: SyncParts,
+  options: SyncOptions,
+  written: ReadOutcome | null = null,
+): Promise<SyncDone> {
   const { keyring, ledger, source, batch, clock, doubt, signal } = parts
   const { force, adopt } = options
   const observation = await source.observe(signal).catch((error: unknown) => {
     throw signal.aborted && error instanceof KeyringError ? causeAtDeadline(parts, error, 0) : error
   })
-  const reads = new Map<number, ReadOutcome>()
+  const reads = new Map<number, ReadOutcome>(written === null ? [] : [[written.version, written]])
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await ledger.load()
     const draft = await ledger.draft(loaded)
@@ -63,13 +80,14 @@ export async function syncKeyring(parts: SyncParts, options: SyncOptions): Promi
     const stopped = done.trouble ?? trouble
     if (stopped !== null) throw stopped
     const remaining = plan.remaining + plan.read.length - taken.length
-    return report(done.outcome.record, {
-      changed: done.changed,
-      remaining,
-      requests: 1 + reads.size,
-      notes: done.outcome.notes,
-      sealed: done.sealed,
-    })
+    const { record: next, notes } = done.outcome
+    const { changed, sealed } = done
+    const requests = 1 + reads.size - Number(written !== null)
+    return {
+      record: next,
+      observation: plan.observation,
+      report: () => usable(next, { changed, remaining, requests, notes, sealed }),
+    }
   }
   throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${keyring}" during the sync.`, {
     facts: { keyring },
@@ -168,12 +186,12 @@ async function commit(
 }
 
 async function save(
-  { writer, clock }: SyncParts,
+  { writer, clock, delayMs }: SyncParts,
   loaded: Loaded | null,
   plan: SyncPlan,
   reads: readonly ReadOutcome[],
 ): Promise<Committed | 'conflict'> {
-  const outcome = applySync(plan, reads, clock.now())
+  const outcome = applySync(plan, reads, clock.now(), delayMs)
   const unchanged = loaded !== null && isSame(loaded.record, outcome.record)
   const isGood = unchanged && !isDueForReseal(loaded.record.sealed, clock.now())
   const sealed = isGood ? loaded.bytes : await writer.save(loaded, outcome.record)
@@ -193,7 +211,7 @@ async function sealRead(sealers: SealerSet, read: VersionRead): Promise<ReadOutc
 }
 
 /** A first sync without a usable current version has stored the keys; nobody can encrypt, and the caller must hear it. */
-function report(record: KeyringRecord, done: SyncReport): SyncReport {
+function usable(record: KeyringRecord, done: SyncReport): SyncReport {
   if (record.active !== null) return done
   const { keyring, highest } = record
   const why = explain(done.notes, highest)

@@ -30,11 +30,11 @@ export class Turns<T> {
   }
 
   /** One for who asks alone. @throws `ERR_SYNC_CONTENDED` when its time was over before its turn came, and what `work` throws. */
-  alone(mostMs: number, work: Work<T>): Promise<T> {
+  alone<U>(mostMs: number, work: Work<U>): Promise<U> {
     return this.#take(mostMs, work, () => {})
   }
 
-  #take(mostMs: number, work: Work<T>, begin: () => void): Promise<T> {
+  #take<U>(mostMs: number, work: Work<U>, begin: () => void): Promise<U> {
     const before = this.#last
     const turn = withDeadline(mostMs, async (signal) => {
       await before

@@ -27,6 +27,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'room-doctor': { file: 'src/vault/doctor/planted.ts', text: "export * from '../open.ts'" },
   'library-hono': { file: 'src/keyring/planted-hono.ts', text: "export { Hono } from 'hono'" },
   'library-zod': { file: 'src/keyring/planted-zod.ts', text: "export { object } from 'zod/mini'" },
+  'library-croner': { file: 'src/keyring/planted-croner.ts', text: "export { Cron } from 'croner'" },
   'library-leven': { file: 'src/keyring/planted-leven.ts', text: "export { closestMatch } from 'leven'" },
   'library-jose': { file: 'src/keyring/planted-jose.ts', text: "export { SignJWT } from 'jose'" },
   'library-aws4fetch': { file: 'src/config/planted-aws.ts', text: "export { AwsV4Signer } from 'aws4fetch'" },

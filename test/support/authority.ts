@@ -1,7 +1,10 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import type {
+  Audit,
   Clock,
+  KeySink,
+  RotationRules,
   Insistence,
   KeyringAuthority,
   KeySource,
@@ -46,6 +49,17 @@ export interface World {
   readonly insisted: (Insistence | boolean)[]
   /** Times that could not be true. */
   readonly doubted: Doubted[]
+  /** When the current version was written. */
+  written: number
+  /** What the source's clock has beside ours. */
+  aheadMs: number
+  /** Versions that the mount keeps. */
+  keeps: number
+  /** Comes before a key is written: it may throw. */
+  beforeWrite: (id: string, signal: AbortSignal) => Promise<void>
+  rotation: RotationRules
+  /** The source cannot be written. */
+  kv1: boolean
   /** Of the authority. */
   replica?: Replica
   /** Of the authority. */
@@ -63,6 +77,12 @@ export function world(versions: World['versions'], store = memoryStore()): World
     incarnation: 'first',
     answerMs: 0,
     beforeRead: async () => {},
+    written: NOW,
+    aheadMs: 0,
+    keeps: 0,
+    beforeWrite: async () => {},
+    rotation: { cadence: null, delayMs: 0, prunesHeld: false },
+    kv1: false,
     leftMs: Number.POSITIVE_INFINITY,
     asked: [],
     insisted: [],
@@ -80,7 +100,7 @@ function fakeSource(on: World): KeySource {
     async observe() {
       on.asked.push('observe')
       on.clock.time += on.answerMs
-      return observed(held(), on.incarnation)
+      return { ...observed(held(), on.incarnation), currentCreatedMs: on.written, sourceMs: on.clock.time + on.aheadMs }
     },
     async read(version, signal): Promise<VersionRead> {
       on.asked.push(version)
@@ -96,14 +116,38 @@ function fakeSource(on: World): KeySource {
         material: await materialFromString(
           nodeCipher,
           nodeHash,
-          `key string number ${outcome.commit} of no importance: 0123456789abcdef`,
+          outcome.commit.startsWith('=')
+            ? outcome.commit.slice(1)
+            : `key string number ${outcome.commit} of no importance: 0123456789abcdef`,
         ),
       }
     },
   }
 }
 
+const SILENT: Audit = { note: () => {}, commit: async () => {} }
+
+/** What it writes is read back as it is. */
+function fakeSink(on: World): KeySink {
+  return {
+    async keeps() {
+      on.asked.push('keeps')
+      return on.keeps
+    },
+    async write({ id, key }, expected, signal) {
+      on.asked.push('write')
+      await on.beforeWrite(id, signal)
+      if (on.versions instanceof Error) throw on.versions
+      if (on.versions.length !== expected) return 'conflict'
+      on.versions = [...on.versions, `${id}:=${key.reveal()}`]
+      on.written = on.clock.time
+      return { createdMs: on.written }
+    },
+  }
+}
+
 const spiedSource = (on: World): Source => ({
+  openSink: on.kv1 ? null : () => fakeSink(on),
   open: (_token, { insist }) => (on.insisted.push(insist), fakeSource(on)),
   examine: async (_signal, { login }) => (on.insisted.push(login), []),
 })
@@ -125,6 +169,8 @@ export const authorityOn = (
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
+      audit: SILENT,
+      rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
     }),

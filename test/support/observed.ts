@@ -22,7 +22,9 @@ export function observed(versions: Versions, incarnation = 'first'): Observation
   const listed = versions.flatMap((content, index) =>
     content === null ? [] : [{ version: index + 1, state: stateOf(content) }],
   )
-  return { incarnation, current: versions.length, versions: listed, unlisted: 'unknown' }
+  const currentCreatedMs = versions.length === 0 ? null : NOW + versions.length
+  const untold = { currentCreatedMs, sourceMs: NOW, keeps: 0 }
+  return { incarnation, current: versions.length, versions: listed, unlisted: 'unknown', ...untold }
 }
 
 const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' =>

@@ -21,6 +21,7 @@ export function opened(env: Readonly<Record<string, string>>) {
     replica: null,
     fetch: way.fetch,
     readFile: (path) => readFile(path, 'utf8'),
+    audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},
     syncBatch: 900,

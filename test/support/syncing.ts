@@ -63,6 +63,7 @@ export async function syncing(
       replica: null,
       fetch: vault.fetch,
       readFile: (path) => readFile(path, 'utf8'),
+      audit: { note: () => {}, commit: async () => {} },
       probe: null,
       syncBatch: 900,
       leftMs: () => Number.POSITIVE_INFINITY,

@@ -154,6 +154,8 @@ export type Fault =
   | 'cut'
   /** The last good answer to the same method and path, as of a standby that lags behind; without one Vault is asked. */
   | 'replay'
+  /** Vault carries it out, and the answer gets lost. */
+  | 'lose'
 
 interface SeenRequest {
   readonly method: string
@@ -269,7 +271,7 @@ class Proxy implements FaultyProxy {
     if (fault === 'cut') outgoing.destroy()
     else if (typeof fault === 'object') outgoing.writeHead(fault.status, fault.headers).end(fault.body)
     else if (fault === 'replay' && this.#replay(line, outgoing)) return
-    else this.#forward(line, incoming, outgoing)
+    else this.#forward(line, incoming, outgoing, fault === 'lose')
   }
 
   #faultFor(line: string): Fault | undefined {
@@ -284,7 +286,7 @@ class Proxy implements FaultyProxy {
     return good !== undefined
   }
 
-  #forward(line: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
+  #forward(line: string, incoming: IncomingMessage, outgoing: ServerResponse, loses: boolean): void {
     const { method, headers, url = '/' } = incoming
     const onward = httpRequest(new URL(this.target + url), { method, headers }, (answer) => {
       const [chunks, status] = [[] as Buffer[], answer.statusCode ?? 502]
@@ -292,7 +294,8 @@ class Proxy implements FaultyProxy {
       answer.once('end', () => {
         const body = Buffer.concat(chunks)
         if (status === 200) this.#good.set(line, { status, headers: answer.headers, body })
-        outgoing.writeHead(status, answer.headers).end(body)
+        if (loses) outgoing.destroy()
+        else outgoing.writeHead(status, answer.headers).end(body)
       })
     })
     onward.once('error', () => outgoing.destroy())

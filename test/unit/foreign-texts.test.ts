@@ -125,6 +125,7 @@ describe('a Vault', () => {
         replica: null,
         fetch,
         readFile: null,
+        audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},
         syncBatch: 900,

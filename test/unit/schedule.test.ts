@@ -76,7 +76,15 @@ describe('a login that failed', () => {
 })
 
 describe('the next try', () => {
-  const status = { lastAttempt: NOW, lastSuccess: null, failures: 0, remaining: 0, stalled: null, failing: null }
+  const status = {
+    lastAttempt: NOW,
+    lastSuccess: null,
+    failures: 0,
+    remaining: 0,
+    stalled: null,
+    failing: null,
+    rotation: null,
+  }
   it.each([
     ['is now when there was none', { lastAttempt: null }, NOW + 5],
     ['is a period after a success', {}, NOW + PERIOD],

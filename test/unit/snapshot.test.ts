@@ -236,7 +236,7 @@ describe('a warm instance', () => {
     const { read } = link
     replica.held.clear()
     link.read = async () => DOWN
-    on.clock.time += 5 * MINUTE
+    on.clock.time += 5 * MINUTE + 1
     expect([await decrypted(), keyring.warning, asked()]).toEqual([
       'a',
       'ERR_AUTHORITY_UNAVAILABLE',
@@ -254,7 +254,7 @@ describe('a warm instance', () => {
     const { active, asked, link } = await warm(on)
     const { read } = link
     replica.held.clear()
-    on.clock.time += 5 * MINUTE
+    on.clock.time += 5 * MINUTE + 1
     let answer = (): void => {}
     link.read = (...given) => new Promise((resolve) => (answer = () => resolve(read(...given))))
     const first = active()

@@ -89,6 +89,7 @@ describe.skipIf(shared === null)('a refused login', () => {
         clock,
         store,
         replica: null,
+        audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},
         syncBatch: 900,

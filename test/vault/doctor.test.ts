@@ -31,6 +31,7 @@ function doctorOf(settings: Env, aheadMs = 0) {
     replica: null,
     fetch: vault.fetch,
     readFile: null,
+    audit: { note: () => {}, commit: async () => {} },
     probe: probeOf(config.vault, clock),
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -98,6 +98,7 @@ for (const target of vaultTargets())
         log: () => {},
         fetch: (request) => fetch(request),
         readFile: null,
+        audit: { note: () => {}, commit: async () => {} },
         probe: null,
         syncBatch: 900,
       })

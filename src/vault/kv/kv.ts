@@ -5,6 +5,8 @@ import { KEY_ID } from '../../core/limits.ts'
 import { printable } from '../../core/printable.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
 import { materialFromString } from '../../crypto/material.ts'
+import type { ErrorOf } from '../wire/errors.ts'
+import { fromStatus, vaultError } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import type { VaultReader } from '../reader.ts'
 import { mountReply } from '../wire/schema.ts'
@@ -28,7 +30,31 @@ export const askKv = (
       : error
   })
 
-const notAllowed = ({ code, facts }: KeyringError, path: string, capability: 'list' | 'read'): KeyringError =>
+/** 'conflict' = the check-and-set does not hold. */
+export const writeKv = (
+  { reader }: KvParts,
+  segments: readonly string[],
+  body: object,
+  signal: AbortSignal,
+): Promise<VaultReply | 'conflict'> =>
+  reader.write({ segments, body, signal, errorOf: fromWrite }).catch((error: unknown) => {
+    if (error instanceof KeyringError && error.facts['denied'] === 'policy')
+      throw notAllowed(error, segments.join('/'), 'update')
+    if (error instanceof KeyringError && error.facts['reason'] === 'check-and-set') return 'conflict'
+    throw error
+  })
+
+/** OpenBao and Vault say "check-and-set parameter did not match the current version". */
+const fromWrite: ErrorOf = (target, answer, retryAfterSeconds) =>
+  answer.status === 400 && answer.texts?.some((text) => text.includes('check-and-set'))
+    ? vaultError('ERR_VAULT_REQUEST_REFUSED', target, 'has another current version', { reason: 'check-and-set' })
+    : fromStatus(target, answer, retryAfterSeconds)
+
+const notAllowed = (
+  { code, facts }: KeyringError,
+  path: string,
+  capability: 'list' | 'read' | 'update',
+): KeyringError =>
   new KeyringError(code, `Vault at ${facts['host']} does not let the token ${capability} ${path}.`, {
     facts,
     remedy: `Add to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,

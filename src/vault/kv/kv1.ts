@@ -12,6 +12,8 @@ import { listReply, plainReply } from '../wire/schema.ts'
 /** The engine knows no time of creation, so that a folder that was emptied and filled again is the same one. */
 const INCARNATION = 'kv1'
 const MOST = 99_999
+/** Nor does it say when something was written, or prune. */
+const UNTOLD = { currentCreatedMs: null, sourceMs: 0, keeps: 0 }
 
 export function kv1Source(parts: KvParts): KeySource {
   const { address, namespace, mount, path } = parts
@@ -35,7 +37,7 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
 function observation(present: ReadonlySet<number>): Observation {
   const ascending = [...present].sort((a, b) => a - b)
   const versions = ascending.map((version) => ({ version, state: 'readable' as const }))
-  return { incarnation: INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed' }
+  return { incarnation: INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed', ...UNTOLD }
 }
 
 function versionOf(parts: KvParts, name: string): number {

@@ -1,10 +1,10 @@
 /** KV version 2 as the source of a keyring: every version of one secret holds `{"id": …, "key": …}`. */
 import * as z from 'zod/mini'
-import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
+import type { KeyPair, KeySink, KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { askKv, expectBody, invalid, readPair, refuseOtherKv } from './kv.ts'
+import { askKv, expectBody, invalid, readPair, refuseOtherKv, writeKv } from './kv.ts'
 import { splitPath } from '../wire/path.ts'
-import { dataReply, goneReply, metadataReply } from '../wire/schema.ts'
+import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
 
 export function kv2Source(parts: KvParts): KeySource {
   const { address, namespace, mount, path } = parts
@@ -13,6 +13,24 @@ export function kv2Source(parts: KvParts): KeySource {
     observe: (signal) => observe(parts, signal),
     read: (version, signal) => read(parts, version, signal),
   }
+}
+
+export const kv2Sink = (parts: KvParts): KeySink => ({
+  async keeps(signal) {
+    const reply = await askKv(parts, [...splitPath(parts.mount), 'config'], {}, signal)
+    return expectBody(parts, mountConfigReply, reply.body).data.max_versions
+  },
+  write: (pair, expected, signal) => write(parts, pair, expected, signal),
+})
+
+/** Of a version that is deleted the number counts too; 0 would be right only for a secret that is not there. */
+async function write(parts: KvParts, { id, key }: KeyPair, expected: number, signal: AbortSignal) {
+  const body = { options: { cas: expected }, data: { id, key: key.reveal() } }
+  const reply = await writeKv(parts, segmentsOf(parts, 'data'), body, signal)
+  if (reply === 'conflict') return reply
+  const { data } = expectBody(parts, writtenReply, reply.body)
+  if (data.version !== expected + 1) throw invalid(parts, 'data.version')
+  return { createdMs: Date.parse(data.created_time) }
 }
 
 const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): string[] => [
@@ -46,8 +64,14 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     current: data.current_version,
     versions,
     unlisted: 'unknown',
+    currentCreatedMs: createdMs(data.versions[data.current_version]),
+    sourceMs: reply.serverTime,
+    keeps: data.max_versions,
   }
 }
+
+const createdMs = (version: { readonly created_time: string } | undefined): number | null =>
+  version === undefined ? null : Date.parse(version.created_time)
 
 /** `delete_version_after` sets a time in the future: the version is readable until then. */
 const isPast = (time: string, now: number): boolean => time !== '' && Date.parse(time) <= now

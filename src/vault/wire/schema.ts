@@ -11,12 +11,17 @@ export const count = z.int().check(z.nonnegative())
 /** The longest that Go's durations can say: 292 years. */
 const seconds = z.int().check(z.nonnegative(), z.maximum(9_223_372_036))
 const versionNumber = z.string().check(z.regex(/^[1-9]\d{0,14}$/))
-const versionState = z.object({ deletion_time: z.union([z.literal(''), time]), destroyed: z.boolean() })
+const versionState = z.object({
+  created_time: time,
+  deletion_time: z.union([z.literal(''), time]),
+  destroyed: z.boolean(),
+})
 
 export const metadataReply = z.object({
   data: z.object({
     created_time: time,
     current_version: count,
+    max_versions: count,
     versions: z.record(versionNumber, versionState),
   }),
 })
@@ -26,6 +31,10 @@ const versionMetadata = z.object({ created_time: time, version: count, destroyed
 export const dataReply = z.object({
   data: z.object({ data: z.nullable(z.record(z.string(), z.unknown())), metadata: versionMetadata }),
 })
+
+/** The answer to a write, and the settings of a mount. */
+export const writtenReply = z.object({ data: z.object({ created_time: time, version: count }) })
+export const mountConfigReply = z.object({ data: z.object({ max_versions: count }) })
 
 /** A 404 with this body says that the version is deleted or destroyed. */
 export const goneReply = z.object({ data: z.object({ metadata: versionMetadata }) })

@@ -1,0 +1,300 @@
+/** Rotations in memory, under a clock that stands still: when they are due, what they may write, and what a fault leaves. */
+import { describe, expect, it } from 'vitest'
+import { dueAfter, isCron, isDueSince } from '../../src/core/cadence.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { Cadence } from '../../src/core/ports.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+import type { World } from '../support/authority.ts'
+import { NOW, observed } from '../support/observed.ts'
+import { refuseUnsafeWrite } from '../../src/keyring/rotation.ts'
+
+const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
+const WEEKLY: Cadence = { kind: 'period', ms: 7 * DAY }
+const NONE = new Uint8Array()
+const LOST = new KeyringError('ERR_VAULT_TIMEOUT', 'Vault did not answer.')
+
+async function ring(versions: string[], more: Partial<World> = {}) {
+  const on: World = { ...world(versions), ...more }
+  const authority = authorityOn(on)
+  await authority.sync('default', PLAIN_SYNC)
+  on.asked.length = 0
+  const rotate = (dryRun = false, by = authority) => by.call({ call: 'rotate', keyring: 'default', dryRun })
+  const record = async () => (await (await keyringOn(on)).record()) ?? expect.unreachable()
+  return { on, authority, rotate, record, look: () => authority.syncIfDue('default') }
+}
+
+const refused = (detail: RegExp) => ({
+  ok: false,
+  error: { code: 'ERR_ROTATION_REFUSED', message: expect.stringMatching(detail) },
+})
+
+describe('a cadence', () => {
+  it.each([
+    ['0 3 1 * *', null, true],
+    ['*/5 0-3 1,15 jan mon', null, true],
+    ['0 3 1 * *', 'Europe/Berlin', true],
+    ['0 3 1 * *', 'Europe/Nowhere', false],
+    ['0 0 3 1 * *', null, false],
+    ['@daily', null, false],
+    ['61 3 1 * *', null, false],
+    ['0 0 30 2 *', null, false],
+    ['', null, false],
+  ])('%s in %s is one: %s', (text, zone, is) => expect(isCron(text, zone)).toBe(is))
+
+  const cron: Cadence = { kind: 'cron', expression: '0 3 * * *', zone: null }
+  const at = (text: string) => Date.parse(text)
+
+  it('is due when a time of it lies between the current version and now', () => {
+    const since = at('2026-03-01T02:59:59.999Z')
+    expect(isDueSince(cron, since, at('2026-03-01T02:59:59.999Z'))).toBe(false)
+    expect(isDueSince(cron, since, at('2026-03-01T03:00:00.000Z'))).toBe(true)
+    expect(isDueSince(cron, at('2026-03-01T03:00:00.000Z'), at('2026-03-02T02:59:59.999Z'))).toBe(false)
+    expect(isDueSince(WEEKLY, NOW, NOW + 7 * DAY - 1)).toBe(false)
+    expect(isDueSince(WEEKLY, NOW, NOW + 7 * DAY)).toBe(true)
+  })
+
+  it('goes by the time of its zone, also when the clocks are changed', () => {
+    const berlin: Cadence = { kind: 'cron', expression: '30 2 * * *', zone: 'Europe/Berlin' }
+    expect(dueAfter(berlin, at('2026-03-27T12:00:00Z'))).toBe(at('2026-03-28T01:30:00Z'))
+    expect(dueAfter(berlin, at('2026-03-29T12:00:00Z'))).toBe(at('2026-03-30T00:30:00Z'))
+    expect(dueAfter(WEEKLY, NOW)).toBe(NOW + 7 * DAY)
+  })
+})
+
+describe('a rotation by hand', () => {
+  it('writes a new key, which is active at once, with four requests', async () => {
+    const { on, rotate, record } = await ring(['a:1'])
+    const result = await rotate()
+    expect(result).toMatchObject({ ok: true, value: { rotated: true, version: 2, left: 8 } })
+    expect(on.asked).toEqual(['observe', 'keeps', 'write', 'observe'])
+    const { active, keys, intent } = await record()
+    expect([active, keys.length, intent]).toEqual([keys[1]?.id, 2, undefined])
+    expect(active).toMatch(/^[A-Za-z0-9]{8}$/)
+    expect(on.versions).toEqual(['a:1', expect.stringMatching(/^[A-Za-z0-9]{8}:=[A-Za-z0-9+/]{43}=$/)])
+  })
+
+  it('holds the key that a sync of another deployment reads', async () => {
+    const { on, rotate } = await ring(['a:1'])
+    await rotate()
+    const { ciphertext } = await (await keyringOn(on)).encrypt(NONE, NONE)
+    const other = { ...on, store: world([]).store }
+    await authorityOn(other).sync('default', PLAIN_SYNC)
+    expect(await (await keyringOn(other)).decrypt(ciphertext, NONE)).toBeDefined()
+  })
+
+  it('that only looks writes nothing', async () => {
+    const { on, rotate, record } = await ring(['a:1'])
+    expect(await rotate(true)).toMatchObject({ value: { rotated: false, active: 'a', left: 9 } })
+    expect([on.versions, (await record()).intent]).toEqual([['a:1'], undefined])
+  })
+
+  it('takes over what somebody else wrote meanwhile, and writes nothing', async () => {
+    const { on, rotate } = await ring(['a:1'])
+    on.versions = ['a:1', 'b:2']
+    expect(await rotate()).toMatchObject({ value: { rotated: false, version: 2, active: 'b' } })
+    expect(on.versions).toEqual(['a:1', 'b:2'])
+  })
+
+  it('fifty times at once is one version', async () => {
+    const { on, rotate } = await ring(['a:1'])
+    const results = await Promise.all(Array.from({ length: 50 }, () => rotate()))
+    expect(results.filter((each) => each.ok && each.value.rotated)).toHaveLength(1)
+    expect(new Set(results.map((each) => each.ok && each.value.active)).size).toBe(1)
+    expect(on.versions).toHaveLength(2)
+  })
+
+  it('of KV version 1 is refused', async () => {
+    const { rotate } = await ring(['a:1'], { kv1: true })
+    expect(await rotate()).toMatchObject(refused(/KV version 1 has no check-and-set/))
+  })
+
+  it('replaces a current version that gave no key', async () => {
+    const { on, rotate, record } = await ring(['a:1'])
+    on.versions = ['a:1', 'deleted']
+    await authorityOn(on).sync('default', PLAIN_SYNC)
+    expect(await rotate()).toMatchObject({ value: { rotated: true, version: 3 } })
+    expect((await record()).active).not.toBe('a')
+  })
+})
+
+describe('what Vault would prune', () => {
+  const eleven = (first: string) => [first, ...Array.from({ length: 9 }, (_, index) => `k${index}:${index}`)]
+
+  it.each([
+    ['held', eleven('a:1'), /prune version 1, which has the key "a"/],
+    ['deleted', eleven('deleted'), /prune version 1, which is deleted/],
+  ])('and is %s keeps a rotation off', async (_what, versions, detail) => {
+    const { on, rotate } = await ring(versions)
+    expect(await rotate()).toMatchObject(refused(detail))
+    expect(on.versions).toHaveLength(10)
+  })
+
+  it('and has a key whose id is taken keeps a rotation off', async () => {
+    const { record } = await ring(eleven('destroyed'))
+    const taken = { ...(await record()), skipped: [{ v: 1, why: 'collision' as const }] }
+    expect(() =>
+      refuseUnsafeWrite(taken, observed(eleven('malformed')), 0, { mountKeeps: 0, prunesHeld: true }),
+    ).toThrow(/prune version 1, which has a key whose id is taken/)
+  })
+
+  it.each([
+    ['destroyed', eleven('destroyed')],
+    ['without a key', eleven('malformed')],
+  ])('and is %s does not', async (_what, versions) => {
+    const { rotate } = await ring(versions)
+    expect(await rotate()).toMatchObject({ value: { rotated: true } })
+  })
+
+  it('and is held may go where the operator says so, and where the same key stays in another version', async () => {
+    const allowed = await ring(eleven('a:1'), { rotation: { cadence: null, delayMs: 0, prunesHeld: true } })
+    expect(await allowed.rotate()).toMatchObject({ value: { rotated: true } })
+    const twice = await ring([...eleven('a:1').slice(0, 9), 'a:1'])
+    expect(await twice.rotate()).toMatchObject({ value: { rotated: true } })
+  })
+
+  it('follows from the larger of what mount and secret keep', async () => {
+    const { rotate } = await ring(eleven('a:1'), { keeps: 12 })
+    expect(await rotate()).toMatchObject({ value: { rotated: true, left: 1 } })
+    expect(await rotate()).toMatchObject({ value: { rotated: true, left: 0 } })
+    expect(await rotate()).toMatchObject(refused(/prune version 1/))
+  })
+})
+
+describe('a rotation by the schedule', () => {
+  const weekly = { rotation: { cadence: WEEKLY, delayMs: 0, prunesHeld: false } }
+  const daysOf = async (made: Awaited<ReturnType<typeof ring>>, days: number) => {
+    for (let minute = 0; minute < days * 24 * 60; minute += 10) {
+      await made.look()
+      made.on.clock.time += 10 * MINUTE
+    }
+  }
+
+  it('comes once a period, and costs nothing between', async () => {
+    const made = await ring(['a:1'], weekly)
+    await daysOf(made, 15)
+    expect(made.on.versions).toHaveLength(3)
+    expect(made.on.asked.filter((what) => what !== 'observe')).toEqual(['keeps', 'write', 'keeps', 'write'])
+  })
+
+  it('is made up once when several were missed', async () => {
+    const made = await ring(['a:1'], weekly)
+    made.on.clock.time += 30 * DAY
+    await daysOf(made, 1)
+    expect(made.on.versions).toHaveLength(2)
+  })
+
+  it.each([-HOUR, HOUR])('goes by the clock of the source, which has %i ms more', async (aheadMs) => {
+    const made = await ring(['a:1'], { ...weekly, aheadMs })
+    made.on.clock.time += 7 * DAY - aheadMs - 1
+    await made.look()
+    expect(made.on.versions).toHaveLength(1)
+    made.on.clock.time += 10 * MINUTE
+    await made.look()
+    expect(made.on.versions).toHaveLength(2)
+  })
+
+  it('comes at the minute, not at the next sync', async () => {
+    const made = await ring(['a:1'], weekly)
+    made.on.clock.time += 7 * DAY - MINUTE
+    await made.look()
+    made.on.clock.time += MINUTE
+    await made.look()
+    expect(made.on.versions).toHaveLength(2)
+  })
+
+  it('of two deployments on one secret is one version for each period', async () => {
+    const one = await ring(['a:1'], weekly)
+    const other: World = { ...one.on, store: world([]).store }
+    // What the source holds is the same for both.
+    for (const field of ['versions', 'written'] as const)
+      Object.defineProperty(other, field, {
+        get: () => one.on[field],
+        set(value: never) {
+          one.on[field] = value
+        },
+      })
+    const second = authorityOn(other)
+    await second.sync('default', PLAIN_SYNC)
+    for (let day = 0; day < 15; day += 1) {
+      await Promise.all([one.look(), second.syncIfDue('default')])
+      one.on.clock.time += DAY
+    }
+    expect(one.on.versions).toHaveLength(3)
+  })
+
+  it('says what was refused, since when, and how many are left', async () => {
+    const made = await ring(['a:1'], { ...weekly, keeps: 1 })
+    made.on.clock.time += 7 * DAY
+    expect(await made.look()).toMatchObject(refused(/prune version 1/))
+    const { rotation } = await (await keyringOn(made.on)).status()
+    expect(rotation).toMatchObject({ last: null, left: null, last_error: { code: 'ERR_ROTATION_REFUSED' } })
+  })
+})
+
+describe('a rotation that was cut off', () => {
+  it('before the write goes on with the same key', async () => {
+    const made = await ring(['a:1'])
+    const tried: string[] = []
+    made.on.beforeWrite = async (id) => {
+      tried.push(id)
+      if (tried.length === 1) throw LOST
+    }
+    expect(await made.rotate()).toMatchObject({ ok: false, error: { code: 'ERR_VAULT_TIMEOUT' } })
+    expect((await made.record()).intent).toMatchObject({ id: tried[0], expected: 1 })
+    expect(await made.rotate()).toMatchObject({ value: { rotated: true } })
+    expect([tried[0], (await made.record()).intent]).toEqual([tried[1], undefined])
+  })
+
+  it('whose answer got lost is known by the next sync, and no second key is written', async () => {
+    const made = await ring(['a:1'])
+    const { rotate, on, record, authority } = made
+    on.beforeWrite = async (id) => {
+      on.beforeWrite = async () => {}
+      on.versions = ['a:1', `${id}:=0123456789abcdef0123456789abcdef`]
+      throw LOST
+    }
+    expect(await rotate()).toMatchObject({ ok: false })
+    await authority.sync('default', PLAIN_SYNC)
+    expect(await record()).toMatchObject({ active: expect.stringMatching(/^[A-Za-z0-9]{8}$/), highest: 2 })
+    expect((await record()).intent).toBeUndefined()
+    expect(on.versions).toHaveLength(2)
+  })
+
+  it('while another one won is over, and the winner is active', async () => {
+    const { rotate, on, record } = await ring(['a:1'])
+    on.beforeWrite = async () => {
+      on.versions = ['a:1', 'b:2']
+    }
+    expect(await rotate()).toMatchObject({ value: { rotated: false, active: 'b' } })
+    expect((await record()).intent).toBeUndefined()
+  })
+
+  it('and whose secret was made again is dropped', async () => {
+    const { rotate, on, record, authority } = await ring(['a:1'])
+    on.beforeWrite = async () => {
+      throw LOST
+    }
+    await rotate()
+    on.versions = ['z:1']
+    on.incarnation = 'second'
+    expect(await rotate()).toMatchObject({ ok: false, error: { code: 'ERR_SOURCE_RECREATED' } })
+    await authority.sync('default', { ...PLAIN_SYNC, force: true })
+    expect([(await record()).active, (await record()).intent]).toEqual(['z', undefined])
+  })
+})
+
+describe('a delay', () => {
+  it('keeps a new version inactive until others had time to sync', async () => {
+    const { on, authority, rotate, record } = await ring(['a:1'], {
+      rotation: { cadence: null, delayMs: HOUR, prunesHeld: false },
+    })
+    expect(await rotate()).toMatchObject({ value: { rotated: true, version: 2, active: 'a' } })
+    expect(await rotate()).toMatchObject(refused(/version 2 is not active yet/))
+    on.clock.time += HOUR - 1
+    await authority.sync('default', PLAIN_SYNC)
+    expect((await record()).active).toBe('a')
+    on.clock.time += 1
+    await authority.sync('default', PLAIN_SYNC)
+    expect((await record()).active).not.toBe('a')
+  })
+})
