@@ -337,6 +337,8 @@ interface Operations {
   readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
   /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
   readonly syncIfDue: { readonly says: object; readonly answer: DueSync }
+  /** Somebody has a value of a key that is not held: the source is asked, at most once a minute. The answer is that of `read`. */
+  readonly seek: { readonly says: { readonly id: string }; readonly answer: Bytes | null }
   /** A new key at the source. `dryRun` = it says what would be, and writes nothing. */
   readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
   /** The answer is the sealed record as it is now. */

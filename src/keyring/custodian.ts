@@ -1,5 +1,6 @@
 /** One keyring at the authority, with a method for each operation. */
 import { dueAfter } from '../core/cadence.ts'
+import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
@@ -18,6 +19,7 @@ import type {
   SyncOptions,
   SyncReport,
 } from '../core/ports.ts'
+import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome } from './apply.ts'
 import { applyChange } from './change.ts'
@@ -64,6 +66,10 @@ export interface CustodianParts extends ReaderParts, WriterParts {
 const DEFECT = refusal('ERR_INTERNAL', 'Something went wrong in the sync itself.')
 /** Against these only other settings help, so that a look a day is enough. */
 const NOT_BY_WAITING: ReadonlySet<KeyringErrorCode> = new Set(['ERR_WRAPPING_KEY_MISSING', 'ERR_WRAPPING_KEY_WRONG'])
+/** Ids in a flood are random: so often, in milliseconds, one of them may cost requests to Vault. */
+const SEEK_PAUSE_MS = 60_000
+/** A caller waits for its value, in milliseconds. */
+const SEEK_MS = 10_000
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export class Custodian implements Handlers {
@@ -95,6 +101,17 @@ export class Custodian implements Handlers {
 
   read({ known }: Message<'read'>) {
     return this.#reader.read(known)
+  }
+
+  /** A new version is used elsewhere before it is synced here. A sync that fails leaves what is held as the answer. */
+  async seek({ id }: Message<'seek'>): Promise<Bytes | null> {
+    const loaded = await this.#reader.ledger.load()
+    const { lastAttempt } = await this.#reader.log.read()
+    const isHeld = loaded?.record.keys.some((entry) => entry.id === id) ?? false
+    const isRemoved = loaded?.record.tombstones.some((stone) => stone.id === id) ?? false
+    if (!isHeld && !isRemoved && ageOf(lastAttempt ?? 0, this.#parts.clock.now()) >= SEEK_PAUSE_MS)
+      await settle(() => this.#plainSync('none', SEEK_MS))
+    return (await this.#reader.ledger.load())?.bytes ?? null
   }
 
   /** A plain sync joins one that has not begun; whoever asks for more gets a sync of one's own. */

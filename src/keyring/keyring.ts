@@ -24,6 +24,7 @@ import type { SnapshotParts } from './snapshot.ts'
 import { Snapshot } from './snapshot.ts'
 import type { StatusView } from './status-view.ts'
 import { statusView } from './status-view.ts'
+import type { View } from './view.ts'
 
 export interface KeyringParts extends SnapshotParts {
   readonly authority: KeyringAuthority
@@ -131,18 +132,29 @@ export class Keyring {
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {
-    const view = await this.#snapshot.view()
-    return view === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
+    return this.#keyOf(await this.#snapshot.view(), id)
   }
 
   /** "Unknown" is the authority's word, given now; without it the caller may try again. */
   async #askedKey(id: string): Promise<Ek1Key> {
     const facts = { keyring: this.name, id }
-    const view = await this.#askAuthority(facts)
-    const key = view === null ? null : await view.key(this.#parts.cipher, this.#sealers, id)
+    const key = (await this.#keyOf(await this.#askAuthority(facts), id)) ?? (await this.#soughtKey(id))
     if (key === null)
       throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, { facts })
     return key
+  }
+
+  /** Vault may have it since the last sync. An authority that cannot be asked has said already that it has no such key. */
+  async #soughtKey(id: string): Promise<Ek1Key | null> {
+    const known = this.#snapshot.revision
+    const sought = await this.#parts.authority.call({ call: 'seek', keyring: this.name, id })
+    if (!sought.ok || sought.value === null) return null
+    await this.#snapshot.adopt(sought.value, known)
+    return this.#keyOf(await this.#snapshot.view(), id)
+  }
+
+  #keyOf(view: View | null, id: string): Awaitable<Ek1Key | null> {
+    return view === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
   }
 
   async #askAuthority(facts: { keyring: string; id: string }) {

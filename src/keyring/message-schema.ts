@@ -15,6 +15,7 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
     options: z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) }),
   }),
   syncIfDue: said('syncIfDue', {}),
+  seek: said('seek', { id: z.string().check(z.regex(KEY_ID)) }),
   rotate: said('rotate', { dryRun: z.boolean() }),
   change: said('change', {
     change: z.strictObject({

@@ -12,6 +12,7 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
   syncIfDue: { call: 'syncIfDue', keyring: 'default' },
   change: { call: 'change', keyring: 'default', change: { op: 'remove', id: 'a', force: true } },
   read: { call: 'read', keyring: 'default', known: 0 },
+  seek: { call: 'seek', keyring: 'default', id: 'zz' },
   rotate: { call: 'rotate', keyring: 'default', dryRun: true },
   status: { call: 'status', keyring: 'default' },
   diagnose: { call: 'diagnose', keyring: 'default', login: false },

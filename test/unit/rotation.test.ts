@@ -298,3 +298,48 @@ describe('a delay', () => {
     expect((await record()).active).not.toBe('a')
   })
 })
+
+describe('a key that is not held', () => {
+  const foreign = async (on: World) => {
+    const other = { ...on, store: world([]).store, versions: [...(on.versions as string[]), 'b:2'] }
+    const keyring = await keyringOn(other)
+    await keyring.sync(PLAIN_SYNC)
+    return (await keyring.encrypt(NONE, NONE)).ciphertext
+  }
+
+  it('lets the source be asked before it is called unknown, at most once a minute', async () => {
+    const { on } = await ring(['a:1'])
+    const keyring = await keyringOn(on)
+    const ciphertext = await foreign(on)
+    on.clock.time += MINUTE
+    on.versions = ['a:1', 'b:2']
+    expect((await keyring.decrypt(ciphertext, NONE)).keyId).toBe('b')
+    on.asked.length = 0
+    const unknown = ciphertext.replace(/^ek1\.b/, 'ek1.zz')
+    for (let times = 0; times < 3; times += 1)
+      await expect(keyring.decrypt(unknown, NONE)).rejects.toMatchObject({ code: 'ERR_KEY_NOT_FOUND' })
+    expect(on.asked).toEqual([])
+    on.clock.time += MINUTE
+    for (let times = 0; times < 3; times += 1)
+      await expect(keyring.decrypt(unknown, NONE)).rejects.toMatchObject({ code: 'ERR_KEY_NOT_FOUND' })
+    expect(on.asked).toEqual(['observe'])
+  })
+
+  it('is unknown when the source cannot be asked, and when it was removed here', async () => {
+    const { on, authority } = await ring(['a:1', 'b:2'])
+    const keyring = await keyringOn(on)
+    const ciphertext = await foreign({ ...on, versions: ['a:1'] })
+    await authority.sync('default', PLAIN_SYNC)
+    await authority.change('default', { op: 'remove', id: 'a', force: true })
+    on.clock.time += MINUTE
+    on.asked.length = 0
+    await expect(keyring.decrypt(ciphertext.replace(/^ek1\.b/, 'ek1.a'), NONE)).rejects.toMatchObject({
+      code: 'ERR_KEY_NOT_FOUND',
+    })
+    expect(on.asked).toEqual([])
+    on.versions = LOST
+    await expect(keyring.decrypt(ciphertext.replace(/^ek1\.b/, 'ek1.zz'), NONE)).rejects.toMatchObject({
+      code: 'ERR_KEY_NOT_FOUND',
+    })
+  })
+})
