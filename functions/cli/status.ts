@@ -1,17 +1,13 @@
 /** `edge-keyring status`: the state of one keyring, a line for each thing that there is to say. */
-import { command, keyringArgs, withKeyring } from './command.ts'
+import type { KeyringClient } from './client.ts'
+import type { Outcome } from './command.ts'
 import type { StatusBody } from './schema.ts'
 
-export const status = command({
-  meta: { name: 'status', description: 'What there is, what is wrong since when, what is needed now.' },
-  args: keyringArgs,
-  run: ({ args }) =>
-    withKeyring(args, async (keyring) => {
-      const document = await keyring.status()
-      const lines = screen(document).map(([label, text]) => `${label.padEnd(12)}  ${text}\n`)
-      return { document, screen: lines.join('') }
-    }),
-})
+export async function status(keyring: KeyringClient): Promise<Outcome> {
+  const document = await keyring.status()
+  const lines = screen(document).map(([label, text]) => `${label.padEnd(12)}  ${text}\n`)
+  return { document, screen: lines.join('') }
+}
 
 function screen(view: StatusBody): [label: string, text: string][] {
   const { source, last_error: failing, needed } = view
