@@ -5,7 +5,8 @@ import type { Failure } from './failure.ts'
 
 /**
  * A flag with a value. A shell leaves nothing, or an empty word, where a variable is not set; a command that went on without the value
- * would do something else than was meant.
+ * would do something else than was meant. To commander the value is optional, though the help shows it as required: one that is required it
+ * takes from the next flag.
  */
 export function valued<const Name extends string>(name: Name, value: string, description: string) {
   let isGiven = false
