@@ -4,6 +4,7 @@ import { exchange } from '../../src/core/deadline.ts'
 import { networkTrouble } from '../../src/core/network.ts'
 import { printable } from '../../src/core/printable.ts'
 import { Failure, failed } from './failure.ts'
+import { remedyOf } from './remedies.ts'
 import type { Target } from './target.ts'
 
 export interface Answer {
@@ -84,7 +85,7 @@ function isProblem(body: unknown): body is Problem {
 }
 
 function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
-  const { code, detail, remedy } = problem
-  const hint = code === 'ERR_UNAUTHENTICATED' ? tokenRemedy : remedy
-  return new Failure(1, problem, [`${code}: ${printable(detail)}`, printable(hint)])
+  const { code, detail } = problem
+  const remedy = code === 'ERR_UNAUTHENTICATED' ? tokenRemedy : remedyOf(code, problem.remedy)
+  return new Failure(1, { ...problem, remedy }, [`${code}: ${printable(detail)}`, printable(remedy)])
 }

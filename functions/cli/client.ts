@@ -4,7 +4,8 @@ import type { Bytes } from '../../src/core/bytes.ts'
 import type { KeyringChange } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
 import { ask, unknown } from './answer.ts'
-import type { DecryptedBody, DiagnosisBody, EncryptedBody, Note, StatusBody } from './schema.ts'
+import { inWords } from './remedies.ts'
+import type { DecryptedBody, DiagnosisBody, EncryptedBody, Note, RotationBody, StatusBody } from './schema.ts'
 import {
   decryptedBody,
   diagnosisBody,
@@ -12,6 +13,7 @@ import {
   notesOf,
   parseAnswer,
   remainingBody,
+  rotationBody,
   statusBody,
   syncOf,
 } from './schema.ts'
@@ -37,13 +39,18 @@ export class KeyringClient {
   }
 
   async status(): Promise<StatusBody> {
-    return parseAnswer(this.#target, statusBody, await ask(this.#target, 'GET', this.#path))
+    const status = parseAnswer(this.#target, statusBody, await ask(this.#target, 'GET', this.#path))
+    return { ...status, needed: status.needed.map((line) => inWords(line, this.name)) }
   }
 
   /** @param login a login that was refused is tried once more. */
   async doctor(login: boolean): Promise<DiagnosisBody> {
     const asked = login ? this.#post('doctor', { login }) : ask(this.#target, 'GET', `${this.#path}/doctor`)
-    return parseAnswer(this.#target, diagnosisBody, await asked)
+    const diagnosis = parseAnswer(this.#target, diagnosisBody, await asked)
+    const checks = diagnosis.checks.map((check) =>
+      check.remedy === undefined ? check : { ...check, remedy: inWords(check.remedy, this.name) },
+    )
+    return { ...diagnosis, checks }
   }
 
   /** Syncs one batch. */
@@ -51,6 +58,10 @@ export class KeyringClient {
     const answer = await this.#do('sync', flags, [202, 204])
     const remaining = answer.status === 202 ? parseAnswer(this.#target, remainingBody, answer).remaining : 0
     return { ...syncOf(answer.headers), remaining, notes: notesOf(answer.headers) }
+  }
+
+  async rotate(dryRun: boolean): Promise<RotationBody> {
+    return parseAnswer(this.#target, rotationBody, await this.#post('rotate', { dry_run: dryRun }))
   }
 
   async change({ op, id, force }: KeyringChange): Promise<void> {

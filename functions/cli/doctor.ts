@@ -1,34 +1,21 @@
 /** `edge-keyring doctor` and `login`: the way to Vault step by step, and the first part of it. */
 import { POINTLESS } from '../../src/core/findings.ts'
+import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
-import { command, keyringArgs, withKeyring } from './command.ts'
 import type { ChecksBody, DiagnosisBody } from './schema.ts'
 
-export const doctor = command({
-  meta: { name: 'doctor', description: 'Look at the way to Vault, step by step, and say what to do.' },
-  args: {
-    ...keyringArgs,
-    login: { type: 'boolean', description: 'Try a login that was refused once more.', default: false },
-  },
-  run: ({ args }) => withKeyring(args, async (keyring) => outcomeOf(await keyring.doctor(args.login))),
-})
+/** @param isForced a login that was refused is tried once more. */
+export const doctor = async (keyring: KeyringClient, isForced: boolean): Promise<Outcome> =>
+  outcomeOf(await keyring.doctor(isForced))
 
 /** What a login needs, and who one is then. */
 const OF_LOGIN = new Set(['dns', 'tcp', 'tls', 'server', 'login', 'token'])
 
-export const login = command({
-  meta: {
-    name: 'login',
-    description: 'Log in to Vault, or use the login there is, and say who you are. Never the token.',
-  },
-  args: keyringArgs,
-  run: ({ args }) =>
-    withKeyring(args, async (keyring) => {
-      const all = await keyring.doctor(false)
-      const checks = all.checks.filter(({ check }) => OF_LOGIN.has(check))
-      return outcomeOf({ ...all, checks, healthy: checks.every(({ outcome }) => outcome !== 'failed') })
-    }),
-})
+export async function login(keyring: KeyringClient): Promise<Outcome> {
+  const all = await keyring.doctor(false)
+  const checks = all.checks.filter(({ check }) => OF_LOGIN.has(check))
+  return outcomeOf({ ...all, checks, healthy: checks.every(({ outcome }) => outcome !== 'failed') })
+}
 
 function outcomeOf(document: DiagnosisBody): Outcome {
   return { document, screen: screen(document.checks), exit: document.healthy ? 0 : 1 }

@@ -2,15 +2,15 @@
 import { problemLines } from '../../src/config/outcome.ts'
 import type { Problem } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import { ME, remedyOf } from './remedies.ts'
 
 /** 0 = done; 1 = refused or failed; 2 = the settings or the words of the command are wrong; 3 = nobody answers. */
 type ExitStatus = 1 | 2 | 3
 
 /** The command line's own codes, beside those of `src/core/errors.ts`; docs/cli.md lists them. They never cross HTTP. */
 export const OWN_REMEDIES = {
-  ERR_USAGE: 'See "edge-keyring <command> --help".',
-  ERR_NOTHING_HERE:
-    'Start a server here (npm start), go to the folder of one, or name a deployment in EDGE_KEYRING_URL.',
+  ERR_USAGE: `See "${ME} help <command>".`,
+  ERR_NOTHING_HERE: `Start a server here (${ME} start), go to the folder of one, or name a deployment in EDGE_KEYRING_URL.`,
   ERR_SYNC_INCOMPLETE: 'Sync again.',
   ERR_SERVER_UNKNOWN: 'Try again: it may be starting or stopping. If it lasts, end that server and start it anew.',
   ERR_DEPLOYMENT_UNREACHABLE: 'Check EDGE_KEYRING_URL, the network and, for https, NODE_EXTRA_CA_CERTS.',
@@ -28,15 +28,20 @@ const EXITS: Readonly<Record<keyof typeof OWN_REMEDIES, ExitStatus>> = {
   ERR_DEPLOYMENT_UNKNOWN: 3,
 }
 
+interface Document {
+  readonly remedy?: string
+  readonly [field: string]: unknown
+}
+
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly exit: ExitStatus
   /** For `--json`. */
-  readonly document: object
+  readonly document: Document
   /** For people. */
   readonly lines: readonly string[]
 
-  constructor(exit: ExitStatus, document: object, lines: readonly string[]) {
+  constructor(exit: ExitStatus, document: Document, lines: readonly string[]) {
     super(lines.join(' '))
     this.exit = exit
     this.document = document
@@ -62,6 +67,7 @@ export function wrongSettings(problems: readonly Problem[]): Failure {
 export function failureOf(error: unknown): Failure | null {
   if (error instanceof Failure) return error
   if (!(error instanceof KeyringError)) return null
-  const { code, message: detail, remedy, facts } = error
+  const { code, message: detail, facts } = error
+  const remedy = remedyOf(code, error.remedy)
   return new Failure(1, { ...facts, code, detail, remedy }, [`${code}: ${detail}`, remedy])
 }

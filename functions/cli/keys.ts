@@ -1,16 +1,14 @@
 /** `edge-keyring keys`: a table of the keys that there are. */
-import { command, keyringArgs, withKeyring } from './command.ts'
+import type { KeyringClient } from './client.ts'
+import type { Outcome } from './command.ts'
+import { commandLine } from './remedies.ts'
 import type { StatusBody } from './schema.ts'
 
-export const keys = command({
-  meta: { name: 'keys', description: 'List the keys, never their material.' },
-  args: keyringArgs,
-  run: ({ args }) =>
-    withKeyring(args, async (keyring) => {
-      const { keys: document } = await keyring.status()
-      return { document, screen: document.length === 0 ? 'no keys yet: edge-keyring sync\n' : table(document) }
-    }),
-})
+export async function keys(keyring: KeyringClient): Promise<Outcome> {
+  const { keys: document } = await keyring.status()
+  const none = `no keys yet: ${commandLine('sync', keyring.name)}\n`
+  return { document, screen: document.length === 0 ? none : table(document) }
+}
 
 function table(keys: StatusBody['keys']): string {
   const rows = keys.map(({ id, state, source, versions, created, weak }) => [

@@ -1,38 +1,182 @@
 #!/usr/bin/env node
-/** The command line. Each command is loaded when it is called. */
-import { stripVTControlCharacters } from 'node:util'
-import { defineCommand, runCommand, runMain } from 'citty'
+/** The command line: every command with its words and its flags. What a command does is loaded when it is called. */
+import { Argument, Command, CommanderError, Option } from '@commander-js/extra-typings'
+import type { CommandUnknownOpts } from '@commander-js/extra-typings'
 import { VERSION } from '../node/screen.ts'
-import { report } from './command.ts'
-import { failed } from './failure.ts'
+import type { KeyringClient } from './client.ts'
+import type { Outcome } from './command.ts'
+import { report, reporting, withKeyring } from './command.ts'
+import { surviveStderr, untilStdoutCloses } from './pipes.ts'
+import { ME } from './remedies.ts'
+import { refuseEmpty, usageFailure, valued } from './words.ts'
 
-const main = defineCommand({
-  meta: { name: 'edge-keyring', version: VERSION, description: "Your Vault's keys, usable also while Vault is down." },
-  subCommands: {
-    start: () => import('./start.ts').then(({ start }) => start),
-    sync: () => import('./sync.ts').then(({ sync }) => sync),
-    status: () => import('./status.ts').then(({ status }) => status),
-    doctor: () => import('./doctor.ts').then(({ doctor }) => doctor),
-    login: () => import('./doctor.ts').then(({ login }) => login),
-    keys: () => import('./keys.ts').then(({ keys }) => keys),
-    encrypt: () => import('./encrypt.ts').then(({ encrypt }) => encrypt),
-    decrypt: () => import('./decrypt.ts').then(({ decrypt }) => decrypt),
-    remove: () => import('./change.ts').then(({ remove }) => remove),
-    compromise: () => import('./change.ts').then(({ compromise }) => compromise),
-    secrets: () => import('./secrets.ts').then(({ secrets }) => secrets),
-  },
-})
-
-const words = process.argv.slice(2)
-const flags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
-const asksHelp = words.length === 0 || flags.some((flag) => ['--help', '-h', '--version', '-v'].includes(flag))
-
-/** The text goes out without the colours of citty, which come in pipes too. */
-const sentence = (text: string): string => `${stripVTControlCharacters(text).replace(/\.$/, '')}.`
-
-if (asksHelp) await runMain(main, { rawArgs: words.length === 0 ? ['--help'] : words })
-else
-  await runCommand(main, { rawArgs: words }).catch((error: unknown) => {
-    const isUsage = error instanceof Error && error.name === 'CLIError'
-    report(flags.includes('--json'), isUsage ? failed('ERR_USAGE', sentence(error.message)) : error)
+const program = new Command('edge-keyring')
+  .description("Your Vault's keys, usable also while Vault is down.")
+  .exitOverride()
+  .configureOutput({ writeErr: () => {} })
+  .configureHelp({
+    optionTerm: ({ flags }) => flags.replace('[', '<').replace(']', '>'),
+    optionDescription: ({ description }) => description,
   })
+  .helpCommand(false)
+  .helpOption('-h, --help', 'Show the words and flags of a command.')
+  .version(VERSION, '-v, --version', 'Show the version.')
+  .addOption(json())
+  .hook('preAction', (_program, called) => {
+    const isHere = called.options.some(({ long }) => long === '--json')
+    if (isJson() && !isHere) throw usageFailure("unknown option '--json'", 'commander.unknownOption')
+  })
+
+/** Each command shows the flag; the program reads it, wherever it stands. */
+function json() {
+  return new Option('--json', 'Print JSON, for machines.')
+}
+const isJson = (): boolean => program.opts().json === true
+
+const named = () =>
+  valued('keyring', 'name', 'Name of the keyring ("default" where it is not given).').default('default')
+
+const onKeyring = (name: string, description: string) =>
+  program.command(name).description(description).addOption(json()).addOption(named())
+
+const act = ({ keyring }: { readonly keyring: string }, work: (keyring: KeyringClient) => Promise<Outcome>) =>
+  withKeyring({ json: isJson(), keyring }, work)
+
+const bound = () => valued('context', 'text', 'What the value is bound to; to decrypt it must be the same.')
+
+program
+  .command('start')
+  .description('Serve the keyring here (with a dev Vault when none is configured).')
+  .option('--fresh', 'Begin anew: forget .edge-keyring/.')
+  .action(async ({ fresh = false }) => (await import('./start.ts')).start({ fresh }))
+
+onKeyring('sync', 'Read the keyring from Vault, until nothing new remains.')
+  .option('--force', 'Accept a secret that was made anew, or an older current version.')
+  .option('--adopt', 'Accept another source; earlier keys stay, for decryption only.')
+  .action(({ force = false, adopt = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./sync.ts')).sync(keyring, { force, adopt })),
+  )
+
+onKeyring('status', 'What there is, what is wrong since when, what is needed now.').action((flags) =>
+  act(flags, async (keyring) => (await import('./status.ts')).status(keyring)),
+)
+
+onKeyring('doctor', 'Look at the way to Vault, step by step, and say what to do.')
+  .option('--login', 'Try a login that was refused once more.')
+  .action(({ login = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./doctor.ts')).doctor(keyring, login)),
+  )
+
+onKeyring('login', 'Log in to Vault, or use the login there is, and say who you are. Never the token.').action(
+  (flags) => act(flags, async (keyring) => (await import('./doctor.ts')).login(keyring)),
+)
+
+onKeyring('keys', 'List the keys, never their material.').action((flags) =>
+  act(flags, async (keyring) => (await import('./keys.ts')).keys(keyring)),
+)
+
+onKeyring('encrypt', 'Encrypt the argument, or standard input.')
+  .argument('[plaintext]', 'Text to encrypt; it shows in lists of processes.')
+  .addOption(bound())
+  .action((plaintext, { context = '', ...rest }) =>
+    act(rest, async (keyring) => (await import('./encrypt.ts')).encrypt(keyring, plaintext, context)),
+  )
+
+onKeyring('decrypt', 'Decrypt the argument, or the value on standard input.')
+  .argument('[ciphertext]', 'What encrypt has printed.')
+  .addOption(bound())
+  .action((ciphertext, { context = '', ...rest }) =>
+    act(rest, async (keyring) => (await import('./decrypt.ts')).decrypt(keyring, ciphertext, context)),
+  )
+
+onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
+  .option('--dry-run', 'Look whether it could be, and write nothing.')
+  .action(({ dryRun = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./rotate.ts')).rotate(keyring, dryRun)),
+  )
+
+onKeyring('remove', 'Forget a key for ever: what it encrypted cannot be decrypted any more.')
+  .argument('<id>', 'Id of the key.')
+  .option('--force', 'Do not wait until no instance can encrypt with it: values encrypted in between are lost.')
+  .action((id, { force = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./change.ts')).remove(keyring, id, force)),
+  )
+
+onKeyring('compromise', 'Mark a key: it decrypts, and never encrypts again.')
+  .argument('<id>', 'Id of the key.')
+  .option('--force', 'The active key too: encryption then waits for a new version.')
+  .action((id, { force = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./change.ts')).compromise(keyring, id, force)),
+  )
+
+const secrets = program.command('secrets').description('Make secrets for a deployment.').helpCommand(false)
+secrets
+  .command('new')
+  .description('Print two settings, and on standard error the API token that they let in.')
+  .addOption(json())
+  .action(() => reporting(isJson(), async () => (await import('./secrets.ts')).create(isJson())))
+secrets
+  .command('derive')
+  .description(
+    'Print KEYRING_WRAPPING_KEYS for a function that uses this keyring alone, from those in the environment.',
+  )
+  .addOption(json())
+  .addOption(named())
+  .action(({ keyring }) => reporting(isJson(), async () => (await import('./secrets.ts')).derive(keyring)))
+
+program
+  .command('policy')
+  .description('Print the least Vault policy for the settings in the environment.')
+  .option('--rotate', 'Print what rotations need, beside what a sync does.')
+  .addOption(json())
+  .action(({ rotate = false }) =>
+    reporting(isJson(), async () => (await import('./policy.ts')).policy(process.env, rotate)),
+  )
+
+program
+  .command('completion')
+  .description('Print what a shell needs to complete commands and flags (docs/cli.md).')
+  .addArgument(new Argument('<shell>', 'Shell to complete in.').choices(['bash', 'zsh', 'fish']))
+  .action(async (shell) => (await import('@bomb.sh/tab')).script(shell, program.name(), ME))
+
+program
+  .command('version')
+  .description('Show the version.')
+  .addOption(json())
+  .action(() => reporting(isJson(), async () => ({ document: { version: VERSION }, screen: `${VERSION}\n` })))
+
+program
+  .command('help')
+  .description('Show the commands, or the words and flags of one.')
+  .argument('[command...]', 'Name of the command.')
+  .action(async (names) => help(program, names))
+
+/** A name that a group does not have is refused by the group itself, which knows the nearest one. */
+async function help(command: CommandUnknownOpts, [name, ...names]: readonly string[]): Promise<void> {
+  if (name === undefined || command.commands.length === 0) return command.help()
+  const named = command.commands.find((each) => each.name() === name)
+  if (named === undefined) await command.parseAsync([name], { from: 'user' })
+  else await help(named, names)
+}
+
+async function run(words: readonly string[]): Promise<void> {
+  try {
+    if (words[0] === 'complete') await complete()
+    else refuseEmpty(words)
+    await program.parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) report(isJson(), error)
+    else if (error.exitCode !== 0) report(isJson(), usageFailure(error.message, error.code))
+  }
+}
+
+/** What the shell asks for each time that somebody presses the key: the library answers it from the definitions above. */
+async function complete(): Promise<void> {
+  const { default: tab } = await import('@bomb.sh/tab/commander')
+  // It is commander's own object, with stricter types.
+  tab(program as object as Parameters<typeof tab>[0]).commands.delete('complete')
+}
+
+surviveStderr()
+untilStdoutCloses()
+await run(process.argv.slice(2))

@@ -33,6 +33,17 @@ export const statusBody = z.looseObject({
   last_success: time,
   last_error: z.nullable(z.looseObject({ code: text, message: text, since: text, failures: z.number() })),
   next_try: time,
+  /** Absent = of an earlier build. */
+  rotation: z.optional(
+    z.nullable(
+      z.looseObject({
+        last: time,
+        next: time,
+        left: z.nullable(z.number()),
+        last_error: z.nullable(z.looseObject({ code: text, message: text, since: text })),
+      }),
+    ),
+  ),
   /** Absent or `null` = there is none. */
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
   /** Absent = of an earlier build. */
@@ -59,6 +70,14 @@ export const diagnosisBody = z.looseObject({
 })
 export type DiagnosisBody = z.output<typeof diagnosisBody>
 export type ChecksBody = DiagnosisBody['checks']
+
+export const rotationBody = z.looseObject({
+  rotated: z.boolean(),
+  version: z.number(),
+  active: z.nullable(text),
+  rotations_left: z.nullable(z.number()),
+})
+export type RotationBody = z.output<typeof rotationBody>
 
 export const remainingBody = z.looseObject({ remaining: z.number() })
 export const encryptedBody = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })

@@ -1,5 +1,4 @@
 /** `edge-keyring secrets new` and `derive`: makes the secrets of a deployment, from nothing or from those of another. */
-import { defineCommand } from 'citty'
 import * as z from 'zod/mini'
 import { newToken } from '../../src/auth/tokens.ts'
 import { ANSWERING_SETTINGS } from '../../src/config/answering.ts'
@@ -10,25 +9,22 @@ import type { WrappingKey } from '../../src/core/wrapping-key.ts'
 import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
 import { newWrappingKey } from '../node/local.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
-import { command, jsonArg, keyringArgs, refuseBadName, reporting } from './command.ts'
+import type { Outcome } from './command.ts'
+import { refuseBadName } from './command.ts'
 import { wrongSettings } from './failure.ts'
 
-const create = command({
-  meta: { name: 'new', description: 'Print two settings, and on standard error the API token that they let in.' },
-  args: jsonArg,
-  run: ({ args }) =>
-    reporting(args.json, async () => {
-      const wrappingKey = `${newWrappingKeyId()}:${newWrappingKey()}`
-      const token = await newToken(nodeHash)
-      const sha256 = await nodeHash.sha256(token)
-      const apiTokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
-      if (!args.json) console.error(`API token, shown this once: ${token}`)
-      return {
-        document: { wrapping_key: wrappingKey, api_token: token, sha256 },
-        screen: `KEYRING_WRAPPING_KEYS=${wrappingKey}\nKEYRING_API_TOKENS='${apiTokens}'\n`,
-      }
-    }),
-})
+/** @param json the document has the token, so that it is not shown beside it. */
+export async function create(json: boolean): Promise<Outcome> {
+  const wrappingKey = `${newWrappingKeyId()}:${newWrappingKey()}`
+  const token = await newToken(nodeHash)
+  const sha256 = await nodeHash.sha256(token)
+  const apiTokens = JSON.stringify([{ name: 'admin', sha256, grants: ['admin'] }])
+  if (!json) console.error(`API token, shown this once: ${token}`)
+  return {
+    document: { wrapping_key: wrappingKey, api_token: token, sha256 },
+    screen: `KEYRING_WRAPPING_KEYS=${wrappingKey}\nKEYRING_API_TOKENS='${apiTokens}'\n`,
+  }
+}
 
 /** Two keys of one day must not have one id. */
 function newWrappingKeyId(): string {
@@ -36,22 +32,13 @@ function newWrappingKeyId(): string {
   return `${new Date().toISOString().slice(0, 10)}-${suffix}`
 }
 
-const derive = command({
-  meta: {
-    name: 'derive',
-    description:
-      'Print KEYRING_WRAPPING_KEYS for a function that uses this keyring alone, from those in the environment.',
-  },
-  args: keyringArgs,
-  run: ({ args: { json, keyring } }) =>
-    reporting(json, async () => {
-      refuseBadName(keyring)
-      const derived = await deriveForKeyring(nodeCipher, wrappingKeysOf(process.env), keyring)
-      if (derived.length === 0) throw wrong(['has no key for this keyring'])
-      const setting = derived.map(({ id, key }) => `${id}/keyring/${keyring}:${key.reveal()}`).join(',')
-      return { document: { wrapping_keys: setting }, screen: `KEYRING_WRAPPING_KEYS=${setting}\n` }
-    }),
-})
+export async function derive(keyring: string): Promise<Outcome> {
+  refuseBadName(keyring)
+  const derived = await deriveForKeyring(nodeCipher, wrappingKeysOf(process.env), keyring)
+  if (derived.length === 0) throw wrong(['has no key for this keyring'])
+  const setting = derived.map(({ id, key }) => `${id}/keyring/${keyring}:${key.reveal()}`).join(',')
+  return { document: { wrapping_keys: setting }, screen: `KEYRING_WRAPPING_KEYS=${setting}\n` }
+}
 
 function wrappingKeysOf(env: Env): readonly WrappingKey[] {
   const text = env['KEYRING_WRAPPING_KEYS'] || null
@@ -63,8 +50,3 @@ function wrappingKeysOf(env: Env): readonly WrappingKey[] {
 
 const wrong = (messages: readonly string[]) =>
   wrongSettings(messages.map((message) => ({ name: 'KEYRING_WRAPPING_KEYS', message })))
-
-export const secrets = defineCommand({
-  meta: { name: 'secrets', description: 'Make secrets for a deployment.' },
-  subCommands: { new: create, derive },
-})

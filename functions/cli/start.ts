@@ -1,11 +1,8 @@
 /** `edge-keyring start`: the same server as `npm start`, loaded only for this command. */
-import { command } from './command.ts'
+import * as server from '../node/server.ts'
+import { outliveStdout } from './pipes.ts'
 
-export const start = command({
-  meta: { name: 'start', description: 'Serve the keyring here (with a dev Vault when none is configured).' },
-  args: { fresh: { type: 'boolean', description: 'Begin anew: forget .edge-keyring/.', default: false } },
-  async run({ args }) {
-    const server = await import('../node/server.ts')
-    await server.start(() => ({ fresh: args.fresh }))
-  },
-})
+export async function start(flags: { readonly fresh: boolean }): Promise<void> {
+  outliveStdout()
+  await server.start(() => flags)
+}

@@ -1,17 +1,13 @@
 /** `edge-keyring status`: the state of one keyring, a line for each thing that there is to say. */
-import { command, keyringArgs, withKeyring } from './command.ts'
+import type { KeyringClient } from './client.ts'
+import type { Outcome } from './command.ts'
 import type { StatusBody } from './schema.ts'
 
-export const status = command({
-  meta: { name: 'status', description: 'What there is, what is wrong since when, what is needed now.' },
-  args: keyringArgs,
-  run: ({ args }) =>
-    withKeyring(args, async (keyring) => {
-      const document = await keyring.status()
-      const lines = screen(document).map(([label, text]) => `${label.padEnd(12)}  ${text}\n`)
-      return { document, screen: lines.join('') }
-    }),
-})
+export async function status(keyring: KeyringClient): Promise<Outcome> {
+  const document = await keyring.status()
+  const lines = screen(document).map(([label, text]) => `${label.padEnd(12)}  ${text}\n`)
+  return { document, screen: lines.join('') }
+}
 
 function screen(view: StatusBody): [label: string, text: string][] {
   const { source, last_error: failing, needed } = view
@@ -25,11 +21,23 @@ function screen(view: StatusBody): [label: string, text: string][] {
       failing && `since ${failing.since}, ${times(failing.failures)}: ${failing.code}: ${failing.message}`,
     ),
     ...rows('next try', view.next_try),
+    ...rows('rotation', ...rotation(view)),
     ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
     ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
     ...rows('wrapping key', ...wrappingKeys(view)),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
+  ]
+}
+
+function rotation({ rotation: all }: StatusBody): string[] {
+  if (!all) return []
+  const { last, next, left, last_error: failing } = all
+  const times = `last ${last ?? 'never'}, next ${next ?? 'by hand'}`
+  const room = left === null ? '' : `, ${left} left until Vault would prune a key`
+  return [
+    times + room,
+    ...(failing === null ? [] : [`failing since ${failing.since}: ${failing.code}: ${failing.message}`]),
   ]
 }
 

@@ -1,29 +1,12 @@
 /** `edge-keyring sync`: syncs batch after batch, until the source has nothing new. */
 import type { KeyringClient, Synced } from './client.ts'
-import { command, keyringArgs, withKeyring } from './command.ts'
+import type { Outcome } from './command.ts'
 import { failed } from './failure.ts'
 
-export const sync = command({
-  meta: { name: 'sync', description: 'Read the keyring from Vault, until nothing new remains.' },
-  args: {
-    ...keyringArgs,
-    force: {
-      type: 'boolean',
-      description: 'Accept a secret that was made anew, or an older current version.',
-      default: false,
-    },
-    adopt: {
-      type: 'boolean',
-      description: 'Accept another source; earlier keys stay, for decryption only.',
-      default: false,
-    },
-  },
-  run: ({ args }) =>
-    withKeyring(args, async (keyring) => {
-      const done = await syncAll(keyring, { force: args.force, adopt: args.adopt })
-      return { document: done, screen: screen(done) }
-    }),
-})
+export async function sync(keyring: KeyringClient, flags: typeof PLAIN): Promise<Outcome> {
+  const done = await syncAll(keyring, flags)
+  return { document: done, screen: screen(done) }
+}
 
 const PLAIN = { force: false, adopt: false }
 

@@ -14,13 +14,13 @@ export const REMEDIES = {
   ERR_MEDIA_TYPE: 'Send application/json or, on /keyring paths, application/x-www-form-urlencoded.',
   ERR_BODY_TOO_LARGE: 'Send less at once; docs/api.md has the limits.',
   ERR_BODY_MALFORMED: 'Send a body that parses.',
-  ERR_REQUEST_INVALID: 'Correct the fields named.',
-  ERR_INTERNAL: 'Look for the request id in the log, and report it.',
+  ERR_REQUEST_INVALID: 'Correct what is named.',
+  ERR_INTERNAL: 'Look for the line with "defect" in the log, and report it.',
 
   ERR_KEYRING_NOT_FOUND: 'Use the name of a configured keyring; the plain settings configure "default".',
   ERR_KEY_NOT_FOUND: 'Check the key id, and sync if the key is new.',
-  ERR_KEY_UNVERIFIED: 'Try again after the time in Retry-After.',
   ERR_SNAPSHOT_STALE: 'Try again; decryption goes on. If it lasts, find out why the authority cannot be asked.',
+  ERR_KEY_UNVERIFIED: 'Try again in a few seconds.',
   ERR_KEY_MISMATCH: 'The value was made with another key under the same id: find the keyring that made it.',
   ERR_KEY_ACTIVE: 'Rotate first: write a new version to Vault and sync.',
   ERR_KEY_IN_USE: 'Wait until the time named; "force" skips the wait, and loses values encrypted in between.',
@@ -74,7 +74,7 @@ export const REMEDIES = {
   ERR_VAULT_STANDBY:
     "Wait until the cluster has an active node, or set KEYRING_VAULT_HOST to the cluster's own address; the last good keyring stays in service.",
   ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
-  ERR_VAULT_RATE_LIMITED: 'Wait as long as Retry-After says, or raise the quota in Vault.',
+  ERR_VAULT_RATE_LIMITED: 'Wait a while, or raise the quota in Vault.',
   ERR_VAULT_DENIED:
     'Check that the token is live (KEYRING_VAULT_TOKEN), or what the role of the login grants: it must read <mount>/metadata/<path> and <mount>/data/<path> (KV version 1: list <mount>/<path>, read <mount>/<path>/*).',
   ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a changed one is tried at once.',

@@ -43,7 +43,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
     file: 'src/planted.ts',
     text: "export type { Setup } from '../functions/node/local.ts'",
   },
-  'src-has-few-libraries': { file: 'src/core/planted-library.ts', text: "export { defineCommand } from 'citty'" },
+  'src-has-few-libraries': { file: 'src/core/planted-library.ts', text: "export { Command } from 'commander'" },
   'dev-vault-only-by-the-server': {
     file: 'functions/node/planted-vault.ts',
     text: "export const load = () => import('../dev-vault/server.ts')",

@@ -147,7 +147,9 @@ describe.each([
   })
 
   it('acts on the keyring named, and on no other', async () => {
-    expect((await cli(['keys', '--keyring', 'orders'])).stdout).toBe('no keys yet: edge-keyring sync\n')
+    expect((await cli(['keys', '--keyring', 'orders'])).stdout).toBe(
+      'no keys yet: edge-keyring sync --keyring orders\n',
+    )
     expect(await cli(['sync', '--keyring', 'orders'])).toMatchObject({ code: 0 })
     expect((await json('status', '--keyring=orders')).document).toMatchObject({ keyring: 'orders', active: 'order001' })
     const { code, stderr } = await cli(['status', '--keyring', 'nobodys'])
@@ -272,7 +274,11 @@ describe('the words', () => {
   ])('are wrong: %s, with exit status 2', async (_name, words) => {
     const cwd = folder()
     const ran = await runCli(words, { cwd, env: {} })
-    expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERR_USAGE: [\w\s"':-]+\.\nSee/) })
+    expect(ran).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^ERR_USAGE: [\w <>.-]+[.?]\nSee "edge-keyring help /),
+    })
     rmSync(cwd, { recursive: true })
   })
 

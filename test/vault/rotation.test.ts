@@ -1,5 +1,6 @@
 /** Rotations of a real KV engine: what is written, who may, and that two deployments never both win. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { policy } from '../../functions/cli/policy.ts'
 import type { Syncing } from '../support/syncing.ts'
 import { syncing } from '../support/syncing.ts'
 import type { FaultyProxy, VaultClient, VaultServer } from '../support/vault.ts'
@@ -87,6 +88,18 @@ for (const target of vaultTargets())
       })
       await secrets.configure(path(), { max_versions: 12 })
       expect(await rotate(made)).toMatchObject({ value: { rotated: true, left: 1 } })
+    })
+
+    it('needs no more than `edge-keyring policy --rotate` prints, and a sync no more than `policy`', async () => {
+      await fresh()
+      const settings = { KEYRING_VAULT_MOUNT: 'rotated', KEYRING_VAULT_PATH: path() }
+      const [reads, writes] = await Promise.all([policy(settings, false), policy(settings, true)])
+      const made = await deployment({
+        KEYRING_VAULT_TOKEN: await secrets.tokenFor(String(reads.screen)),
+        KEYRING_ROTATION_VAULT_TOKEN: await secrets.tokenFor(String(writes.screen)),
+      })
+      await made.sync()
+      expect(await rotate(made)).toMatchObject({ value: { rotated: true } })
     })
 
     it('without the right to write names path and capability', async () => {
