@@ -12,10 +12,14 @@ export async function readBody(context: Context): Promise<unknown> {
   if (bytes.length === 0) return {}
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   const text = decodeUtf8(bytes)
-  if (text === null) throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not UTF-8.')
+  if (text === null) refuseBytes()
   if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
+}
+
+function refuseBytes(): never {
+  throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not UTF-8.')
 }
 
 export function refuseBody(): never {
@@ -36,10 +40,22 @@ function jsonOf(text: string): unknown {
   return value
 }
 
+/** A lone percent sign stands for itself: where there is one, Node's parser would take other characters for bytes. */
 function parseForm(text: string): Record<string, string> {
-  const fields = [...new URLSearchParams(text)]
+  const escaped = text.replace(/%(?![\da-f]{2})/gi, '%25')
+  if (!isUtf8(escaped)) refuseBytes()
+  const fields = [...new URLSearchParams(escaped)]
   const form = Object.fromEntries(fields)
   if (Object.keys(form).length < fields.length)
     throw new KeyringError('ERR_BODY_MALFORMED', 'The form names a field twice.')
   return form
+}
+
+/** URLSearchParams makes one and the same character of all bytes that are not UTF-8. */
+function isUtf8(escaped: string): boolean {
+  try {
+    return decodeURIComponent(escaped) !== null
+  } catch {
+    return false
+  }
 }
