@@ -49,12 +49,15 @@ const isShort = (algorithm: CryptoKey['algorithm']): boolean =>
 
 async function fromJwk(text: string): Promise<SigningKey> {
   const jwk = JSON.parse(text) as JsonWebKey & { kid?: string }
-  const alg = jwk.kty === 'RSA' ? 'RS256' : jwk.kty === 'OKP' ? 'EdDSA' : 'ES256'
+  const alg = jwk.kty === 'RSA' ? 'RS256' : jwk.crv === 'Ed25519' ? 'EdDSA' : 'ES256'
   const key = await crypto.subtle.importKey('jwk', { ...jwk, alg }, ALGORITHMS[alg], false, ['sign'])
   return { alg, kid: jwk.kid, key }
 }
 
-/** WebCrypto refuses a key of another kind than it is told. */
+/** PKCS #8 begins with it: a sequence of nothing but the object identifier 1.3.101.112. */
+const ED25519 = '48,5,6,3,43,101,112'
+
+/** WebCrypto refuses a key of another kind than it is told, but that workerd takes any for Ed25519. */
 async function fromPem(block: PemBlock): Promise<SigningKey> {
   const der = pkcs8Of(block)
   const read = async (alg: Algorithm): Promise<SigningKey> => ({
@@ -62,5 +65,5 @@ async function fromPem(block: PemBlock): Promise<SigningKey> {
     kid: undefined,
     key: await crypto.subtle.importKey('pkcs8', der, ALGORITHMS[alg], false, ['sign']),
   })
-  return Promise.any([read('ES256'), read('RS256'), read('EdDSA')])
+  return der.subarray(0, 16).join().includes(ED25519) ? read('EdDSA') : read('ES256').catch(() => read('RS256'))
 }
