@@ -112,5 +112,5 @@ function authorizationOf(env: Env): CredentialSource | null {
 function fromInstance(env: Env): AwsCredentialSource | null {
   const endpoint = (env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || IMDS).replace(/\/$/, '')
   const isOff = env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true'
-  return isOff || !/^https?:/i.test(endpoint) || !URL.canParse(endpoint) ? null : { from: 'imds', endpoint }
+  return isOff || !/^https?:/i.test(endpoint) || URL.parse(endpoint) === null ? null : { from: 'imds', endpoint }
 }
