@@ -3,7 +3,7 @@ import type { IdentityEndpoint, OAuth2Client } from '../core/login-settings.ts'
 import { isLoopback, safeAddress } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
 import type { Checks } from './login-method.ts'
-import { fileOrPem } from './reach.ts'
+import { authorities } from './reach.ts'
 import { checkOneOf, checkSource, keyText, method, sourceOf, keyTrouble } from './login-method.ts'
 import type { Env, Table, Values } from './setting.ts'
 import { credential, line, mount, oneOf, path, safeUrl, secretLine, textsInJson, words } from './values.ts'
@@ -29,7 +29,7 @@ const OAUTH2 = {
   ...SHARED,
   oauth2_token_endpoint: { schema: safeUrl },
   oauth2_issuer: { schema: safeUrl },
-  oauth2_cacert: { schema: fileOrPem },
+  oauth2_cacert: { schema: authorities },
   oauth2_client_id: { schema: line, required: 'the id of the client' },
   oauth2_client_auth: {
     schema: () => oneOf(['client_secret_basic', 'client_secret_post', 'private_key_jwt']),

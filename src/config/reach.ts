@@ -23,13 +23,16 @@ export const vaultAddress = () =>
 const FILE_OR_PEM = 'must be PEM, or the path of a PEM file'
 
 /** PEM, or the path of a file with it. It is a secret, because a key may stand beside a certificate. */
-export const fileOrPem = () =>
+export const fileOrPem = (path = /^\P{Cc}+$/u) =>
   secretText(
     z.string().check(
       z.trim(),
-      z.refine((text) => isPem(text) || /^\P{Cc}+$/u.test(text), FILE_OR_PEM),
+      z.refine((text) => isPem(text) || path.test(text), FILE_OR_PEM),
     ),
   )
+
+/** One or more, separated by commas, and over lines if they like; `system` = those of the runtime and of the operating system. */
+export const authorities = () => fileOrPem(/^(?:\P{Cc}|\s)+$/u)
 
 /** Bindings are objects; `settingsOf` in functions/cloudflare gives this text for one. */
 export const BINDING = '[binding]'

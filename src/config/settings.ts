@@ -4,7 +4,7 @@
  */
 import { isLoopback } from '../core/loopback.ts'
 import { ANSWERING_SETTINGS, tokensRule } from './answering.ts'
-import { binding, fileOrPem, headers, vaultAddress } from './reach.ts'
+import { authorities, binding, fileOrPem, headers, vaultAddress } from './reach.ts'
 import type { Rule, Table, Values } from './setting.ts'
 import { rowsOf } from './setting.ts'
 import { apiToken, host, kvVersion, matching, namespace, oneOf, onOff, path, vaultPath, wholeNumber } from './values.ts'
@@ -37,7 +37,7 @@ const VAULT_SETTINGS = {
   },
   KEYRING_VAULT_ALLOW_HTTP: { schema: onOff, default: 'off', only: ASKING },
   KEYRING_VAULT_CACERT: {
-    schema: fileOrPem,
+    schema: authorities,
     fallbacks: [
       'BAO_CACERT',
       'VAULT_CACERT',
@@ -49,13 +49,13 @@ const VAULT_SETTINGS = {
     onWorkers: TRUST,
   },
   KEYRING_VAULT_CLIENT_CERT: {
-    schema: fileOrPem,
+    schema: () => fileOrPem(),
     fallbacks: ['BAO_CLIENT_CERT', 'VAULT_CLIENT_CERT'],
     only: NODEJS,
     onWorkers: MTLS,
   },
   KEYRING_VAULT_CLIENT_KEY: {
-    schema: fileOrPem,
+    schema: () => fileOrPem(),
     fallbacks: ['BAO_CLIENT_KEY', 'VAULT_CLIENT_KEY'],
     only: NODEJS,
     onWorkers: MTLS,

@@ -27,7 +27,7 @@ export function privateKeyIn(text: string): PemBlock | string {
   const [key, ...others] = blocksIn(text, '(?:[A-Z]+ )?PRIVATE KEY')
   if (key === undefined) return 'has no private key in PEM'
   if (others.some(({ content }) => content !== key.content)) return 'has more than one private key'
-  if (/ENCRYPTED/.test(key.label + key.content))
+  if (/^ENCRYPTED|Proc-Type/.test(key.label + key.content))
     return 'has a private key with a passphrase: openssl pkcs8 -topk8 -nocrypt'
   return key
 }

@@ -53,6 +53,7 @@ const credentials = (env: Env) => {
 }
 const bare = (pem: string): string => pem.replaceAll(/\s/g, '')
 
+const TRUST_FOR_CLIENTS = Buffer.from('300c300a06082b06010505070302', 'hex')
 const BAG = `Bag Attributes
     friendlyName: Acme, Inc. "edge", 2026
     localKeyID: 54 69 6D 65
@@ -124,6 +125,22 @@ describe('certificates and keys of TLS', () => {
       const ca = credentials({ KEYRING_VAULT_CACERT: list }).ca?.map(bare) ?? []
       expect([ca.includes(bare(root.cert)), ca.length > 50]).toEqual([true, true])
     }
+  })
+
+  it('are read from a list of files that goes over several lines', () => {
+    const list = `${file(root.cert)},\n  ${file(other.cert)}\n`
+    expect(credentials({ KEYRING_VAULT_CACERT: list }).ca?.map(bare)).toEqual([root.cert, other.cert].map(bare))
+    expect(problems({ KEYRING_VAULT_CACERT: `${file(root.cert)},` })).toEqual([
+      'KEYRING_VAULT_CACERT: names a file that cannot be read (ENOENT)',
+    ])
+  })
+
+  it('are read under the other labels that OpenSSL writes', () => {
+    // A trusted certificate has what it is trusted for behind it: here, for clients.
+    const aux = Buffer.concat([Buffer.from(root.cert.replaceAll(/-----.*|\s/g, ''), 'base64'), TRUST_FOR_CLIENTS])
+    const trusted = `-----BEGIN TRUSTED CERTIFICATE-----\n${aux.toString('base64')}\n-----END TRUSTED CERTIFICATE-----\n`
+    const list = trusted + other.cert.replaceAll(' CERTIFICATE', ' X509 CERTIFICATE')
+    expect(credentials({ KEYRING_VAULT_CACERT: list }).ca?.map(bare)).toEqual([root.cert, other.cert].map(bare))
   })
 
   it.each(['BAO_CACERT_BYTES', 'VAULT_CACERT_BYTES'])('are read from %s', (name) => {
