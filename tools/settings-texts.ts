@@ -14,7 +14,7 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_VAULT_CACERT:
     "Authorities of Vault's certificate: PEM or paths of PEM files, separated by commas; `system` stands for those of the runtime and of the operating system. Unset: those of the runtime. Files are read again when they change.",
   KEYRING_VAULT_CLIENT_CERT:
-    'Client certificate for Vault: PEM or the path of a PEM file, with its chain. Read again when it changes.',
+    'Client certificate for Vault: PEM or the path of a PEM file, with its chain, and with the key if both settings name it. Read again when it changes.',
   KEYRING_VAULT_CLIENT_KEY:
     'Its private key, without a passphrase: PEM or the path of a PEM file. Read again when it changes.',
   KEYRING_VAULT_TLS_SERVER_NAME:
@@ -79,7 +79,8 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
     'File with the JWT of the service account, read anew at each login; `/run/secrets/kubernetes.io/serviceaccount/token` unless set. Not on Workers.',
   approle_auth_path: PATH_OF,
   approle_role_id: 'Role id.',
-  approle_secret_id: 'Secret id, or with response wrapping a wrapping token that holds it.',
+  approle_secret_id:
+    'Secret id, or with response wrapping a wrapping token that holds it. Without one the login is by the role id alone, for a role with `bind_secret_id=false`.',
   approle_secret_id_file: IN_FILE,
   approle_response_wrapping:
     '`on`: what is given is a wrapping token. It is opened once for the whole deployment; the secret id is kept sealed.',
@@ -107,7 +108,7 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
     '`client_secret_basic`, `client_secret_post` or `private_key_jwt`. Unless set, the first with a secret and the last with a key.',
   oauth2_client_secret: 'Secret of the client. This or the private key is required.',
   oauth2_private_key:
-    'Key of the client, RSA (RS256) or P-256 (ES256): PKCS #8 in PEM, a JWK, or the path of a file with it.',
+    'Key of the client, RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA), without a passphrase: PEM, a JWK, or the path of a file with it.',
   oauth2_scopes: 'Scopes to ask for, separated by spaces or commas.',
   oauth2_audiences: 'Goes out as `audience`, once for each; separated by spaces or commas.',
   oauth2_resource: 'Goes out as `resource` (RFC 8707), once for each; separated by spaces or commas.',

@@ -2,7 +2,7 @@
 import { AwsV4Signer } from 'aws4fetch'
 import { parseJson } from '../../src/core/body.ts'
 import { withDeadline } from '../../src/core/deadline.ts'
-import { isLoopback } from '../../src/core/loopback.ts'
+import { safeAddress } from '../../src/core/loopback.ts'
 import { networkTrouble } from '../../src/core/network.ts'
 import type { Env, Problem } from '../../src/config/setting.ts'
 
@@ -29,16 +29,11 @@ const ENDPOINTS = ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_DYNAMODB', 'AWS_ENDPOIN
 /** Problems with what Lambda sets itself, which is wrong only elsewhere. */
 export function awsProblems(env: Env): Problem[] {
   const missing = NEEDED.filter((name) => !env[name])
-  const open = ENDPOINTS.filter((name) => env[name] && !isSafe(env[name]))
+  const open = ENDPOINTS.filter((name) => env[name] && !safeAddress(env[name]))
   return [
     ...missing.map((name) => ({ name, message: 'is required: Lambda sets it' })),
     ...open.map((name) => ({ name, message: 'must be https, unless the host is loopback' })),
   ]
-}
-
-function isSafe(address: string): boolean {
-  const url = URL.canParse(address) ? new URL(address) : null
-  return url !== null && (url.protocol === 'https:' || isLoopback(url.hostname))
 }
 
 export function signedAws(env: Env): Aws {

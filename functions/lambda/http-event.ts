@@ -19,7 +19,7 @@ export function isHttpEvent(event: unknown): event is LambdaEvent {
 
 function isBody({ body, isBase64Encoded }: Readonly<Record<string, unknown>>, method: string): boolean {
   if (!body) return true
-  if (typeof body !== 'string' || method === 'GET' || method === 'HEAD') return false
+  if (!fits(/^\P{Cs}*$/u, body) || method === 'GET' || method === 'HEAD') return false
   return isBase64Encoded !== true || (BASE64.test(body) && body.length % 4 === 0)
 }
 

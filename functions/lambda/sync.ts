@@ -1,5 +1,4 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
-import { readFile } from 'node:fs/promises'
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
@@ -15,6 +14,7 @@ import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
+import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { lambdaAudit } from './audit.ts'
 import { awsProblems, signedAws } from './aws.ts'
@@ -52,7 +52,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     store,
     replica: null,
     fetch: vaultFetch(config.vault).fetch,
-    readFile: (path) => readFile(path, 'utf8'),
+    readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),

@@ -1,9 +1,14 @@
 /** Reads the files and texts of Vault's TLS, and checks that they hold together. Nothing that was read is ever shown. */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { getCACertificates } from 'node:tls'
 import type { VaultTls } from '../../src/config/config.ts'
 import type { Problem } from '../../src/config/setting.ts'
+import type { PemBlock } from '../../src/core/pem.ts'
+import { certificatesIn, isPem, privateKeyIn } from '../../src/core/pem.ts'
+import type { Secret } from '../../src/core/secret.ts'
+import { fileText } from './text-file.ts'
 
 /** As `tls.connect` takes it. */
 export interface Credentials {
@@ -24,12 +29,9 @@ export interface TlsFiles {
 export const isSpecial = ({ authorities, client, serverName }: VaultTls): boolean =>
   authorities !== null || client !== null || serverName !== null
 
-const isPem = (text: string): boolean => text.includes('-----BEGIN ')
-
 /** A text that is another one when a file is: it has the time of change, inode and size. A file that is not there is `-`. */
 export function stampOf({ authorities, client }: VaultTls): string {
-  const texts = [...(authorities ?? []), ...(client === null ? [] : [client.cert, client.key.reveal()])]
-  return texts
+  return [...entriesOf(authorities), ...(client === null ? [] : [client.cert.reveal(), client.key.reveal()])]
     .filter((text) => !isPem(text) && text !== 'system')
     .map((path) => statSync(path, { throwIfNoEntry: false }))
     .map((stat) => (stat === undefined ? '-' : `${stat.mtimeMs}:${stat.ino}:${stat.size}`))
@@ -38,13 +40,13 @@ export function stampOf({ authorities, client }: VaultTls): string {
 
 export function readTls(tls: VaultTls, now: number): TlsFiles {
   const reader = new Reader(now)
-  const ca = tls.authorities?.flatMap((text) =>
-    text === 'system' ? systemAuthorities() : reader.certificates(tls.names.authorities, text),
+  const ca = entriesOf(tls.authorities).flatMap((text) =>
+    text === 'system' ? systemAuthorities() : reader.certificates(tls.names.authorities, text).map(String),
   )
   const client = tls.client === null ? {} : reader.client(tls.client, tls.names)
   return {
     credentials: {
-      ...(ca !== undefined && { ca }),
+      ...(tls.authorities !== null && { ca }),
       ...client,
       ...(tls.serverName !== null && { servername: tls.serverName }),
     },
@@ -53,9 +55,16 @@ export function readTls(tls: VaultTls, now: number): TlsFiles {
   }
 }
 
-const systemAuthorities = (): string[] => [...getCACertificates('default'), ...getCACertificates('system')]
+/** Commas separate entries where they touch a block or `system`; others are of the text around a block, such as a subject. */
+const BETWEEN = /(?<=^\s*system\s*|-----[\s\\rn]*),|,(?=[\s\\rn]*(?:-----BEGIN |system\s*$))/
 
-const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+const entriesOf = (authorities: Secret | null): string[] =>
+  authorities
+    ?.reveal()
+    .split(BETWEEN)
+    .flatMap((part) => (isPem(part) ? [part] : part.split(',').map((entry) => entry.trim()))) ?? []
+
+const systemAuthorities = (): string[] => [...getCACertificates('default'), ...getCACertificates('system')]
 
 class Reader {
   readonly problems: Problem[] = []
@@ -67,36 +76,46 @@ class Reader {
   }
 
   /** Each certificate of a bundle; [] = there was a problem. */
-  certificates(name: string, text: string): string[] {
-    const pem = this.#pem(name, text)
-    if (pem === null) return []
-    const blocks = pem.match(BLOCK) ?? []
-    const parsed = blocks.map(parseCertificate)
-    if (parsed.length === 0 || parsed.includes(null)) {
-      this.#problem(name, 'has no certificate in PEM, or one that cannot be read')
-      return []
-    }
-    for (const certificate of parsed) if (certificate !== null) this.#checkDates(name, certificate)
-    return blocks
+  certificates(name: string, given: string): X509Certificate[] {
+    const text = this.#text(name, given)
+    if (text === null) return []
+    const read = certificatesIn(text).map(({ content }) => orNull(() => new X509Certificate(derOf(content))))
+    const certificates = read.filter((each) => each !== null)
+    for (const certificate of certificates) this.#checkDates(name, certificate)
+    if (read.length > 0 && certificates.length === read.length) return certificates
+    this.#problem(name, 'has no certificate in PEM, or one that cannot be read')
+    return []
   }
 
+  /** TLS wants the certificate of the key first, wherever it stands. */
   client(client: NonNullable<VaultTls['client']>, names: VaultTls['names']): Pick<Credentials, 'cert' | 'key'> {
-    const blocks = this.certificates(names.cert, client.cert)
-    const key = this.#pem(names.key, client.key.reveal())
-    const parsed = key === null ? null : parseKey(key)
-    if (key !== null && parsed === null) this.#problem(names.key, 'has no private key in PEM, or one with a passphrase')
-    const [leaf] = blocks
-    if (leaf === undefined || key === null || parsed === null) return {}
-    if (!new X509Certificate(leaf).checkPrivateKey(parsed))
-      this.#problem(names.key, `does not belong to the first certificate of ${names.cert}`)
-    return { cert: blocks.join('\n'), key }
+    const all = this.certificates(names.cert, client.cert.reveal())
+    const key = this.#key(names.key, client.key.reveal())
+    if (all.length === 0 || key === null) return {}
+    const leaf = all.find((certificate) => certificate.checkPrivateKey(key))
+    if (leaf === undefined) {
+      this.#problem(names.key, `does not belong to a certificate of ${names.cert}`)
+      return {}
+    }
+    const chain = [leaf, ...all.filter((certificate) => certificate !== leaf)]
+    return { cert: chain.join(''), key: key.export({ type: 'pkcs8', format: 'pem' }).toString() }
   }
 
   /** @returns `null` = there was a problem. */
-  #pem(name: string, text: string): string | null {
-    if (isPem(text)) return text
+  #key(name: string, given: string): KeyObject | null {
+    const text = this.#text(name, given)
+    if (text === null) return null
+    const block = privateKeyIn(text)
+    const key = typeof block === 'string' ? null : orNull(() => keyOf(block))
+    if (key === null) this.#problem(name, typeof block === 'string' ? block : 'has a private key that cannot be read')
+    return key
+  }
+
+  /** @returns `null` = there was a problem. */
+  #text(name: string, given: string): string | null {
+    if (isPem(given)) return given
     try {
-      return readFileSync(text, 'utf8')
+      return fileText(readFileSync(given))
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
       this.#problem(name, `names a file that cannot be read (${code})`)
@@ -115,17 +134,16 @@ class Reader {
   }
 }
 
-function parseCertificate(pem: string): X509Certificate | null {
-  try {
-    return new X509Certificate(pem)
-  } catch {
-    return null
-  }
+const derOf = (content: string): Buffer => Buffer.from(content, 'base64')
+
+function keyOf({ label, content }: PemBlock): KeyObject {
+  const type = label === 'RSA PRIVATE KEY' ? 'pkcs1' : label === 'EC PRIVATE KEY' ? 'sec1' : 'pkcs8'
+  return createPrivateKey({ key: derOf(content), format: 'der', type })
 }
 
-function parseKey(pem: string) {
+function orNull<T>(make: () => T): T | null {
   try {
-    return createPrivateKey(pem)
+    return make()
   } catch {
     return null
   }

@@ -1,6 +1,5 @@
 /** The Node composition: settings to ports to app, in one process. */
 import { hash as digest } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { createApp, createAuthority, openKeyrings } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
@@ -9,6 +8,7 @@ import { defectLine, failureLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
+import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
@@ -47,7 +47,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     store,
     replica: null,
     fetch: vault.fetch,
-    readFile: (path) => readFile(path, 'utf8'),
+    readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -21,12 +21,12 @@ interface SecretSetting {
   readonly path: string
 }
 
-/** The texts are PEM, or the paths of PEM files. */
+/** The texts are PEM, or the paths of PEM files. All are secrets, because a key may stand in each. */
 export interface VaultTls {
-  /** `system` = those of the runtime and of the operating system; `null` = those of the runtime. */
-  readonly authorities: readonly string[] | null
+  /** One or more, separated by commas; `system` = those of the runtime and of the operating system. `null` = those of the runtime. */
+  readonly authorities: Secret | null
   /** A certificate comes with its key or not at all. */
-  readonly client: { readonly cert: string; readonly key: Secret } | null
+  readonly client: { readonly cert: Secret; readonly key: Secret } | null
   /** `null` = the host of the address. */
   readonly serverName: string | null
   /** The settings that they were written in, for people. */
@@ -265,7 +265,7 @@ function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, logi
     (option !== null && ofLogin !== null ? login.get(option) : texts.get(name))?.[0]?.name ?? name
   return {
     authorities: all.KEYRING_VAULT_CACERT ?? null,
-    client: ofLogin === null ? own : { cert: textOf(ofLogin.cert).reveal(), key: textOf(ofLogin.key) },
+    client: ofLogin === null ? own : { cert: textOf(ofLogin.cert), key: textOf(ofLogin.key) },
     serverName: all.KEYRING_VAULT_TLS_SERVER_NAME ?? null,
     names: {
       authorities: nameOf('KEYRING_VAULT_CACERT', null),

@@ -1,6 +1,6 @@
 /** The login `aws_iam`, and where the keys of AWS come from when none are set. */
 import type { AwsCredentialSource, CredentialSource } from '../core/login-settings.ts'
-import { isLoopback } from '../core/loopback.ts'
+import { isLoopback, safeAddress } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
 import { method } from './login-method.ts'
 import type { Env, Table, Values } from './setting.ts'
@@ -42,7 +42,7 @@ export const awsIam = method({
     mount: all.aws_login_path,
     role: all.aws_auth_role ?? '',
     region: all.aws_auth_region,
-    stsEndpoint: new URL(all.aws_sts_endpoint_url ?? regionalSts(all.aws_auth_region)).href,
+    stsEndpoint: URL.parse(all.aws_sts_endpoint_url ?? '')?.href ?? regionalSts(all.aws_auth_region),
     serverId: all.aws_iam_server_id?.reveal() ?? '',
     credentials: keysOf(all) ?? platformKeys(env, hasFiles) ?? { from: 'imds', endpoint: '' },
     assume:
@@ -63,7 +63,8 @@ const regionalSts = (region: string): string =>
 const ECS = 'http://169.254.170.2'
 const IMDS = 'http://169.254.169.254'
 /** ECS and EKS give credentials at these hosts: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
-const LINK_LOCAL = new Set(['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'])
+const isNear = (host: string): boolean =>
+  isLoopback(host) || ['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'].includes(host)
 
 /**
  * Looks in the order of AWS's own clients for what the platform has put into the environment. `null` = it gives no identity, or not in a safe way.
@@ -99,7 +100,7 @@ function fromEnvironment(env: Env): AwsCredentialSource | null {
 function fromContainer(env: Env): AwsCredentialSource | null {
   const relative = env['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI']
   const url = relative ? ECS + relative : (env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')
-  return isSafe(url) ? { from: 'container', url, authorization: authorizationOf(env) } : null
+  return safeAddress(url, isNear) ? { from: 'container', url, authorization: authorizationOf(env) } : null
 }
 
 function authorizationOf(env: Env): CredentialSource | null {
@@ -108,14 +109,8 @@ function authorizationOf(env: Env): CredentialSource | null {
   return token ? new Secret(token) : null
 }
 
-function isSafe(url: string): boolean {
-  if (!URL.canParse(url)) return false
-  const { protocol, hostname } = new URL(url)
-  return protocol === 'https:' || (protocol === 'http:' && (isLoopback(hostname) || LINK_LOCAL.has(hostname)))
-}
-
 function fromInstance(env: Env): AwsCredentialSource | null {
   const endpoint = (env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || IMDS).replace(/\/$/, '')
   const isOff = env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true'
-  return isOff || !/^https?:/i.test(endpoint) || !URL.canParse(endpoint) ? null : { from: 'imds', endpoint }
+  return isOff || !/^https?:/i.test(endpoint) || URL.parse(endpoint) === null ? null : { from: 'imds', endpoint }
 }

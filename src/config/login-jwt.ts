@@ -1,10 +1,10 @@
 /** The logins `jwt` and `oauth2`: a JWT that is given, one of the platform, or one that an identity provider issues to a client. */
 import type { IdentityEndpoint, OAuth2Client } from '../core/login-settings.ts'
-import { isLoopback } from '../core/loopback.ts'
+import { isLoopback, safeAddress } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
 import type { Checks } from './login-method.ts'
 import { authorities } from './reach.ts'
-import { checkOneOf, checkSource, keyText, method, sourceOf } from './login-method.ts'
+import { checkOneOf, checkSource, keyText, method, sourceOf, keyTrouble } from './login-method.ts'
 import type { Env, Table, Values } from './setting.ts'
 import { credential, line, mount, oneOf, path, safeUrl, secretLine, textsInJson, words } from './values.ts'
 
@@ -32,14 +32,10 @@ const OAUTH2 = {
   oauth2_cacert: { schema: authorities },
   oauth2_client_id: { schema: line, required: 'the id of the client' },
   oauth2_client_auth: {
-    schema: () =>
-      oneOf(
-        ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-        'must be client_secret_basic, client_secret_post or private_key_jwt',
-      ),
+    schema: () => oneOf(['client_secret_basic', 'client_secret_post', 'private_key_jwt']),
   },
   oauth2_client_secret: { schema: secretLine, secret: true },
-  oauth2_private_key: { schema: keyText, secret: true },
+  oauth2_private_key: { schema: () => keyText(keyTrouble), secret: true },
   oauth2_scopes: { schema: words },
   oauth2_audiences: { schema: words },
   oauth2_resource: { schema: words },
@@ -175,14 +171,12 @@ function endpoint(
   [name, value]: readonly [string, string],
   field: string | null,
 ): IdentityEndpoint | null {
-  if (!URL.canParse(url) || !/^[\x20-\x7e]+$/.test(value)) return null
-  const at = new URL(url)
-  if (at.protocol !== 'https:' && !isLocal(at)) return null
+  const at = safeAddress(url, isNear)
+  if (at === null || !/^[\x20-\x7e]+$/.test(value)) return null
   for (const entry of Object.entries(query)) at.searchParams.set(...entry)
   return { url: at.href, header: { name, value: new Secret(value) }, field }
 }
 
 /** Plain http does not leave the machine. */
-const isLocal = ({ protocol, hostname }: URL): boolean =>
-  protocol === 'http:' &&
-  (isLoopback(hostname) || hostname === METADATA_HOST || /^169\.254(?:\.\d+){2}$/.test(hostname))
+const isNear = (host: string): boolean =>
+  isLoopback(host) || host === METADATA_HOST || /^169\.254(?:\.\d+){2}$/.test(host)

@@ -1,6 +1,7 @@
 /** What a login method is to the settings: its options, what must fit together, and what its file in `vault/login` is given. */
 import * as z from 'zod/mini'
 import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
+import { isPem, privateKeyIn } from '../core/pem.ts'
 import { Secret } from '../core/secret.ts'
 import type { Env, Runtime, Table, Values } from './setting.ts'
 
@@ -54,14 +55,20 @@ export function checkOneOf(option: string, other: string, what: string, { isGive
   if (!isGiven(option) && !isGiven(other)) complain(option, `is required, or ${nameOf(other)}: ${what}`)
 }
 
-const isKeyText = (text: string): boolean => /^\s*(?:-----BEGIN |\{)/.test(text)
-
-/** PEM or JWK as it is, or the path of a file with it. */
-export const keyText = () =>
+/** PEM or JWK as it is, or the path of a file with it. @param wrongWith what is wrong with a PEM text; '' = nothing. */
+export const keyText = (wrongWith = (_pem: string): string => '') =>
   z.pipe(
-    z.string().check(
-      z.refine((text) => isKeyText(text) || !/\p{Cc}/u.test(text), 'must be the text of the file, or its path'),
-      z.refine((text) => !/-----BEGIN (?:RSA|EC) PRIVATE/.test(text), 'must be PKCS #8: openssl pkcs8 -topk8 -nocrypt'),
-    ),
-    z.transform((text): CredentialSource => (isKeyText(text) ? new Secret(text) : { file: text })),
+    z.string().check(z.trim()),
+    z.transform((text: string, { issues }): CredentialSource => {
+      const isFile = !isPem(text) && !text.startsWith('{')
+      const wrong = isFile && /\p{Cc}/u.test(text) ? 'must be the text of the file, or its path' : ''
+      const message = isPem(text) ? wrongWith(text) : wrong
+      if (message !== '') issues.push({ code: 'custom', message, input: null })
+      return isFile ? { file: text } : new Secret(text)
+    }),
   )
+
+export function keyTrouble(pem: string): string {
+  const key = privateKeyIn(pem)
+  return typeof key === 'string' ? key : ''
+}

@@ -60,13 +60,18 @@ const approle = method({
     approle_response_wrapping: { schema: onOff, default: 'off' },
     approle_role_name: { schema: line },
   },
-  check: (checks) =>
-    checkSource({ value: 'approle_secret_id', file: 'approle_secret_id_file', what: 'the secret id' }, checks),
+  /** A role may need no secret id; a wrapping token has one inside. */
+  check: (checks, { approle_response_wrapping: isWrapped }) => {
+    const [value, file] = ['approle_secret_id', 'approle_secret_id_file']
+    const isGiven = checks.isGiven(value) || checks.isGiven(file)
+    if (isWrapped || isGiven) checkSource({ value, file, what: 'the wrapping token' }, checks)
+  },
   build: (all) => ({
     method: 'approle',
     mount: all.approle_auth_path,
     roleId: all.approle_role_id,
-    secretId: sourceOf(all.approle_secret_id, all.approle_secret_id_file),
+    secretId:
+      all.approle_secret_id ?? (all.approle_secret_id_file === undefined ? null : { file: all.approle_secret_id_file }),
     wrapping: all.approle_response_wrapping,
     roleName: all.approle_role_name ?? '',
   }),
@@ -78,11 +83,11 @@ const cert = method({
     cert_auth_path: { schema: mount, default: 'cert' },
     cert_auth_role_name: { schema: line },
     cert_auth_cert: {
-      schema: keyText,
+      schema: () => keyText(),
       fallbacks: ['KEYRING_VAULT_CLIENT_CERT', 'BAO_CLIENT_CERT', 'VAULT_CLIENT_CERT'],
     },
     cert_auth_cert_key: {
-      schema: keyText,
+      schema: () => keyText(),
       fallbacks: ['KEYRING_VAULT_CLIENT_KEY', 'BAO_CLIENT_KEY', 'VAULT_CLIENT_KEY'],
       secret: true,
     },

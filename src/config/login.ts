@@ -85,7 +85,10 @@ function unused(method: MethodName, { rows, texts }: WrittenLogin): string[] {
 }
 
 function warnings(auth: LoginSettings | null, { nameOf }: Checks): string[] {
-  if (auth?.method !== 'approle' || !auth.wrapping || auth.roleName !== '') return []
+  if (auth?.method !== 'approle') return []
+  if (auth.secretId === null)
+    return [`${nameOf('approle_secret_id')} is not set: the role must need none (bind_secret_id=false).`]
+  if (!auth.wrapping || auth.roleName !== '') return []
   const name = nameOf('approle_role_name')
   return [`WARNING: ${name} is not set: a wrapping token with a secret id of any role of the mount is accepted.`]
 }

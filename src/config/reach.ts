@@ -1,35 +1,38 @@
 /** Schemas of how Vault is reached: where, what is trusted, what is presented, what is sent along. Files are read by the platform. */
 import * as z from 'zod/mini'
+import { isPem } from '../core/pem.ts'
 import { Secret } from '../core/secret.ts'
-import { textsInJson } from './values.ts'
+import { secretText, textsInJson } from './values.ts'
 
 /** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
-const isAddress = (text: string): boolean => /^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) && URL.canParse(text)
+const parseAddress = (text: string): URL | null => (/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) ? URL.parse(text) : null)
 
 export const vaultAddress = () =>
   z.pipe(
-    z.string().check(z.refine(isAddress, 'must be https://<host>[:port], without user, path, query or fragment')),
-    z.transform((text) => new URL(text)),
+    z
+      .string()
+      .check(
+        z.refine(
+          (text) => parseAddress(text) !== null,
+          'must be https://<host>[:port], without user, path, query or fragment',
+        ),
+      ),
+    z.transform((text) => parseAddress(text) ?? z.NEVER),
   )
 
 const FILE_OR_PEM = 'must be PEM, or the path of a PEM file'
 
-/** PEM, or the path of a file with it. */
-export const fileOrPem = () =>
-  z.string().check(
-    z.trim(),
-    z.refine((text) => text.includes('-----BEGIN ') || /^\P{Cc}+$/u.test(text), FILE_OR_PEM),
+/** PEM, or the path of a file with it. It is a secret, because a key may stand beside a certificate. */
+export const fileOrPem = (path = /^\P{Cc}+$/u) =>
+  secretText(
+    z.string().check(
+      z.trim(),
+      z.refine((text) => isPem(text) || path.test(text), FILE_OR_PEM),
+    ),
   )
 
-/** One authority or more, separated by commas; `system` = those of the runtime and of the operating system. */
-export const authorities = () =>
-  z.pipe(
-    z.pipe(
-      z.string(),
-      z.transform((text) => text.split(',').map((part) => part.trim())),
-    ),
-    z.array(fileOrPem()),
-  )
+/** One or more, separated by commas, and over lines if they like; `system` = those of the runtime and of the operating system. */
+export const authorities = () => fileOrPem(/^(?:\P{Cc}|\s)+$/u)
 
 /** Bindings are objects; `settingsOf` in functions/cloudflare gives this text for one. */
 export const BINDING = '[binding]'

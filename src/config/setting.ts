@@ -1,5 +1,6 @@
 /** What a setting is, and the one way to read it: from the environment to texts, from texts to values. */
 import * as z from 'zod/mini'
+import { isQuoted } from '../core/quoted.ts'
 
 /** What reads settings. On Lambda, one function answers HTTP and the other asks Vault. */
 export type Runtime = 'node' | 'workers' | 'lambda-http' | 'lambda-sync'
@@ -157,9 +158,18 @@ function valueOf([, setting, key]: Row, texts: Texts, runtime: Runtime): [unknow
     const isMissed = setting.required !== undefined && isRead(setting, runtime)
     return [undefined, isMissed ? [`is required: ${setting.required}`] : []]
   }
-  const parsed = z.safeParse(setting.schema(), text)
-  const wrong = (parsed.error?.issues ?? []).map(({ path, message }) => sentence(path, message))
-  return [parsed.data, [...differing(given), ...wrong]]
+  const [value, wrong] = parse(setting.schema(), text)
+  return [value, [...differing(given), ...wrong]]
+}
+
+/** What a shell, a file or a template has left in a value may be right by the rule of its setting, and is named all the same. */
+function parse(schema: z.ZodMiniType<unknown, string>, text: string): [unknown, readonly string[]] {
+  if (isQuoted(text.trim())) return [undefined, ['is still in its quotes']]
+  if (text.includes('{vault://')) return [undefined, ['has a reference {vault://…}, which nothing resolves here']]
+  const { data, error } = z.safeParse(schema, text)
+  if (error === undefined) return [data, []]
+  const isOneLine = z.safeParse(schema, text.replaceAll(/[\r\n]/g, '')).success
+  return [undefined, isOneLine ? ['has a line end in it'] : error.issues.map(sentence)]
 }
 
 /** Equal texts may stand under all names. */
@@ -167,7 +177,7 @@ const differing = ([first, ...others]: readonly Given[]): string[] =>
   others.filter(({ text }) => text !== first?.text).map(({ name }) => `differs from ${name}: set one of the two`)
 
 /** Paths have list positions and field names of ours, never what the operator wrote. */
-function sentence(path: readonly PropertyKey[], message: string): string {
+function sentence({ path, message }: z.core.$ZodIssue): string {
   const where = path.map((step) => (typeof step === 'number' ? `entry ${step + 1}` : String(step)))
   return where.length === 0 ? message : `${where.join(', ')}: ${message}`
 }

@@ -8,19 +8,7 @@ import { cadence } from './cadence.ts'
 import { authorities, binding, fileOrPem, headers, vaultAddress } from './reach.ts'
 import type { Rule, Table, Values } from './setting.ts'
 import { rowsOf } from './setting.ts'
-import {
-  apiToken,
-  host,
-  kvVersion,
-  matching,
-  namespace,
-  oneOf,
-  onOff,
-  path,
-  secretText,
-  vaultPath,
-  wholeNumber,
-} from './values.ts'
+import { apiToken, host, kvVersion, matching, namespace, oneOf, onOff, path, vaultPath, wholeNumber } from './values.ts'
 
 const NODE = ['node'] as const
 const WORKERS = ['workers'] as const
@@ -51,18 +39,24 @@ const VAULT_SETTINGS = {
   KEYRING_VAULT_ALLOW_HTTP: { schema: onOff, default: 'off', only: ASKING },
   KEYRING_VAULT_CACERT: {
     schema: authorities,
-    fallbacks: ['BAO_CACERT', 'VAULT_CACERT', 'KONG_LUA_SSL_TRUSTED_CERTIFICATE'],
+    fallbacks: [
+      'BAO_CACERT',
+      'VAULT_CACERT',
+      'BAO_CACERT_BYTES',
+      'VAULT_CACERT_BYTES',
+      'KONG_LUA_SSL_TRUSTED_CERTIFICATE',
+    ],
     only: NODEJS,
     onWorkers: TRUST,
   },
   KEYRING_VAULT_CLIENT_CERT: {
-    schema: fileOrPem,
+    schema: () => fileOrPem(),
     fallbacks: ['BAO_CLIENT_CERT', 'VAULT_CLIENT_CERT'],
     only: NODEJS,
     onWorkers: MTLS,
   },
   KEYRING_VAULT_CLIENT_KEY: {
-    schema: () => secretText(fileOrPem()),
+    schema: () => fileOrPem(),
     fallbacks: ['BAO_CLIENT_KEY', 'VAULT_CLIENT_KEY'],
     only: NODEJS,
     onWorkers: MTLS,

@@ -1,6 +1,6 @@
 /** Schemas of single values. Their messages say what to write and never quote what was written. */
 import * as z from 'zod/mini'
-import { isLoopback } from '../core/loopback.ts'
+import { safeAddress } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
 
 const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
@@ -21,7 +21,7 @@ export const jsonText = (message: string) =>
     z.string(),
     z.transform((text: string, { issues }): unknown => {
       try {
-        return JSON.parse(text)
+        return JSON.parse(text.trim())
       } catch {
         issues.push({ code: 'custom', message, input: null })
         return z.NEVER
@@ -127,7 +127,7 @@ const NOT_PRINTABLE = 'must be printable ASCII without spaces'
 
 export const apiToken = () =>
   secretText(
-    matching(PRINTABLE, NOT_PRINTABLE).check(
+    trimmed(PRINTABLE, NOT_PRINTABLE).check(
       z.minLength(8, 'must have 8 characters or more, and 32 or more when HOST is not loopback'),
     ),
   )
@@ -143,8 +143,14 @@ export const path = () => matching(/^\P{Cc}+$/u, 'must be a path without control
 
 export const line = () => trimmed(/^\P{Cc}+$/u, 'must be a text without control characters')
 
-/** A secret of any characters, because a password is not a header. */
-export const secretLine = () => secretText(line())
+/** A secret of any characters, spaces around it included, but for the mark and the line end of a file that it was taken from. */
+export const secretLine = () =>
+  secretText(
+    z.string().check(
+      z.overwrite((text) => text.replace(/^\uFEFF|\r?\n$/g, '')),
+      z.regex(/^[^\p{Cc}\p{Cs}\uFFFD]+$/u, 'must be UTF-8 without control characters'),
+    ),
+  )
 
 export const credential = () => secretText(trimmed(PRINTABLE, NOT_PRINTABLE))
 
@@ -154,11 +160,7 @@ export const words = () =>
     z.transform((text) => text.split(/[\s,]+/).filter((word) => word !== '')),
   )
 
-function isSafe(text: string): boolean {
-  if (!/^https?:\/\/[^\s?#@\\]+$/i.test(text) || !URL.canParse(text)) return false
-  const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || isLoopback(hostname)
-}
+const isSafe = (text: string): boolean => /^https?:\/\/[^\s?#@\\]+$/i.test(text) && safeAddress(text) !== null
 
 /** The URL stays as it was written, because an issuer is compared to the letter. */
 export const safeUrl = () =>

@@ -27,8 +27,8 @@ export interface KubernetesSettings extends InRole {
 export interface AppRoleSettings extends Mounted {
   readonly method: 'approle'
   readonly roleId: Secret
-  /** With `wrapping` this is a wrapping token that holds the secret id. */
-  readonly secretId: CredentialSource
+  /** With `wrapping` this is a wrapping token that holds the secret id. `null` = the role needs none (`bind_secret_id=false`). */
+  readonly secretId: CredentialSource | null
   readonly wrapping: boolean
   /** Name of the role that the secret id was made for; '' = any. */
   readonly roleName: string
@@ -56,7 +56,7 @@ export interface JwtSettings extends InRole {
 /** How a client shows a token endpoint who it is: RFC 6749 section 2.3.1, RFC 7523 section 2.2. */
 export type OAuth2Client =
   | { readonly auth: 'client_secret_basic' | 'client_secret_post'; readonly secret: Secret }
-  /** PKCS #8 in PEM, or a JWK; RSA signs RS256, P-256 signs ES256. */
+  /** PEM or a JWK; RSA signs RS256, P-256 ES256, Ed25519 EdDSA. */
   | { readonly auth: 'private_key_jwt'; readonly key: CredentialSource }
 
 export interface OAuth2Settings extends InRole {
@@ -64,8 +64,8 @@ export interface OAuth2Settings extends InRole {
   /** At least one of the two is given; the endpoint goes before discovery. */
   readonly issuer: string | null
   readonly tokenEndpoint: string | null
-  /** Of the certificate of the identity provider: PEM, paths of PEM files, or `system`. `null` = those of the runtime. */
-  readonly authorities: readonly string[] | null
+  /** Of the certificate of the identity provider: PEM, paths of PEM files, or `system`, separated by commas. `null` = those of the runtime. */
+  readonly authorities: Secret | null
   readonly clientId: string
   readonly client: OAuth2Client
   readonly scopes: readonly string[]

@@ -12,11 +12,14 @@ export async function readBody(context: Context): Promise<unknown> {
   if (bytes.length === 0) return {}
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   const text = decodeUtf8(bytes)
-  if (text === null) throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not UTF-8.')
+  if (text === null) throw malformed(BYTES)
   if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
 }
+
+const malformed = (sentence: string): KeyringError => new KeyringError('ERR_BODY_MALFORMED', sentence)
+const BYTES = 'The body is not UTF-8.'
 
 export function refuseBody(): never {
   throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${MAX_REQUEST_BODY_BYTES} bytes.`, {
@@ -27,19 +30,28 @@ export function refuseBody(): never {
 /** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */
 export function cutOff(error: unknown): never {
   if (error instanceof KeyringError) throw error
-  throw new KeyringError('ERR_BODY_MALFORMED', 'The body ended before all of it had come.')
+  throw malformed('The body ended before all of it had come.')
 }
 
 function jsonOf(text: string): unknown {
   const value = parseJson(text)
-  if (value === undefined) throw new KeyringError('ERR_BODY_MALFORMED', 'The body is not JSON.')
+  if (value === undefined) throw malformed('The body is not JSON.')
   return value
 }
 
+/**
+ * URLSearchParams makes one and the same character of all bytes that are not UTF-8. A lone percent sign stands for itself: beside
+ * one, Node's parser takes other characters for bytes.
+ */
 function parseForm(text: string): Record<string, string> {
-  const fields = [...new URLSearchParams(text)]
+  const escaped = text.replace(/%(?![\da-f]{2})/gi, '%25')
+  try {
+    decodeURIComponent(escaped)
+  } catch {
+    throw malformed(BYTES)
+  }
+  const fields = [...new URLSearchParams(escaped)]
   const form = Object.fromEntries(fields)
-  if (Object.keys(form).length < fields.length)
-    throw new KeyringError('ERR_BODY_MALFORMED', 'The form names a field twice.')
+  if (Object.keys(form).length < fields.length) throw malformed('The form names a field twice.')
   return form
 }

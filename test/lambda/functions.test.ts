@@ -131,6 +131,18 @@ describe('on Lambda', () => {
       expect(body).toMatchObject({ statusCode: expect.any(Number) })
       expect(JSON.stringify(body) + one.instance.output()).not.toContain('canary')
     })
+
+    it('half a character in a body is refused, which would be another one in the request', async () => {
+      const body = '{"plaintext":"p","context":"\ud800"}'
+      const path = '/keyrings/default/encrypt'
+      const odd = {
+        ...asMethod('POST'),
+        rawPath: path,
+        headers: { ...AUTHORIZED, 'content-type': 'application/json' },
+        body,
+      }
+      expect(await one.instance.invoke(odd)).toMatchObject({ failed: false, body: { statusCode: 400 } })
+    })
   })
 
   it.each([

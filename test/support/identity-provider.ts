@@ -12,18 +12,19 @@ export interface IdentityProvider {
   readonly issuer: string
   readonly tokenEndpoint: string
   readonly jwksUrl: string
-  /** Of the clients `es256` and `rs256`: PKCS #8 in PEM. */
-  readonly keys: Readonly<Record<'es256' | 'rs256', string>>
+  /** Of the clients of these names: PKCS #8 in PEM. */
+  readonly keys: Readonly<Record<'es256' | 'rs256' | 'eddsa', string>>
   /** Headers and forms of the token requests so far. */
   readonly seen: { readonly authorization: string | undefined; readonly form: URLSearchParams }[]
   close(): Promise<void>
 }
 
 export async function startIdentityProvider(): Promise<IdentityProvider> {
-  const [es256, rs256, own] = await Promise.all(
-    ['ES256', 'RS256', 'RS256'].map((alg) => generateKeyPair(alg, { extractable: true })),
+  const [es256, rs256, eddsa, own] = await Promise.all(
+    ['ES256', 'RS256', 'EdDSA', 'RS256'].map((alg) => generateKeyPair(alg, { extractable: true })),
   )
-  if (es256 === undefined || rs256 === undefined || own === undefined) throw new Error('There are no keys.')
+  if (es256 === undefined || rs256 === undefined || eddsa === undefined || own === undefined)
+    throw new Error('There are no keys.')
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -48,7 +49,9 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
       { ...machine, client_id: 'post', client_secret: SECRET, token_endpoint_auth_method: 'client_secret_post' },
       { client_id: 'es256', ...(await asserting('ES256', es256.publicKey)) },
       { client_id: 'rs256', ...(await asserting('RS256', rs256.publicKey)) },
+      { client_id: 'eddsa', ...(await asserting('EdDSA', eddsa.publicKey)) },
     ],
+    enabledJWA: { clientAuthSigningAlgValues: ['ES256', 'RS256', 'EdDSA'] },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -77,7 +80,11 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     issuer,
     tokenEndpoint: `${issuer}/token`,
     jwksUrl: `${issuer}/jwks`,
-    keys: { es256: await exportPKCS8(es256.privateKey), rs256: await exportPKCS8(rs256.privateKey) },
+    keys: {
+      es256: await exportPKCS8(es256.privateKey),
+      rs256: await exportPKCS8(rs256.privateKey),
+      eddsa: await exportPKCS8(eddsa.privateKey),
+    },
     seen,
     close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())),
   }

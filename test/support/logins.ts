@@ -1,7 +1,7 @@
 /** For tests of logins: from settings to a login, a Vault to log in to, and the token that comes of it. */
-import { readFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
 import { onTestFinished, vi } from 'vitest'
+import { readTextFile } from '../../functions/node-shared/text-file.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Fetch } from '../../src/core/ports.ts'
@@ -45,7 +45,7 @@ export function loginMethod(options: LoginOptions, parts: Partial<LoginParts> = 
 export const loginParts = (parts: Partial<LoginParts> = {}): LoginParts => ({
   clock: systemClock,
   fetch: (request) => fetch(request),
-  readFile: (path) => readFile(path, 'utf8'),
+  readFile: readTextFile,
   items: memoryItems(),
   ...parts,
 })

@@ -1,7 +1,13 @@
 /** No message quotes a value: one of a secret may stand in the wrong setting. */
 import fc from 'fast-check'
 import { globSync, readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { probeOf } from '../../functions/node-shared/probe.ts'
+import { readTextFile } from '../../functions/node-shared/text-file.ts'
+import { createAuthority } from '../../src/app.ts'
+import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { readAnswering } from '../../src/config/answering.ts'
 import { METHOD_NAMES } from '../../src/config/login-methods.ts'
@@ -9,6 +15,8 @@ import { LOGIN } from '../../src/config/names.ts'
 import { namesOf } from '../../src/config/setting.ts'
 import { TABLE, UNUSED } from '../../src/config/settings.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { memoryStore } from '../../src/keyring/memory-store.ts'
 
 const CANARY = 'c4n4ry'
 const KEY = toBase64(new Uint8Array(32).fill(7))
@@ -103,6 +111,119 @@ it("says nothing of any value in a problem of Lambda's HTTP function", () => {
     { numRuns: 1000 },
   )
 })
+
+/** Texts that a parser of URLs throws at, with the text in what it throws. */
+const NO_URLS = [
+  ':x',
+  'https://',
+  'https://:x',
+  'https://[',
+  'https://x:99999',
+  'https://%',
+  'http://a b',
+  'https://x\u0000',
+]
+const ADDRESSES = NAMES.filter((name) => /(?:HOST|ADDR|URL|URI|ENDPOINT|ISSUER)$/.test(name))
+
+it.each(ADDRESSES)('is not crashed by %s with what is no address', (name) => {
+  for (const text of NO_URLS)
+    for (const method of METHOD_NAMES) {
+      const env = {
+        KEYRING_VAULT_AUTH_METHOD: method,
+        KONG_VAULT_HCV_PROTOCOL: 'https',
+        KEYRING_VAULT_JWT_SOURCE: 'azure',
+      }
+      const at = `${text}${CANARY}`
+      for (const runtime of ['node', 'workers', 'lambda-sync'] as const) {
+        const parsed = parseConfig(
+          { ...env, [name]: at, IDENTITY_HEADER: 'x', AWS_EC2_METADATA_DISABLED: 'true' },
+          runtime,
+        )
+        expect(JSON.stringify(parsed.ok ? parsed.notices : parsed.problems).toLowerCase()).not.toContain(CANARY)
+      }
+    }
+})
+
+it('goes from a text to a URL without a word that throws, in all settings', () => {
+  const throwing = globSync('src/config/*.ts').filter((path) => /new URL\(|canParse/.test(readFileSync(path, 'utf8')))
+  expect(throwing).toEqual([])
+})
+
+const LOGINS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  token: { TOKEN: 't' },
+  kubernetes: { KUBE_API_TOKEN: 'a.b.c' },
+  approle: { APPROLE_ROLE_ID: 'r', APPROLE_SECRET_ID: 's' },
+  userpass: { USERPASS_USERNAME: 'ann', USERPASS_PASSWORD: 'p' },
+  jwt: { JWT: 'a.b.c' },
+  oauth2: { OAUTH2_ISSUER: 'https://idp.example', OAUTH2_CLIENT_ID: 'c', OAUTH2_CLIENT_SECRET: 's' },
+  aws_iam: { AWS_AUTH_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'AKIATESTTESTTESTTEST', AWS_SECRET_ACCESS_KEY: 's' },
+}
+const COMPLETE = {
+  KEYRING_VAULT_HOST: 'https://vault.example',
+  KEYRING_VAULT_MOUNT: 'secret',
+  KEYRING_VAULT_PATH: 'keyring',
+  KEYRING_WRAPPING_KEYS: `w1:${KEY}`,
+  KEYRING_API_TOKENS: JSON.stringify([TOKEN]),
+}
+/** Those that must not show in what is printed of a configuration either. */
+const SECRETS = new Set(
+  [...TABLE, ...LOGIN].filter(([, { secret }]) => secret).flatMap(([name, setting]) => namesOf(name, setting)),
+)
+const anyText = fc
+  .tuple(fc.string({ unit: 'binary', maxLength: 8 }), fc.string({ maxLength: 8 }), fc.boolean())
+  .map(([before, after, isPem]) => (isPem ? `-----BEGIN ${before}${CANARY}${after}-----END` : before + CANARY + after))
+const anyValue = fc.oneof(anyText, value)
+
+it('starts, and asks Vault, with whatever text in whichever setting, and says nothing of it', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...Object.keys(LOGINS)),
+      fc.constantFrom('node' as const, 'workers' as const, 'lambda-sync' as const),
+      fc.uniqueArray(fc.tuple(fc.constantFrom(...NAMES), anyValue), { maxLength: 2, selector: ([name]) => name }),
+      async (method, runtime, odd) => {
+        const login = Object.entries(LOGINS[method] ?? {}).map(([name, text]) => [`KEYRING_VAULT_${name}`, text])
+        const lambda = runtime === 'lambda-sync' ? { KEYRING_TABLE: 'table', KEYRING_API_TOKENS: '' } : {}
+        const env = {
+          ...COMPLETE,
+          KEYRING_VAULT_AUTH_METHOD: method,
+          ...Object.fromEntries(login),
+          ...lambda,
+          ...Object.fromEntries(odd),
+        } as Record<string, string>
+        const parsed = parseConfig(env, runtime)
+        const told = parsed.ok ? parsed.notices : parsed.problems
+        expect(inspect(told, { depth: 9 }).toLowerCase()).not.toContain(CANARY)
+        if (!parsed.ok || parsed.config === null) return
+        const { config } = parsed
+        const sent = probeOf(config.vault, systemClock) === null ? null : await asked(config)
+        if (odd.every(([name]) => SECRETS.has(name)))
+          for (const shown of [config, sent].map((each) => inspect(each, { depth: 12, showHidden: true })))
+            expect(shown.toLowerCase()).not.toContain(CANARY)
+      },
+    ),
+    { numRuns: 1500, examples: NAMES.map((name) => ['oauth2', 'node', [[name, `:x${CANARY}`]]]) },
+  )
+}, 60_000)
+
+/** One sync, whose requests are all answered by a page. What is no trouble of the network would reject. */
+async function asked(config: Config): Promise<unknown> {
+  const authority = createAuthority(config, {
+    cipher: nodeCipher,
+    hash: nodeHash,
+    clock: { now: () => Date.now(), sleep: async () => {} },
+    store: memoryStore(),
+    replica: null,
+    fetch: async () => new Response('<html>', { status: 400 }),
+    readFile: readTextFile,
+    probe: null,
+    log: () => {},
+    encryptBoundMs: 1000,
+    syncBatch: 900,
+    leftMs: () => Number.POSITIVE_INFINITY,
+  })
+  const options = { force: false, adopt: false, token: null }
+  return authority.call({ call: 'sync', keyring: 'default', options })
+}
 
 /** Right, and full of canaries. */
 const RIGHT = {

@@ -3,6 +3,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import type { ACTIONS, Action, ApiToken as ApiTokenSetting } from '../../src/core/api-token.ts'
 import type { WrappingKey as WrappingKeySetting } from '../../src/core/wrapping-key.ts'
 import type { Config } from '../../src/config/config.ts'
+import { readAnswering } from '../../src/config/answering.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Problem, Runtime } from '../../src/config/setting.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
@@ -289,7 +290,10 @@ describe('single values', () => {
   ]
   it.each(refused)('of %s are refused', (name, ...values) => {
     for (const value of values)
-      expect([value, refusals({ [name]: value })]).toEqual([value, [expect.stringMatching(`^${name}: must `)]])
+      expect([value, refusals({ [name]: value })]).toEqual([
+        value,
+        [expect.stringMatching(`^${name}: (?:must |has a line end)`)],
+      ])
   })
 
   it('are normalised', () => {
@@ -542,7 +546,7 @@ describe('API tokens', () => {
   })
 
   it('are a JSON list', () => {
-    for (const value of ['{', '{}', 'null', '"x"'])
+    for (const value of ['{', '{}', 'null', '1'])
       expect(refusals({ KEYRING_API_TOKENS: value })).toEqual([
         expect.stringMatching(/^KEYRING_API_TOKENS: must be a JSON list/),
       ])
@@ -572,6 +576,60 @@ describe('API tokens', () => {
       'KEYRING_API_TOKEN: must have 32 characters or more, because HOST is not loopback',
     ])
     expect(isAccepted({ KEYRING_API_TOKEN: 'x'.repeat(32), HOST: '0.0.0.0' })).toBe(true)
+  })
+})
+
+describe('what was left around or in a value', () => {
+  const QUOTES = 'is still in its quotes'
+  const REFERENCE = 'has a reference {vault://…}, which nothing resolves here'
+
+  it.each([
+    ['KEYRING_VAULT_HOST', '"https://vault.example"', QUOTES],
+    ['KEYRING_VAULT_TOKEN', "'hvs.x'", QUOTES],
+    ['KEYRING_VAULT_TOKEN', ' "hvs.x"\n', QUOTES],
+    ['KEYRING_WRAPPING_KEYS', `"main:${KEY}"`, QUOTES],
+    ['KEYRING_API_TOKENS', `'${JSON.stringify([TOKEN])}'`, QUOTES],
+    ['KEYRING_VAULT_CACERT', '"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"', QUOTES],
+    ['KEYRING_VAULT_PATH', '""', QUOTES],
+    ['VAULT_ADDR', '"https://vault.example"', QUOTES],
+    ['KEYRING_VAULT_TOKEN', '{vault://env/vault-token}', REFERENCE],
+    ['KEYRING_WRAPPING_KEYS', `main:${KEY},old:{vault://hcv/old/key}`, REFERENCE],
+    ['KEYRING_VAULT_HEADERS', '{"CF-Access-Client-Secret":"{vault://env/secret}"}', REFERENCE],
+    ['KEYRING_VAULT_HOST', 'https://vault.example:8200\n', 'has a line end in it'],
+    ['KEYRING_VAULT_HOST', 'https://vault\r\n.example:8200', 'has a line end in it'],
+    ['KEYRING_VAULT_NAMESPACE', 'team\n', 'has a line end in it'],
+    ['PORT', '8001\r\n', 'has a line end in it'],
+    ['KEYRING_ENABLED', 'on\n', 'has a line end in it'],
+    ['KEYRING_VAULT_TIMEOUT_MS', '\n100', 'has a line end in it'],
+  ])('is named as such: %s', (name, value, what) => {
+    const env = name === 'VAULT_ADDR' ? { KEYRING_VAULT_HOST: undefined } : {}
+    expect(refusals({ ...env, [name]: value })).toEqual([`${name}: ${what}`])
+  })
+
+  it('is named of a password too, which any text may be', () => {
+    const login = {
+      KEYRING_VAULT_AUTH_METHOD: 'userpass',
+      KEYRING_VAULT_USERPASS_USERNAME: 'ann',
+      KEYRING_VAULT_TOKEN: '',
+    }
+    for (const [password, what] of [
+      ['"p w"', QUOTES],
+      ['{vault://env/password}', REFERENCE],
+    ])
+      expect(refusals({ ...login, KEYRING_VAULT_USERPASS_PASSWORD: password })).toEqual([
+        `KEYRING_VAULT_USERPASS_PASSWORD: ${what}`,
+      ])
+  })
+
+  it('is named by the HTTP function of Lambda too', () => {
+    const parsed = readAnswering({ KEYRING_WRAPPING_KEYS: `"main:${KEY}"`, KEYRING_TABLE: 'table\n' })
+    expect(parsed.ok ? [] : parsed.problems.map(sentence)).toEqual(
+      expect.arrayContaining([`KEYRING_WRAPPING_KEYS: ${QUOTES}`, 'KEYRING_TABLE: has a line end in it']),
+    )
+  })
+
+  it('is not looked for in the middle', () => {
+    expect(isAccepted({ KEYRING_VAULT_TOKEN: `a"b'c`, KEYRING_VAULT_PATH: `it's/"so"` })).toBe(true)
   })
 })
 

@@ -129,13 +129,7 @@ describe('a login', () => {
 
   it.each([
     ['token', ['TOKEN: is required: a Vault token that may read the secret']],
-    [
-      'approle',
-      [
-        'APPROLE_ROLE_ID: is required: the role id',
-        'APPROLE_SECRET_ID: is required, or KEYRING_VAULT_APPROLE_SECRET_ID_FILE: the secret id',
-      ],
-    ],
+    ['approle', ['APPROLE_ROLE_ID: is required: the role id']],
     [
       'cert',
       [
@@ -162,10 +156,26 @@ describe('a login', () => {
   })
 
   it('says what is missing beside what is wrong', () => {
-    expect(problems({ auth_method: 'approle', approle_role_id: 'a b', approle_response_wrapping: 'maybe' })).toEqual([
-      'APPROLE_ROLE_ID: must be printable ASCII without spaces',
-      'APPROLE_RESPONSE_WRAPPING: must be on or off',
-      'APPROLE_SECRET_ID: is required, or KEYRING_VAULT_APPROLE_SECRET_ID_FILE: the secret id',
+    expect(problems({ auth_method: 'jwt', jwt_role: 'a\u0000', jwt_auth_path: '..' })).toEqual([
+      expect.stringMatching(/^JWT_AUTH_PATH: must be segments/),
+      'JWT_ROLE: must be a text without control characters',
+      'JWT: is required, or KEYRING_VAULT_JWT_FILE: a JWT, or the options oauth2_* to get one',
+    ])
+  })
+
+  it('by AppRole may need no secret id, which is noted; with wrapping it has one', () => {
+    const { approle_secret_id: _given, ...alone } = APPROLE
+    const { auth, notices } = settled(alone)
+    expect(auth).toMatchObject({ method: 'approle', roleId: 'secret r', secretId: null })
+    expect(notices).toEqual([
+      'KEYRING_VAULT_APPROLE_SECRET_ID is not set: the role must need none (bind_secret_id=false).',
+    ])
+    expect(settled(alone, 'workers').auth).toMatchObject({ secretId: null })
+    expect(problems({ ...alone, approle_response_wrapping: 'on' })).toEqual([
+      'APPROLE_SECRET_ID: is required, or KEYRING_VAULT_APPROLE_SECRET_ID_FILE: the wrapping token',
+    ])
+    expect(problems({ ...alone, approle_response_wrapping: 'on' }, 'workers')).toEqual([
+      'APPROLE_SECRET_ID: is required: the wrapping token',
     ])
   })
 
@@ -369,7 +379,7 @@ describe('jwt and oauth2', () => {
     expect(problems({ ...OAUTH2, oauth2_client_auth: 'private_key_jwt' })).toHaveLength(1)
     expect(problems({ ...open, oauth2_private_key: PEM, oauth2_client_auth: 'client_secret_post' })).toHaveLength(1)
     expect(problems({ ...open, oauth2_private_key: '-----BEGIN RSA PRIVATE KEY-----' })).toEqual([
-      'OAUTH2_PRIVATE_KEY: must be PKCS #8: openssl pkcs8 -topk8 -nocrypt',
+      'OAUTH2_PRIVATE_KEY: has no private key in PEM',
     ])
   })
 

@@ -75,7 +75,7 @@ describe('certificates', () => {
       'VAULT_CACERT: names a file that cannot be read (ENOENT)',
       'VAULT_CACERT: has no certificate in PEM, or one that cannot be read',
       'KEYRING_VAULT_CLIENT_CERT: has no certificate in PEM, or one that cannot be read',
-      'VAULT_CLIENT_KEY: has no private key in PEM, or one with a passphrase',
+      'VAULT_CLIENT_KEY: has no private key in PEM',
     ])
     expect(list.join()).not.toContain(folder)
   })
@@ -83,7 +83,7 @@ describe('certificates', () => {
   it('need the key that belongs to them', async () => {
     const { key } = await root.issue('another')
     expect(sentences(read(pair({ cert: client.cert, key })))).toEqual([
-      'KEYRING_VAULT_CLIENT_KEY: does not belong to the first certificate of KEYRING_VAULT_CLIENT_CERT',
+      'KEYRING_VAULT_CLIENT_KEY: does not belong to a certificate of KEYRING_VAULT_CLIENT_CERT',
     ])
     for (const name of ['KEYRING_VAULT_CLIENT_CERT', 'KEYRING_VAULT_CLIENT_KEY'])
       expect(refusals({ [name]: client.cert })).toEqual([
@@ -131,19 +131,16 @@ describe('the certificate of the login cert', () => {
     )) {
       const [certName = '', keyName = ''] = names.map((name) => `KEYRING_VAULT_${name}`)
       const { auth, tls } = vaultOf({ ...CERT, [certName]: cert, [keyName]: key })
-      expect([auth.method, tls.client?.cert, tls.client?.key.reveal()]).toEqual(['cert', cert, key])
+      expect([auth.method, tls.client?.cert.reveal(), tls.client?.key.reveal()]).toEqual(['cert', cert, key])
     }
   })
 
-  it('is named as it was set when it is that of the connection, whose key need not be PKCS #8 otherwise', () => {
+  it('is named as it was set when it is that of the connection', () => {
     const files = { VAULT_CLIENT_CERT: '/none.pem', KEYRING_VAULT_CLIENT_KEY: '/none.key' }
     expect(sentences(readSettings({ ...ON_NODE, ...CERT, ...files }, 'node'))).toEqual([
       expect.stringMatching(/^VAULT_CLIENT_CERT: names a file that cannot be read/),
       expect.stringMatching(/^KEYRING_VAULT_CLIENT_KEY: names a file that cannot be read/),
     ])
-    const traditional = { VAULT_CLIENT_CERT: '/c.pem', VAULT_CLIENT_KEY: '-----BEGIN RSA PRIVATE KEY-----' }
-    expect(refusals(traditional)).toEqual([])
-    expect(refusals({ ...CERT, ...traditional })).toEqual([expect.stringMatching(/^VAULT_CLIENT_KEY: must be PKCS #8/)])
   })
 
   it('is required, and a file that is not there is named as it was set', () => {
@@ -213,7 +210,7 @@ describe('headers', () => {
     ])
   })
 
-  it.each(['x', '[]', '"x"', '{"X-A":1}', 'null'])('cannot be %s', (text) => {
+  it.each(['x', '[]', '1', '{"X-A":1}', 'null'])('cannot be %s', (text) => {
     expect(refused(text)).toEqual(['KEYRING_VAULT_HEADERS: must be a JSON object of header names and texts'])
   })
 })

@@ -1,5 +1,6 @@
 /** From a real OAuth2 server to a real OpenBao: an access token as JWT, and everything that may go wrong before Vault is asked. */
-import { decodeJwt, exportJWK, exportPKCS8, generateKeyPair, importPKCS8 } from 'jose'
+import { createPrivateKey } from 'node:crypto'
+import { decodeJwt, exportPKCS8, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { gateway } from '../support/gateway.ts'
 import type { IdentityProvider } from '../support/identity-provider.ts'
@@ -28,7 +29,7 @@ describe.skipIf(shared === null)('a login with an access token', () => {
     await must('sys/auth/idp', { type: 'jwt' })
     await must('auth/idp/config', { jwks_url: provider.jwksUrl, bound_issuer: provider.issuer })
     const role = { role_type: 'jwt', user_claim: 'client_id', bound_audiences: ['vault'], token_policies: ['oauth2'] }
-    const known = { client_id: ['basic:client', 'post', 'es256', 'rs256'], scope: 'read' }
+    const known = { client_id: ['basic:client', 'post', 'es256', 'rs256', 'eddsa'], scope: 'read' }
     await must('auth/idp/role/edge', { ...role, bound_claims: known })
     await must('auth/idp/role/others', { ...role, bound_claims: { client_id: 'others' } })
   })
@@ -78,10 +79,16 @@ describe.skipIf(shared === null)('a login with an access token', () => {
       expect(provider.seen.at(-1)?.authorization).toBe('')
     })
 
-    it.each(['es256', 'rs256'] as const)('is had by private_key_jwt, with %s', async (client) => {
+    it.each(['es256', 'rs256', 'eddsa'] as const)('is had by private_key_jwt, with %s', async (client) => {
       const pem = provider.keys[client]
-      const key = await importPKCS8(pem, client.toUpperCase(), { extractable: true })
-      const forms = [pem, pem.trim().replaceAll('\n', '\\n'), JSON.stringify(await exportJWK(key))]
+      const key = createPrivateKey(pem)
+      const type = { es256: 'sec1', rs256: 'pkcs1', eddsa: 'pkcs8' }[client] as 'pkcs1'
+      const traditional = key.export({ type, format: 'pem' }).toString()
+      const forms = [
+        `# Acme, Inc.\r\n${pem.replaceAll('\n', '\r\n')}`,
+        traditional.trim().replaceAll('\n', '\\n'),
+        JSON.stringify(key.export({ format: 'jwk' })),
+      ]
       for (const oauth2_private_key of forms)
         expect(await reads(await login(options({ oauth2_client_id: client, oauth2_private_key })))).toBe(true)
     })
@@ -123,7 +130,7 @@ describe.skipIf(shared === null)('a login with an access token', () => {
 
     it('cannot be had with a key that is none', async () => {
       const nonsense = '-----BEGIN PRIVATE KEY-----\nbm9uc2Vuc2U=\n-----END PRIVATE KEY-----'
-      const { privateKey } = await generateKeyPair('Ed25519', { extractable: true })
+      const { privateKey } = await generateKeyPair('ES384', { extractable: true })
       for (const oauth2_private_key of [nonsense, '{"kty":"EC"}', '{"kty":', await exportPKCS8(privateKey)])
         expect(await refused(options({ oauth2_client_id: 'es256', oauth2_private_key }))).toBe(
           'ERR_LOGIN_CREDENTIAL_MALFORMED oauth2_private_key',

@@ -97,6 +97,15 @@ describe.skipIf(shared === null)('with a login to OpenBao', () => {
         expect(vault.asked).toEqual(['auth/machines/login'])
       })
 
+      it('needs no secret id where the role needs none, and no other', async () => {
+        const role = { bind_secret_id: false, token_policies: ['logins'], token_bound_cidrs: ['127.0.0.0/8'] }
+        await must('POST', 'auth/machines/role/open', role)
+        const { role_id: open = '' } = await must('GET', 'auth/machines/role/open/role-id')
+        const given = { ...app(), approle_role_id: open }
+        expect(await read(await login(on, given))).toEqual({ id: 'k1', key: 'a key' })
+        expect(await refused(on, app())).toBe('ERR_VAULT_LOGIN_REFUSED 400')
+      })
+
       it('is refused by Vault when used up', async () => {
         const { secret_id: once = '' } = await must('POST', 'auth/machines/role/app/secret-id', { num_uses: 1 })
         await login(on, { ...app(), approle_secret_id: once })
@@ -122,7 +131,7 @@ describe.skipIf(shared === null)('with a login to OpenBao', () => {
       for (const text of ['', ' \n', 'two words', 'ä']) {
         await writeFile(file('bad'), text)
         expect(await refusal(withFile('bad'))).toBe('ERR_LOGIN_CREDENTIAL_MALFORMED approle_secret_id')
-        const why = text.trim() === '' ? /is empty/ : /characters that no credential has/
+        const why = text.trim() === '' ? /is empty or not UTF-8/ : /characters that no credential has/
         await expect(withFile('bad')).rejects.toThrow(why)
       }
       expect(vault.asked).toEqual([])

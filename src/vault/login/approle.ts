@@ -1,4 +1,4 @@
-/** `approle`: the login by a role id, and a secret id that is given as it is or inside a wrapping token. */
+/** `approle`: the login by a role id and, unless the role needs none, a secret id, given as it is or inside a wrapping token. */
 import type { AppRoleSettings } from '../../core/login-settings.ts'
 import { readCredential } from './credential.ts'
 import type { LoginMethod, LoginParts, LoginVault } from './method.ts'
@@ -8,14 +8,18 @@ import { unwrapSecretId } from './wrapped-secret-id.ts'
 export function appRoleLogin(settings: AppRoleSettings, parts: LoginParts): LoginMethod {
   const { mount, roleName, wrapping } = settings
   const roleId = settings.roleId.reveal()
-  const given = () => readCredential(settings.secretId, 'approle_secret_id', parts)
-  const secretId = async (vault: LoginVault, signal: AbortSignal) =>
-    wrapping ? unwrapSecretId({ mount, roleName, token: await given(), vault, parts }, signal) : given()
+  const given = async () =>
+    settings.secretId === null ? undefined : readCredential(settings.secretId, 'approle_secret_id', parts)
+  const secretId = async (vault: LoginVault, signal: AbortSignal) => {
+    const token = await given()
+    return wrapping && token !== undefined ? unwrapSecretId({ mount, roleName, token, vault, parts }, signal) : token
+  }
   return {
     method: 'approle',
     mount,
     role: roleName,
     credential: async () => JSON.stringify([roleId, await given()]),
+    /** JSON leaves out what is undefined. */
     login: async (vault, signal) =>
       vault.login(loginPath(mount), { role_id: roleId, secret_id: await secretId(vault, signal) }, signal),
   }

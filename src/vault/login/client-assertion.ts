@@ -1,14 +1,18 @@
 /** `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core section 9). It is a file of its own, so that only who needs it loads jose. */
-import { SignJWT } from 'jose'
-import { fromBase64 } from '../../core/bytes.ts'
-import { malformed } from './credential.ts'
+import { CompactSign } from 'jose'
+import type { PemBlock } from '../../core/pem.ts'
+import { pkcs8Of } from './pkcs8.ts'
 
 /** An assertion lives for so many seconds. */
 const LIFE = 60
 
+/** jose refuses to sign with a shorter key of RSA. */
+const LEAST_BITS = 2048
+
 const ALGORITHMS = {
   RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  EdDSA: { name: 'Ed25519' },
 } as const
 
 type Algorithm = keyof typeof ALGORITHMS
@@ -20,52 +24,46 @@ interface SigningKey {
 }
 
 export interface Assertion {
-  /** PKCS #8 in PEM, or a JWK. */
-  readonly key: string
+  /** The JSON of a JWK, or a block of PEM. */
+  readonly key: PemBlock | { readonly jwk: string }
   readonly clientId: string
   readonly audience: string
   /** Milliseconds since 1970. */
   readonly now: number
 }
 
-/** Each assertion has an id of its own, because servers refuse one that they have seen. */
-export async function signAssertion({ key: text, clientId, audience, now }: Assertion): Promise<string> {
-  const { alg, kid, key } = await importSigningKey(text)
-  const seconds = Math.floor(now / 1000)
-  return new SignJWT({ jti: crypto.randomUUID() })
+/** Each assertion has an id of its own, because servers refuse one that they have seen. @returns `null` = the key is not one of these kinds. */
+export async function signAssertion({ key: given, clientId, audience, now }: Assertion): Promise<string | null> {
+  const signing = await ('jwk' in given ? fromJwk(given.jwk) : fromPem(given)).catch(() => null)
+  if (signing === null || isShort(signing.key.algorithm)) return null
+  const { alg, kid, key } = signing
+  const iat = Math.floor(now / 1000)
+  const claims = { jti: crypto.randomUUID(), iss: clientId, sub: clientId, aud: audience, iat, exp: iat + LIFE }
+  return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
     .setProtectedHeader({ alg, ...(kid !== undefined && { kid }) })
-    .setIssuer(clientId)
-    .setSubject(clientId)
-    .setAudience(audience)
-    .setIssuedAt(seconds)
-    .setExpirationTime(seconds + LIFE)
     .sign(key)
 }
 
-async function importSigningKey(text: string): Promise<SigningKey> {
-  try {
-    return text.startsWith('{') ? await fromJwk(JSON.parse(text) as JsonWebKey & { kid?: string }) : await fromPem(text)
-  } catch {
-    throw malformed('oauth2_private_key', 'is neither PKCS #8 in PEM nor a JWK, of RSA or P-256')
-  }
-}
+const isShort = (algorithm: CryptoKey['algorithm']): boolean =>
+  'modulusLength' in algorithm && Number(algorithm.modulusLength) < LEAST_BITS
 
-async function fromJwk(jwk: JsonWebKey & { kid?: string }): Promise<SigningKey> {
-  const alg = jwk.kty === 'RSA' ? 'RS256' : 'ES256'
+async function fromJwk(text: string): Promise<SigningKey> {
+  const jwk = JSON.parse(text) as JsonWebKey & { kid?: string }
+  const alg = jwk.kty === 'RSA' ? 'RS256' : jwk.crv === 'Ed25519' ? 'EdDSA' : 'ES256'
   const key = await crypto.subtle.importKey('jwk', { ...jwk, alg }, ALGORITHMS[alg], false, ['sign'])
   return { alg, kid: jwk.kid, key }
 }
 
-/** An environment may have brought the line breaks as `\n`. */
-async function fromPem(text: string): Promise<SigningKey> {
-  const lines = text.replaceAll('\\n', '\n')
-  const [, base64 = ''] = /^-----BEGIN PRIVATE KEY-----\s([\s\S]+)-----END PRIVATE KEY-----$/.exec(lines.trim()) ?? []
-  const der = fromBase64(base64.replaceAll(/\s/g, ''))
-  if (der === null) throw new TypeError('The key is no PEM.')
+/** PKCS #8 begins with it: a sequence of nothing but the object identifier 1.3.101.112. */
+const ED25519 = '48,5,6,3,43,101,112'
+
+/** WebCrypto refuses a key of another kind than it is told, but that workerd takes any for Ed25519. */
+async function fromPem(block: PemBlock): Promise<SigningKey> {
+  const der = pkcs8Of(block)
   const read = async (alg: Algorithm): Promise<SigningKey> => ({
     alg,
     kid: undefined,
     key: await crypto.subtle.importKey('pkcs8', der, ALGORITHMS[alg], false, ['sign']),
   })
-  return read('ES256').catch(() => read('RS256'))
+  return der.subarray(0, 16).join().includes(ED25519) ? read('EdDSA') : read('ES256').catch(() => read('RS256'))
 }

@@ -2,20 +2,23 @@
 import { decodeUtf8, fromBase64url } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { CredentialSource } from '../../core/login-settings.ts'
+import { isQuoted } from '../../core/quoted.ts'
 import { Secret } from '../../core/secret.ts'
 import type { LoginParts } from './method.ts'
 
 type Files = Pick<LoginParts, 'readFile'>
 
-/** The text has no white space around it. @param option its name in the settings, for people. */
+/** The text has neither white space nor the mark of a file around it. @param option its name in the settings, for people. */
 export async function credentialText(source: CredentialSource, option: string, { readFile }: Files): Promise<string> {
   const text = source instanceof Secret ? source.reveal() : await readFile?.(source.file).catch(noFile)
   if (text === undefined || text === null)
     throw new KeyringError('ERR_LOGIN_CREDENTIAL_UNREADABLE', `The file named by ${option} cannot be read.`, {
       facts: { option },
     })
-  if (text.trim() === '') throw malformed(option, 'is empty')
-  return text.trim()
+  const trimmed = text.trim()
+  if (trimmed === '') throw malformed(option, 'is empty or not UTF-8')
+  if (isQuoted(trimmed)) throw malformed(option, 'is still in its quotes')
+  return trimmed
 }
 
 /** The system's codes alone say that a file cannot be read. */

@@ -41,7 +41,7 @@ export interface LoginParts {
   readonly clock: Clock
   /** It is for token endpoints, metadata services and the like, never for Vault. */
   readonly fetch: Fetch
-  /** The text of a file, read anew at each login; `null` = there are no files here. */
+  /** The text of a file, read anew at each login; '' = its bytes are no text. `null` = there are no files here. */
   readonly readFile: ((path: string) => Promise<string>) | null
   readonly items: SealedItems
 }

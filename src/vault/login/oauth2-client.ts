@@ -1,7 +1,8 @@
 /** How a client shows the token endpoint who it is: by a secret in one of two places, or by an assertion that it signs. */
 import { toBase64, utf8 } from '../../core/bytes.ts'
 import type { OAuth2Settings } from '../../core/login-settings.ts'
-import { credentialText } from './credential.ts'
+import { credentialText, malformed } from './credential.ts'
+import { privateKeyIn } from '../../core/pem.ts'
 import type { LoginParts } from './method.ts'
 
 export interface ClientAuthentication {
@@ -9,6 +10,7 @@ export interface ClientAuthentication {
   readonly fields: Readonly<Record<string, string>>
 }
 
+const OPTION = 'oauth2_private_key'
 const ASSERTED = { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }
 
 export async function clientAuthentication(
@@ -17,9 +19,12 @@ export async function clientAuthentication(
   parts: LoginParts,
 ): Promise<ClientAuthentication> {
   if (client.auth === 'private_key_jwt') {
-    const key = await credentialText(client.key, 'oauth2_private_key', parts)
+    const text = await credentialText(client.key, OPTION, parts)
+    const key = text.startsWith('{') ? { jwk: text } : privateKeyIn(text)
+    if (typeof key === 'string') throw malformed(OPTION, key)
     const { signAssertion } = await import('./client-assertion.ts')
     const assertion = await signAssertion({ key, clientId, audience: issuer ?? endpoint, now: parts.clock.now() })
+    if (assertion === null) throw malformed(OPTION, 'is no private key of RSA (2048 bits or more), P-256 or Ed25519')
     return { headers: {}, fields: { client_id: clientId, ...ASSERTED, client_assertion: assertion } }
   }
   const secret = client.secret.reveal()

@@ -14,7 +14,7 @@ export function oauthError(
   facts: Facts = {},
   remedy?: string,
 ): KeyringError {
-  const host = URL.canParse(endpoint) ? new URL(endpoint).host : ''
+  const host = URL.parse(endpoint)?.host ?? ''
   return new KeyringError(code, `The identity provider at ${host} ${what}.`, {
     facts: { host, ...facts },
     ...(remedy !== undefined && { remedy }),

@@ -2,7 +2,7 @@
 import { readText } from '../../core/body.ts'
 import { exchange } from '../../core/deadline.ts'
 import type { Facts } from '../../core/errors.ts'
-import { isLoopback } from '../../core/loopback.ts'
+import { safeAddress } from '../../core/loopback.ts'
 import { retryAfter } from '../wire/retry-after.ts'
 import { unansweredBy } from '../wire/unreached.ts'
 import type { LoginParts } from './method.ts'
@@ -69,7 +69,6 @@ function unanswered(thrown: unknown): Unanswered {
 
 /** An address is safe with `https`, or with plain http to loopback, and when nobody stands before an `@`. */
 export function isSafeUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname, username, password } = new URL(text)
-  return username + password === '' && (protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)))
+  const url = safeAddress(text)
+  return url !== null && url.username + url.password === ''
 }

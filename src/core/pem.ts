@@ -1,0 +1,33 @@
+/** Reads PEM as people have it: blocks of any kinds anywhere in a text, through which an editor, a shell or an environment has gone. */
+
+/** One block. Whether its content is what the label says is for whoever uses it. */
+export interface PemBlock {
+  /** `CERTIFICATE`, `RSA PRIVATE KEY`, … */
+  readonly label: string
+  /** Base64 without line ends; with a passphrase of the old kind, headers stand before it. */
+  readonly content: string
+}
+
+export const isPem = (text: string): boolean => text.includes('-----BEGIN ')
+
+/**
+ * The blocks of a label, which is a part of a pattern. Line ends may be of any system, written as `\n`, or missing. What stands
+ * around the blocks is for people.
+ */
+const blocksIn = (text: string, label: string): PemBlock[] =>
+  Array.from(
+    text.replaceAll(/\\+[nr]/g, '\n').matchAll(new RegExp(`-----BEGIN (${label})-----([^]*?)-----END \\1-----`, 'g')),
+    ([, found = '', content = '']) => ({ label: found, content: content.replaceAll(/\s/g, '') }),
+  )
+
+export const certificatesIn = (text: string): PemBlock[] => blocksIn(text, '(?:X509 |TRUSTED )?CERTIFICATE')
+
+/** The one private key. A sentence about the text is what is wrong with it. */
+export function privateKeyIn(text: string): PemBlock | string {
+  const [key, ...others] = blocksIn(text, '(?:[A-Z]+ )?PRIVATE KEY')
+  if (key === undefined) return 'has no private key in PEM'
+  if (others.some(({ content }) => content !== key.content)) return 'has more than one private key'
+  if (/^ENCRYPTED|Proc-Type/.test(key.label + key.content))
+    return 'has a private key with a passphrase: openssl pkcs8 -topk8 -nocrypt'
+  return key
+}
