@@ -217,7 +217,6 @@ async function asked(config: Config): Promise<unknown> {
     readFile: readTextFile,
     probe: null,
     log: () => {},
-    encryptBoundMs: 1000,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
   })
