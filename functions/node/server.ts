@@ -38,7 +38,7 @@ const CONNECTIONS = {
 
 /** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
 export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
-  const report = isLocal(process.env) ? onScreen : asJson
+  const report = isLocal(process.env) ? onScreen() : asJson
   const end = (error: unknown): never => {
     report.failed(startFailureOf(error))
     process.exit(1)
@@ -60,7 +60,7 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
   const setup = await prepare(process.env, made)
   const parsed = readSettings(setup.env, 'node')
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
-  report.begun()
+  report.begun(setup)
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
@@ -111,7 +111,7 @@ async function serveKeyring(
   })
   await syncs
   if (ending.hasBegun()) return
-  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
+  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, setup)
 }
 
 /** A failure here costs no more than that the command line does not find the server, so that everything else goes on. */
@@ -156,7 +156,7 @@ async function syncEach({ vault }: Config, instance: Instance, report: Report, e
     const ms = Math.round(performance.now() - began)
     const record = await settle(async () => (await instance.keyring(name)).record())
     const { keys, active } = (record.ok ? record.value : null) ?? { keys: [], active: null }
-    report.synced({ keyring: name, source: `${mount}/${path}`, result, active, keys: keys.length, ms })
+    report.synced({ keyring: name, source: `${mount}/${path}`, result, active, ids: keys.map(({ id }) => id), ms })
   }
 }
 
