@@ -15,8 +15,8 @@ import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, isLocal, made, prepare, withPath } from './local.ts'
-import type { Setup } from './local.ts'
+import { LOCAL_FOLDER, isLocal, made, madeUp, prepare, withPath } from './local.ts'
+import type { Keep, Setup } from './local.ts'
 import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
@@ -56,15 +56,24 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
 async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
   const hold = isLocal(process.env) ? holdFolder() : null
-  if (fresh) forget(hold, process.env)
-  const setup = await prepare(process.env, made)
-  const parsed = readSettings(setup.env, 'node')
-  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
+  if (fresh) {
+    await settings(hold, madeUp)
+    forget(hold, process.env)
+  }
+  const { setup, parsed } = await settings(hold, made)
   report.begun(setup)
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
   await serveKeyring(parsed.config, setup, hold, report, ending)
+}
+
+/** @throws when they are wrong. */
+async function settings(hold: Hold | null, keep: Keep) {
+  const setup = await prepare(process.env, keep)
+  const parsed = readSettings(setup.env, 'node')
+  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
+  return { setup, parsed }
 }
 
 /** @throws where the folder's wrapping key is all that opens a database elsewhere. */

@@ -29,11 +29,11 @@ export class StartFailure extends Error {
   }
 }
 
-export const refusedSettings = (problems: readonly Problem[]): StartFailure =>
-  new StartFailure('ERR_CONFIG_INVALID', 'These settings are missing or wrong:', {
-    remedy: 'docs/settings.md lists them all.',
-    problems,
-  })
+export function refusedSettings(problems: readonly Problem[]): StartFailure {
+  const names = new Set(problems.map(({ name }) => name))
+  const message = `These settings are missing or wrong: ${[...names].join(', ')}.`
+  return new StartFailure('ERR_CONFIG_INVALID', message, { remedy: 'docs/settings.md lists them all.', problems })
+}
 
 /** Whatever was thrown. */
 export function startFailureOf(error: unknown): StartFailure {
