@@ -11,6 +11,7 @@ const main = defineCommand({
   subCommands: {
     start: () => import('./start.ts').then(({ start }) => start),
     sync: () => import('./sync.ts').then(({ sync }) => sync),
+    check: () => import('./check.ts').then(({ checkCommand }) => checkCommand),
     status: () => import('./status.ts').then(({ status }) => status),
     doctor: () => import('./doctor.ts').then(({ doctor }) => doctor),
     login: () => import('./doctor.ts').then(({ login }) => login),
