@@ -93,6 +93,17 @@ const isKnown = (value: unknown): boolean => typeof value === 'string' && !value
 /** On Workers these are in wrangler.toml, as objects. */
 const BINDINGS = ['KEYRING_VAULT_MTLS', 'KEYRING_VAULT_VPC']
 
+/** From a file in text wrangler uploads other values than these: "wrangler deploy --help", --secrets-file. */
+export function altered(text: string, environment: Env): Problem[] {
+  if (parseJson(text) !== undefined) return []
+  return Object.entries(parseEnv(text)).flatMap(([name, value = '']) => {
+    const other = environment[name] ?? value
+    if (other !== value)
+      return [{ name, message: 'has another value in the environment, which wrangler uploads: unset it' }]
+    return value.includes('$') ? [{ name, message: 'has a $, which wrangler expands: write this file as JSON' }] : []
+  })
+}
+
 /** Files are looked at on Node alone: those of Lambda lie in its package. */
 function read(runtime: Runtime, env: Env): Parsed<unknown> {
   if (runtime === 'node') return readSettings(env, 'node')
@@ -121,9 +132,14 @@ function textOf(file: string): string {
   }
 }
 
-const checkPlatform = async (platform: string, file: string): Promise<Outcome> => {
+/** @param file '' = the environment. */
+async function checkPlatform(platform: string, file: string): Promise<Outcome> {
   if (!isPlatform(platform)) throw failed('ERR_USAGE', `The flag --platform takes ${PLATFORMS.join(', ')}.`)
-  return outcomeOf(platform, check(file === '' ? givenTo(process.env, platform) : givenIn(textOf(file), platform)))
+  if (file === '') return outcomeOf(platform, check(givenTo(process.env, platform)))
+  const text = textOf(file)
+  const { problems, ...rest } = check(givenIn(text, platform))
+  const ofWrangler = platform === 'workers' ? altered(text, process.env) : []
+  return outcomeOf(platform, { ...rest, problems: [...problems, ...ofWrangler] })
 }
 
 export const checkCommand = command({

@@ -87,6 +87,17 @@ describe('edge-keyring check', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining('KEYRING_VAULT_TOKEN: is required')])
   })
 
+  it('tells where wrangler would upload another value than that of the file', async () => {
+    const path = file({ ...COMPLETE, KEYRING_VAULT_HEADERS: '{"cf-access-client-secret":"a$HOME"}' })
+    const ran = await check({ KEYRING_VAULT_TOKEN: 'of-this-shell' }, '--platform', 'workers', '--file', path)
+    expect([ran.code, ran.stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /:\n {2}KEYRING_VAULT_HEADERS: has a \$.*\n {2}KEYRING_VAULT_TOKEN: has another value in the environment.*\n$/,
+      ),
+    ])
+  })
+
   it('makes nothing up for Node: a deployment needs all of it, and its files are looked at', async () => {
     const database = join(folder, 'db')
     expect(await check({ ...COMPLETE, KEYRING_DATABASE: database })).toMatchObject({ code: 0 })

@@ -199,8 +199,10 @@ describe('the README', () => {
     const path = join(on.folder, 'worker.env')
     expect(readFileSync(path, 'utf8')).not.toContain('ek_')
     expect(parseConfig(parseEnv(readFileSync(path, 'utf8')), 'workers')).toMatchObject({ ok: true, notices: [] })
-    const deploy = lines.at(-1)?.replace('worker.env', `"${path}"`) ?? ''
-    const dry = `cd "${ROOT}" && WRANGLER_SEND_METRICS=false ${deploy} --dry-run --outdir "${on.folder}/worker"`
+    const script = /"deploy:worker": "(.*)"/.exec(readFileSync(join(ROOT, 'package.json'), 'utf8'))?.[1] ?? ''
+    expect(lines.at(-1)).toMatch(/^npm run deploy:worker /)
+    const deploy = script.replaceAll('worker.env', `"${path}"`)
+    const dry = `cd "${ROOT}" && export WRANGLER_SEND_METRICS=false && ${deploy} --dry-run --outdir "${on.folder}/worker"`
     expect(await on.bash(dry)).toMatchObject({ code: 0, stdout: expect.stringContaining('KEYRING_API_TOKENS') })
   })
 
