@@ -1,9 +1,9 @@
 /** The lines of the pages on platforms, pasted: they work, and leave no secret behind. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Local } from '../support/local.ts'
 import { CLI, local } from '../support/local.ts'
@@ -84,5 +84,47 @@ it('the pages know one name for the file of secrets', () => {
   const named = pages.flatMap(
     (page) => readFileSync(join(ROOT, page), 'utf8').match(/[\w.-]*\.env\b|\.dev\.vars|secrets?\.json/g) ?? [],
   )
-  expect(new Set(named.filter((name) => name !== 'process.env'))).toEqual(new Set(['worker.env']))
+  expect(new Set(named.filter((name) => name !== 'process.env'))).toEqual(
+    new Set(['worker.env', 'edge-keyring.env', 'keyring.env']),
+  )
+})
+
+describe('docs/node.md', () => {
+  const UNIT = block('node.md', '[Service]').replace(/^ini\n/, '')
+
+  it('makes settings that a start accepts, and starts what the unit and the container start', async () => {
+    const [etc, state] = [join(on.folder, 'etc.env'), join(on.folder, 'state')]
+    const here = (lines: string) =>
+      lines
+        .replaceAll('/etc/edge-keyring.env', etc)
+        .replaceAll('/var/lib/edge-keyring', state)
+        .replaceAll('/var/backups', on.folder)
+        .replaceAll('PORT=8001', `PORT=${on.port}`)
+        .replaceAll('=…', '=root')
+    const made = await on.bash(`set -e\nunset PORT KEYRING_DEV_VAULT_PORT\n${here(block('node.md', 'secrets new'))}`)
+    expect(made).toMatchObject({ code: 0, stdout: 'ok  node: nothing is missing or wrong\n' })
+    expect(statSync(etc).mode & 0o777).toBe(0o600)
+    const [, program = '', server = ''] = /^ExecStart=(\S+) \/opt\/edge-keyring\/(\S+)$/m.exec(UNIT) ?? []
+    expect(program).toMatch(/node$/)
+    expect(block('node.md', 'docker run')).toMatch(new RegExp(`node --env-file=\\S+ /app/${server}\n`))
+    const script = [
+      'unset PORT',
+      `"${process.execPath}" --env-file="${etc}" "${join(ROOT, server)}" > out 2> err & pid=$!`,
+      `until curl -sf localhost:${on.port}/healthz; do :; done; until [ -s err ] && grep -q listening err; do :; done`,
+      here(block('node.md', '.backup')),
+      'kill -TERM $pid; wait $pid; echo "status $?"',
+    ]
+    const hasSqlite = (await on.bash('command -v sqlite3')).code === 0
+    const { stdout } = await on.bash(script.join('\n'))
+    expect(stdout).toMatch(/status 0\n$/)
+    expect(existsSync(join(on.folder, 'keyring.sqlite'))).toBe(hasSqlite)
+    for (const line of readFileSync(join(on.folder, 'err'), 'utf8').trim().split('\n'))
+      expect(() => JSON.parse(line) as unknown).not.toThrow()
+  })
+
+  it.skipIf(!existsSync('/usr/bin/systemd-analyze'))('has a unit that systemd understands', async () => {
+    const path = join(on.folder, 'edge-keyring.service')
+    writeFileSync(path, UNIT.replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`))
+    expect(await on.bash(`systemd-analyze verify --man=no "${path}" 2>&1`)).toMatchObject({ code: 0, stdout: '' })
+  })
 })
