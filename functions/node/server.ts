@@ -21,7 +21,7 @@ import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
 import { asJson, onScreen } from './screen.ts'
-import { StartFailure, listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
+import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
 /**
@@ -57,7 +57,8 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
 async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
   const hold = isLocal(process.env) ? holdFolder() : null
   if (fresh) {
-    await settings(hold, madeUp)
+    const { setup, parsed } = await settings(hold, madeUp)
+    await tryPorts(setup, parsed.config)
     forget(hold, process.env)
   }
   const { setup, parsed } = await settings(hold, made)
@@ -74,6 +75,13 @@ async function settings(hold: Hold | null, keep: Keep) {
   const parsed = readSettings(setup.env, 'node')
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   return { setup, parsed }
+}
+
+/** @throws a StartFailure for what would end this start once everything is forgotten. */
+async function tryPorts({ devVaultPort }: Setup, config: Config | null): Promise<void> {
+  if (config === null) return
+  if (devVaultPort !== null) await tryPort(devVaultPort, '127.0.0.1').catch(vaultCannotListen(devVaultPort))
+  await tryPort(config.node.port, config.node.host).catch(cannotListen(config.node.port))
 }
 
 /** @throws where the folder's wrapping key is all that opens a database elsewhere. */
@@ -147,8 +155,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
     seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } },
   }).catch((error: unknown) => {
     if (!isOfListening(error)) throw withPath(error, dataFile)
-    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
-    throw listenFailure(error, port, taken)
+    return vaultCannotListen(port)(error)
   })
   report.devVault(vault.address)
   return () => vault.close()
@@ -181,10 +188,21 @@ function listen(instance: Instance, { node }: Config): Promise<Listening> {
       resolve({ server: server as Server, address }),
     )
     server.once('error', reject)
-  }).catch((error: unknown) => {
-    throw listenFailure(error, node.port, `Use another: PORT=${besides(node.port, 100)} npm start`)
-  })
+  }).catch(cannotListen(node.port))
 }
+
+const cannotListen =
+  (port: number) =>
+  (error: unknown): never => {
+    throw listenFailure(error, port, `Use another: PORT=${besides(port, 100)} npm start`)
+  }
+
+const vaultCannotListen =
+  (port: number) =>
+  (error: unknown): never => {
+    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
+    throw listenFailure(error, port, taken)
+  }
 
 const isOfListening = (error: unknown): boolean =>
   ['listen', 'getaddrinfo'].includes(String((error as { syscall?: unknown }).syscall))

@@ -1,4 +1,5 @@
 /** Why a start ends: a code, a sentence and a remedy. Nothing else of an error is told, because foreign ones quote what they were given. */
+import { createServer } from 'node:net'
 import { sep } from 'node:path'
 import type { Problem } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
@@ -66,6 +67,13 @@ export function listenFailure(error: unknown, port: number, taken: string): Star
           ]
   return new StartFailure('ERR_LISTEN_FAILED', message, { remedy })
 }
+
+/** @throws the system's error when listening there fails now. */
+export const tryPort = (port: number, host: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(port, host, () => server.close(() => resolve()))
+  })
 
 const NOT_OURS = 'it is no address of this machine'
 const NO_NAME = 'the name has no address here'

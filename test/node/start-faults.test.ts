@@ -58,7 +58,7 @@ async function taken(): Promise<{ port: number; free: () => void }> {
 }
 
 describe('a start', () => {
-  it('with --fresh and a wrong setting forgets nothing', async () => {
+  it('with --fresh and a wrong setting, or a port that is taken, forgets nothing', async () => {
     const { stop } = await on.start()
     await stop()
     const kept = () => readdirSync(join(on.folder, '.edge-keyring')).map((name) => [name, read(name)])
@@ -67,6 +67,12 @@ describe('a start', () => {
     expect(before.map(([name]) => name)).toEqual(expect.arrayContaining(['token', 'wrapping-key', 'dev-vault.sqlite']))
     expect((await refused({ PORT: 'abc' }, '--fresh'))[0]).toMatch(/^ERR_CONFIG_INVALID: .* PORT\.$/)
     expect(kept()).toEqual(before)
+    const { port, free } = await taken()
+    for (const name of ['PORT', 'KEYRING_DEV_VAULT_PORT']) {
+      expect((await refused({ [name]: String(port) }, '--fresh'))[0]).toBe(`ERR_LISTEN_FAILED: Port ${port} is taken.`)
+      expect(kept()).toEqual(before)
+    }
+    free()
   })
 
   it('with --fresh does not forget the only key of a database that lies elsewhere', async () => {
