@@ -15,13 +15,13 @@ import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, isLocal, made, prepare, withPath } from './local.ts'
-import type { Setup } from './local.ts'
+import { LOCAL_FOLDER, isLocal, made, madeUp, prepare, withPath } from './local.ts'
+import type { Keep, Setup } from './local.ts'
 import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
 import { asJson, onScreen } from './screen.ts'
-import { StartFailure, listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
+import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
 /**
@@ -38,7 +38,7 @@ const CONNECTIONS = {
 
 /** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
 export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
-  const report = isLocal(process.env) ? onScreen : asJson
+  const report = isLocal(process.env) ? onScreen() : asJson
   const end = (error: unknown): never => {
     report.failed(startFailureOf(error))
     process.exit(1)
@@ -56,15 +56,32 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
 async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
   const hold = isLocal(process.env) ? holdFolder() : null
-  if (fresh) forget(hold, process.env)
-  const setup = await prepare(process.env, made)
-  const parsed = readSettings(setup.env, 'node')
-  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
-  report.begun()
+  if (fresh) {
+    const { setup, parsed } = await settings(hold, madeUp)
+    await tryPorts(setup, parsed.config)
+    forget(hold, process.env)
+  }
+  const { setup, parsed } = await settings(hold, made)
+  report.begun(setup)
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
   await serveKeyring(parsed.config, setup, hold, report, ending)
+}
+
+/** @throws when they are wrong. */
+async function settings(hold: Hold | null, keep: Keep) {
+  const setup = await prepare(process.env, keep)
+  const parsed = readSettings(setup.env, 'node')
+  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
+  return { setup, parsed }
+}
+
+/** @throws a StartFailure for what would end this start once everything is forgotten. */
+async function tryPorts({ devVaultPort }: Setup, config: Config | null): Promise<void> {
+  if (config === null) return
+  if (devVaultPort !== null) await tryPort(devVaultPort, '127.0.0.1').catch(vaultCannotListen(devVaultPort))
+  await tryPort(config.node.port, config.node.host).catch(cannotListen(config.node.port))
 }
 
 /** @throws where the folder's wrapping key is all that opens a database elsewhere. */
@@ -111,7 +128,7 @@ async function serveKeyring(
   })
   await syncs
   if (ending.hasBegun()) return
-  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
+  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, setup)
 }
 
 /** A failure here costs no more than that the command line does not find the server, so that everything else goes on. */
@@ -138,8 +155,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
     seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } },
   }).catch((error: unknown) => {
     if (!isOfListening(error)) throw withPath(error, dataFile)
-    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
-    throw listenFailure(error, port, taken)
+    return vaultCannotListen(port)(error)
   })
   report.devVault(vault.address)
   return () => vault.close()
@@ -156,7 +172,7 @@ async function syncEach({ vault }: Config, instance: Instance, report: Report, e
     const ms = Math.round(performance.now() - began)
     const record = await settle(async () => (await instance.keyring(name)).record())
     const { keys, active } = (record.ok ? record.value : null) ?? { keys: [], active: null }
-    report.synced({ keyring: name, source: `${mount}/${path}`, result, active, keys: keys.length, ms })
+    report.synced({ keyring: name, source: `${mount}/${path}`, result, active, ids: keys.map(({ id }) => id), ms })
   }
 }
 
@@ -172,10 +188,21 @@ function listen(instance: Instance, { node }: Config): Promise<Listening> {
       resolve({ server: server as Server, address }),
     )
     server.once('error', reject)
-  }).catch((error: unknown) => {
-    throw listenFailure(error, node.port, `Use another: PORT=${besides(node.port, 100)} npm start`)
-  })
+  }).catch(cannotListen(node.port))
 }
+
+const cannotListen =
+  (port: number) =>
+  (error: unknown): never => {
+    throw listenFailure(error, port, `Use another: PORT=${besides(port, 100)} npm start`)
+  }
+
+const vaultCannotListen =
+  (port: number) =>
+  (error: unknown): never => {
+    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
+    throw listenFailure(error, port, taken)
+  }
 
 const isOfListening = (error: unknown): boolean =>
   ['listen', 'getaddrinfo'].includes(String((error as { syscall?: unknown }).syscall))

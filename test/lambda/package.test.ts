@@ -63,6 +63,21 @@ describe('the package for Lambda', () => {
     expect(JSON.stringify(resources)).toMatch(/:vault_token}}/)
   }, 60_000)
 
+  it('is none when a function would refuse its settings: they are named, with exit status 2, and nothing is left to deploy', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
+    const wrong = { KEYRING_VAULT_HOST: 'http://vault.example', KEYRING_SYNC_PERIOD: 'canary-value' }
+    const env = { PATH: process.env['PATH'], HOME: folder, ...wrong }
+    const packaging = run('node', ['tools/package-lambda.ts', '--package', other], { cwd: ROOT, env })
+    const { code, stderr } = (await packaging.catch((error: unknown) => error)) as { code: number; stderr: string }
+    const left = readdirSync(other)
+    rmSync(other, { recursive: true })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/ {2}KEYRING_SYNC_PERIOD: .*\n {2}KEYRING_VAULT_HOST: must be https/)
+    expect(stderr).not.toContain('canary-value')
+    expect(left).not.toContain('serverless-state.json')
+    expect(left.filter((name) => name.startsWith('cloudformation-template-update'))).toEqual([])
+  }, 60_000)
+
   const zipped = async (name: string): Promise<string[]> => {
     const { stdout } = await run('python3', ['-m', 'zipfile', '-l', join(folder, `${name}.zip`)])
     const lines = stdout.trim().split('\n').slice(1)

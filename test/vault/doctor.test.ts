@@ -186,6 +186,11 @@ for (const target of vaultTargets())
       expect(versions).toMatchObject({ outcome: 'warning', facts: { versions: 3, limit: 3, left: 0 } })
     })
 
+    it('makes nothing of a second, which whole seconds and the way there alone may be', async () => {
+      for (const aheadMs of [0, 1500])
+        expect((await examined(settings(), aheadMs)).clock.detail).toBe('The clocks agree within 30 s.')
+    })
+
     it('tells how far the clocks are apart', async () => {
       expect((await examined(settings(), 300_000)).clock).toMatchObject({
         outcome: 'warning',
