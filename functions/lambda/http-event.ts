@@ -28,8 +28,13 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => ({ ...(v
 
 const fits = (pattern: RegExp, value: unknown): value is string => typeof value === 'string' && pattern.test(value)
 
-const areHeaders = (headers: unknown): boolean =>
-  headers instanceof Object &&
-  Object.entries(headers).every(([name, value]) => HEADER_NAME.test(name) && isHeaderValue(value))
+/** The platform joins what comes twice under one name. Of two spellings of a name only the last would be seen. */
+function areHeaders(headers: unknown): boolean {
+  const names = Object.keys(fieldsOf(headers))
+  const isValid = Object.entries(fieldsOf(headers)).every(
+    ([name, value]) => HEADER_NAME.test(name) && isHeaderValue(value),
+  )
+  return headers instanceof Object && isValid && new Set(names.map((name) => name.toLowerCase())).size === names.length
+}
 
 const isHeaderValue = (value: unknown): boolean => fits(/^[^\p{Cs}\r\n\0]*$/u, value)

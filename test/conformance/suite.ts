@@ -1,5 +1,8 @@
 /** Black-box HTTP cases that every platform must pass. What only one of them can do has a suite of its own. */
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
@@ -304,6 +307,28 @@ export function conformance(name: string, start: Start): void {
       it('asks for the grant "force" beside "sync"', async () => {
         await problem('ERR_FORBIDDEN', 403, call('syncer', 'POST', '/keyring/vault/sync', { force: true }))
         expect(await call('syncer', 'POST', '/keyring/vault/sync')).toMatchObject({ status: 204 })
+      })
+
+      it.each<[string, Readonly<Record<string, string | string[]>>, number]>([
+        ['a JWT', { authorization: 'Bearer eyJhbGciOiJub25lIn0.e30.', 'kong-admin-token': tokenOf('reader') }, 200],
+        ['a password', { authorization: 'Basic dXNlcjpwYXNz', 'kong-admin-token': tokenOf('reader') }, 200],
+        ['one of ours', { authorization: `Bearer ${tokenOf('reader')}`, 'kong-admin-token': 'wrong' }, 401],
+        [
+          'one of ours, and expired',
+          { authorization: `Bearer ${tokenOf('reader')}`, 'kong-admin-token': tokenOf('expired') },
+          401,
+        ],
+        ['one of ours, and empty', { authorization: `Bearer ${tokenOf('reader')}`, 'kong-admin-token': '' }, 200],
+        ['none, and given twice', { 'kong-admin-token': [tokenOf('reader'), 'wrong'] }, 401],
+        ['none, and given twice the same', { 'kong-admin-token': [tokenOf('reader'), tokenOf('reader')] }, 401],
+        ['two', { authorization: ['Bearer eyJhbGciOiJub25lIn0.e30.', `Bearer ${tokenOf('reader')}`] }, 401],
+        ['two in the other order', { authorization: [`Bearer ${tokenOf('reader')}`, 'Bearer x'] }, 401],
+      ])('lets Kong-Admin-Token decide beside a gateway\u2019s Authorization: %s', async (_name, headers, status) => {
+        const asked = request(`${deployment.url}/keyring`, { headers, setDefaultHeaders: false })
+        asked.setHeader('host', new URL(deployment.url).host)
+        const [answer] = (await once(asked.end(), 'response')) as [IncomingMessage]
+        answer.resume()
+        expect(answer.statusCode).toBe(status)
       })
 
       it('lets a denied keyring and one that does not exist look alike', async () => {

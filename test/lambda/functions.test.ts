@@ -99,6 +99,22 @@ describe('on Lambda', () => {
     expect(await one.instance.invoke(event)).toMatchObject({ body: { statusCode: 200 } })
   })
 
+  it('a token that stands under two spellings of one name lets nobody in, in whatever order', async () => {
+    const event = eventOf({ url: '/keyring', method: 'GET', headers: {} }, Buffer.alloc(0))
+    for (const headers of [
+      { 'Kong-Admin-Token': 'wrong', 'kong-admin-token': TOKEN },
+      { 'kong-admin-token': TOKEN, 'KONG-ADMIN-TOKEN': 'wrong' },
+      { Authorization: 'Bearer gateway', authorization: `Bearer ${TOKEN}` },
+    ])
+      expect(await one.instance.invoke({ ...event, headers })).toMatchObject({ body: { statusCode: 400 } })
+    const doubled = {
+      ...event,
+      headers: { 'kong-admin-token': 'wrong' },
+      multiValueHeaders: { 'kong-admin-token': [TOKEN] },
+    }
+    expect(await one.instance.invoke(doubled)).toMatchObject({ body: { statusCode: 401 } })
+  })
+
   describe('an event that no request makes', () => {
     const event = eventOf({ url: '/keyring', method: 'GET', headers: AUTHORIZED }, Buffer.alloc(0))
     const { http } = event.requestContext
