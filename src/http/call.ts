@@ -47,9 +47,12 @@ export class Call {
   }
 }
 
+export const unauthenticated = (): KeyringError =>
+  new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.')
+
 /** The grant is asked for before the keyring is looked up, so that denied and nonexistent look alike. */
 export function requireGrant(caller: Caller | null, action: Action, keyring: string): void {
-  if (caller === null) throw new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.')
+  if (caller === null) throw unauthenticated()
   if (!isGranted(caller.grants, action, keyring)) {
     throw new KeyringError('ERR_FORBIDDEN', `The API token "${caller.name}" may not do this.`, { facts: { action } })
   }

@@ -116,16 +116,17 @@ export function problem(path: string, error: KeyringError, request: string, head
   const title = TITLE[status] ?? 'Internal Server Error'
   const document = { ...facts, type: 'about:blank', title, status, detail: message, code, remedy, request }
   const all = { ...headers, ...headersOf(status, error) }
-  if (isKongPath(path))
-    return { status, headers: all, body: { message: status === 401 ? title : message, ...document } }
-  return { status, headers: { ...all, 'content-type': 'application/problem+json' }, body: document }
+  // Without a credential every path is answered alike: with Kong's word too, in the document of all others.
+  if (status === 401) return { status, headers: all, body: { message: title, ...document } }
+  return isKongPath(path)
+    ? { status, headers: { ...all, 'content-type': 'application/json' }, body: { message, ...document } }
+    : { status, headers: all, body: document }
 }
 
 function headersOf(status: number, { facts }: KeyringError): Record<string, string> {
   const { retryAfterSeconds } = facts
   return {
-    // The rest of a body that is too large is not read: the connection cannot be used again.
-    ...(status === 413 && { connection: 'close' }),
+    'content-type': 'application/problem+json',
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),
     ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
   }

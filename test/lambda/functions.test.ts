@@ -115,6 +115,27 @@ describe('on Lambda', () => {
     expect(await one.instance.invoke(doubled)).toMatchObject({ body: { statusCode: 401 } })
   })
 
+  it('without a credential every path is answered alike, by every method, whatever body came', async () => {
+    const answers = new Set<string>()
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+      for (const url of [
+        '/keyring',
+        '/keyring/vault/sync',
+        '/keyrings/default/encrypt',
+        '/keyrings/%zz/encrypt',
+        '/nowhere',
+      ])
+        for (const size of [0, 2, 2_000_000]) {
+          const event = eventOf({ url, method, headers: {} }, Buffer.alloc(size, 'x'))
+          const { body } = await one.instance.invoke(event)
+          answers.add(JSON.stringify(body).replace(/"request\\":\\"[^"]+"/, ''))
+        }
+    const [answer = '', bodiless = '', ...others] = [...answers].toSorted((a, b) => b.length - a.length)
+    expect(others).toEqual([])
+    expect(JSON.parse(bodiless)).toMatchObject({ statusCode: 401, body: '' })
+    expect(answer).toMatch(/"statusCode":401.*ERR_UNAUTHENTICATED|ERR_UNAUTHENTICATED.*"statusCode":401/)
+  })
+
   describe('an event that no request makes', () => {
     const event = eventOf({ url: '/keyring', method: 'GET', headers: AUTHORIZED }, Buffer.alloc(0))
     const { http } = event.requestContext
@@ -133,7 +154,7 @@ describe('on Lambda', () => {
       ['no method', asMethod(undefined)],
       ['a path that is a number', { ...event, rawPath: 1 }],
       ['a host that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary} /` } }],
-      ['a body to a GET', { ...event, body: canary }],
+      ['a body that is no text to a GET', { ...event, body: { canary } }],
       ['a body that is not base64', { ...asMethod('POST'), body: canary, isBase64Encoded: true }],
       ['a body that is no text', { ...asMethod('POST'), rawPath: '/keyring/remove', body: { canary } }],
       [
