@@ -36,6 +36,11 @@ export class Call {
     requireGrant(this.#caller, action, this.keyring.name)
   }
 
+  /** For the audit log, before anything is refused or done for it. */
+  asks(facts: Readonly<Record<string, boolean>>): void {
+    this.#trail.facts = facts
+  }
+
   /** Waits until the audit log has the call. @throws `ERR_AUDIT_UNAVAILABLE`, after which nothing may happen. */
   begin(keyId: string): Promise<void> {
     this.#trail.keyId = keyId
@@ -62,6 +67,7 @@ export function requireGrant(caller: Caller | null, action: Action, keyring: str
 export class Trail {
   keyId: string | null = null
   caller: string | null = null
+  facts: AuditEvent['facts']
   readonly request: string
   readonly #audit: Audit
   readonly #clock: Clock
@@ -95,6 +101,7 @@ export class Trail {
       count: 1,
       outcome,
       code,
+      facts: this.facts,
     }
   }
 }
