@@ -47,8 +47,10 @@ const framesOf = ({ stack = '', message }: Error): string[] =>
 const MOST_CAUSES = 4
 
 /** A part that fails while the rest goes on. */
-export const failureLine = (part: 'store' | 'audit' | 'settings', { code, message, remedy }: ErrorData): string =>
-  JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
+export const failureLine = (
+  part: 'store' | 'audit' | 'settings' | 'event',
+  { code, message, remedy }: ErrorData,
+): string => JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
 /** A stored time that cannot be true. */
 export const clockLine = (of: string, message: string): string =>
