@@ -8,7 +8,8 @@ import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
-import { defectLine } from '../../src/core/lines.ts'
+import { clearTextLine, defectLine } from '../../src/core/lines.ts'
+import { isLoopback } from '../../src/core/loopback.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
@@ -83,6 +84,7 @@ async function serveKeyring(
   const troubles = await instance.troubles()
   if (troubles.length > 0) return refuseRecords(troubles, report)
   const { server, address } = await listen(instance, config)
+  if (!isLoopback(address.address)) console.error(clearTextLine(urlOf(address)))
   const closeServer = closing(server)
   const url = urlOf(address)
   announce(hold, { url, pid: process.pid, store: database, token }, report)
