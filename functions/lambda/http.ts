@@ -7,8 +7,9 @@ import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { auditLine, defectLine } from '../../src/core/lines.ts'
-import type { Audit } from '../../src/core/ports.ts'
+import type { Audit, AuditEvent } from '../../src/core/ports.ts'
 import { doubtsOnce } from '../../src/core/time.ts'
+import { ADD_UP_MS, Uses } from '../../src/core/uses.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { problem } from '../../src/http/problem.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
@@ -18,16 +19,31 @@ import { systemClock } from '../../src/core/clock.ts'
 import { invokingAuthority } from './authority.ts'
 import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
-import { isHttpEvent } from './http-event.ts'
+import { httpEventOf } from './http-event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
 
-/** The platform collects what is printed; there is nothing to wait for. */
+const print = (event: AuditEvent): void => console.log(auditLine(event))
+const refusals = new Uses()
+
+/**
+ * The platform collects what is printed; there is nothing to wait for. It may freeze an instance after any answer, and end it: so a
+ * refusal is printed at once, and only those like it that follow within a second are added up.
+ */
 const audit: Audit = {
-  note: (event) => console.log(auditLine(event)),
-  commit: async (event) => console.log(auditLine(event)),
+  note(event) {
+    const count = event.outcome === 'refused' ? refusals.add(event) : 0
+    if (count < 2) print(event)
+    if (count === 1) setTimeout(printMore, ADD_UP_MS)
+  },
+  commit: async (event) => print(event),
 }
+
+function printMore(): void {
+  for (const event of refusals.take()) if (event.count > 1) print({ ...event, count: event.count - 1 })
+}
+
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 const invocation = new Invocation(systemClock)
 
@@ -61,12 +77,13 @@ const answer = handle(build(process.env))
 
 export const handler = async (event: unknown, context: LambdaContext) => {
   invocation.begin(context)
-  return isHttpEvent(event) ? answer(event) : refusal(context.awsRequestId)
+  const asked = httpEventOf(event)
+  return asked === null ? refusal(context.awsRequestId) : answer(asked)
 }
 
 function refusal(request: string) {
   const error = new KeyringError('ERR_REQUEST_INVALID', 'The event is no HTTP request of payload 2.0.', {
-    remedy: 'Call the function URL, or API Gateway with payload 2.0; a GET has no body.',
+    remedy: 'Call the function URL, or API Gateway with payload 2.0.',
   })
   const { status: statusCode, headers, body } = problem('/', error, request, { 'cache-control': 'no-store' })
   return { statusCode, headers, body: JSON.stringify(body) }

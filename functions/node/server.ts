@@ -3,16 +3,17 @@ import { existsSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
-import { serve } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
-import { defectLine } from '../../src/core/lines.ts'
+import { clearTextLine, defectLine } from '../../src/core/lines.ts'
+import { isLoopback } from '../../src/core/loopback.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
+import { serveHttp } from './http.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
 import { LOCAL_FOLDER, isLocal, made, madeUp, prepare, withPath } from './local.ts'
@@ -24,18 +25,6 @@ import { asJson, onScreen } from './screen.ts'
 import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
-/**
- * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
- * ends one first must be theirs, or a request that is on its way gets no answer.
- */
-const REQUEST_MS = 75_000
-const CONNECTIONS = {
-  keepAliveTimeout: REQUEST_MS,
-  headersTimeout: REQUEST_MS,
-  requestTimeout: REQUEST_MS,
-  connectionsCheckingInterval: 5000,
-}
-
 /** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
 export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
   const report = isLocal(process.env) ? onScreen() : asJson
@@ -112,6 +101,7 @@ async function serveKeyring(
   const troubles = await instance.troubles()
   if (troubles.length > 0) return refuseRecords(troubles, report)
   const { server, address } = await listen(instance, config)
+  if (!isLoopback(address.address)) console.error(clearTextLine(urlOf(address)))
   const closeServer = closing(server)
   const url = urlOf(address)
   announce(hold, { url, pid: process.pid, store: database, token }, report)
@@ -184,9 +174,7 @@ interface Listening {
 function listen(instance: Instance, { node }: Config): Promise<Listening> {
   return new Promise<Listening>((resolve, reject) => {
     const { port, host: hostname } = node
-    const server = serve({ fetch: instance.app.fetch, hostname, port, serverOptions: CONNECTIONS }, (address) =>
-      resolve({ server: server as Server, address }),
-    )
+    const server = serveHttp(instance.app, { hostname, port }, (address) => resolve({ server, address }))
     server.once('error', reject)
   }).catch(cannotListen(node.port))
 }

@@ -91,9 +91,15 @@ describe('the package for Lambda', () => {
     expect(await zipped('sync')).toEqual(['dist/lambda/sync.mjs', ...later].toSorted())
   })
 
-  it('lets the HTTP function read the table and invoke the sync function, and the sync function read and write the table', () => {
+  it('lets the HTTP function read keyrings and their status, and invoke the sync function, and the sync function read and write the table', () => {
     expect(statements('HttpRole')).toEqual([
-      allow('KeyringTable', 'dynamodb:GetItem'),
+      {
+        ...allow('KeyringTable', 'dynamodb:GetItem'),
+        Condition: {
+          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['keyring/*', 'status/*'] },
+          Null: { 'dynamodb:LeadingKeys': 'false' },
+        },
+      },
       allow('SyncLambdaFunction', 'lambda:InvokeFunction'),
       allow('HttpLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
     ])
@@ -102,6 +108,28 @@ describe('the package for Lambda', () => {
       allow('SyncLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
     ])
   })
+
+  it('gives the HTTP function derived keys where they are set, and the sync function the wrapping keys', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
+    const derived = '{{resolve:secretsmanager:edge-keyring:SecretString:derived_keys}}'
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: folder,
+      KEYRING_VAULT_HOST: 'https://vault.example',
+      KEYRING_HTTP_WRAPPING_KEYS: derived,
+    }
+    await run('npx', ['osls', 'package', '--package', other], { cwd: ROOT, env })
+    const template = readFileSync(join(other, 'cloudformation-template-update-stack.json'), 'utf8')
+    rmSync(other, { recursive: true })
+    const keysOf = (of: Resources, name: string) => {
+      const environment = of[name]?.Properties['Environment'] as { Variables: Record<string, unknown> } | undefined
+      return environment?.Variables['KEYRING_WRAPPING_KEYS']
+    }
+    const whole = '{{resolve:secretsmanager:edge-keyring:SecretString:wrapping_keys}}'
+    const { Resources: given } = JSON.parse(template) as { Resources: Resources }
+    expect(['HttpLambdaFunction', 'SyncLambdaFunction'].map((name) => keysOf(given, name))).toEqual([derived, whole])
+    expect(['HttpLambdaFunction', 'SyncLambdaFunction'].map((name) => keysOf(resources, name))).toEqual([whole, whole])
+  }, 60_000)
 
   it('gives each function its own role and no other, without managed policies', () => {
     expect(ofType('AWS::IAM::Role').sort()).toEqual(['HttpRole', 'SyncRole'])
