@@ -1,70 +1,109 @@
-/** Looks at the way to a port, step by step, where there is Node: name, connection, TLS. Nothing of ours is sent. */
+/** Looks at the way to a port, step by step, where there is Node: name, connection, TLS, by the proxy if there is one. Nothing of ours is sent. */
 import { lookup } from 'node:dns/promises'
-import { connect as connectTcp } from 'node:net'
+import { connect as connectTcp, isIP } from 'node:net'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import type { VaultSettings } from '../../src/config/config.ts'
+import type { Env } from '../../src/config/setting.ts'
+import { KeyringError } from '../../src/core/errors.ts'
 import type { Finding, Probe } from '../../src/core/findings.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import { failedCheck } from '../../src/vault/doctor/finding.ts'
 import { fromThrown } from '../../src/vault/wire/unreached.ts'
-import type { Credentials } from './tls-files.ts'
+import { addressing, loadUndici, tlsOptions, tunnel } from './connection.ts'
+import type { HttpProxy } from './proxy.ts'
+import { bare, blaming, proxyFor } from './proxy.ts'
 import { readTls } from './tls-files.ts'
 
 const DAY_MS = 86_400_000
 /** A certificate that is good for less should have been replaced, unless its whole life is so short that it is not due yet. */
 const SOON_DAYS = 14
 const DUE = 1 / 4
+const STEPS = ['dns', 'tcp', 'tls'] as const
 
-/** What is trusted and presented is read anew at each look. */
-export function probeOf(vault: Pick<VaultSettings, 'address' | 'tls'> | null, clock: Clock): Probe | null {
+type Looked = Pick<VaultSettings, 'address' | 'tls' | 'timeoutMs'>
+
+/** What is trusted and presented is read anew at each look. @param env names the proxies. */
+export function probeOf(vault: Looked | null, clock: Clock, env: Env = process.env): Probe | null {
   if (vault === null) return null
   const url = new URL(vault.address)
-  const target = { host: url.host, path: '/', isTls: url.protocol === 'https:' }
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
-  const port = Number(url.port || (target.isTls ? 443 : 80))
-  const unreached = (check: Finding['check']) => (error: unknown) => {
-    const found = fromThrown(target, error)
-    if (found === null) throw error
-    return failedCheck(check, found.error)
-  }
-
+  const isTls = url.protocol === 'https:'
   return async (signal) => {
-    const name = await resolve(host).catch(unreached('dns'))
-    if (name.outcome === 'failed') return [name]
-    const tcp = await reach(host, port, signal).catch(unreached('tcp'))
-    if (tcp.outcome === 'failed' || !target.isTls) return [name, tcp]
-    const { credentials } = readTls(vault.tls, clock.now())
-    const tls = await agree({ host, port, servername: host, ...credentials }, signal, clock).catch(unreached('tls'))
-    return [name, tcp, tls]
+    const found: Finding[] = []
+    try {
+      const proxy = proxyFor(url, env)
+      found.push(await resolve(url, proxy))
+      const { socket, detail } = await reach(url, proxy, vault.timeoutMs, signal)
+      found.push({ check: 'tcp', outcome: 'ok', detail })
+      if (isTls) found.push(await agree(socket, url, vault, signal, clock))
+      socket.destroy()
+      return found
+    } catch (error) {
+      return [...found, failure(STEPS[found.length] ?? 'tls', { host: url.host, path: '/', isTls }, error)]
+    }
   }
 }
 
-async function resolve(host: string): Promise<Finding> {
-  const addresses = await lookup(host, { all: true })
-  const list = addresses.map(({ address }) => address).join(', ')
-  return { check: 'dns', outcome: 'ok', detail: `${host} is ${list}.` }
+/** @throws what is a defect. */
+function failure(check: Finding['check'], target: Parameters<typeof fromThrown>[0], error: unknown): Finding {
+  const known = error instanceof KeyringError ? error : fromThrown(target, error)?.error
+  if (known === undefined) throw error
+  return failedCheck(check, known)
 }
 
-async function reach(host: string, port: number, signal: AbortSignal): Promise<Finding> {
-  const socket = await opened(connectTcp({ host, port }), 'connect', signal)
-  socket.destroy()
-  return { check: 'tcp', outcome: 'ok', detail: `Port ${port} accepts connections.` }
+async function resolve({ hostname }: URL, proxy: HttpProxy | null): Promise<Finding> {
+  if (proxy === null) return { check: 'dns', outcome: 'ok', detail: `${await addresses(hostname)}.` }
+  const { origin, setting } = proxy
+  const found = await addresses(new URL(origin).hostname).catch(blaming(proxy))
+  return { check: 'dns', outcome: 'ok', detail: `The way is through the proxy ${origin} (${setting}): ${found}.` }
 }
+
+async function addresses(hostname: string): Promise<string> {
+  const all = await lookup(bare(hostname), { all: true })
+  return `${hostname} is ${all.map(({ address, family }) => (family === 6 ? `[${address}]` : address)).join(', ')}`
+}
+
+const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80))
+
+interface Reached {
+  /** The next step goes over it. */
+  readonly socket: Duplex
+  readonly detail: string
+}
+
+async function reach(url: URL, proxy: HttpProxy | null, timeoutMs: number, signal: AbortSignal): Promise<Reached> {
+  if (proxy === null) {
+    const socket = await connected(url, timeoutMs, signal)
+    return { socket, detail: `Port ${portOf(url)} accepts connections.` }
+  }
+  if (url.protocol === 'https:') {
+    const host = `${url.hostname}:${portOf(url)}`
+    const socket = await tunnel(await loadUndici(), proxy, host, timeoutMs, signal)
+    return { socket, detail: `The proxy connects to ${host}.` }
+  }
+  const socket = await connected(new URL(proxy.origin), timeoutMs, signal).catch(blaming(proxy))
+  return { socket, detail: `The proxy accepts connections; whether it reaches ${url.host} the next steps tell.` }
+}
+
+const connected = (url: URL, timeoutMs: number, signal: AbortSignal): Promise<Socket> =>
+  opened(connectTcp({ host: bare(url.hostname), port: portOf(url), ...addressing(timeoutMs) }), 'connect', signal)
 
 async function agree(
-  options: Credentials & { host: string; port: number; servername: string },
+  socket: Duplex,
+  { hostname }: URL,
+  { tls }: Looked,
   signal: AbortSignal,
   clock: Clock,
 ): Promise<Finding> {
-  const { ca, servername, ...rest } = options
-  const name = /^[\d.]+$|:/.test(servername) ? {} : { servername }
-  const tls = connectTls({ ...rest, ...name, ...(ca !== undefined && { ca: [...ca] }), rejectUnauthorized: true })
-  const socket = await opened(tls, 'secureConnect', signal)
-  const certificate = socket.getPeerCertificate()
-  const version = socket.getProtocol() ?? 'TLS'
-  socket.destroy()
+  const host = bare(hostname)
+  const { credentials } = readTls(tls, clock.now())
+  const options = { socket, host, ...(isIP(host) === 0 && { servername: host }), ...tlsOptions(credentials) }
+  const secured = await opened(connectTls(options), 'secureConnect', signal)
+  const certificate = secured.getPeerCertificate()
+  const version = secured.getProtocol() ?? 'TLS'
+  secured.destroy()
   return judge(certificate, version, clock.now())
 }
 

@@ -1,17 +1,21 @@
-/** Vault's fetch where there is Node: the runtime's own or, with an authority, a client certificate or a server name, undici's. */
+/** Vault's fetch where there is Node: one way, undici's `request`, for Vault and for all that a login asks, whatever is set. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type * as undici from 'undici'
+import { promisify } from 'node:util'
+import { brotliDecompress, unzip, zstdDecompress } from 'node:zlib'
 import type { VaultSettings } from '../../src/config/config.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import { MAX_VAULT_BODY_BYTES, VAULT_CONCURRENCY } from '../../src/core/limits.ts'
+import { MAX_VAULT_BODY_BYTES } from '../../src/core/limits.ts'
 import type { Fetch } from '../../src/core/ports.ts'
+import type { Received, Dispatcher, Undici } from './connection.ts'
+import { dispatcherOf, loadUndici } from './connection.ts'
+import type { HttpProxy } from './proxy.ts'
+import { askedBy, proxyFor } from './proxy.ts'
 import type { Credentials } from './tls-files.ts'
 import { isSpecial, readTls, stampOf } from './tls-files.ts'
 
-type Undici = Pick<typeof undici, 'Agent' | 'request'>
-
-/** Connections are kept for a short time, because a function that was frozen finds its connections dead. */
-const KEEP_ALIVE_MS = 4000
+/** Milliseconds that others than Vault are waited for at most. */
+const OTHERS_MS = 5000
 
 export interface VaultFetch {
   readonly fetch: Fetch
@@ -19,89 +23,138 @@ export interface VaultFetch {
   close(): Promise<void>
 }
 
-/** What is not for Vault's origin, and so for the identity provider if there is one, goes out without Vault's authorities and certificate. */
-export function vaultFetch(vault: Pick<VaultSettings, 'address' | 'tls' | 'providerTls'> | null): VaultFetch {
+/**
+ * What is not for Vault's origin, and so for the identity provider if there is one, goes out without Vault's authorities and certificate.
+ * @param env names the proxies.
+ */
+export function vaultFetch(
+  vault: Pick<VaultSettings, 'address' | 'tls' | 'providerTls' | 'timeoutMs'> | null,
+  env: Env = process.env,
+): VaultFetch {
   if (vault === null) return { fetch: (request) => fetch(request), close: async () => {} }
-  const { address, tls, providerTls } = vault
-  const toVault = address.startsWith('https:') && isSpecial(tls) ? new TlsClient(tls) : null
-  const toOthers = providerTls === null ? null : new TlsClient(providerTls)
+  const { address, tls, providerTls, timeoutMs } = vault
+  const toVault = new Client(address.startsWith('https:') && isSpecial(tls) ? tls : null, timeoutMs, env)
+  const toOthers = new Client(providerTls, OTHERS_MS, env)
   return {
-    fetch(request) {
-      const client = new URL(request.url).origin === address ? toVault : toOthers
-      return client === null ? fetch(request) : client.fetch(request)
-    },
+    fetch: (request) => (new URL(request.url).origin === address ? toVault : toOthers).fetch(request),
     async close() {
-      await Promise.all([toVault?.close(), toOthers?.close()])
+      await Promise.all([toVault.close(), toOthers.close()])
     },
   }
 }
 
-/** One agent with its kept connections, made anew when a file has changed. */
-class TlsClient {
-  readonly #tls: VaultSettings['tls']
+/** Dispatchers with their kept connections, one for each proxy and one without; they are made anew when a file has changed. */
+class Client {
+  readonly #tls: VaultSettings['tls'] | null
+  readonly #timeoutMs: number
+  readonly #env: Env
+  readonly #dispatchers = new Map<string, Dispatcher>()
   #undici: Undici | null = null
-  #agent: undici.Agent | null = null
+  #credentials: Credentials | null = null
   #stamp = ''
 
-  constructor(tls: VaultSettings['tls']) {
+  /** @param tls `null` = what the runtime trusts. */
+  constructor(tls: VaultSettings['tls'] | null, timeoutMs: number, env: Env) {
     this.#tls = tls
+    this.#timeoutMs = timeoutMs
+    this.#env = env
   }
 
-  /** The request goes by undici's `request`, which costs half of what its fetch does. (The runtime's own fetch takes no agent of another undici.) */
+  /** undici's `request` costs half of what a fetch does. */
   async fetch({ url, method, headers, signal, body: given }: Request): Promise<Response> {
-    // In a bundle that is split, what was CommonJS has no other export.
-    const { Agent, request } = (this.#undici ??= (await import('undici')).default)
-    const sent = given === null ? null : await new Response(given).text()
+    const loaded = (this.#undici ??= await loadUndici())
+    const body = given === null ? null : await new Response(given).text()
     // undici frees a connection one turn after its answer has ended; asked earlier it opens another.
     await nextTurn()
-    const dispatcher = this.#current(Agent)
-    const answer = await request(url, {
-      method,
-      headers: Object.fromEntries(headers),
-      body: sent,
-      signal,
-      dispatcher,
-    })
-    const body = await answer.body.arrayBuffer()
-    return new Response(body.byteLength === 0 ? null : body, {
-      status: answer.statusCode,
-      headers: headersOf(answer.headers),
-    })
+    const proxy = proxyFor(new URL(url), this.#env)
+    const dispatcher = this.#dispatcher(loaded, proxy)
+    const sent = { 'user-agent': 'edge-keyring', ...Object.fromEntries(headers) }
+    const answer = await loaded.request(url, { method, headers: sent, body, signal, dispatcher }).catch(thrownBy(proxy))
+    return responseOf(answer)
   }
 
   async close(): Promise<void> {
-    await this.#agent?.close()
+    await Promise.all(this.#take().map((each) => each.close()))
+  }
+
+  #dispatcher(loaded: Undici, proxy: HttpProxy | null): Dispatcher {
+    const credentials = this.#current()
+    const name = proxy?.setting ?? ''
+    const known = this.#dispatchers.get(name)
+    if (known !== undefined) return known
+    const made = dispatcherOf(loaded, credentials, proxy, this.#timeoutMs)
+    this.#dispatchers.set(name, made)
+    return made
   }
 
   /** Files that do not hold together, such as a new certificate beside the old key, are looked at again at the next request. */
-  #current(Agent: Undici['Agent']): undici.Agent {
+  #current(): Credentials {
+    if (this.#tls === null) return {}
     const stamp = stampOf(this.#tls)
-    if (this.#agent !== null && stamp === this.#stamp) return this.#agent
+    if (this.#credentials !== null && stamp === this.#stamp) return this.#credentials
     const { credentials, problems } = readTls(this.#tls, Date.now())
     const [problem] = problems
     if (problem !== undefined) {
-      if (this.#agent !== null) return this.#agent
+      if (this.#credentials !== null) return this.#credentials
       throw new KeyringError('ERR_CONFIG_INVALID', `${problem.name} ${problem.message}.`, {
         facts: { setting: problem.name },
       })
     }
-    const old = this.#agent
     this.#stamp = stamp
-    this.#agent = newAgent(Agent, credentials)
-    void old?.close()
-    return this.#agent
+    for (const old of this.#take()) void old.close()
+    return (this.#credentials = credentials)
+  }
+
+  #take(): readonly Dispatcher[] {
+    const all = [...this.#dispatchers.values()]
+    this.#dispatchers.clear()
+    return all
   }
 }
 
+const thrownBy =
+  (proxy: HttpProxy | null) =>
+  (error: unknown): never => {
+    throw proxy !== null && error instanceof Error ? askedBy(proxy, error) : error
+  }
+
+/** An answer is whole, and unpacked, because it is read once and has a bound. */
+async function responseOf({ statusCode: status, headers, body }: Received): Promise<Response> {
+  const packed = Buffer.from(await body.arrayBuffer())
+  if (status < 200 || status > 599) throw foreign('HPE_INVALID_STATUS')
+  const bytes = packed.length === 0 ? packed : await unpacked(packed, [headers['content-encoding'] ?? []].flat().join())
+  const isEmpty = bytes.length === 0 || status === 205
+  return new Response(isEmpty ? null : new Uint8Array(bytes), { status, headers: headersOf(headers) })
+}
+
+const [unzipped, unbrotlied, unzstandarded] = [promisify(unzip), promisify(brotliDecompress), promisify(zstdDecompress)]
+type Unpack = (packed: Buffer, bound: { readonly maxOutputLength: number }) => Promise<Buffer>
+/** None is asked for, but what stands in front of a server may pack all the same. */
+const UNPACK = new Map<string, Unpack>([
+  ['gzip', unzipped],
+  ['x-gzip', unzipped],
+  ['deflate', unzipped],
+  ['br', unbrotlied],
+  ['zstd', unzstandarded],
+])
+const BOUND = { maxOutputLength: MAX_VAULT_BODY_BYTES }
+
+/** The last one named was done last. What cannot be unpacked stays as it is, and is no answer of Vault's. */
+async function unpacked(packed: Buffer, encodings: string): Promise<Buffer> {
+  const steps = encodings
+    .toLowerCase()
+    .split(/\s*,\s*/)
+    .flatMap((name) => UNPACK.get(name) ?? [])
+  try {
+    return await steps.reduceRight(async (bytes, unpack) => unpack(await bytes, BOUND), Promise.resolve(packed))
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE') throw foreign('UND_ERR_RES_EXCEEDED_MAX_SIZE')
+    return packed
+  }
+}
+
+/** The codes are those under which the network's trouble is known. */
+const foreign = (code: string): Error => Object.assign(new Error('The answer cannot be read.'), { code })
+
 const headersOf = (headers: Readonly<Record<string, string | string[] | undefined>>): [string, string][] =>
   Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((text): [string, string] => [name, text]))
-
-/** The agent speaks HTTP/1.1, because over HTTP/2 a refused client certificate shows as a broken session. */
-const newAgent = (Agent: Undici['Agent'], { ca, ...rest }: Credentials): undici.Agent =>
-  new Agent({
-    connect: { ...rest, ...(ca !== undefined && { ca: [...ca] }), rejectUnauthorized: true },
-    allowH2: false,
-    connections: VAULT_CONCURRENCY,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxResponseSize: MAX_VAULT_BODY_BYTES,
-  })
