@@ -111,7 +111,7 @@ async function serveKeyring(
   })
   await syncs
   if (ending.hasBegun()) return
-  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
+  report.listening(isLocal ? url : `${inUrl(config.node.host)}:${address.port}`, address.port, setup, SEED_ID)
 }
 
 /** A failure here costs no more than that the command line does not find the server, so that everything else goes on. */
@@ -123,8 +123,10 @@ function announce(hold: Hold | null, server: RunningServer | null, report: Repor
   }
 }
 
-const urlOf = ({ address, family, port }: AddressInfo): string =>
-  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+const urlOf = ({ address, port }: AddressInfo): string => `http://${inUrl(address)}:${port}`
+
+/** An IPv6 address has brackets where a port follows it. */
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 async function startDevVault({ devVaultPort: port }: Setup, report: Report): Promise<() => Promise<void>> {
   if (port === null) return async () => {}
