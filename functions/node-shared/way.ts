@@ -15,6 +15,7 @@ import type { Credentials } from './tls-files.ts'
 import { isSpecial, readTls, stampOf } from './tls-files.ts'
 
 /** One part that is loaded later splits less off what is loaded at the start than two do. */
+export { loadUndici } from './connection.ts'
 export { look } from './look.ts'
 
 /** Milliseconds that others than Vault are waited for at most. */

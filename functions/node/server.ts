@@ -11,6 +11,7 @@ import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { readSettings } from '../node-shared/settings.ts'
+import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { openInstance } from './instance.ts'
@@ -149,6 +150,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
 
 /** The keyrings are synced one after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
 async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
+  if (vault !== null) await loadWay()
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return
     const began = performance.now()
