@@ -11,6 +11,7 @@ import { settle } from '../../src/core/errors.ts'
 import { clearTextLine, defectLine } from '../../src/core/lines.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { readSettings } from '../node-shared/settings.ts'
+import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { serveHttp } from './http.ts'
@@ -118,7 +119,7 @@ async function serveKeyring(
   })
   await syncs
   if (ending.hasBegun()) return
-  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, setup)
+  report.listening(isLocal ? url : `${inUrl(config.node.host)}:${address.port}`, setup)
 }
 
 /** A failure here costs no more than that the command line does not find the server, so that everything else goes on. */
@@ -130,8 +131,10 @@ function announce(hold: Hold | null, server: RunningServer | null, report: Repor
   }
 }
 
-const urlOf = ({ address, family, port }: AddressInfo): string =>
-  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+const urlOf = ({ address, port }: AddressInfo): string => `http://${inUrl(address)}:${port}`
+
+/** An IPv6 address has brackets where a port follows it. */
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 async function startDevVault({ devVaultPort: port }: Setup, report: Report): Promise<() => Promise<void>> {
   if (port === null) return async () => {}
@@ -153,6 +156,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
 
 /** The keyrings are synced one after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
 async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
+  if (vault !== null) await loadWay()
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return
     const began = performance.now()
