@@ -106,7 +106,7 @@ module.exports = {
     ),
     error(
       'undici-only-for-vault',
-      { path: '^(src|functions)/', pathNot: '^functions/node-shared/vault-fetch\\.ts$' },
+      { path: '^(src|functions)/', pathNot: '^functions/node-shared/connection\\.ts$' },
       { path: 'node_modules/undici/' },
     ),
     error('no-unresolved', {}, { couldNotResolve: true, pathNot: '^cloudflare:' }),

@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { REMEDIES } from '../src/core/errors.ts'
 import type { KeyringErrorCode } from '../src/core/errors.ts'
-import { STATUS } from '../src/http/problem.ts'
+import { statusOf } from '../src/http/problem.ts'
 
 const PATH = join(import.meta.dirname, '../docs/errors.md')
 const rows = Object.entries(REMEDIES).map(
   ([code, remedy]) =>
-    `| \`${code}\` | ${STATUS[code as KeyringErrorCode]} | ${remedy.replaceAll('|', '\\|').replaceAll('<', '&lt;')} |`,
+    `| \`${code}\` | ${statusOf(code as KeyringErrorCode)} | ${remedy.replaceAll('|', '\\|').replaceAll('<', '&lt;')} |`,
 )
 const text = [
   '# Errors',

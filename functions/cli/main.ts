@@ -109,6 +109,16 @@ onKeyring('compromise', 'Mark a key: it decrypts, and never encrypts again.')
     act(rest, async (keyring) => (await import('./change.ts')).compromise(keyring, id, force)),
   )
 
+program
+  .command('check')
+  .description('Check the settings of a deployment before there is one.')
+  .addOption(json())
+  .addOption(valued('platform', 'name', 'node, workers or lambda ("node" where it is not given).').default('node'))
+  .addOption(valued('file', 'path', 'A file with the settings, in place of the environment.'))
+  .action(({ platform, file = '' }) =>
+    reporting(isJson(), async () => (await import('./check.ts')).checkPlatform(platform, file)),
+  )
+
 const secrets = program.command('secrets').description('Make secrets for a deployment.').helpCommand(false)
 secrets
   .command('new')

@@ -6,7 +6,7 @@ import { ADD_UP_MS, Uses } from '../../src/core/uses.ts'
 
 const print = (event: AuditEvent): void => console.log(auditLine(event))
 
-/** Uses are added up in the isolate; the request that began the sum prints it, after its answer. */
+/** Uses and refusals are added up in the isolate; the request that began the sum prints it, after its answer. */
 export function workerAudit(background: Background): Audit {
   const uses = new Uses()
   /** A request that was cut off prints nothing: after twice the time another one begins anew. */
@@ -18,7 +18,7 @@ export function workerAudit(background: Background): Audit {
   }
   return {
     note(event) {
-      if (!uses.add(event)) return print(event)
+      if (uses.add(event) === 0) return print(event)
       if (ageOf(begun, event.time, STEP_MS) < 2 * ADD_UP_MS) return
       begun = event.time
       background(later())

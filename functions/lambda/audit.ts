@@ -1,8 +1,24 @@
-/** The audit log of both functions is what they print: the platform collects that, and there is nothing to wait for. */
+/** The audit log of both functions is what they print. */
 import { auditLine } from '../../src/core/lines.ts'
-import type { Audit } from '../../src/core/ports.ts'
+import type { Audit, AuditEvent } from '../../src/core/ports.ts'
+import { ADD_UP_MS, Uses } from '../../src/core/uses.ts'
 
+const print = (event: AuditEvent): void => console.log(auditLine(event))
+const refusals = new Uses()
+
+/**
+ * The platform collects what is printed; there is nothing to wait for. It may freeze an instance after any answer, and end it: so a
+ * refusal is printed at once, and only those like it that follow within a second are added up.
+ */
 export const lambdaAudit: Audit = {
-  note: (event) => console.log(auditLine(event)),
-  commit: async (event) => console.log(auditLine(event)),
+  note(event) {
+    const count = event.outcome === 'refused' ? refusals.add(event) : 0
+    if (count < 2) print(event)
+    if (count === 1) setTimeout(printMore, ADD_UP_MS)
+  },
+  commit: async (event) => print(event),
+}
+
+function printMore(): void {
+  for (const event of refusals.take()) if (event.count > 1) print({ ...event, count: event.count - 1 })
 }

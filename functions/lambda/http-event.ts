@@ -7,19 +7,26 @@ const HOST = /^[A-Za-z0-9.-]{1,253}(?::\d{1,5})?$/
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
-/** False = nothing of it goes on. */
-export function isHttpEvent(event: unknown): event is LambdaEvent {
+/** `null` = nothing of it goes on. A Request to read has no body, and elsewhere none is looked at. */
+export function httpEventOf(event: unknown): LambdaEvent | null {
+  const { requestContext } = fieldsOf(event)
+  const isRead = /^(?:GET|HEAD)$/.test(String(fieldsOf(fieldsOf(requestContext)['http'])['method']))
+  const asked = isRead ? { ...fieldsOf(event), body: null } : event
+  return isHttpEvent(asked) ? asked : null
+}
+
+function isHttpEvent(event: unknown): event is LambdaEvent {
   const { rawPath, rawQueryString, requestContext, headers, cookies = [], ...body } = fieldsOf(event)
   const { http, domainName = fieldsOf(headers)['host'] } = fieldsOf(requestContext)
   const { method } = fieldsOf(http)
   const isAddressed = fits(METHOD, method) && fits(HOST, domainName) && fits(/^\//, rawPath)
   const isHeaded = areHeaders(headers) && Array.isArray(cookies) && cookies.every(isHeaderValue)
-  return isAddressed && isHeaded && typeof rawQueryString === 'string' && isBody(body, method)
+  return isAddressed && isHeaded && typeof rawQueryString === 'string' && isBody(body)
 }
 
-function isBody({ body, isBase64Encoded }: Readonly<Record<string, unknown>>, method: string): boolean {
+function isBody({ body, isBase64Encoded }: Readonly<Record<string, unknown>>): boolean {
   if (!body) return true
-  if (!fits(/^\P{Cs}*$/u, body) || method === 'GET' || method === 'HEAD') return false
+  if (!fits(/^\P{Cs}*$/u, body)) return false
   return isBase64Encoded !== true || (BASE64.test(body) && body.length % 4 === 0)
 }
 
@@ -28,8 +35,13 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => ({ ...(v
 
 const fits = (pattern: RegExp, value: unknown): value is string => typeof value === 'string' && pattern.test(value)
 
-const areHeaders = (headers: unknown): boolean =>
-  headers instanceof Object &&
-  Object.entries(headers).every(([name, value]) => HEADER_NAME.test(name) && isHeaderValue(value))
+/** The platform joins what comes twice under one name. Of two spellings of a name only the last would be seen. */
+function areHeaders(headers: unknown): boolean {
+  const names = Object.keys(fieldsOf(headers))
+  const isValid = Object.entries(fieldsOf(headers)).every(
+    ([name, value]) => HEADER_NAME.test(name) && isHeaderValue(value),
+  )
+  return headers instanceof Object && isValid && new Set(names.map((name) => name.toLowerCase())).size === names.length
+}
 
 const isHeaderValue = (value: unknown): boolean => fits(/^[^\p{Cs}\r\n\0]*$/u, value)

@@ -18,7 +18,7 @@ import { invokingAuthority } from './authority.ts'
 import { lambdaAudit } from './audit.ts'
 import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
-import { isHttpEvent } from './http-event.ts'
+import { httpEventOf } from './http-event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
@@ -56,12 +56,13 @@ const answer = handle(build(process.env))
 
 export const handler = async (event: unknown, context: LambdaContext) => {
   invocation.begin(context)
-  return isHttpEvent(event) ? answer(event) : refusal(context.awsRequestId)
+  const asked = httpEventOf(event)
+  return asked === null ? refusal(context.awsRequestId) : answer(asked)
 }
 
 function refusal(request: string) {
   const error = new KeyringError('ERR_REQUEST_INVALID', 'The event is no HTTP request of payload 2.0.', {
-    remedy: 'Call the function URL, or API Gateway with payload 2.0; a GET has no body.',
+    remedy: 'Call the function URL, or API Gateway with payload 2.0.',
   })
   const { status: statusCode, headers, body } = problem('/', error, request, { 'cache-control': 'no-store' })
   return { statusCode, headers, body: JSON.stringify(body) }

@@ -3,9 +3,9 @@ import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
-import { refusal } from '../../src/core/errors.ts'
+import { KeyringError, refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
-import { defectLine } from '../../src/core/lines.ts'
+import { defectLine, failureLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { toJson } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -62,16 +62,27 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
   return tellingAuthority(authority, (line) => console.error(line))
 }
 
-/** A caller is answered with the defect; for the schedule it is an error of the function, since nobody hears an answer. */
+/**
+ * A caller is answered with the defect. For the schedule, and for a trigger of another kind, it is an error of the function, since nobody
+ * hears an answer. An event that is not known is told of without what is in it.
+ */
 export const handler = async (event: unknown, context: LambdaContext): Promise<unknown> => {
   const parsed = parseEvent(event)
-  invocation.begin(context, parsed === null || parsed === 'schedule' ? undefined : parsed.withinMs)
+  if (parsed === null) throw unknownEvent()
+  invocation.begin(context, parsed === 'schedule' ? undefined : parsed.withinMs)
   if (deployment === null)
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
-  if (parsed === null) return refusal('ERR_REQUEST_INVALID', 'The event is neither of a schedule nor a call.')
   if (parsed !== 'schedule') return carryOut(deployment, parsed.message, context.awsRequestId)
   if (!(await runDue(deployment))) throw new Error('Something went wrong here; the log has it.')
   return null
+}
+
+function unknownEvent(): KeyringError {
+  const error = new KeyringError('ERR_REQUEST_INVALID', 'The event is neither of a schedule nor a call.', {
+    remedy: 'Take the trigger that sends it away from the sync function, or deploy both functions from one version.',
+  })
+  console.error(failureLine('event', error))
+  return error
 }
 
 /** It never throws, because Lambda prints what is thrown. */

@@ -1,5 +1,5 @@
 /**
- * The audit log as JSON lines, in the order in which they came: those of 10 ms in one write, successful uses added up.
+ * The audit log as JSON lines, in the order in which they came: those of 10 ms in one write, uses and refusals added up.
  * What cannot be written waits, up to a bound, and is tried again; beyond it lines are lost, counted, and said once writing
  * works again. A commit waits for 5 s at most: then its line is taken back, and what it announced does not happen. A line
  * that is with the system already cannot be taken back; the one that follows it says that the action failed.
@@ -50,7 +50,7 @@ export function auditLog(sink: Sink, say: (line: string) => void): AuditLog {
   }
   return {
     note(event) {
-      if (uses.add(event)) timer ??= setTimeout(noteUses, ADD_UP_MS).unref()
+      if (uses.add(event) > 0) timer ??= setTimeout(noteUses, ADD_UP_MS).unref()
       else queue.add(lineOf(event))
     },
     commit: (event) => queue.commit(event),

@@ -26,7 +26,10 @@ export interface Setup {
 }
 
 /** The content of a file of the local folder: `made` for lack of it, or only `kept`. */
-type Keep = (path: string, make: () => string | Promise<string>) => string | undefined | Promise<string | undefined>
+export type Keep = (
+  path: string,
+  make: () => string | Promise<string>,
+) => string | undefined | Promise<string | undefined>
 
 export const isLocal = (env: Env): boolean => isLoopback(env['HOST'] || '127.0.0.1') && env['NODE_ENV'] !== 'production'
 
@@ -80,6 +83,9 @@ export async function made(path: string, make: () => string | Promise<string>): 
   if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600)
   return kept(path)
 }
+
+/** What would be made, for a look at the settings that leaves no trace. */
+export const madeUp: Keep = (_path, make) => make()
 
 /** Whoever reads meanwhile finds a whole file or the one before; on a full disk no half of it stays. */
 export function writeWhole(path: string, text: string): void {

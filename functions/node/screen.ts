@@ -2,8 +2,10 @@
 import type { Result } from '../../src/core/errors.ts'
 import type { SyncReport } from '../../src/core/ports.ts'
 import { problemLines } from '../../src/config/outcome.ts'
+import { isSet } from '../../src/config/setting.ts'
 import { settingLine } from '../../src/core/lines.ts'
 import type { Setup } from './local.ts'
+import { LOCAL_FOLDER } from './local.ts'
 import type { StartFailure } from './start-failure.ts'
 
 export const VERSION = '0.1.0'
@@ -15,41 +17,53 @@ interface FirstSync {
   readonly result: Result<SyncReport>
   /** Of the record that there is now: a sync that failed leaves the one before it. */
   readonly active: string | null
-  readonly keys: number
+  readonly ids: readonly string[]
   readonly ms: number
 }
 
 export interface Report {
-  begun(): void
+  begun(setup: Setup): void
   /** What fails while the rest goes on. */
   trouble(failure: StartFailure): void
   devVault(address: string): void
   synced(first: FirstSync): void
-  /** @param id of the key with which a dev Vault begins. */
-  listening(address: string, port: number, setup: Setup, id: string): void
+  /** It comes after the first syncs. */
+  listening(address: string, setup: Setup): void
   /** The process ends. */
   failed(failure: StartFailure): void
 }
 
-export const onScreen: Report = {
-  begun: () => console.log(`edge-keyring ${VERSION}   local default; all it keeps is in .edge-keyring/`),
-  trouble: ({ code, message, remedy }) => console.log(noLine('folder', `${code}: ${message}`, remedy)),
-  devVault: (address) => console.log(line('ok', 'dev Vault', `${address}   a stand-in: never for real data`)),
-  synced: (first) => console.log(syncLine(first)),
-  listening(address, port, setup, id) {
-    console.log(line('ok', 'listening', `${address}   admin token in ${setup.tokenIn ?? 'the settings'}`))
-    console.log(linesToTry(setup, port, id))
-  },
-  failed({ code, message, problems, remedy }) {
-    for (const text of [`${code}: ${message}`, ...problemLines(problems), remedy]) console.error(text)
-  },
+/** The examples are about what the first sync has left, so that the screen remembers it. */
+export function onScreen(): Report {
+  let ofDefault: FirstSync | null = null
+  return {
+    begun({ env, devVaultPort }) {
+      console.log(`edge-keyring ${VERSION}   local default; ${keptIn(env['KEYRING_DATABASE'] ?? '')}`)
+      const named = REAL_VAULT.find((name) => isSet(env, name))
+      if (devVaultPort !== null && named !== undefined) console.log(notUsed(named))
+    },
+    trouble: ({ code, message, remedy }) => console.log(noLine('folder', `${code}: ${message}`, remedy)),
+    devVault: (address) => console.log(line('ok', 'dev Vault', `${address}   a stand-in: never for real data`)),
+    synced(first) {
+      if (first.keyring === 'default') ofDefault = first
+      console.log(syncLine(first))
+    },
+    listening(address, setup) {
+      console.log(line('ok', 'listening', `${address}   admin token in ${setup.tokenIn ?? 'the settings'}`))
+      console.log(linesToTry(address, setup, ofDefault))
+    },
+    failed({ code, message, problems, remedy }) {
+      for (const text of [`${code}: ${message}`, ...problemLines(problems), remedy]) console.error(text)
+    },
+  }
 }
 
 export const asJson: Report = {
   begun: () => {},
   trouble: ({ code, message, remedy }) => log('warn', { start: 'folder', code, message, remedy }),
   devVault: () => {},
-  synced({ result, ...first }) {
+  synced({ result, ids, ...rest }) {
+    const first = { ...rest, keys: ids.length }
     if (result.ok) {
       const { changed, requests, remaining } = result.value
       log('info', { start: 'sync', ...first, outcome: 'synced', code: null, changed, requests, remaining })
@@ -70,7 +84,7 @@ const line = (mark: 'ok' | 'no', what: string, detail: string): string => `  ${m
 const noLine = (what: string, detail: string, remedy: string): string =>
   `${line('no', what, detail)}\n${' '.repeat(18)}${remedy}`
 
-function syncLine({ keyring, source, result, active, keys, ms }: FirstSync): string {
+function syncLine({ keyring, source, result, active, ids, ms }: FirstSync): string {
   const held = `${keyring}: ${active === null ? 'no active key' : `${active} (active)`}`
   if (!result.ok) {
     const { code, message, remedy } = result.error
@@ -78,31 +92,55 @@ function syncLine({ keyring, source, result, active, keys, ms }: FirstSync): str
   }
   const { requests, remaining } = result.value
   const left = remaining === 0 ? '' : `, ${count(remaining, 'version')} still to read`
-  const what = `${source}: ${count(keys, 'key')}, ${count(requests, 'request')} to Vault, ${ms} ms${left}`
+  const what = `${source}: ${count(ids.length, 'key')}, ${count(requests, 'request')} to Vault, ${ms} ms${left}`
   return line(active === null ? 'no' : 'ok', 'keyring', `${held}; ${what}`)
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
 
-function linesToTry(setup: Setup, port: number, id: string): string {
-  const url = `localhost:${port}`
-  const token = setup.tokenIn === null ? '<an API token>' : `$(cat ${setup.tokenIn})`
+/** They say where the Vault of this shell is; the local default goes by settings of ours alone. */
+const REAL_VAULT = ['BAO_ADDR', 'VAULT_ADDR']
+
+const notUsed = (name: string): string =>
+  `note: ${name} is not used, a dev Vault is. For yours: KEYRING_VAULT_HOST="$${name}" npm start, with ${name.replace('ADDR', 'TOKEN')} in the environment.`
+
+const keptIn = (database: string): string =>
+  database.startsWith(LOCAL_FOLDER)
+    ? `all it keeps is in ${LOCAL_FOLDER}/`
+    : `it keeps ${database} and ${LOCAL_FOLDER}/`
+
+function linesToTry(address: string, { tokenIn, devVaultPort }: Setup, first: FirstSync | null): string {
+  const url = address.replace('http://127.0.0.1:', 'localhost:')
+  const [sync, list] = [`curl -i -X POST ${url}/keyring/vault/sync -H "$H"`, `curl ${url}/keyring/ -H "$H"`]
   return [
     'In a second terminal, in this folder:',
-    `  H="Kong-Admin-Token: ${token}"`,
-    `  curl -i -X POST ${url}/keyring/vault/sync -H "$H"     # 204`,
-    `  curl ${url}/keyring/ -H "$H"                          # {"ids":["${id}"],"active":"${id}"}`,
-    ...(setup.devVaultPort === null ? [] : devVaultLines(url, setup.devVaultPort)),
+    `  H="Kong-Admin-Token: ${tokenIn === null ? '<an API token>' : `$(cat ${tokenIn})`}"`,
+    `  ${sync}     # ${first?.result.ok === false ? `${first.result.error.code}, until that is mended` : '204'}`,
+    `  ${list.padEnd(sync.length)}     # ${listed(first)}`,
+    ...(devVaultPort === null ? [] : devVaultLines(url, devVaultPort)),
   ].join('\n')
 }
 
-function devVaultLines(url: string, vaultPort: number): string[] {
-  const vault = `localhost:${vaultPort}/v1`
+/** Ids that an example shows, at most. */
+const FEW = 3
+
+/** What `GET /keyring/` answers, shortened where there are many. */
+function listed(first: FirstSync | null): string {
+  const { ids, active } = first ?? { ids: [], active: null }
+  const shown = ids.slice(0, FEW).map((id) => `"${id}"`)
+  const all = [...shown, ...(ids.length > FEW ? ['…'] : [])].join(',')
+  return `{"ids":[${all}]${active === null ? '' : `,"active":"${active}"`}}`
+}
+
+function devVaultLines(url: string, port: number): string[] {
+  const vault = `localhost:${port}/v1`
   return [
     'Rotate: write a new version, then the two lines again',
-    `  curl ${vault}/secret/data/keyring -H "X-Vault-Token: root" -d '{"data":{"id":"second01","key":"'$(openssl rand -base64 32)'"}}'`,
-    'Pull the plug: Vault is sealed, the keyring stays',
-    `  curl -X PUT ${vault}/sys/seal -H "X-Vault-Token: root"; curl ${url}/keyring/ -H "$H"`,
+    `  curl ${vault}/secret/data/keyring -H "X-Vault-Token: root" -d '{"data":{"id":"'$(openssl rand -hex 4)'","key":"'$(openssl rand -base64 32)'"}}'`,
+    'Pull the plug: seal Vault, encrypt all the same, unseal it',
+    `  curl -X PUT ${vault}/sys/seal -H "X-Vault-Token: root"`,
+    `  curl ${url}/keyrings/default/encrypt -H "$H" -H 'Content-Type: application/json' -d '{"plaintext":"hello"}'`,
+    `  curl -X PUT ${vault}/sys/unseal -d '{"key":"dev-unseal-key"}'`,
     'Your own Vault: KONG_KEYRING_VAULT_HOST=https://… KONG_KEYRING_VAULT_TOKEN=… npm start',
   ]
 }

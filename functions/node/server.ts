@@ -3,42 +3,32 @@ import { existsSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
-import { serve } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
-import { defectLine } from '../../src/core/lines.ts'
+import { clearTextLine, defectLine } from '../../src/core/lines.ts'
+import { isLoopback } from '../../src/core/loopback.ts'
 import { readSettings } from '../node-shared/settings.ts'
+import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
+import { serveHttp } from './http.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, isLocal, made, prepare, withPath } from './local.ts'
-import type { Setup } from './local.ts'
+import { LOCAL_FOLDER, isLocal, made, madeUp, prepare, withPath } from './local.ts'
+import type { Keep, Setup } from './local.ts'
 import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
 import { asJson, onScreen } from './screen.ts'
-import { StartFailure, listenFailure, refusedSettings, startFailureOf } from './start-failure.ts'
+import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
-/**
- * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
- * ends one first must be theirs, or a request that is on its way gets no answer.
- */
-const REQUEST_MS = 75_000
-const CONNECTIONS = {
-  keepAliveTimeout: REQUEST_MS,
-  headersTimeout: REQUEST_MS,
-  requestTimeout: REQUEST_MS,
-  connectionsCheckingInterval: 5000,
-}
-
 /** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
 export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
-  const report = isLocal(process.env) ? onScreen : asJson
+  const report = isLocal(process.env) ? onScreen() : asJson
   const end = (error: unknown): never => {
     report.failed(startFailureOf(error))
     process.exit(1)
@@ -56,15 +46,32 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
 async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
   const hold = isLocal(process.env) ? holdFolder() : null
-  if (fresh) forget(hold, process.env)
-  const setup = await prepare(process.env, made)
-  const parsed = readSettings(setup.env, 'node')
-  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
-  report.begun()
+  if (fresh) {
+    const { setup, parsed } = await settings(hold, madeUp)
+    await tryPorts(setup, parsed.config)
+    forget(hold, process.env)
+  }
+  const { setup, parsed } = await settings(hold, made)
+  report.begun(setup)
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
   await serveKeyring(parsed.config, setup, hold, report, ending)
+}
+
+/** @throws when they are wrong. */
+async function settings(hold: Hold | null, keep: Keep) {
+  const setup = await prepare(process.env, keep)
+  const parsed = readSettings(setup.env, 'node')
+  if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
+  return { setup, parsed }
+}
+
+/** @throws a StartFailure for what would end this start once everything is forgotten. */
+async function tryPorts({ devVaultPort }: Setup, config: Config | null): Promise<void> {
+  if (config === null) return
+  if (devVaultPort !== null) await tryPort(devVaultPort, '127.0.0.1').catch(vaultCannotListen(devVaultPort))
+  await tryPort(config.node.port, config.node.host).catch(cannotListen(config.node.port))
 }
 
 /** @throws where the folder's wrapping key is all that opens a database elsewhere. */
@@ -95,6 +102,7 @@ async function serveKeyring(
   const troubles = await instance.troubles()
   if (troubles.length > 0) return refuseRecords(troubles, report)
   const { server, address } = await listen(instance, config)
+  if (!isLoopback(address.address)) console.error(clearTextLine(urlOf(address)))
   const closeServer = closing(server)
   const url = urlOf(address)
   announce(hold, { url, pid: process.pid, store: database, token }, report)
@@ -111,7 +119,7 @@ async function serveKeyring(
   })
   await syncs
   if (ending.hasBegun()) return
-  report.listening(isLocal ? url : `${config.node.host}:${address.port}`, address.port, setup, SEED_ID)
+  report.listening(isLocal ? url : `${inUrl(config.node.host)}:${address.port}`, setup)
 }
 
 /** A failure here costs no more than that the command line does not find the server, so that everything else goes on. */
@@ -123,8 +131,10 @@ function announce(hold: Hold | null, server: RunningServer | null, report: Repor
   }
 }
 
-const urlOf = ({ address, family, port }: AddressInfo): string =>
-  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+const urlOf = ({ address, port }: AddressInfo): string => `http://${inUrl(address)}:${port}`
+
+/** An IPv6 address has brackets where a port follows it. */
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 async function startDevVault({ devVaultPort: port }: Setup, report: Report): Promise<() => Promise<void>> {
   if (port === null) return async () => {}
@@ -138,8 +148,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
     seed: { mount: 'secret', path: 'keyring', data: { id: SEED_ID, key } },
   }).catch((error: unknown) => {
     if (!isOfListening(error)) throw withPath(error, dataFile)
-    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
-    throw listenFailure(error, port, taken)
+    return vaultCannotListen(port)(error)
   })
   report.devVault(vault.address)
   return () => vault.close()
@@ -147,6 +156,7 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
 
 /** The keyrings are synced one after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
 async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
+  if (vault !== null) await loadWay()
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return
     const began = performance.now()
@@ -156,7 +166,7 @@ async function syncEach({ vault }: Config, instance: Instance, report: Report, e
     const ms = Math.round(performance.now() - began)
     const record = await settle(async () => (await instance.keyring(name)).record())
     const { keys, active } = (record.ok ? record.value : null) ?? { keys: [], active: null }
-    report.synced({ keyring: name, source: `${mount}/${path}`, result, active, keys: keys.length, ms })
+    report.synced({ keyring: name, source: `${mount}/${path}`, result, active, ids: keys.map(({ id }) => id), ms })
   }
 }
 
@@ -168,14 +178,23 @@ interface Listening {
 function listen(instance: Instance, { node }: Config): Promise<Listening> {
   return new Promise<Listening>((resolve, reject) => {
     const { port, host: hostname } = node
-    const server = serve({ fetch: instance.app.fetch, hostname, port, serverOptions: CONNECTIONS }, (address) =>
-      resolve({ server: server as Server, address }),
-    )
+    const server = serveHttp(instance.app, { hostname, port }, (address) => resolve({ server, address }))
     server.once('error', reject)
-  }).catch((error: unknown) => {
-    throw listenFailure(error, node.port, `Use another: PORT=${besides(node.port, 100)} npm start`)
-  })
+  }).catch(cannotListen(node.port))
 }
+
+const cannotListen =
+  (port: number) =>
+  (error: unknown): never => {
+    throw listenFailure(error, port, `Use another: PORT=${besides(port, 100)} npm start`)
+  }
+
+const vaultCannotListen =
+  (port: number) =>
+  (error: unknown): never => {
+    const taken = `If that is your Vault: KEYRING_VAULT_HOST=http://127.0.0.1:${port} KEYRING_VAULT_TOKEN=… npm start; otherwise KEYRING_DEV_VAULT_PORT=${besides(port, 1)} npm start`
+    throw listenFailure(error, port, taken)
+  }
 
 const isOfListening = (error: unknown): boolean =>
   ['listen', 'getaddrinfo'].includes(String((error as { syscall?: unknown }).syscall))

@@ -1,4 +1,5 @@
 /** Why a start ends: a code, a sentence and a remedy. Nothing else of an error is told, because foreign ones quote what they were given. */
+import { createServer } from 'node:net'
 import { sep } from 'node:path'
 import type { Problem } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
@@ -29,11 +30,11 @@ export class StartFailure extends Error {
   }
 }
 
-export const refusedSettings = (problems: readonly Problem[]): StartFailure =>
-  new StartFailure('ERR_CONFIG_INVALID', 'These settings are missing or wrong:', {
-    remedy: 'docs/settings.md lists them all.',
-    problems,
-  })
+export function refusedSettings(problems: readonly Problem[]): StartFailure {
+  const names = new Set(problems.map(({ name }) => name))
+  const message = `These settings are missing or wrong: ${[...names].join(', ')}.`
+  return new StartFailure('ERR_CONFIG_INVALID', message, { remedy: 'docs/settings.md lists them all.', problems })
+}
 
 /** Whatever was thrown. */
 export function startFailureOf(error: unknown): StartFailure {
@@ -66,6 +67,13 @@ export function listenFailure(error: unknown, port: number, taken: string): Star
           ]
   return new StartFailure('ERR_LISTEN_FAILED', message, { remedy })
 }
+
+/** @throws the system's error when listening there fails now. */
+export const tryPort = (port: number, host: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(port, host, () => server.close(() => resolve()))
+  })
 
 const NOT_OURS = 'it is no address of this machine'
 const NO_NAME = 'the name has no address here'

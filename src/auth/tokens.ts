@@ -37,13 +37,15 @@ export function authenticator(hash: Hash, clock: Clock, tokens: readonly ApiToke
   }
 }
 
-/** `Authorization: Bearer` or `Kong-Admin-Token`; `null` = neither. */
+/**
+ * `Kong-Admin-Token` decides where it is sent, because `Authorization` may be a gateway's beside it; otherwise `Authorization:
+ * Bearer`. `null` = neither.
+ */
 export function presentedToken(headers: {
   authorization: string | undefined
   kongAdminToken: string | undefined
 }): string | null {
-  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  return bearer ?? headers.kongAdminToken ?? null
+  return headers.kongAdminToken || (/^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? null)
 }
 
 const PREFIX = 'ek_'

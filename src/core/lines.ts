@@ -47,12 +47,24 @@ const framesOf = ({ stack = '', message }: Error): string[] =>
 const MOST_CAUSES = 4
 
 /** A part that fails while the rest goes on. */
-export const failureLine = (part: 'store' | 'audit' | 'settings', { code, message, remedy }: ErrorData): string =>
-  JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
+export const failureLine = (
+  part: 'store' | 'audit' | 'settings' | 'event',
+  { code, message, remedy }: ErrorData,
+): string => JSON.stringify({ time: isoTime(Date.now()), level: 'error', part, code, message, remedy })
 
 /** A stored time that cannot be true. */
 export const clockLine = (of: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'warn', clock: of, message })
+
+/** @param where everybody on the way can read along. */
+export const clearTextLine = (where: string): string =>
+  JSON.stringify({
+    time: isoTime(Date.now()),
+    level: 'warn',
+    part: 'http',
+    message: `API tokens and plaintexts come to ${where} in clear text: it speaks plain http beyond loopback.`,
+    remedy: 'Put what speaks TLS in front of it, on this machine or a network of its own.',
+  })
 
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })

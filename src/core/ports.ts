@@ -165,6 +165,8 @@ export interface AuditEvent {
   /** 'begun' is committed before an action that must not happen unaudited. */
   readonly outcome: 'begun' | 'ok' | 'refused' | 'failed'
   readonly code: KeyringErrorCode | null
+  /** What the caller asked for beside the action, such as `force`; absent = it has no such choices, or they were not read. */
+  readonly facts?: Readonly<Record<string, boolean>> | undefined
 }
 
 export interface Audit {

@@ -1,5 +1,5 @@
 /** The Hono app: from a request to who asks, whether they may, and the keyring that answers; every error becomes one problem document. */
-import type { Context, Hono, MiddlewareHandler } from 'hono'
+import type { Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HonoBase } from 'hono/hono-base'
 import { TrieRouter } from 'hono/router/trie-router'
@@ -13,7 +13,7 @@ import type { Audit, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import { cutOff, refuseBody } from './body.ts'
 import type { Route } from './call.ts'
-import { Call, Trail, requireGrant } from './call.ts'
+import { Call, Trail, requireGrant, unauthenticated } from './call.ts'
 import { problem } from './problem.ts'
 import type { Reply } from './reply.ts'
 import { respond } from './reply.ts'
@@ -33,29 +33,13 @@ const DEFAULT_KEYRING = 'default'
 
 export function createHttp(parts: HttpParts): Hono {
   const app: Hono = new HonoBase({ router: new TrieRouter() })
-  const streamLimit = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: refuseBody })
-  for (const route of ROUTES) {
-    const handler = (context: Context) => serve(parts, route, context)
-    if (route.method === 'GET') app.get(route.path, handler)
-    else app.post(route.path, limited(handler, streamLimit))
-  }
+  for (const route of ROUTES) app.on(route.method, route.path, (context) => serve(parts, route, context))
   app.notFound((context) => refuse(parts, context, methodsOf(app, context.req.path)))
   app.onError((error, context) => answer(parts, context, error, trailOf(parts, context, methodOf(context))))
   return app
 }
 
-/** A route has one handler, because Hono joins several by promises of its own: a twentieth of an encrypt on Workers. */
-const limited =
-  (handler: (context: Context) => Awaitable<Response>, limit: MiddlewareHandler) =>
-  async (context: Context): Promise<Response> => {
-    if (hasSmallBody(context)) return handler(context)
-    await limit(context, async () => {
-      context.res = await handler(context)
-    }).catch(cutOff)
-    return context.res
-  }
-
-/** There is no promise as far as nothing waits, because node-server answers such a response at once. */
+/** There is no promise as far as nothing waits, because node-server answers such a response at once. Nothing of a body is awaited for those who may not send one. */
 function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Response> {
   const name = context.req.param('name') ?? DEFAULT_KEYRING
   const trail = trailOf(parts, context, route.action, KEYRING_NAME.test(name) ? name : null)
@@ -64,7 +48,10 @@ function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Resp
     const response = andThen(admit(parts, route, context, trail, name), (caller) =>
       andThen(parts.keyring(name), (keyring) => {
         const call = new Call(context, keyring, caller, trail)
-        return andThen(route.handle(call), (reply) => finish(route, call, trail, reply))
+        return andThen(
+          andThen(limitBody(route, context), () => route.handle(call)),
+          (reply) => finish(route, call, trail, reply),
+        )
       }),
     )
     return response instanceof Promise ? response.catch(fail) : response
@@ -129,14 +116,19 @@ function answer(
   return respond(problem(context.req.path, known, trail.request, headers))
 }
 
-/** The platform holds a body to its length; only a body without one needs to be counted as it comes. What is no length is none. */
-const hasSmallBody = (context: Context): boolean => {
+const countBody = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: refuseBody })
+
+/**
+ * The platform holds a body to its length; only a body without one needs to be counted as it comes. What is no length is none.
+ * Counting is no step of Hono's own, because that joins several by promises: a twentieth of an encrypt on Workers.
+ */
+function limitBody({ method }: Route, context: Context): Awaitable<unknown> {
   const length = context.req.header('content-length') ?? ''
-  return (
+  const isSmall =
     /^\d{1,15}$/.test(length) &&
     Number(length) <= MAX_REQUEST_BODY_BYTES &&
     context.req.header('transfer-encoding') === undefined
-  )
+  return method === 'GET' || isSmall ? null : countBody(context, async () => {}).catch(cutOff)
 }
 
 /** The methods that a path has; this is asked only when no route was found. */
@@ -148,14 +140,7 @@ const methodsOf = ({ router }: Hono, path: string): readonly string[] =>
 /** Without a credential nobody learns which paths there are. */
 async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
   const trail = trailOf(parts, context, methodOf(context))
-  const caller = await authenticate(parts, context, trail)
-  if (caller === null)
-    return answer(
-      parts,
-      context,
-      new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.'),
-      trail,
-    )
+  if ((await authenticate(parts, context, trail)) === null) return answer(parts, context, unauthenticated(), trail)
   return methods.length === 0
     ? answer(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.'), trail)
     : answer(parts, context, new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.'), trail, {

@@ -36,6 +36,11 @@ export class Call {
     requireGrant(this.#caller, action, this.keyring.name)
   }
 
+  /** For the audit log, before anything is refused or done for it. */
+  asks(facts: Readonly<Record<string, boolean>>): void {
+    this.#trail.facts = facts
+  }
+
   /** Waits until the audit log has the call. @throws `ERR_AUDIT_UNAVAILABLE`, after which nothing may happen. */
   begin(keyId: string | null): Promise<void> {
     this.#trail.keyId = keyId
@@ -47,9 +52,12 @@ export class Call {
   }
 }
 
+export const unauthenticated = (): KeyringError =>
+  new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.')
+
 /** The grant is asked for before the keyring is looked up, so that denied and nonexistent look alike. */
 export function requireGrant(caller: Caller | null, action: Action, keyring: string): void {
-  if (caller === null) throw new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.')
+  if (caller === null) throw unauthenticated()
   if (!isGranted(caller.grants, action, keyring)) {
     throw new KeyringError('ERR_FORBIDDEN', `The API token "${caller.name}" may not do this.`, { facts: { action } })
   }
@@ -59,6 +67,7 @@ export function requireGrant(caller: Caller | null, action: Action, keyring: str
 export class Trail {
   keyId: string | null = null
   caller: string | null = null
+  facts: AuditEvent['facts']
   readonly request: string
   readonly #audit: Audit
   readonly #clock: Clock
@@ -92,6 +101,7 @@ export class Trail {
       count: 1,
       outcome,
       code,
+      facts: this.facts,
     }
   }
 }

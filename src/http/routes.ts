@@ -71,6 +71,7 @@ async function active({ keyring }: Call): Promise<Reply> {
 /** A refused login that is tried once more may count at Vault, which locks out after some. */
 async function doctorWithLogin(call: Call): Promise<Reply> {
   const { login } = parseBody(doctorBody, await readBody(call.context))
+  call.asks({ login })
   if (login) call.require('force')
   return doctor(call, login)
 }
@@ -84,6 +85,7 @@ async function doctor({ keyring }: Call, login: boolean): Promise<Reply> {
 
 async function sync(call: Call): Promise<Reply> {
   const { token, force, adopt } = parseBody(syncBody, await readBody(call.context))
+  call.asks({ force, adopt, ownToken: token !== undefined })
   if (force || adopt) call.require('force')
   const { notes, remaining, changed, requests } = await call.keyring.sync({ force, adopt, token: token ?? null })
   const headers = {
@@ -117,6 +119,7 @@ function change(op: KeyringChange['op']): (call: Call) => Promise<Reply> {
     const { key, id = key, force } = parseBody(changeBody, await readBody(call.context))
     if (id === undefined || (key !== undefined && key !== id))
       throw new KeyringError('ERR_REQUEST_INVALID', 'The body names no key, or two: send one "id".')
+    call.asks({ force })
     if (force) call.require('force')
     await call.begin(id)
     await call.keyring.change({ op, id, force })

@@ -1,5 +1,8 @@
 /** Black-box HTTP cases that every platform must pass. What only one of them can do has a suite of its own. */
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
@@ -16,6 +19,7 @@ const TOKENS = {
   sealer: { grants: ['encrypt:default'] },
   other: { grants: ['read:orders', 'decrypt:orders'] },
   syncer: { grants: ['sync', 'read'] },
+  stranger: { grants: ['read:orders'] },
   expired: { grants: ['admin'], expires_at: '2020-01-01T00:00:00Z' },
 }
 type Who = keyof typeof TOKENS
@@ -99,6 +103,14 @@ export function conformance(name: string, start: Start): void {
       expect(answer.headers.get('cache-control')).toBe('no-store')
       return answer
     }
+
+    const audited = (wanted: (line: Record<string, unknown>) => boolean) =>
+      deployment
+        .output()
+        .split('\n')
+        .filter((line) => line.startsWith('{') && line.includes('"outcome"') && line.includes('"caller"'))
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter(wanted)
 
     describe('the how-to', () => {
       it('syncs with 204 and an empty body, and lists what was synced', async () => {
@@ -306,6 +318,28 @@ export function conformance(name: string, start: Start): void {
         expect(await call('syncer', 'POST', '/keyring/vault/sync')).toMatchObject({ status: 204 })
       })
 
+      it.each<[string, Readonly<Record<string, string | string[]>>, number]>([
+        ['a JWT', { authorization: 'Bearer eyJhbGciOiJub25lIn0.e30.', 'kong-admin-token': tokenOf('reader') }, 200],
+        ['a password', { authorization: 'Basic dXNlcjpwYXNz', 'kong-admin-token': tokenOf('reader') }, 200],
+        ['one of ours', { authorization: `Bearer ${tokenOf('reader')}`, 'kong-admin-token': 'wrong' }, 401],
+        [
+          'one of ours, and expired',
+          { authorization: `Bearer ${tokenOf('reader')}`, 'kong-admin-token': tokenOf('expired') },
+          401,
+        ],
+        ['one of ours, and empty', { authorization: `Bearer ${tokenOf('reader')}`, 'kong-admin-token': '' }, 200],
+        ['none, and given twice', { 'kong-admin-token': [tokenOf('reader'), 'wrong'] }, 401],
+        ['none, and given twice the same', { 'kong-admin-token': [tokenOf('reader'), tokenOf('reader')] }, 401],
+        ['two', { authorization: ['Bearer eyJhbGciOiJub25lIn0.e30.', `Bearer ${tokenOf('reader')}`] }, 401],
+        ['two in the other order', { authorization: [`Bearer ${tokenOf('reader')}`, 'Bearer x'] }, 401],
+      ])('lets Kong-Admin-Token decide beside a gateway\u2019s Authorization: %s', async (_name, headers, status) => {
+        const asked = request(`${deployment.url}/keyring`, { headers, setDefaultHeaders: false })
+        asked.setHeader('host', new URL(deployment.url).host)
+        const [answer] = (await once(asked.end(), 'response')) as [IncomingMessage]
+        answer.resume()
+        expect(answer.statusCode).toBe(status)
+      })
+
       it('lets a denied keyring and one that does not exist look alike', async () => {
         const [denied, missing] = await Promise.all([
           call('sealer', 'GET', '/keyrings/default'),
@@ -313,6 +347,63 @@ export function conformance(name: string, start: Start): void {
         ])
         expect([denied?.status, missing?.status, denied?.body['detail']]).toEqual([403, 403, missing?.body['detail']])
         await problem('ERR_KEYRING_NOT_FOUND', 404, call('admin', 'GET', '/keyrings/missing'))
+      })
+
+      it('adds up refusals: one line of the audit log for many of one caller and code, with what they have in common', async () => {
+        const paths = [
+          '/keyring',
+          '/keyring/active',
+          '/keyrings/default',
+          '/keyrings/a',
+          '/keyrings/b',
+          '/keyrings/b/doctor',
+        ]
+        const asked = Array.from({ length: 60 }, (_, index) =>
+          call('stranger', 'GET', paths[index % paths.length] ?? ''),
+        )
+        expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([403]))
+        const lines = () => audited(({ caller }) => caller === 'stranger')
+        await expect
+          .poll(() => lines().reduce((sum, { count }) => sum + Number(count), 0), { timeout: 10_000 })
+          .toBe(60)
+        expect(lines().length).toBeLessThan(20)
+        expect(lines().every(({ code, outcome }) => code === 'ERR_FORBIDDEN' && outcome === 'refused')).toBe(true)
+        expect(lines().some(({ action, keyring }) => action === 'several' && keyring === null)).toBe(true)
+      })
+
+      it.each<[Who, string, object, object]>([
+        ['admin', '/keyring/vault/sync', {}, { outcome: 'ok', facts: { force: false, adopt: false, ownToken: false } }],
+        [
+          'admin',
+          '/keyring/vault/sync',
+          { token: 'root', adopt: true },
+          { outcome: 'ok', facts: { force: false, adopt: true, ownToken: true } },
+        ],
+        [
+          'admin',
+          '/keyring/vault/sync',
+          { force: true },
+          { outcome: 'ok', facts: { force: true, adopt: false, ownToken: false } },
+        ],
+        [
+          'syncer',
+          '/keyring/vault/sync',
+          { force: true, token: 'root' },
+          { outcome: 'refused', facts: { force: true, ownToken: true } },
+        ],
+        ['admin', '/keyring/remove', { id: 'unknown9', force: true }, { outcome: 'begun', facts: { force: true } }],
+        ['admin', '/keyring/compromise', { id: 'unknown9' }, { outcome: 'failed', facts: { force: false } }],
+        ['admin', '/keyrings/default/doctor', { login: true }, { outcome: 'ok', facts: { login: true } }],
+      ])('has in the audit log what %s asked of %s beside the action: %o', async (who, path, body, line) => {
+        const request = `facts-${JSON.stringify([who, path, body]).replace(/\W+/g, '-')}`.slice(0, 64)
+        await call(who, 'POST', path, body, { 'x-request-id': request, 'content-type': 'application/json' })
+        const lines = () => audited((seen) => seen['request'] === request)
+        await expect
+          .poll(lines, { timeout: 10_000 })
+          .toContainEqual(
+            expect.objectContaining({ ...line, facts: expect.objectContaining((line as { facts: object }).facts) }),
+          )
+        expect(JSON.stringify(lines())).not.toContain('"root"')
       })
 
       it('answers health and readiness without a token, in bare words', async () => {

@@ -52,27 +52,28 @@ async function deploy(more: Record<string, string>) {
   return { deployment, call }
 }
 
-it('without undici, a Vault that needs none of it is synced from', async () => {
-  const { call } = await deploy({})
-  expect(await call('POST', '/keyring/vault/sync')).toEqual({ status: 204, body: null })
-})
-
-it('without undici, any setting of TLS is a defect: no outage in answer, status or schedule, and its cause is in the log', async () => {
-  const { cert } = await authority('An authority')
-  const tls = { KEYRING_VAULT_HOST: 'https://localhost:1', KEYRING_VAULT_CACERT: cert }
-  const { call, deployment } = await deploy(tls)
-  expect(await call('POST', '/keyring/vault/sync')).toMatchObject({ status: 500, body: { code: 'ERR_INTERNAL' } })
-  expect(await call('GET', '/keyrings/default')).toMatchObject({
-    status: 200,
-    body: {
-      last_error: { code: 'ERR_INTERNAL', failures: 1 },
-      needed: expect.arrayContaining([expect.stringContaining('the log')]),
-    },
-  })
-  const missing = /"level":"error","request":"[^"]+","defect":"Error","code":"ERR_MODULE_NOT_FOUND","frames":\["at /
-  expect(deployment.sync.output()).toMatch(missing)
-  expect(deployment.output()).not.toMatch(/UNREACHABLE|Cannot find module/)
-})
+it.each([
+  ['with settings of TLS', true],
+  ['without', false],
+])(
+  'without undici, a sync is a defect, %s: no outage in answer, status or schedule, and its cause is in the log',
+  async (_name, isTls) => {
+    const { cert } = await authority('An authority')
+    const tls = { KEYRING_VAULT_HOST: 'https://localhost:1', KEYRING_VAULT_CACERT: cert }
+    const { call, deployment } = await deploy(isTls ? tls : {})
+    expect(await call('POST', '/keyring/vault/sync')).toMatchObject({ status: 500, body: { code: 'ERR_INTERNAL' } })
+    expect(await call('GET', '/keyrings/default')).toMatchObject({
+      status: 200,
+      body: {
+        last_error: { code: 'ERR_INTERNAL', failures: 1 },
+        needed: expect.arrayContaining([expect.stringContaining('the log')]),
+      },
+    })
+    const missing = /"level":"error","request":"[^"]+","defect":"Error","code":"ERR_MODULE_NOT_FOUND","frames":\["at /
+    expect(deployment.sync.output()).toMatch(missing)
+    expect(deployment.output()).not.toMatch(/UNREACHABLE|Cannot find module/)
+  },
+)
 
 it('without undici, the schedule fails as a function does, and says which keyring', async () => {
   const { cert } = await authority('An authority')

@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
+import { nodeCipher } from '../../functions/node-shared/cipher.ts'
+import { Secret } from '../../src/core/secret.ts'
+import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
 import { eventOf } from '../support/lambda/cloud.ts'
+import { faultsBefore } from '../support/lambda/faults.ts'
 import { listen } from '../support/listen.ts'
 import type { LambdaDeployment } from '../support/lambda/deployment.ts'
 import { deployLambda } from '../support/lambda/deployment.ts'
@@ -99,6 +103,43 @@ describe('on Lambda', () => {
     expect(await one.instance.invoke(event)).toMatchObject({ body: { statusCode: 200 } })
   })
 
+  it('a token that stands under two spellings of one name lets nobody in, in whatever order', async () => {
+    const event = eventOf({ url: '/keyring', method: 'GET', headers: {} }, Buffer.alloc(0))
+    for (const headers of [
+      { 'Kong-Admin-Token': 'wrong', 'kong-admin-token': TOKEN },
+      { 'kong-admin-token': TOKEN, 'KONG-ADMIN-TOKEN': 'wrong' },
+      { Authorization: 'Bearer gateway', authorization: `Bearer ${TOKEN}` },
+    ])
+      expect(await one.instance.invoke({ ...event, headers })).toMatchObject({ body: { statusCode: 400 } })
+    const doubled = {
+      ...event,
+      headers: { 'kong-admin-token': 'wrong' },
+      multiValueHeaders: { 'kong-admin-token': [TOKEN] },
+    }
+    expect(await one.instance.invoke(doubled)).toMatchObject({ body: { statusCode: 401 } })
+  })
+
+  it('without a credential every path is answered alike, by every method, whatever body came', async () => {
+    const answers = new Set<string>()
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+      for (const url of [
+        '/keyring',
+        '/keyring/vault/sync',
+        '/keyrings/default/encrypt',
+        '/keyrings/%zz/encrypt',
+        '/nowhere',
+      ])
+        for (const size of [0, 2, 2_000_000]) {
+          const event = eventOf({ url, method, headers: {} }, Buffer.alloc(size, 'x'))
+          const { body } = await one.instance.invoke(event)
+          answers.add(JSON.stringify(body).replace(/"request\\":\\"[^"]+"/, ''))
+        }
+    const [answer = '', bodiless = '', ...others] = [...answers].toSorted((a, b) => b.length - a.length)
+    expect(others).toEqual([])
+    expect(JSON.parse(bodiless)).toMatchObject({ statusCode: 401, body: '' })
+    expect(answer).toMatch(/"statusCode":401.*ERR_UNAUTHENTICATED|ERR_UNAUTHENTICATED.*"statusCode":401/)
+  })
+
   describe('an event that no request makes', () => {
     const event = eventOf({ url: '/keyring', method: 'GET', headers: AUTHORIZED }, Buffer.alloc(0))
     const { http } = event.requestContext
@@ -117,7 +158,7 @@ describe('on Lambda', () => {
       ['no method', asMethod(undefined)],
       ['a path that is a number', { ...event, rawPath: 1 }],
       ['a host that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary} /` } }],
-      ['a body to a GET', { ...event, body: canary }],
+      ['a body that is no text to a GET', { ...event, body: { canary } }],
       ['a body that is not base64', { ...asMethod('POST'), body: canary, isBase64Encoded: true }],
       ['a body that is no text', { ...asMethod('POST'), rawPath: '/keyring/remove', body: { canary } }],
       [
@@ -147,17 +188,46 @@ describe('on Lambda', () => {
 
   it.each([
     ['nothing', null],
-    ['an event of another kind', { source: 'aws.s3', 'detail-type': 'Scheduled Event' }],
-    ['a call that does not exist', { call: 'read', keyring: 'default', withinMs: 1000 }],
+    ['an event of another kind', { source: 'aws.s3', 'detail-type': 'Scheduled Event', detail: 'canary' }],
+    ['a call that does not exist', { call: 'read', keyring: 'canary', withinMs: 1000 }],
     [
       'a call with more than it needs',
-      { call: 'sync', keyring: 'default', withinMs: 1000, options: { force: false, adopt: false, token: null }, x: 1 },
+      {
+        call: 'sync',
+        keyring: 'default',
+        withinMs: 1000,
+        options: { force: false, adopt: false, token: null },
+        canary: 1,
+      },
     ],
-  ])('the sync function refuses %s', async (_name, event) => {
-    expect(await deployment.sync.invoke(event)).toMatchObject({
-      failed: false,
-      body: { ok: false, error: { code: 'ERR_REQUEST_INVALID' } },
+  ])('the sync function fails at %s, and says so without what is in it', async (_name, event) => {
+    const before = deployment.sync.output().length
+    expect(await deployment.sync.invoke(event)).toMatchObject({ failed: true })
+    await expect
+      .poll(() => deployment.sync.output().slice(before))
+      .toMatch(/"part":"event","code":"ERR_REQUEST_INVALID"/)
+    expect(deployment.sync.output().slice(before)).not.toMatch(/canary|aws\.s3/)
+  })
+
+  it('the HTTP function reads no items but those that its role names, and derived keys are enough for it', async () => {
+    const wrappingKey = { id: 'w1', keyring: null, key: new Secret(Buffer.alloc(32, 1).toString('base64')) }
+    const [derived] = await deriveForKeyring(nodeCipher, [wrappingKey], 'default')
+    const seen = await faultsBefore(deployment.endpoint)
+    const http = await deployment.startHttp({
+      AWS_ENDPOINT_URL_DYNAMODB: seen.url,
+      KEYRING_WRAPPING_KEYS: `w1/keyring/default:${derived?.key.reveal()}`,
     })
+    expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject({ status: 204 })
+    const { body } = await call(http, 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })
+    expect(await call(http, 'POST', '/keyrings/default/decrypt', body)).toMatchObject({ status: 400 })
+    const { ciphertext } = body
+    expect(await call(http, 'POST', '/keyrings/default/decrypt', { ciphertext })).toMatchObject({ status: 200 })
+    for (const path of ['/readyz', '/keyring', '/keyring/active', '/keyrings/default', '/keyrings/default/doctor'])
+      expect(await call(http, 'GET', path)).toMatchObject({ status: 200 })
+    await call(http, 'POST', '/keyring/remove', { id: 'unknown9' })
+    expect([...seen.items].toSorted()).toEqual(['keyring/default', 'status/default'])
+    expect(new Set(seen.asked)).toEqual(new Set(['GetItem']))
+    await seen.close()
   })
 
   describe('when the sync function cannot be used', () => {

@@ -63,6 +63,21 @@ describe('the package for Lambda', () => {
     expect(JSON.stringify(resources)).toMatch(/:vault_token}}/)
   }, 60_000)
 
+  it('is none when a function would refuse its settings: they are named, with exit status 2, and nothing is left to deploy', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
+    const wrong = { KEYRING_VAULT_HOST: 'http://vault.example', KEYRING_SYNC_PERIOD: 'canary-value' }
+    const env = { PATH: process.env['PATH'], HOME: folder, ...wrong }
+    const packaging = run('node', ['tools/package-lambda.ts', '--package', other], { cwd: ROOT, env })
+    const { code, stderr } = (await packaging.catch((error: unknown) => error)) as { code: number; stderr: string }
+    const left = readdirSync(other)
+    rmSync(other, { recursive: true })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/ {2}KEYRING_SYNC_PERIOD: .*\n {2}KEYRING_VAULT_HOST: must be https/)
+    expect(stderr).not.toContain('canary-value')
+    expect(left).not.toContain('serverless-state.json')
+    expect(left.filter((name) => name.startsWith('cloudformation-template-update'))).toEqual([])
+  }, 60_000)
+
   const zipped = async (name: string): Promise<string[]> => {
     const { stdout } = await run('python3', ['-m', 'zipfile', '-l', join(folder, `${name}.zip`)])
     const lines = stdout.trim().split('\n').slice(1)
@@ -76,9 +91,15 @@ describe('the package for Lambda', () => {
     expect(await zipped('sync')).toEqual(['dist/lambda/sync.mjs', ...later].toSorted())
   })
 
-  it('lets the HTTP function read the table and invoke the sync function, and the sync function read and write the table', () => {
+  it('lets the HTTP function read keyrings and their status, and invoke the sync function, and the sync function read and write the table', () => {
     expect(statements('HttpRole')).toEqual([
-      allow('KeyringTable', 'dynamodb:GetItem'),
+      {
+        ...allow('KeyringTable', 'dynamodb:GetItem'),
+        Condition: {
+          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['keyring/*', 'status/*'] },
+          Null: { 'dynamodb:LeadingKeys': 'false' },
+        },
+      },
       allow('SyncLambdaFunction', 'lambda:InvokeFunction'),
       allow('HttpLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
     ])
@@ -87,6 +108,28 @@ describe('the package for Lambda', () => {
       allow('SyncLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
     ])
   })
+
+  it('gives the HTTP function derived keys where they are set, and the sync function the wrapping keys', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
+    const derived = '{{resolve:secretsmanager:edge-keyring:SecretString:derived_keys}}'
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: folder,
+      KEYRING_VAULT_HOST: 'https://vault.example',
+      KEYRING_HTTP_WRAPPING_KEYS: derived,
+    }
+    await run('npx', ['osls', 'package', '--package', other], { cwd: ROOT, env })
+    const template = readFileSync(join(other, 'cloudformation-template-update-stack.json'), 'utf8')
+    rmSync(other, { recursive: true })
+    const keysOf = (of: Resources, name: string) => {
+      const environment = of[name]?.Properties['Environment'] as { Variables: Record<string, unknown> } | undefined
+      return environment?.Variables['KEYRING_WRAPPING_KEYS']
+    }
+    const whole = '{{resolve:secretsmanager:edge-keyring:SecretString:wrapping_keys}}'
+    const { Resources: given } = JSON.parse(template) as { Resources: Resources }
+    expect(['HttpLambdaFunction', 'SyncLambdaFunction'].map((name) => keysOf(given, name))).toEqual([derived, whole])
+    expect(['HttpLambdaFunction', 'SyncLambdaFunction'].map((name) => keysOf(resources, name))).toEqual([whole, whole])
+  }, 60_000)
 
   it('gives each function its own role and no other, without managed policies', () => {
     expect(ofType('AWS::IAM::Role').sort()).toEqual(['HttpRole', 'SyncRole'])

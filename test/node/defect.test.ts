@@ -1,11 +1,13 @@
-/** A server whose fetch is broken, as a defect of ours would break it: it serves, and says that it is a defect. */
+/** A server whose way to Vault is broken, as a defect of ours would break it: it serves, and says that it is a defect. */
 import { createHash } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { expect, it, onTestFinished } from 'vitest'
 import { startNode } from '../conformance/driver.ts'
 
 const TOKEN = 'ek_of_no_importance'
 const ADMIN = { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] }
-const BROKEN = 'data:text/javascript,globalThis.fetch = () => { throw new TypeError(["can", "ary"].join("")) }'
+const UNDICI = createRequire(import.meta.url).resolve('undici')
+const BROKEN = `data:text/javascript,process.getBuiltinModule("module").createRequire("${UNDICI}")("${UNDICI}").request = () => { throw new TypeError(["can", "ary"].join("")) }`
 
 it('a defect on the way to Vault ends no server, and is no outage', async () => {
   const node = await startNode({

@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { Listening } from '../support/listen.ts'
@@ -52,8 +53,8 @@ const settings = () => ({
   KEYRING_VAULT_TIMEOUT_MS: '60000',
 })
 
-async function serve(): Promise<NodeServer> {
-  const server = await nodeServer(settings())
+async function serve(more: Readonly<Record<string, string>> = {}): Promise<NodeServer> {
+  const server = await nodeServer({ ...settings(), ...more })
   running.push(server)
   return server
 }
@@ -94,20 +95,44 @@ async function closedTo(port: number): Promise<void> {
   while (await accepts(port));
 }
 
+const QUICK = pathToFileURL(join(import.meta.dirname, 'children/quick-connections.ts')).href
+const HEADERS = `host: localhost\r\nauthorization: Bearer ${API_TOKEN}\r\ncontent-type: application/json\r\n`
+
+async function connected(port: number) {
+  const socket = connect(port, '127.0.0.1')
+  const said: string[] = []
+  socket.setEncoding('utf8').on('data', (text: string) => said.push(text))
+  const cut = new Promise<string>((resolve) => socket.once('close', () => resolve(said.join(''))))
+  await new Promise((resolve) => socket.once('connect', resolve))
+  return {
+    cut,
+    write: (text: string) => socket.write(text),
+    end: () => socket.destroy(),
+    ask: (line: string) =>
+      new Promise<string>((resolve) => {
+        socket.once('data', () => resolve(said.join('')))
+        socket.write(`${line} HTTP/1.1\r\n${HEADERS}\r\n`)
+      }),
+  }
+}
+
 describe('a connection', () => {
-  it('is kept for longer than load balancers keep theirs, and cut when a request does not end', async () => {
-    const server = await serve()
-    const socket = connect(server.port, '127.0.0.1')
-    const said: string[] = []
-    socket.setEncoding('utf8').on('data', (text: string) => said.push(text))
-    const cut = new Promise((resolve) => socket.once('close', resolve))
-    const head = `host: localhost\r\nauthorization: Bearer ${API_TOKEN}\r\ncontent-type: application/json\r\n`
-    socket.write(`GET /healthz HTTP/1.1\r\n${head}\r\n`)
-    await new Promise((resolve) => socket.once('data', resolve))
-    expect(/^keep-alive: timeout=(\d+)\r$/im.exec(said.join(''))?.[1]).toBe('75')
-    socket.write(`POST ${SYNC} HTTP/1.1\r\n${head}content-length: 1000\r\n\r\n{"force":`)
-    await cut
-    expect(said.join('')).toContain('HTTP/1.1 408 ')
+  it('is kept for longer than load balancers keep theirs', async () => {
+    const socket = await connected((await serve()).port)
+    expect(/^keep-alive: timeout=(\d+)\r$/im.exec(await socket.ask('GET /healthz'))?.[1]).toBe('75')
+    socket.end()
+  })
+
+  it('is cut when a request does not end within those 75 s, of which a hundredth is waited for here', async () => {
+    const server = await serve({ NODE_OPTIONS: `--import ${QUICK}` })
+    const waits = { keepAliveTimeout: 75_000, headersTimeout: 75_000, requestTimeout: 75_000 }
+    expect(JSON.parse(server.said().split('\n')[0] ?? '')).toEqual({
+      waits: { ...waits, connectionsCheckingInterval: 5000 },
+    })
+    const [head, body] = [await connected(server.port), await connected(server.port)]
+    head.write('GET /healthz HTTP/1.1\r\nhost: ')
+    body.write(`POST ${SYNC} HTTP/1.1\r\n${HEADERS}content-length: 1000\r\n\r\n{"force":`)
+    for (const each of [head, body]) expect(await each.cut).toContain('HTTP/1.1 408 ')
     expect((await server.call('/healthz')).status).toBe(200)
   })
 })

@@ -34,16 +34,23 @@ describe('npm start', () => {
       .split('\n')
       .filter((line) => /^ {2}(H=|curl )/.test(line))
       .map((line) => line.trim())
-    const [header = '', sync = '', list = '', rotate = '', pull = ''] = lines
-    expect(lines).toHaveLength(5)
-    const paste = (...pasted: string[]) => on.bash([header, ...pasted].join('\n'))
-    expect((await paste(sync)).stdout).toMatch(/^HTTP\/1.1 204 /)
-    expect((await paste(list)).stdout).toBe('{"ids":["8zgITLQh"],"active":"8zgITLQh"}')
-    expect((await paste(rotate)).stdout).toContain('"version":2')
-    expect((await paste(sync)).stdout).toMatch(/^HTTP\/1.1 204 /)
-    expect((await paste(list)).stdout).toBe('{"ids":["8zgITLQh","second01"],"active":"second01"}')
-    expect((await paste(pull)).stdout).toBe('{"ids":["8zgITLQh","second01"],"active":"second01"}')
-    expect((await paste(sync)).stdout).toMatch(/^HTTP\/1.1 503 [^]*"code":"ERR_VAULT_SEALED"/)
+    const [header = '', sync = '', list = '', rotate = '', seal = '', encrypt = '', unseal = ''] = lines
+    expect(lines).toHaveLength(7)
+    const paste = async (pasted: string) => (await on.bash([header, pasted].join('\n'))).stdout
+    const promised = (line: string) => line.split('# ')[1]
+    expect(await paste(sync)).toMatch(new RegExp(`^HTTP/1.1 ${promised(sync)} `))
+    expect(await paste(list)).toBe(promised(list))
+    for (const version of [2, 3]) {
+      expect(await paste(rotate)).toContain(`"version":${version}`)
+      expect(await paste(sync)).toMatch(/^HTTP\/1.1 204 /)
+      const { ids, active } = JSON.parse(await paste(list)) as { ids: string[]; active: string }
+      expect([new Set(ids).size, active]).toEqual([version, ids.at(-1)])
+    }
+    await paste(seal)
+    expect(await paste(sync)).toMatch(/^HTTP\/1.1 503 [^]*"code":"ERR_VAULT_SEALED"/)
+    expect(await paste(encrypt)).toMatch(/^\{"ciphertext":"ek1\./)
+    await paste(unseal)
+    expect(await paste(sync)).toMatch(/^HTTP\/1.1 204 /)
     await stop()
   })
 
@@ -52,9 +59,19 @@ describe('npm start', () => {
     const { output, stop } = await on.start()
     await stop()
     expect(kept()).toEqual(before)
-    expect(output()).toContain('second01 (active)')
+    expect(output()).toMatch(/default: [0-9a-f]{8} \(active\)/)
     for (const name of ['token', 'wrapping-key', 'dev-vault.json', 'dev-vault.sqlite', 'audit.log'])
       expect([name, statSync(file(name)).mode & 0o777]).toEqual([name, 0o600])
+  })
+
+  it('shows what it holds now, not what a first start holds', async () => {
+    const { output, stop } = await on.start()
+    const [header = '', list = ''] = ['H=', 'curl .*/keyring/ '].map(
+      (part) => new RegExp(part + '.*').exec(output())?.[0],
+    )
+    expect((await on.bash([header, list].join('\n'))).stdout).toBe(list.split('# ')[1])
+    expect(list).toMatch(/"ids":\["8zgITLQh","[0-9a-f]{8}","[0-9a-f]{8}"\]/)
+    await stop()
   })
 
   it('begins anew with --fresh', async () => {
@@ -63,6 +80,37 @@ describe('npm start', () => {
     await stop()
     expect(kept()).not.toEqual(before)
     expect(output()).toContain('default: 8zgITLQh (active)')
+  })
+
+  it('shows a sync that fails in its example, and where a database of your own is', async () => {
+    const database = join(on.folder, 'own.sqlite')
+    const env = { KEYRING_VAULT_HOST: 'http://127.0.0.1:1', KEYRING_VAULT_TOKEN: 'root', KEYRING_DATABASE: database }
+    const { output, stop } = await on.start(env)
+    await stop()
+    expect(output()).toContain(`local default; it keeps ${database} and .edge-keyring/\n`)
+    expect(output()).toMatch(/\/sync -H "\$H" +# ERR_VAULT_UNREACHABLE, until that is mended\n.*# \{"ids":\[\]\}\n/)
+  })
+
+  it.each(['VAULT_ADDR', 'BAO_ADDR'])('says that %s is not used, and how to use it', async (name) => {
+    const real = await local()
+    const { stop: stopVault } = await real.start()
+    const there = { [name]: `http://127.0.0.1:${real.vaultPort}`, [name.replace('ADDR', 'TOKEN')]: 'root' }
+    const { output, stop } = await on.start(there)
+    await stop()
+    const note =
+      output()
+        .split('\n')
+        .find((line) => line.startsWith('note: ')) ?? ''
+    expect(note).toContain(`${name} is not used`)
+    const [, host = ''] = /(KEYRING_VAULT_HOST=\S+) npm start/.exec(note) ?? []
+    const set = await real.bash(`${name}=${there[name]}; ${host}; printf %s "$KEYRING_VAULT_HOST"`)
+    const database = join(on.folder, `${name}.sqlite`)
+    const asked = await on.start({ ...there, KEYRING_VAULT_HOST: set.stdout, KEYRING_DATABASE: database })
+    expect(asked.output()).toContain('secret/keyring: 1 key, ')
+    expect(asked.output()).not.toContain('dev Vault')
+    await asked.stop()
+    await stopVault()
+    real.remove()
   })
 
   it('uses your own Vault when one is named, and another database', async () => {
@@ -151,8 +199,10 @@ describe('the README', () => {
     const path = join(on.folder, 'worker.env')
     expect(readFileSync(path, 'utf8')).not.toContain('ek_')
     expect(parseConfig(parseEnv(readFileSync(path, 'utf8')), 'workers')).toMatchObject({ ok: true, notices: [] })
-    const deploy = lines.at(-1)?.replace('worker.env', `"${path}"`) ?? ''
-    const dry = `cd "${ROOT}" && WRANGLER_SEND_METRICS=false ${deploy} --dry-run --outdir "${on.folder}/worker"`
+    const script = /"deploy:worker": "(.*)"/.exec(readFileSync(join(ROOT, 'package.json'), 'utf8'))?.[1] ?? ''
+    expect(lines.at(-1)).toMatch(/^npm run deploy:worker /)
+    const deploy = script.replaceAll('worker.env', `"${path}"`)
+    const dry = `cd "${ROOT}" && export WRANGLER_SEND_METRICS=false && ${deploy} --dry-run --outdir "${on.folder}/worker"`
     expect(await on.bash(dry)).toMatchObject({ code: 0, stdout: expect.stringContaining('KEYRING_API_TOKENS') })
   })
 

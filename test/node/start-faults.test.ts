@@ -58,6 +58,23 @@ async function taken(): Promise<{ port: number; free: () => void }> {
 }
 
 describe('a start', () => {
+  it('with --fresh and a wrong setting, or a port that is taken, forgets nothing', async () => {
+    const { stop } = await on.start()
+    await stop()
+    const kept = () => readdirSync(join(on.folder, '.edge-keyring')).map((name) => [name, read(name)])
+    const read = (name: string) => readFileSync(join(on.folder, '.edge-keyring', name), 'base64')
+    const before = kept()
+    expect(before.map(([name]) => name)).toEqual(expect.arrayContaining(['token', 'wrapping-key', 'dev-vault.sqlite']))
+    expect((await refused({ PORT: 'abc' }, '--fresh'))[0]).toMatch(/^ERR_CONFIG_INVALID: .* PORT\.$/)
+    expect(kept()).toEqual(before)
+    const { port, free } = await taken()
+    for (const name of ['PORT', 'KEYRING_DEV_VAULT_PORT']) {
+      expect((await refused({ [name]: String(port) }, '--fresh'))[0]).toBe(`ERR_LISTEN_FAILED: Port ${port} is taken.`)
+      expect(kept()).toEqual(before)
+    }
+    free()
+  })
+
   it('with --fresh does not forget the only key of a database that lies elsewhere', async () => {
     const database = join(on.folder, 'elsewhere.sqlite')
     writeFileSync(database, '')
@@ -156,6 +173,8 @@ describe('a start that lacks settings', () => {
     const lines = parsed(await refused({ NODE_ENV: 'production' }))
     expect(new Set(lines.slice(0, -1).map(({ setting }) => setting))).toEqual(new Set(names))
     expect(lines.at(-1)).toMatchObject({ level: 'error', process: 'ended', code: 'ERR_CONFIG_INVALID' })
+    const [, named = ''] = /^These settings are missing or wrong: (.*)\.$/.exec(String(lines.at(-1)?.['message'])) ?? []
+    expect(new Set(named.split(', '))).toEqual(new Set(names))
   })
 
   it('names the database whose folder is missing, with all else that is wrong', async () => {
@@ -166,7 +185,7 @@ describe('a start that lacks settings', () => {
       { setting: 'KEYRING_DATABASE', problem: expect.stringContaining('in a folder that does not exist') },
     ])
     expect(await refused(away)).toEqual([
-      'ERR_CONFIG_INVALID: These settings are missing or wrong:',
+      'ERR_CONFIG_INVALID: These settings are missing or wrong: KEYRING_DATABASE.',
       expect.stringMatching(/^ {2}KEYRING_DATABASE: names a file in a folder that does not exist/),
       'docs/settings.md lists them all.',
     ])

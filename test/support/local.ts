@@ -74,7 +74,7 @@ export async function local(given?: string): Promise<Local> {
       return new Promise((resolve, reject) => {
         const read = (chunk: Buffer) => {
           printed.push(chunk.toString())
-          if (printed.join('').includes('npm start\n') || printed.join('').includes('"active":'))
+          if (/^Your own Vault: |"active":|\{"ids":\[\]\}\n$/m.test(printed.join('')))
             resolve({ output: () => printed.join(''), stop: end('SIGTERM'), kill: end('SIGKILL') })
         }
         child.stdout.on('data', read)

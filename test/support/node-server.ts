@@ -28,10 +28,11 @@ export interface NodeServer {
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>
 }
 
-/** @param stdout a file descriptor; absent = a pipe that is read; 'unread' = a pipe that is not. */
+/** @param through a command that runs the server. @param stdout a file descriptor; absent = a pipe that is read; 'unread' = a pipe that is not. */
 export function nodeServer(
   settings: Readonly<Record<string, string>>,
   stdout: number | 'read' | 'unread' = 'read',
+  through: readonly string[] = [],
 ): Promise<NodeServer> {
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -47,7 +48,8 @@ export function nodeServer(
     ...settings,
   }
   const stdio: StdioOptions = ['ignore', typeof stdout === 'number' ? stdout : 'pipe', 'pipe']
-  const child = spawn(process.execPath, [SERVER], { env, stdio })
+  const [program, ...words] = [...through, process.execPath, SERVER]
+  const child = spawn(program, words, { env, stdio })
   const [said, wrote] = [[] as string[], [] as string[]]
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   if (stdout === 'read') child.stdout?.on('data', (chunk: Buffer) => wrote.push(chunk.toString()))

@@ -215,6 +215,7 @@ async function asked(config: Config): Promise<unknown> {
     replica: null,
     fetch: async () => new Response('<html>', { status: 400 }),
     readFile: readTextFile,
+    audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},
     syncBatch: 900,

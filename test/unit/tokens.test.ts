@@ -45,9 +45,15 @@ describe('API tokens', () => {
     expect(await authenticate(secret)).toBeNull()
   })
 
-  it('takes Authorization before Kong-Admin-Token, and Bearer alone', () => {
-    expect(presentedToken({ authorization: 'Bearer a', kongAdminToken: 'b' })).toBe('a')
-    expect(presentedToken({ authorization: 'Basic a', kongAdminToken: 'b' })).toBe('b')
-    expect(presentedToken({ authorization: undefined, kongAdminToken: undefined })).toBeNull()
-  })
+  it.each([
+    [{ authorization: 'Bearer gateway', kongAdminToken: 'ours' }, 'ours'],
+    [{ authorization: 'Basic gateway', kongAdminToken: 'ours' }, 'ours'],
+    [{ authorization: 'Bearer ours', kongAdminToken: undefined }, 'ours'],
+    [{ authorization: 'Bearer ours', kongAdminToken: '' }, 'ours'],
+    [{ authorization: 'Basic gateway', kongAdminToken: undefined }, null],
+    [{ authorization: 'Bearer one, Bearer two', kongAdminToken: undefined }, null],
+    [{ authorization: undefined, kongAdminToken: undefined }, null],
+  ])('%o: Kong-Admin-Token decides where it is sent, and Bearer alone otherwise', (headers, expected) =>
+    expect(presentedToken(headers)).toBe(expected),
+  )
 })

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { Uses } from '../../src/core/uses.ts'
 
@@ -18,15 +18,42 @@ const use = (more: Partial<AuditEvent> = {}): AuditEvent => ({
 it('successful uses of one key by one caller are added up, others apart', () => {
   const uses = new Uses()
   const others = [{ caller: 'other' }, { action: 'decrypt' }, { action: 'read' }, { keyId: 'k2' }, { keyring: 'b' }]
-  for (const more of [{}, { time: 2 }, ...others]) expect(uses.add(use(more))).toBe(true)
+  for (const more of [{}, { time: 2 }, ...others]) expect(uses.add(use(more))).toBeGreaterThan(0)
   expect(uses.take().map(({ count }) => count)).toEqual([2, 1, 1, 1, 1, 1])
   expect(uses.take()).toEqual([])
 })
 
-it.each([{ outcome: 'refused' }, { outcome: 'failed' }, { action: 'remove' }, { action: 'sync' }] as const)(
-  '%o has a line of its own',
-  (more) => {
+it.each([
+  { outcome: 'failed' },
+  { action: 'remove' },
+  { action: 'sync' },
+  { outcome: 'refused', action: 'replica' },
+] as const)('%o has a line of its own', (more) => {
+  const uses = new Uses()
+  expect([uses.add(use(more)), uses.take()]).toEqual([0, []])
+})
+
+describe('refusals', () => {
+  const refused = (more: Partial<AuditEvent>) =>
+    use({ outcome: 'refused', code: 'ERR_FORBIDDEN', keyId: null, ...more })
+
+  it('of one caller with one code are one line, which names what they have in common', () => {
     const uses = new Uses()
-    expect([uses.add(use(more)), uses.take()]).toEqual([false, []])
-  },
-)
+    const events = [{ request: 'first' }, { request: 'second' }, { keyring: 'orders' }, { action: 'sync' }]
+    expect(events.map((more) => uses.add(refused(more)))).toEqual([1, 2, 3, 4])
+    expect(uses.take()).toEqual([{ ...refused({ request: 'first' }), count: 4, action: 'several', keyring: null }])
+  })
+
+  it('of others, with other codes, or of what asked for more, are apart', () => {
+    const uses = new Uses()
+    const events = [{}, { caller: null }, { code: 'ERR_UNAUTHENTICATED' }, { facts: { force: true } }] as const
+    expect(events.map((more) => uses.add(refused(more)))).toEqual([1, 1, 1, 1])
+  })
+
+  it('take no more room, whatever a caller makes up', () => {
+    const uses = new Uses()
+    for (let index = 0; index < 10_000; index += 1)
+      uses.add(refused({ caller: null, keyring: `k${index}`, action: `A${index}`, request: `r${index}` }))
+    expect(uses.take()).toMatchObject([{ count: 10_000, action: 'several', keyring: null }])
+  })
+})

@@ -1,4 +1,5 @@
 /** The doctor before a dev Vault and a real OpenBao: each check, well and unwell. */
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
@@ -186,6 +187,11 @@ for (const target of vaultTargets())
       expect(versions).toMatchObject({ outcome: 'warning', facts: { versions: 3, limit: 3, left: 0 } })
     })
 
+    it('makes nothing of a second, which whole seconds and the way there alone may be', async () => {
+      for (const aheadMs of [0, 1500])
+        expect((await examined(settings(), aheadMs)).clock.detail).toBe('The clocks agree within 30 s.')
+    })
+
     it('tells how far the clocks are apart', async () => {
       expect((await examined(settings(), 300_000)).clock).toMatchObject({
         outcome: 'warning',
@@ -324,6 +330,12 @@ describe.skipIf(openbao === null)('the doctor over TLS', () => {
     // It lives for two days, so that it is not due while one of them is left.
     expect((await over('good')).tls).toMatchObject({ outcome: 'ok', ...shown })
     expect((await over('good', 0.7 * DAY_MS)).tls).toMatchObject({ outcome: 'warning', ...shown })
+  })
+
+  it('trusts what a sync trusts: an intermediate', async () => {
+    const [, intermediate = ''] = readFileSync(`${vault.folder}/good.pem`, 'utf8').split(/(?<=END CERTIFICATE-----\n)/)
+    const settings = { KEYRING_VAULT_HOST: vault.address.incomplete, KEYRING_VAULT_TOKEN: vault.token }
+    expect((await examined({ ...settings, KEYRING_VAULT_CACERT: intermediate })).tls).toMatchObject({ outcome: 'ok' })
   })
 
   it.each([

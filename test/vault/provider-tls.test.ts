@@ -22,7 +22,8 @@ type Env = Readonly<Record<string, string>>
 
 /** TLS in front of the provider. */
 async function tlsBefore(address: string, ca: Authority, hosts: readonly string[]) {
-  const server = createServer(await ca.issue('provider', { hosts }), (incoming, outgoing) => {
+  const own = await ca.issue('provider', { hosts })
+  const server = createServer(own, (incoming, outgoing) => {
     const pass = async () => {
       const chunks: Buffer[] = []
       for await (const chunk of incoming) chunks.push(chunk as Buffer)
@@ -38,6 +39,7 @@ async function tlsBefore(address: string, ca: Authority, hosts: readonly string[
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
+    cert: own.cert,
     endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
     close: () => new Promise<void>((resolve) => (server.close(() => resolve()), server.closeAllConnections())),
   }
@@ -94,8 +96,8 @@ describe.skipIf(!target.isAvailable)('an identity provider with an authority of 
     return result
   }
 
-  it('is trusted by KEYRING_VAULT_OAUTH2_CACERT: PEM, a file, or one of several', async () => {
-    for (const oauth2_cacert of [ca.cert, file, `system, ${file}`])
+  it('is trusted by KEYRING_VAULT_OAUTH2_CACERT: PEM, a file, one of several, or its own certificate', async () => {
+    for (const oauth2_cacert of [ca.cert, file, `system, ${file}`, good?.cert ?? ''])
       expect(await outcome(settings(good?.endpoint, { oauth2_cacert }))).toMatchObject({ ok: true })
   })
 

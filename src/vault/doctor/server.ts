@@ -37,7 +37,7 @@ const MUCH = 30
 function clockOf({ server_time_utc: there }: Health, here: number): Finding {
   const skew = Math.round(there - here)
   const facts = { skewSeconds: skew }
-  if (Math.abs(skew) <= MUCH) return ok('clock', `The clocks differ by ${Math.abs(skew)} s.`, facts)
+  if (Math.abs(skew) <= MUCH) return ok('clock', `The clocks agree within ${MUCH} s.`, facts)
   const way = skew > 0 ? 'ahead of' : 'behind'
   return warning(
     'clock',

@@ -224,4 +224,5 @@ const UNTOUCHED: ReadonlySet<KeyringErrorCode> = new Set([
 /** Whether Vault cannot have done what it was asked for. A connection that was refused, or has no name to go to, tells that too. */
 export const isUntouched = ({ code, facts }: KeyringError): boolean =>
   UNTOUCHED.has(code) ||
-  (code === 'ERR_VAULT_UNREACHABLE' && (facts['step'] === 'dns' || facts['reason'] === 'ECONNREFUSED'))
+  (code === 'ERR_VAULT_UNREACHABLE' &&
+    (facts['step'] === 'dns' || ['ECONNREFUSED', 'EPROXY'].includes(String(facts['reason']))))

@@ -28,10 +28,10 @@ const SHAPES: readonly Shape[] = [
     remedy: 'Set KEYRING_VAULT_CACERT to that certificate, or give Vault one that an authority has signed.',
   },
   {
-    fits: /^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
+    fits: /^UNABLE_TO_/,
     code: 'ERR_VAULT_TLS_UNTRUSTED',
     step: 'tls',
-    what: 'does not send the whole chain of its certificate, or the authority is not trusted here',
+    what: 'has a certificate of an authority to which it does not send the chain, or that is not trusted here',
     remedy:
       "Put the certificate and every intermediate into Vault's tls_cert_file, and set KEYRING_VAULT_CACERT to the authority. A server in dev mode makes a new certificate at each start: do not use it over TLS.",
   },
@@ -48,7 +48,7 @@ const SHAPES: readonly Shape[] = [
     what: 'has a certificate for another host',
   },
   {
-    fits: /^(SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|INVALID_|CERT_|ERROR_IN_CERT_|PATH_LENGTH_EXCEEDED)/,
+    fits: /^(SELF_SIGNED_CERT_IN_CHAIN|INVALID_|CERT_|ERROR_IN_CERT_|PATH_LENGTH_EXCEEDED)/,
     code: 'ERR_VAULT_TLS_UNTRUSTED',
     step: 'tls',
     what: 'has a certificate of an authority that is not trusted here',
@@ -129,15 +129,32 @@ export interface Unreached {
   readonly isStale: boolean
 }
 
+/** A proxy on the way has failed, which whoever knows the proxy says. Nothing has come to whoever was asked. */
+export class ProxyTrouble extends Error {
+  readonly code = 'EPROXY'
+  readonly trouble: Trouble
+
+  constructor(trouble: Trouble) {
+    super(trouble.what)
+    this.trouble = trouble
+  }
+}
+
 /** `null` = no trouble of the network: a defect, which goes on as it is. */
 export function fromThrown(target: Destination, thrown: unknown): Unreached | null {
+  const read = readThrown(target, thrown)
+  return read && { error: troubleError(read, target, { reason: read.reason }), isStale: read.isStale }
+}
+
+type Read = Trouble & Pick<Unreached, 'isStale'> & { readonly reason: string }
+
+function readThrown(target: Destination, thrown: unknown): Read | null {
   const network = networkTrouble(thrown)
   if (network === null) return null
-  const reason = network.code ?? network.text
-  return {
-    error: troubleError(troubleOf(reason, target), target, { reason: network.code ?? 'unknown' }),
-    isStale: LOST.test(reason),
-  }
+  const { code, text } = network
+  const shown = code ?? text
+  const trouble = thrown instanceof ProxyTrouble ? thrown.trouble : troubleOf(shown, target)
+  return { ...trouble, reason: code ?? 'unknown', isStale: LOST.test(shown) }
 }
 
 function troubleOf(reason: string, target: Destination): Trouble {
@@ -150,12 +167,8 @@ function troubleOf(reason: string, target: Destination): Trouble {
 const UNKNOWN: Trouble = { code: 'ERR_VAULT_UNREACHABLE', step: 'connect', what: 'cannot be reached' }
 
 /** Of another host than Vault: the step that failed, and the rest of a sentence that begins with its name. `null` = a defect. */
-export function unansweredBy(thrown: unknown): (Pick<Trouble, 'step' | 'what'> & { readonly reason: string }) | null {
-  const network = networkTrouble(thrown)
-  if (network === null) return null
-  const { step, what } = troubleOf(network.code ?? network.text, { host: '', path: '', isTls: true })
-  return { step, what, reason: network.code ?? 'unknown' }
-}
+export const unansweredBy = (thrown: unknown): Pick<Read, 'step' | 'what' | 'reason'> | null =>
+  readThrown({ host: '', path: '', isTls: true }, thrown)
 
 /** Cloudflare gives these answers of its own in the place of an origin's: https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/ */
 const PROXY: Readonly<Record<number, Trouble>> = {

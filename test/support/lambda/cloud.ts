@@ -66,11 +66,18 @@ const isTooLong = (payload: unknown): boolean => Buffer.byteLength(JSON.stringif
 /** A function URL: HTTP to payload 2.0 and back. A function that threw is a 502. */
 export const functionUrl = (target: LambdaFunction): Promise<Listening> =>
   listen(async (request, response) => {
-    const event = eventOf(request, await buffer(request))
+    const { url, method } = request
+    const event = eventOf({ url, method, headers: joined(request) }, await buffer(request))
     const { failed, body } = isTooLong(event) ? TOO_LONG : await target.invoke(event)
     if (failed || isTooLong(body)) response.writeHead(502).end('Internal Server Error')
     else reply(response, body as Result)
   })
+
+/** What comes twice is joined with a comma: Node would leave out the second of some. */
+const joined = ({ headersDistinct }: IncomingMessage): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(name === 'cookie' ? '; ' : ',')]),
+  )
 
 function reply(response: ServerResponse, { statusCode, headers, cookies, body = '', isBase64Encoded }: Result): void {
   const { connection: _, ...rest } = headers ?? {}
@@ -78,8 +85,12 @@ function reply(response: ServerResponse, { statusCode, headers, cookies, body = 
   response.end(isBase64Encoded ? Buffer.from(body, 'base64') : body)
 }
 
+interface EventSource extends Pick<IncomingMessage, 'url' | 'method'> {
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
 /** Bodies that are no text come in base64, as forms do. */
-export function eventOf(request: Pick<IncomingMessage, 'url' | 'method' | 'headers'>, body: Buffer) {
+export function eventOf(request: EventSource, body: Buffer) {
   const { pathname, search } = new URL(request.url ?? '/', 'http://localhost')
   const { cookie, connection: _, ...headers } = request.headers
   const isText = /^(text\/|application\/json)/.test(headers['content-type'] ?? '') && isUtf8(body)

@@ -22,15 +22,19 @@ export interface Faults extends Listening {
   next(operation: 'GetItem' | 'PutItem', ...faults: readonly Fault[]): void
   /** Operations so far. */
   readonly asked: string[]
+  /** Names of the items that they were about. */
+  readonly items: Set<string>
 }
 
 export async function faultsBefore(endpoint: string): Promise<Faults> {
   const queues = new Map<string, Fault[]>()
   const asked: string[] = []
+  const items = new Set<string>()
   const listening = await listen(async (request, response) => {
     const body = await buffer(request)
     const operation = String(request.headers['x-amz-target']).split('.')[1] ?? ''
     asked.push(operation)
+    items.add(nameIn(body.toString()))
     const fault = queues.get(operation)?.shift() ?? 'pass'
     if (typeof fault === 'function') await fault()
     const answer = isCarriedOut(fault) ? await forward(endpoint, request, body) : { status: 500, text: '' }
@@ -41,8 +45,14 @@ export async function faultsBefore(endpoint: string): Promise<Faults> {
   return {
     ...listening,
     asked,
+    items,
     next: (operation, ...faults) => void queues.set(operation, [...faults]),
   }
+}
+
+function nameIn(body: string): string {
+  const { Key, Item } = JSON.parse(body) as Partial<Record<'Key' | 'Item', { readonly name: { readonly S: string } }>>
+  return (Key ?? Item)?.name.S ?? ''
 }
 
 const isCarriedOut = (fault: Fault): boolean => (typeof fault === 'object' ? 'applied' in fault : fault !== 'cut')

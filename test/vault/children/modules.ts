@@ -1,4 +1,4 @@
-/** One request to Vault in a process of its own, then the modules of undici that were loaded. Settings come from the environment. */
+/** One request to Vault in a process of its own, and whether undici was loaded before it and after. Settings come from the environment. */
 import { createRequire } from 'node:module'
 import { vaultFetch } from '../../../functions/node-shared/vault-fetch.ts'
 import { configOf } from '../../support/syncing.ts'
@@ -10,10 +10,10 @@ const { vault } = configOf(
   ),
 )
 const client = vaultFetch(vault)
+const isLoaded = () =>
+  Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('/node_modules/undici/'))
+const before = isLoaded()
 const response = await client.fetch(new Request(`${vault?.address}/v1/sys/seal-status`))
 await response.text()
 await client.close()
-const loaded = Object.keys(createRequire(import.meta.url).cache).filter((path) =>
-  path.includes('/node_modules/undici/'),
-)
-console.log(JSON.stringify({ status: response.status, isUndiciLoaded: loaded.length > 0 }))
+console.log(JSON.stringify({ status: response.status, loaded: [before, isLoaded()] }))

@@ -1,0 +1,142 @@
+/** `edge-keyring check`: whether an environment will do for a platform, by the parse of the start, before it is deployed. */
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import type { Parsed } from '../../src/config/answering.ts'
+import { ANSWERING_SETTINGS, readAnswering } from '../../src/config/answering.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import type { Env, Problem, Runtime, Table } from '../../src/config/setting.ts'
+import { isRead } from '../../src/config/setting.ts'
+import { parseJson } from '../../src/core/body.ts'
+import { readSettings } from '../node-shared/settings.ts'
+import type { Outcome } from './command.ts'
+import { failed, wrongSettings } from './failure.ts'
+
+const PLATFORMS = ['node', 'workers', 'lambda'] as const
+export type Platform = (typeof PLATFORMS)[number]
+
+/** What one process gets. A value that is known only at the deployment is an object here, or a text with a reference in it. */
+type Given = Readonly<Record<string, unknown>>
+
+interface Checked {
+  readonly problems: readonly Problem[]
+  readonly notices: readonly string[]
+  /** Names that are set, to what is not known here. */
+  readonly unchecked: readonly string[]
+}
+
+/** @param text of a file: settings as in `.env`, a JSON object of them, or a template of CloudFormation. @throws `ERR_USAGE`. */
+export function givenIn(text: string, platform: Platform): Map<Runtime, Given> {
+  const json = parseJson(text) as Given | null | undefined
+  if (platform === 'lambda' && json?.['Resources'] !== undefined) return inTemplate(json['Resources'] as object)
+  const all: Given = json ?? parseEnv(text)
+  return givenTo(all, platform)
+}
+
+/** One environment for all of a platform. Lambda's functions refuse what is the other's, so that each gets its own. */
+export function givenTo(all: Given, platform: Platform): Map<Runtime, Given> {
+  if (platform !== 'lambda') return new Map([[platform, all]])
+  const rows = Object.entries(ANSWERING_SETTINGS as Table)
+  const ofHttp = (name: string) => Object.hasOwn(ANSWERING_SETTINGS, name.replace(/^KONG_/, ''))
+  const only = new Set(rows.filter(([, row]) => !isRead(row, 'lambda-sync')).map(([name]) => name))
+  const some = (isIts: (name: string) => boolean) =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => isIts(name)))
+  return new Map([
+    ['lambda-http', some(ofHttp)],
+    ['lambda-sync', some((name) => !only.has(name))],
+  ])
+}
+
+interface Resource {
+  readonly Type?: unknown
+  readonly Properties?: { readonly Handler?: unknown; readonly Environment?: { readonly Variables?: Given } }
+}
+
+/** Ours are told by their handlers, whatever a service calls them. */
+function inTemplate(resources: object): Map<Runtime, Given> {
+  const given = new Map<Runtime, Given>()
+  for (const { Type, Properties } of Object.values(resources) as Resource[]) {
+    const name = Type === 'AWS::Lambda::Function' && /\b(http|sync)\.handler$/.exec(String(Properties?.Handler))?.[1]
+    if (name) given.set(name === 'http' ? 'lambda-http' : 'lambda-sync', Properties?.Environment?.Variables ?? {})
+  }
+  if (given.size < 2) throw failed('ERR_USAGE', 'The template of --file lacks the function http or sync.')
+  return given
+}
+
+/** All problems of all processes, each told once. */
+export function check(given: Map<Runtime, Given>): Checked {
+  const all = Array.from(given, ([runtime, one]) => checkOne(runtime, one))
+  const told = new Set<string>()
+  const isNew = (text: string) => !told.has(text) && told.add(text)
+  return {
+    problems: all.flatMap(({ problems }) => problems).filter(({ name, message }) => isNew(`${name} ${message}`)),
+    notices: all.flatMap(({ notices }) => notices).filter(isNew),
+    unchecked: all.flatMap(({ unchecked }) => unchecked).filter(isNew),
+  }
+}
+
+/** Of a value that is not known here only its presence counts. */
+function checkOne(runtime: Runtime, given: Given): Checked {
+  const unknown = Object.keys(given).filter((name) => !isKnown(given[name]))
+  const texts = Object.entries(given).map(([name, value]) => [name, isKnown(value) ? value : UNKNOWN])
+  const parsed = read(runtime, Object.fromEntries(texts) as Env)
+  const unchecked = new Set([...unknown, ...(runtime === 'workers' ? BINDINGS : [])])
+  const problems = parsed.ok ? [] : parsed.problems.filter(({ name }) => !unchecked.has(name))
+  return { problems, notices: parsed.ok ? parsed.notices : [], unchecked: unknown }
+}
+
+/** Stands for a value that is not known here. */
+const UNKNOWN = '{{resolve}}'
+/** https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html */
+const isKnown = (value: unknown): boolean => typeof value === 'string' && !value.includes('{{resolve:')
+
+/** On Workers these are in wrangler.toml, as objects. */
+const BINDINGS = ['KEYRING_VAULT_MTLS', 'KEYRING_VAULT_VPC']
+
+/** From a file in text wrangler uploads other values than these: "wrangler deploy --help", --secrets-file. */
+export function altered(text: string, environment: Env): Problem[] {
+  if (parseJson(text) !== undefined) return []
+  return Object.entries(parseEnv(text)).flatMap(([name, value = '']) => {
+    const other = environment[name] ?? value
+    if (other !== value)
+      return [{ name, message: 'has another value in the environment, which wrangler uploads: unset it' }]
+    return value.includes('$') ? [{ name, message: 'has a $, which wrangler expands: write this file as JSON' }] : []
+  })
+}
+
+/** Files are looked at on Node alone: those of Lambda lie in its package. */
+function read(runtime: Runtime, env: Env): Parsed<unknown> {
+  if (runtime === 'node') return readSettings(env, 'node')
+  if (runtime === 'workers') return parseConfig(env, 'workers')
+  // Lambda sets the region itself.
+  const there = { AWS_REGION: 'us-east-1', ...env }
+  return runtime === 'lambda-http' ? readAnswering(there) : parseConfig(there, runtime)
+}
+
+function outcomeOf(platform: Platform, { problems, notices, unchecked }: Checked): Outcome {
+  if (problems.length > 0) throw wrongSettings(problems)
+  const later = unchecked.length === 0 ? [] : [`set, and known at the deployment only: ${unchecked.join(', ')}`]
+  const lines = [`ok  ${platform}: nothing is missing or wrong`, ...later, ...notices.map((each) => `note: ${each}`)]
+  return { document: { platform, notices, unchecked }, screen: `${lines.join('\n')}\n` }
+}
+
+function isPlatform(word: string): word is Platform {
+  return PLATFORMS.some((each) => each === word)
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw failed('ERR_USAGE', `The file of --file cannot be read (${(error as NodeJS.ErrnoException).code}).`)
+  }
+}
+
+/** @param file '' = the environment. */
+export async function checkPlatform(platform: string, file: string): Promise<Outcome> {
+  if (!isPlatform(platform)) throw failed('ERR_USAGE', `The flag --platform takes ${PLATFORMS.join(', ')}.`)
+  if (file === '') return outcomeOf(platform, check(givenTo(process.env, platform)))
+  const text = textOf(file)
+  const { problems, ...rest } = check(givenIn(text, platform))
+  const ofWrangler = platform === 'workers' ? altered(text, process.env) : []
+  return outcomeOf(platform, { ...rest, problems: [...problems, ...ofWrangler] })
+}

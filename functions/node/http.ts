@@ -1,0 +1,65 @@
+/** The app behind Node's HTTP server: what becomes of a request that is answered before it has come whole, and of one whose target is no path. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { andThen } from '../../src/core/awaitable.ts'
+
+/**
+ * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
+ * ends one first must be theirs, or a request that is on its way gets no answer.
+ */
+const REQUEST_MS = 75_000
+const CONNECTIONS = {
+  keepAliveTimeout: REQUEST_MS,
+  headersTimeout: REQUEST_MS,
+  requestTimeout: REQUEST_MS,
+  connectionsCheckingInterval: 5000,
+}
+/** What still comes after the last answer is thrown away for so long, in milliseconds, and up to so many bytes. */
+const LINGER_MS = 500
+const LINGER_BYTES = 16 * 1024 * 1024
+
+interface Http {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
+export function serveHttp(
+  app: Hono,
+  where: { readonly hostname: string; readonly port: number },
+  listening: (address: AddressInfo) => void,
+): Server {
+  const fetch = (request: Request, http: unknown) =>
+    andThen(app.fetch(request), (response) => {
+      endUnread(http as Http)
+      return response
+    })
+  const server = serve({ fetch, ...where, serverOptions: CONNECTIONS }, listening) as Server
+  server.prependListener('request', askedForPath)
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    incoming.once('resume', () => void (outgoing.headersSent || outgoing.writeContinue()))
+    server.emit('request', incoming, outgoing)
+  })
+  return server
+}
+
+/** What is no URL would be answered by the library, to everybody: as a path that does not exist it is refused like one. */
+function askedForPath(incoming: IncomingMessage): void {
+  if (!/^(?:\/|https?:\/\/\w)[^\\?]*(?:\?|$)/.test(incoming.url ?? '')) incoming.url = '/'
+}
+
+/** An answer to a request of which a part is still to come is the connection's last. */
+function endUnread({ incoming, outgoing }: Http): void {
+  const { headers, complete, socket } = incoming
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  if (complete || !hasBody) return
+  outgoing.setHeader('connection', 'close')
+  // A connection that is destroyed while something still comes is reset, and a client may then not read the answer.
+  socket.destroySoon = () => {
+    const most = socket.bytesRead + LINGER_BYTES
+    socket.removeAllListeners('data').on('data', () => void (socket.bytesRead > most && socket.destroy()))
+    socket.end()
+    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  }
+}

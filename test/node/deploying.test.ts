@@ -1,0 +1,130 @@
+/** The lines of the pages on platforms, pasted: they work, and leave no secret behind. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseConfig } from '../../src/config/config.ts'
+import type { Local } from '../support/local.ts'
+import { CLI, local } from '../support/local.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+let on: Local
+beforeEach(async () => {
+  on = await local()
+})
+afterEach(() => on.remove())
+
+/** The lines of the block of a page that has `text` in it, with this checkout's command line. */
+const block = (page: string, text: string): string =>
+  (
+    readFileSync(join(ROOT, 'docs', page), 'utf8')
+      .split('```')
+      .find((part, at) => at % 2 === 1 && part.includes(text)) ?? ''
+  ).replaceAll('npx edge-keyring', `"${process.execPath}" "${CLI}"`)
+
+/** In place of a program that needs an account: it keeps what it is given outside of the folder. */
+const standIn = (name: string): string => `${name}() { echo "${name} $*" >&2; case "$*" in *stdin) cat >&3;; esac; }\n`
+
+it('docs/lambda.md: secrets go to Secrets Manager through no file, and are what the functions accept', async () => {
+  const lines = block('lambda.md', 'create-secret').replace(/^read .*$/m, 'export VAULT_TOKEN=root')
+  const programs = ['aws', 'npm', 'npx'].map(standIn).join('')
+  const { code, stdout, stderr } = await on.bash(`set -e\nexec 3>&1\n${programs}${lines}`)
+  expect([code, readdirSync(on.folder)]).toEqual([0, []])
+  expect(stderr).toMatch(/api_token: 'ek_/)
+  expect(stderr).toMatch(/aws secretsmanager create-secret [^]*npm run package:lambda\nnpx osls deploy --package/)
+  const secret = JSON.parse(stdout) as Record<string, string>
+  const { wrapping_keys, api_tokens, vault_token, ...more } = secret
+  expect(more).toEqual({})
+  const env = {
+    KEYRING_VAULT_HOST: 'https://vault.example',
+    KEYRING_VAULT_MOUNT: 'secret',
+    KEYRING_VAULT_PATH: 'keyring',
+    KEYRING_VAULT_TOKEN: vault_token,
+    KEYRING_WRAPPING_KEYS: wrapping_keys,
+    KEYRING_API_TOKENS: api_tokens,
+  }
+  expect(parseConfig(env, 'workers')).toMatchObject({ ok: true, notices: [] })
+})
+
+it.each([
+  ['to try', 'printf', 'npx wrangler dev --env-file worker.env'],
+  ['to deploy', 'wrangler login', 'npm run deploy:worker -- --env='],
+])('docs/cloudflare.md, %s: one file, for its owner alone, that a Worker accepts', async (_what, text, last) => {
+  const lines = block('cloudflare.md', text)
+  const seen = join(on.folder, '..', `${on.port}.seen`)
+  const keeping = ['npm', 'npx'].map(
+    (name) => `${name}() { echo "${name} $*"; [ ! -f worker.env ] || cp -p worker.env "${seen}"; }\n`,
+  )
+  const { code, stdout } = await on.bash(`set -e\n${keeping.join('')}${lines.replace('hvs.…', 'root')}`)
+  const [settings, mode] = [readFileSync(seen, 'utf8'), statSync(seen).mode & 0o777]
+  execFileSync('rm', [seen])
+  expect([code, stdout.trim().split('\n').at(-1), mode]).toEqual([0, last, 0o600])
+  expect(parseConfig(parseEnv(settings), 'workers')).toMatchObject({ ok: true, notices: [] })
+  expect(existsSync(join(on.folder, 'worker.env'))).toBe(text === 'printf')
+})
+
+it('files of secrets that the pages and wrangler know are not committed', () => {
+  const names = ['worker.env', '.env', '.env.production', '.dev.vars', '.dev.vars.production']
+  expect(
+    execFileSync('git', ['check-ignore', ...names], { cwd: ROOT, encoding: 'utf8' })
+      .trim()
+      .split('\n'),
+  ).toEqual(names)
+})
+
+it('the pages know one name for the file of secrets', () => {
+  const pages = [
+    'README.md',
+    ...readdirSync(join(ROOT, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ]
+  const named = pages.flatMap(
+    (page) => readFileSync(join(ROOT, page), 'utf8').match(/[\w.-]*\.env\b|\.dev\.vars|secrets?\.json/g) ?? [],
+  )
+  expect(new Set(named.filter((name) => name !== 'process.env'))).toEqual(
+    new Set(['worker.env', 'edge-keyring.env', 'keyring.env']),
+  )
+})
+
+describe('docs/node.md', () => {
+  const UNIT = block('node.md', '[Service]').replace(/^ini\n/, '')
+
+  it('makes settings that a start accepts, and starts what the unit and the container start', async () => {
+    const [etc, state] = [join(on.folder, 'etc.env'), join(on.folder, 'state')]
+    const here = (lines: string) =>
+      lines
+        .replaceAll('/etc/edge-keyring.env', etc)
+        .replaceAll('/var/lib/edge-keyring', state)
+        .replaceAll('/var/backups', on.folder)
+        .replaceAll('PORT=8001', `PORT=${on.port}`)
+        .replaceAll('=…', '=root')
+    const made = await on.bash(`set -e\nunset PORT KEYRING_DEV_VAULT_PORT\n${here(block('node.md', 'secrets new'))}`)
+    expect(made).toMatchObject({ code: 0, stdout: 'ok  node: nothing is missing or wrong\n' })
+    expect(statSync(etc).mode & 0o777).toBe(0o600)
+    const [, program = '', server = ''] = /^ExecStart=(\S+) \/opt\/edge-keyring\/(\S+)$/m.exec(UNIT) ?? []
+    expect(program).toMatch(/node$/)
+    expect(block('node.md', 'docker run')).toMatch(new RegExp(`node --env-file=\\S+ /app/${server}\n`))
+    const script = [
+      'unset PORT',
+      `"${process.execPath}" --env-file="${etc}" "${join(ROOT, server)}" > out 2> err & pid=$!`,
+      `until curl -sf localhost:${on.port}/healthz; do :; done; until [ -s err ] && grep -q listening err; do :; done`,
+      here(block('node.md', '.backup')),
+      'kill -TERM $pid; wait $pid; echo "status $?"',
+    ]
+    const hasSqlite = (await on.bash('command -v sqlite3')).code === 0
+    const { stdout } = await on.bash(script.join('\n'))
+    expect(stdout).toMatch(/status 0\n$/)
+    expect(existsSync(join(on.folder, 'keyring.sqlite'))).toBe(hasSqlite)
+    for (const line of readFileSync(join(on.folder, 'err'), 'utf8').trim().split('\n'))
+      expect(() => JSON.parse(line) as unknown).not.toThrow()
+  })
+
+  it.skipIf(!existsSync('/usr/bin/systemd-analyze'))('has a unit that systemd understands', async () => {
+    const path = join(on.folder, 'edge-keyring.service')
+    writeFileSync(path, UNIT.replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`))
+    expect(await on.bash(`systemd-analyze verify --man=no "${path}" 2>&1`)).toMatchObject({ code: 0, stdout: '' })
+  })
+})

@@ -1,0 +1,51 @@
+/** Requests that the server answers before they have come whole, and how their connections end. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { NodeServer } from '../support/node-server.ts'
+import { API_TOKEN, nodeServer } from '../support/node-server.ts'
+import { sendingOn, withoutCredential } from '../support/without-credential.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+let server: NodeServer
+beforeAll(async () => {
+  server = await nodeServer({ KEYRING_VAULT_HOST: 'http://127.0.0.1:9', KEYRING_DATABASE: join(folder, 'db') })
+}, 60_000)
+afterAll(async () => {
+  await server.end('SIGTERM')
+  rmSync(folder, { recursive: true })
+})
+
+describe('on Node, somebody without a credential', () => {
+  withoutCredential(() => server.port)
+  sendingOn(() => server.port)
+})
+
+/** Sends the head, and `body` once it is asked for. @returns all that came until the other side ended. */
+function expecting(headers: string, body: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(server.port, '127.0.0.1')
+    const took: string[] = []
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      took.push(text)
+      if (text.startsWith('HTTP/1.1 100 ')) socket.write(body)
+    })
+    socket.once('error', reject).once('close', () => resolve(took.join('')))
+    const head = `host: localhost\r\nauthorization: Bearer ${API_TOKEN}\r\ncontent-type: application/json\r\nexpect: 100-continue`
+    socket.write(`POST /keyrings/default/encrypt HTTP/1.1\r\n${head}\r\n${headers}\r\n\r\n`)
+  })
+}
+
+describe('on Node, somebody with a credential', () => {
+  it('is asked for the body, which is then read', async () => {
+    const answer = await expecting('connection: close\r\ncontent-length: 1', '{')
+    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400 [^]*"code":"ERR_BODY_MALFORMED"/)
+  })
+
+  it('is not asked for a body that is too large', async () => {
+    const answer = await expecting('content-length: 2000000', '')
+    expect(answer).toMatch(/^HTTP\/1.1 413 [^]*\r\nconnection: close\r\n[^]*"code":"ERR_BODY_TOO_LARGE"/)
+  })
+})
