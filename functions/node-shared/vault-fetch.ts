@@ -23,11 +23,12 @@ export interface VaultFetch {
 export function vaultFetch(vault: Pick<VaultSettings, 'address' | 'tls' | 'providerTls'> | null): VaultFetch {
   if (vault === null) return { fetch: (request) => fetch(request), close: async () => {} }
   const { address, tls, providerTls } = vault
+  const { origin } = new URL(address)
   const toVault = address.startsWith('https:') && isSpecial(tls) ? new TlsClient(tls) : null
   const toOthers = providerTls === null ? null : new TlsClient(providerTls)
   return {
     fetch(request) {
-      const client = new URL(request.url).origin === address ? toVault : toOthers
+      const client = new URL(request.url).origin === origin ? toVault : toOthers
       return client === null ? fetch(request) : client.fetch(request)
     },
     async close() {

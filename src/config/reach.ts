@@ -4,11 +4,14 @@ import { Secret } from '../core/secret.ts'
 import { textsInJson } from './values.ts'
 
 /** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
-const isAddress = (text: string): boolean => /^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) && URL.canParse(text)
+const isAddress = (text: string): boolean =>
+  /^https?:\/\/[^\s/?#@\\]+(?:\/(?!\.{1,2}(?:\/|$)|v1\/?$)[\w.~-]+)*\/?$/i.test(text) && URL.canParse(text)
 
 export const vaultAddress = () =>
   z.pipe(
-    z.string().check(z.refine(isAddress, 'must be https://<host>[:port], without user, path, query or fragment')),
+    z
+      .string()
+      .check(z.refine(isAddress, 'must be https://<host>[:port][/<base path>], without /v1, user, query or fragment')),
     z.transform((text) => new URL(text)),
   )
 
@@ -41,7 +44,7 @@ const VALUE = 'must have values of printable ASCII'
 
 /** Headers that mean something to Vault, and those that the runtime sets itself. */
 const TAKEN =
-  /^(x-vault-.*|authorization|accept|cookie|host|connection|content-.*|expect|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|via)$/i
+  /^(x-vault-.*|accept|cache-control|cookie|host|connection|content-.*|expect|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|via)$/i
 const isFree = (name: string): boolean => /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name) && !TAKEN.test(name)
 
 export const headers = () =>

@@ -17,6 +17,7 @@ import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { Clock, KeySource, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
+import { placeOf } from '../core/printable.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
@@ -128,7 +129,7 @@ async function readUntilStopped(
 /** A request that the deadline has cut short did not take too long by itself. */
 function causeAtDeadline({ keyring, source }: SyncParts, error: KeyringError, wanted: number): KeyringError {
   if (error.code !== 'ERR_VAULT_TIMEOUT') return error
-  const { host } = new URL(source.id.address)
+  const host = placeOf(source.id.address)
   const what = wanted === 0 ? 'the list of versions' : `one of ${wanted} new versions`
   return new KeyringError(
     'ERR_VAULT_TIMEOUT',

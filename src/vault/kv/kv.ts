@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
-import { printable } from '../../core/printable.ts'
+import { placeOf, printable } from '../../core/printable.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
 import { materialFromString } from '../../crypto/material.ts'
 import { splitPath } from '../wire/path.ts'
@@ -93,7 +93,7 @@ export function expectBody<Schema extends z.ZodMiniType>(
 export function invalid({ address, mount, path }: KvParts, field: string): KeyringError {
   return new KeyringError(
     'ERR_VAULT_ANSWER_INVALID',
-    `The answer of Vault at ${new URL(address).host} is not as its API says.`,
+    `The answer of Vault at ${placeOf(address)} is not as its API says.`,
     { facts: { mount, path, field } },
   )
 }
