@@ -19,7 +19,8 @@ Settings are environment variables. All of them are checked at the start, and ev
 misspelt is listed at once, by name and rule and never by value. Empty counts as not set. A setting and its \`KONG_\`
 name may both be set when they are equal; the other names are read, in their order, when neither is. Any other name
 that begins with \`KEYRING_\` or \`KONG_KEYRING_\` is refused. So is every name that would switch the verification of
-certificates off (\`VAULT_SKIP_VERIFY\`, \`BAO_SKIP_VERIFY\`, \`NODE_TLS_REJECT_UNAUTHORIZED=0\`). Settings marked *secret* belong in the platform's secret store.
+certificates off (\`VAULT_SKIP_VERIFY\`, \`BAO_SKIP_VERIFY\`, \`NODE_TLS_REJECT_UNAUTHORIZED=0\`). What else Vault's own
+clients read (\`VAULT_*\`, \`BAO_*\`) is answered with a notice. Settings marked *secret* belong in the platform's secret store.
 `
 
 const KONG = `## Settings of Kong that are not used

@@ -9,6 +9,7 @@ import type { Rule, Table, Values } from './setting.ts'
 import { rowsOf } from './setting.ts'
 import {
   apiToken,
+  goMilliseconds,
   host,
   kvVersion,
   matching,
@@ -50,7 +51,13 @@ const VAULT_SETTINGS = {
   KEYRING_VAULT_ALLOW_HTTP: { schema: onOff, default: 'off', only: ASKING },
   KEYRING_VAULT_CACERT: {
     schema: authorities,
-    fallbacks: ['BAO_CACERT', 'VAULT_CACERT', 'KONG_LUA_SSL_TRUSTED_CERTIFICATE'],
+    fallbacks: [
+      'BAO_CACERT',
+      'VAULT_CACERT',
+      'BAO_CACERT_BYTES',
+      'VAULT_CACERT_BYTES',
+      'KONG_LUA_SSL_TRUSTED_CERTIFICATE',
+    ],
     only: NODEJS,
     onWorkers: TRUST,
   },
@@ -89,8 +96,19 @@ const VAULT_SETTINGS = {
     kong: true,
     only: ASKING,
   },
-  KEYRING_VAULT_NAMESPACE: { schema: namespace, default: '', fallbacks: ['VAULT_NAMESPACE'], only: ASKING },
-  KEYRING_VAULT_TIMEOUT_MS: { schema: () => wholeNumber(100, 60_000), default: '5000', only: ASKING },
+  KEYRING_VAULT_NAMESPACE: {
+    schema: namespace,
+    default: '',
+    fallbacks: ['BAO_NAMESPACE', 'VAULT_NAMESPACE'],
+    only: ASKING,
+  },
+  KEYRING_VAULT_TIMEOUT_MS: {
+    schema: () => wholeNumber(100, 60_000, ' milliseconds'),
+    default: '5000',
+    fallbacks: ['BAO_CLIENT_TIMEOUT', 'VAULT_CLIENT_TIMEOUT'],
+    fromFallback: goMilliseconds,
+    only: ASKING,
+  },
 } as const satisfies Table
 
 const PLATFORM_SETTINGS = {

@@ -55,14 +55,24 @@ export const onOff = () =>
     z.transform((text) => /^(?:on|true)$/i.test(text)),
   )
 
-export const wholeNumber = (least: number, most: number) =>
+const GO_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** The milliseconds of a duration as Go writes it, `1m30s`, or of seconds; a text that is neither stays as it is. */
+export function goMilliseconds(text: string): string {
+  const duration = /^\d+$/.test(text) ? `${text}s` : text
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|[smh]))+$/.test(duration)) return text
+  const parts = [...duration.matchAll(/([\d.]+)([a-z]+)/g)]
+  return String(Math.round(parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (GO_UNITS[unit] ?? 0), 0)))
+}
+
+export const wholeNumber = (least: number, most: number, unit = '') =>
   z.pipe(
     z
       .string()
       .check(
         follows(
           (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
-          `must be a whole number from ${least} to ${most}`,
+          `must be a whole number from ${least} to ${most}${unit}`,
         ),
       ),
     z.transform(Number),

@@ -158,7 +158,7 @@ describe('names', () => {
 
   it('are those that were set when the value is wrong', () => {
     expect(problems(without('KEYRING_VAULT_HOST', { VAULT_ADDR: 'vault.example' }))).toEqual([
-      'VAULT_ADDR: must be https://<host>[:port], without user, path, query or fragment',
+      'VAULT_ADDR: must be https://<host>[:port][/<base path>], without /v1, user, query or fragment',
     ])
   })
 
@@ -213,6 +213,8 @@ describe('single values', () => {
       'http://localhost:8200',
       'http://127.0.0.1',
       'http://[::1]:8200',
+      'https://gw.example/vault',
+      'https://gw.example/a/v1x/..b/',
     ],
     ['KEYRING_VAULT_MOUNT', 'kv/team', '/secret/', 'a b', 'ä', '...', '%41', '100%'],
     ['KEYRING_VAULT_PATH', 'a/b/c', '/a'],
@@ -252,6 +254,10 @@ describe('single values', () => {
       'https://v?a=b',
       'https://v#',
       'https://v/..',
+      'https://v/a/v1/',
+      'https://v/a/../b',
+      'https://v/a//b',
+      'https://v/%61',
       ' https://v',
       'https://a b',
       'https://v:99999',
@@ -306,6 +312,9 @@ describe('single values', () => {
       namespace: 'admin/team',
       secrets: [{ mount: 'kv/team', path: 'a/b' }],
     })
+    expect(parsed({ KEYRING_VAULT_HOST: 'https://Gw.Example:443/Vault/' }).config.vault?.address).toBe(
+      'https://gw.example/Vault',
+    )
     expect([tokenOf(config), config.node.host]).toEqual(['hvs.abc', '::1'])
   })
 
