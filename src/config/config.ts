@@ -3,7 +3,7 @@ import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff } from './answering.ts'
-import { clientNotices, entityNotices, unverified } from './foreign.ts'
+import { entityNotices, unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
 import { readLogin } from './login.ts'
@@ -122,7 +122,7 @@ function writtenIn(env: Env, runtime: Runtime): Written {
     texts: textsOf(TABLE, readable, runtime),
     login: textsOf(LOGIN, readable, runtime),
     problems: [...unknownNames(env), ...away, ...unverified(env)],
-    notices: [...unusedNotices(env), ...clientNotices(env), ...entityNotices(env)],
+    notices: [...unusedNotices(env), ...entityNotices(env)],
   }
 }
 

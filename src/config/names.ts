@@ -39,11 +39,13 @@ const SUGGESTED = [...ALL.map(([name]) => name), ...Object.keys(UNUSED)]
 /** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */
 const NEAR = 4
 
+const isStranger = (env: Env, name: string): boolean => OURS.test(name) && isSet(env, name) && !KNOWN.has(name)
+
 export const unknownNames = (env: Env): Problem[] =>
   Object.keys(env)
-    .filter((name) => OURS.test(name) && isSet(env, name) && !KNOWN.has(name))
+    .filter((name) => isStranger(env, name))
     .sort()
-    .map((name) => ({ name, message: `is not a setting${injected(name) ?? suggestion(name)}` }))
+    .map((name) => ({ name, message: `is not a setting${suggestion(name)}` }))
 
 const LATER = /^(?:KONG_)?KEYRING_VAULT_(?:GCP_|AZURE_|AWS_AUTH_NONCE$)/
 
@@ -53,10 +55,23 @@ function suggestion(name: string): string {
   return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
 }
 
-/** What Kubernetes gives every pod because of a Service named `keyring`. */
-const SERVICE_LINK = /^KEYRING_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/
+/** The ends of names, and values, that Kubernetes gives every pod because of a Service, which may well be called `keyring`. */
+const SERVICE_LINKS = [
+  [/_SERVICE_HOST$|_PORT_\d+_\w+_ADDR$/, /^(?:\d+(?:\.\d+){3}|[\da-f]*:[\da-f:.]+)$/],
+  [/_SERVICE_PORT(?:_\w+)?$|_PORT_\d+_\w+_PORT$/, /^\d{1,5}$/],
+  [/_PORT(?:_\d+_[A-Z]+)?$/, /^[a-z]+:\/\/[\da-f.:[\]]+:\d{1,5}$/],
+  [/_PORT_\d+_\w+_PROTO$/, /^(?:tcp|udp|sctp)$/],
+] as const
 
-const injected = (name: string): string | null =>
-  SERVICE_LINK.test(name)
-    ? ': Kubernetes sets it for a Service named "keyring"; set enableServiceLinks: false in the pod, or name the Service otherwise'
-    : null
+/** The environment of a pod without such links, and one notice of them. */
+export function withoutServiceLinks(env: Env): { readonly env: Env; readonly notices: readonly string[] } {
+  const isLink = (name: string): boolean =>
+    isStranger(env, name) && SERVICE_LINKS.some(([end, form]) => end.test(name) && form.test(env[name] ?? ''))
+  const [first, ...others] = Object.keys(env).filter(isLink)
+  if (first === undefined) return { env, notices: [] }
+  const names = others.length === 0 ? first : `${first} and ${others.length} more`
+  return {
+    env: Object.fromEntries(Object.entries(env).filter(([name]) => !isLink(name))),
+    notices: [`${names}: links of Kubernetes to a Service, not used here; enableServiceLinks: false leaves them out.`],
+  }
+}

@@ -168,9 +168,6 @@ describe('names', () => {
     ['KEYRING_VAULT_ADDR', 'Did you mean KEYRING_VAULT_HOST?'],
     ['KONG_KEYRING_VAULT_TIMEOUT_MS', 'Did you mean KEYRING_VAULT_TIMEOUT_MS?'],
     ['KEYRING_SOMETHING_ELSE', 'docs/settings.md lists them all'],
-    ['KEYRING_PORT', 'Kubernetes sets it for a Service named "keyring"'],
-    ['KEYRING_PORT_8001_TCP_ADDR', 'enableServiceLinks: false'],
-    ['KEYRING_SERVICE_HOST', 'enableServiceLinks: false'],
   ])('nobody knows are refused: %s', (name, advice) => {
     const refused = refusals({ [name]: 'x' })
     expect(refused).toHaveLength(1)

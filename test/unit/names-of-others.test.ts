@@ -1,7 +1,8 @@
 /** Names that others put into an environment: what Vault's and OpenBao's own clients read, and what Kubernetes gives to pods. */
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../src/config/config.ts'
+import { readSettings } from '../../functions/node-shared/settings.ts'
+import { authority } from '../support/certificates.ts'
 
 type Env = Readonly<Record<string, string>>
 
@@ -9,11 +10,13 @@ const BASE = {
   KEYRING_VAULT_MOUNT: 'secret',
   KEYRING_VAULT_PATH: 'keyring',
   KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+  KEYRING_DATABASE: 'keyring.sqlite',
   KEYRING_API_TOKENS: JSON.stringify([{ name: 'ci', sha256: 'ab'.repeat(32), grants: ['read'] }]),
 }
-const PEM = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----'
+const root = await authority('Authority')
+const { cert: CERTIFICATE, key: KEY } = await root.issue('edge')
 
-const read = (env: Env) => parseConfig({ ...BASE, ...env }, 'node')
+const read = (env: Env) => readSettings({ ...BASE, ...env }, 'node')
 const problemsOf = (env: Env): string[] => {
   const parsed = read(env)
   return parsed.ok ? [] : parsed.problems.map(({ name, message }) => `${name}: ${message}`)
@@ -28,13 +31,13 @@ function accepted(env: Env) {
 const OF_CLIENTS: Readonly<Record<string, string>> = {
   ADDR: 'https://other.example',
   AGENT_ADDR: 'http://127.0.0.1:8100',
-  CACERT: PEM,
-  CACERT_BYTES: PEM,
+  CACERT: CERTIFICATE,
+  CACERT_BYTES: CERTIFICATE,
   CAPATH: '/etc/ssl/vault',
-  CLIENT_CERT: PEM,
-  CLIENT_CERT_BYTES: PEM,
-  CLIENT_KEY: PEM,
-  CLIENT_KEY_BYTES: PEM,
+  CLIENT_CERT: CERTIFICATE,
+  CLIENT_CERT_BYTES: CERTIFICATE,
+  CLIENT_KEY: KEY,
+  CLIENT_KEY_BYTES: KEY,
   CLIENT_TIMEOUT: '30s',
   DISABLE_REDIRECTS: 'true',
   HEADERS: '{"a":"b"}',
@@ -65,25 +68,20 @@ const CLIENTS = ['BAO', 'VAULT'].flatMap((client) => Object.keys(OF_CLIENTS).map
 
 describe('a name that Vault’s own clients read', () => {
   it.each(CLIENTS)('%s_%s is read, refused, or answered by one notice', (client, name) => {
-    const ours = { KEYRING_VAULT_TLS_SERVER_NAME: '', VAULT_ADDR: 'https://vault.example', VAULT_TOKEN: 'hvs.x' }
+    const ours = { VAULT_ADDR: 'https://vault.example', VAULT_TOKEN: 'hvs.x' }
     const names = [name, PAIRED[name] ?? name].map((each) => [`${client}_${each}`, OF_CLIENTS[each] ?? ''])
     const env = { ...ours, ...Object.fromEntries(names) }
-    const before = accepted(ours)
     const parsed = read(env)
-    if (!parsed.ok) return expect(parsed.problems).toMatchObject([{ name: `${client}_${name}` }])
-    const isRead =
-      inspect([parsed.config, tokenOf(env)], { depth: 9 }) !== inspect([configOf(ours), tokenOf(ours)], { depth: 9 })
-    const told = parsed.notices.filter((notice) =>
-      new RegExp(`\\b${client}_${name}\\b.* not used here: .{20}`).test(notice),
-    )
-    expect([before.notices, isRead, told.length]).toEqual([[], told.length === 0, isRead ? 0 : 1])
+    if (!parsed.ok)
+      return expect([name, parsed.problems]).toMatchObject(['SKIP_VERIFY', [{ name: `${client}_${name}` }]])
+    const isRead = shownOf(env) !== shownOf(ours)
+    const told = parsed.notices.filter((notice) => notice.includes(`${client}_${name} is not used here: `))
+    expect([isRead, parsed.notices.length, told.length]).toEqual(isRead ? [true, 0, 0] : [false, 1, 1])
   })
 
-  const configOf = (env: Env) => {
-    const parsed = read(env)
-    return parsed.ok ? parsed.config : null
-  }
-  const tokenOf = (env: Env) => {
+  /** All that is made of it, the secret of the login too. */
+  const shownOf = (env: Env): string => inspect([accepted(env).vault, tokenOf(env)], { depth: 9 })
+  const tokenOf = (env: Env): string => {
     const { auth } = accepted(env).vault
     return auth.method === 'token' ? auth.token.reveal() : ''
   }
@@ -123,5 +121,47 @@ describe('a name that Vault’s own clients read', () => {
       expect(problemsOf({ ...own, VAULT_SKIP_VERIFY: text })).toHaveLength(1)
     for (const text of ['', '0', 'f', 'F', 'false', 'FALSE'])
       expect(problemsOf({ ...own, VAULT_SKIP_VERIFY: text })).toEqual([])
+  })
+})
+
+describe('a link of Kubernetes to a Service', () => {
+  const own = { VAULT_ADDR: 'https://vault.example', VAULT_TOKEN: 'x' }
+  const linksOf = (name: string, ip: string, port: string): Env => ({
+    [`${name}_SERVICE_HOST`]: ip.replace(/[[\]]/g, ''),
+    [`${name}_SERVICE_PORT`]: port,
+    [`${name}_SERVICE_PORT_HTTP`]: port,
+    [`${name}_PORT`]: `tcp://${ip}:${port}`,
+    [`${name}_PORT_${port}_TCP`]: `tcp://${ip}:${port}`,
+    [`${name}_PORT_${port}_TCP_PROTO`]: 'tcp',
+    [`${name}_PORT_${port}_TCP_PORT`]: port,
+    [`${name}_PORT_${port}_TCP_ADDR`]: ip.replace(/[[\]]/g, ''),
+  })
+
+  it('whose name begins like our settings is ignored, with one notice for all', () => {
+    const env = {
+      ...linksOf('KEYRING', '10.96.0.12', '8001'),
+      ...linksOf('KEYRINGS', '10.96.0.12', '8001'),
+      ...linksOf('KEYRING_API', '[fd00::a:1]', '80'),
+      ...linksOf('KONG_KEYRING_VAULT', '10.96.0.13', '8200'),
+      KEYRING_API_PORT_53_UDP: 'udp://10.96.0.12:53',
+      KEYRING_API_PORT_53_UDP_PROTO: 'udp',
+    }
+    expect(accepted({ ...own, ...env }).notices).toEqual([
+      'KEYRING_SERVICE_HOST and 33 more: links of Kubernetes to a Service, not used here; enableServiceLinks: false leaves them out.',
+    ])
+    expect(accepted({ ...own, KEYRING_PORT: 'tcp://10.0.0.1:80' }).notices).toHaveLength(1)
+  })
+
+  it.each([
+    ['KEYRING_PORT', '8001'],
+    ['KEYRING_PORT', 'tcp://keyring:8001'],
+    ['KEYRING_SERVICE_HOST', 'keyring.example'],
+    ['KEYRING_SERVICE_HOST', 'hvs.token'],
+    ['KEYRING_PORT_80_TCP_PROTO', 'http'],
+    ['KEYRING_VALT_HOST', '10.0.0.1'],
+    ['KEYRING_DEV_VALT_PORT', '8201'],
+    ['KEYRING_DEV_VAULT_PORT', 'tcp://10.0.0.1:8200'],
+  ])('is none without its form: %s=%s is a problem', (name, value) => {
+    expect(problemsOf({ ...own, [name]: value })).toEqual([expect.stringMatching(`^${name}: `)])
   })
 })
