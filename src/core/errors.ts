@@ -4,6 +4,8 @@
  */
 import type { Awaitable } from './awaitable.ts'
 
+const PLACE = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH (of a named keyring: "mount" and "path" in KEYRINGS)'
+
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
 
@@ -32,7 +34,7 @@ export const REMEDIES = {
   ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_RECREATED:
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
-  ERR_SOURCE_NOT_FOUND: 'Check KEYRING_VAULT_PATH, or write the secret.',
+  ERR_SOURCE_NOT_FOUND: `Check ${PLACE}, or write the secret.`,
   ERR_SYNC_CONTENDED: 'Try again.',
 
   ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: restore it from a backup.',
@@ -90,7 +92,7 @@ export const REMEDIES = {
   ERR_VAULT_LOGIN_MFA: 'Take the role of the login out of MFA enforcement: nobody is there to confirm.',
   ERR_VAULT_NAMESPACE_IGNORED:
     'Use Vault Enterprise or OpenBao, or remove the namespace: this server ignores namespaces and answers from the root.',
-  ERR_VAULT_MOUNT_NOT_FOUND: 'Check KEYRING_VAULT_MOUNT.',
+  ERR_VAULT_MOUNT_NOT_FOUND: `Check ${PLACE}.`,
   ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
   ERR_VAULT_KV_VERSION: 'Name a KV mount in KEYRING_VAULT_MOUNT, and its version in KEYRING_VAULT_KV.',
   ERR_VAULT_KV_LAYOUT: 'Name the versions of the secret 1, 2, 3… below KEYRING_VAULT_PATH, each with "id" and "key".',

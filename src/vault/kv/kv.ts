@@ -1,6 +1,6 @@
 /** The part of a keyring's source that both versions of the KV engine share. */
 import * as z from 'zod/mini'
-import { KeyringError } from '../../core/errors.ts'
+import { KeyringError, REMEDIES } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
 import { placeOf, printable } from '../../core/printable.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
@@ -21,17 +21,26 @@ export const askKv = (
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
+  add = 'Add',
 ): Promise<VaultReply> =>
   reader.get({ segments, query, signal }).catch((error: unknown) => {
     throw error instanceof KeyringError && error.facts['denied'] === 'policy'
-      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read')
+      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', add)
       : error
   })
 
-const notAllowed = ({ code, facts }: KeyringError, path: string, capability: 'list' | 'read'): KeyringError =>
+/** A token of least privilege is refused alike whatever the mount or path is, so that the first request names both. */
+export const CHECK_FIRST = `${REMEDIES.ERR_VAULT_MOUNT_NOT_FOUND} If they are right, add`
+
+const notAllowed = (
+  { code, facts }: KeyringError,
+  path: string,
+  capability: 'list' | 'read',
+  add: string,
+): KeyringError =>
   new KeyringError(code, `Vault at ${facts['host']} does not let the token ${capability} ${path}.`, {
     facts,
-    remedy: `Add to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
+    remedy: `${add} to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
   })
 
 export async function readPair(
