@@ -1,25 +1,25 @@
-/**
- * The settings where there are files: those that they name are looked at too, and all problems are told at once. The environment is
- * that of a shell or a pod, so it has names for others too; the bindings of a Worker are all written for it.
- */
+/** The settings where there are files: those that they name are looked at too, and all problems are told at once. */
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import { clientNotices } from '../../src/config/foreign.ts'
-import { withoutServiceLinks } from '../../src/config/names.ts'
 import type { Env, Problem, Runtime } from '../../src/config/setting.ts'
 import { readTls } from './tls-files.ts'
 
-export function readSettings(given: Env, runtime: Exclude<Runtime, 'workers'>): Parsed<Config> {
-  const { env, notices } = withoutServiceLinks(given)
+/** @param pick takes what others have in the environment out of it (`config/others.ts`). */
+export function readSettings(
+  given: Env,
+  runtime: Exclude<Runtime, 'workers'>,
+  pick = (env: Env): { env: Env; notices: readonly string[] } => ({ env, notices: [] }),
+): Parsed<Config> {
+  const { env, notices } = pick(given)
   return parseConfig(env, runtime, ({ tls, database, isOff }) => {
     const read = tls.map((each) => readTls(each, Date.now()))
     const needsDatabase = runtime === 'node' && !isOff
     return {
       problems: [...read.flatMap(({ problems }) => problems), ...(needsDatabase ? databaseProblems(database) : [])],
-      warnings: [...notices, ...clientNotices(env), ...read.flatMap(({ warnings }) => warnings)],
+      warnings: [...notices, ...read.flatMap(({ warnings }) => warnings)],
     }
   })
 }

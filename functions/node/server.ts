@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { serve } from '@hono/node-server'
 import type { Config } from '../../src/config/config.ts'
+import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
@@ -58,7 +59,7 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
   const hold = isLocal(process.env) ? holdFolder() : null
   if (fresh) forget(hold, process.env)
   const setup = await prepare(process.env, made)
-  const parsed = readSettings(setup.env, 'node')
+  const parsed = readSettings(setup.env, 'node', withoutOthers)
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   report.begun()
   for (const notice of parsed.notices) console.error(`note: ${notice}`)

@@ -39,7 +39,8 @@ const SUGGESTED = [...ALL.map(([name]) => name), ...Object.keys(UNUSED)]
 /** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */
 const NEAR = 4
 
-const isStranger = (env: Env, name: string): boolean => OURS.test(name) && isSet(env, name) && !KNOWN.has(name)
+/** It begins like ours and is no setting. */
+export const isStranger = (env: Env, name: string): boolean => OURS.test(name) && isSet(env, name) && !KNOWN.has(name)
 
 export const unknownNames = (env: Env): Problem[] =>
   Object.keys(env)
@@ -53,25 +54,4 @@ function suggestion(name: string): string {
   if (LATER.test(name)) return ' yet: its login comes with a later release'
   const nearest = closestMatch(name.replace('KONG_', ''), SUGGESTED, { maxDistance: NEAR })
   return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
-}
-
-/** The ends of names, and values, that Kubernetes gives every pod because of a Service, which may well be called `keyring`. */
-const SERVICE_LINKS = [
-  [/_SERVICE_HOST$|_PORT_\d+_\w+_ADDR$/, /^(?:\d+(?:\.\d+){3}|[\da-f]*:[\da-f:.]+)$/],
-  [/_SERVICE_PORT(?:_\w+)?$|_PORT_\d+_\w+_PORT$/, /^\d{1,5}$/],
-  [/_PORT(?:_\d+_[A-Z]+)?$/, /^[a-z]+:\/\/[\da-f.:[\]]+:\d{1,5}$/],
-  [/_PORT_\d+_\w+_PROTO$/, /^(?:tcp|udp|sctp)$/],
-] as const
-
-/** The environment of a pod without such links, and one notice of them. */
-export function withoutServiceLinks(env: Env): { readonly env: Env; readonly notices: readonly string[] } {
-  const isLink = (name: string): boolean =>
-    isStranger(env, name) && SERVICE_LINKS.some(([end, form]) => end.test(name) && form.test(env[name] ?? ''))
-  const [first, ...others] = Object.keys(env).filter(isLink)
-  if (first === undefined) return { env, notices: [] }
-  const names = others.length === 0 ? first : `${first} and ${others.length} more`
-  return {
-    env: Object.fromEntries(Object.entries(env).filter(([name]) => !isLink(name))),
-    notices: [`${names}: links of Kubernetes to a Service, not used here; enableServiceLinks: false leaves them out.`],
-  }
 }

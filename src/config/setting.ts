@@ -98,16 +98,14 @@ export function textsOf(rows: readonly Row[], env: Env, runtime: Runtime): Texts
       .filter(([, setting]) => isRead(setting, runtime))
       .map(([name, setting, key]): [string, readonly Given[]] => {
         const own = read(ownNames(name, setting))
-        const { fallbacks = [], fromFallback = same } = setting
+        const { fallbacks = [], fromFallback } = setting
         const [theirs] = read(fallbacks)
         if (own.length > 0 || theirs === undefined) return [key, own]
-        return [key, [{ ...theirs, text: fromFallback(theirs.text) }]]
+        return [key, [{ ...theirs, text: fromFallback?.(theirs.text) ?? theirs.text }]]
       })
       .filter(([, given]) => given.length > 0),
   )
 }
-
-const same = (text: string): string => text
 
 interface Found extends Problem {
   readonly key: string

@@ -172,11 +172,13 @@ export const TOKENS: Rule<Settings> = tokensRule(
   ({ KEYRING_API_TOKEN: token }) => token !== undefined,
 )
 
+const KEPT = 'Vault keeps the keys: none is exported, imported or kept anywhere else'
+
 /** Kong's other keyring settings, and why they do nothing here. */
 export const UNUSED: Readonly<Record<string, string>> = {
-  KEYRING_PUBLIC_KEY: 'keys are not exported; Vault keeps them',
-  KEYRING_PRIVATE_KEY: 'keys are not imported; Vault keeps them',
-  KEYRING_RECOVERY_PUBLIC_KEY: 'Vault keeps the keys, so there is no other copy to recover from',
-  KEYRING_BLOB_PATH: 'keys are stored sealed, in the record store alone',
+  KEYRING_PUBLIC_KEY: KEPT,
+  KEYRING_PRIVATE_KEY: KEPT,
+  KEYRING_RECOVERY_PUBLIC_KEY: KEPT,
+  KEYRING_BLOB_PATH: KEPT,
   KEYRING_ENCRYPT_LICENSE: 'there is no license to encrypt',
 }

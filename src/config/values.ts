@@ -55,14 +55,16 @@ export const onOff = () =>
     z.transform((text) => /^(?:on|true)$/i.test(text)),
   )
 
-const GO_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const GO_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
 
-/** The milliseconds of a duration as Go writes it, `1m30s`, or of seconds; a text that is neither stays as it is. */
+/** The milliseconds of a duration as Go writes it, `1m30s`, or of seconds; a text that is neither, or has hours, stays as it is. */
 export function goMilliseconds(text: string): string {
-  const duration = /^\d+$/.test(text) ? `${text}s` : text
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|[smh]))+$/.test(duration)) return text
-  const parts = [...duration.matchAll(/([\d.]+)([a-z]+)/g)]
-  return String(Math.round(parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (GO_UNITS[unit] ?? 0), 0)))
+  let ms = 0
+  const rest = text.replace(/^\d+$/, '$&s').replace(/(\d+(?:\.\d+)?)(ms|[sm])/g, (_, count: string, unit: string) => {
+    ms += Number(count) * (GO_UNITS[unit] ?? 0)
+    return ''
+  })
+  return rest === '' ? String(Math.round(ms)) : text
 }
 
 export const wholeNumber = (least: number, most: number, unit = '') =>

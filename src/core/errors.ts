@@ -4,7 +4,7 @@
  */
 import type { Awaitable } from './awaitable.ts'
 
-const PLACE = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH (of a named keyring: "mount" and "path" in KEYRINGS)'
+const PLACE = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS)'
 
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
@@ -30,7 +30,7 @@ export const REMEDIES = {
   ERR_DECRYPT_FAILED: 'Pass the same context as at encryption, and the value unaltered.',
   ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are not well-formed text.',
 
-  ERR_ACTIVE_UNUSABLE: 'Write a new version with a string "id" and a string "key" to Vault, then sync again.',
+  ERR_ACTIVE_UNUSABLE: 'Write a new version to Vault, with a string "key" under a new "id", then sync again.',
   ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_RECREATED:
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
@@ -75,8 +75,7 @@ export const REMEDIES = {
     "Wait until the cluster has an active node, or set KEYRING_VAULT_HOST to the cluster's own address; the last good keyring stays in service.",
   ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
   ERR_VAULT_RATE_LIMITED: 'Wait as long as Retry-After says, or raise the quota in Vault.',
-  ERR_VAULT_DENIED:
-    'Check that the token is live (KEYRING_VAULT_TOKEN), or what the role of the login grants: it must read <mount>/metadata/<path> and <mount>/data/<path> (KV version 1: list <mount>/<path>, read <mount>/<path>/*).',
+  ERR_VAULT_DENIED: 'Check that the token is live (KEYRING_VAULT_TOKEN), and that its policies let it read the secret.',
   ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a changed one is tried at once.',
   ERR_VAULT_LOGIN_DENIED:
     'Check the mount of the login (a missing one is answered like this), whether Vault has locked the role out after five failures (sys/locked-users; ends by itself after 15 minutes), and for kubernetes whether Vault reaches the cluster.',

@@ -27,7 +27,8 @@ export class Diagnoses {
 
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
     const last = this.#last
-    if (!login && last !== null && ageOf(last.time, this.#clock.now(), STEP_MS) < FRESH_MS) return last
+    const age = last === null ? FRESH_MS : ageOf(last.time, this.#clock.now(), STEP_MS)
+    if (!login && last !== null && age < FRESH_MS) return aged(last, Math.floor(age / 1000))
     const running = this.#running.get(login) ?? this.#now({ login }).finally(() => this.#running.delete(login))
     this.#running.set(login, running)
     return running
@@ -38,4 +39,12 @@ export class Diagnoses {
     const findings = await withDeadline(most, (signal) => this.#examine(signal, options))
     return (this.#last = { time: this.#clock.now(), findings })
   }
+}
+
+/** Vault may have been sealed since. */
+function aged(last: Diagnosis, seconds: number): Diagnosis {
+  const [first, ...others] = last.findings
+  if (first === undefined || seconds === 0) return last
+  const detail = `${first.detail} (All of this: ${seconds} s ago.)`
+  return { ...last, findings: [{ ...first, detail }, ...others] }
 }

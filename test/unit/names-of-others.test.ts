@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { readSettings } from '../../functions/node-shared/settings.ts'
+import { withoutOthers } from '../../src/config/others.ts'
 import { authority } from '../support/certificates.ts'
 
 type Env = Readonly<Record<string, string>>
@@ -16,7 +17,7 @@ const BASE = {
 const root = await authority('Authority')
 const { cert: CERTIFICATE, key: KEY } = await root.issue('edge')
 
-const read = (env: Env) => readSettings({ ...BASE, ...env }, 'node')
+const read = (env: Env) => readSettings({ ...BASE, ...env }, 'node', withoutOthers)
 const problemsOf = (env: Env): string[] => {
   const parsed = read(env)
   return parsed.ok ? [] : parsed.problems.map(({ name, message }) => `${name}: ${message}`)

@@ -61,7 +61,7 @@ describe.skipIf(!target.isAvailable)('a refusal', () => {
     }
   })
 
-  const SETTINGS = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH (of a named keyring: "mount" and "path" in KEYRINGS)'
+  const SETTINGS = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS)'
 
   it('of a mount or path that is another than the policy allows names both settings, and so does the doctor', async () => {
     const token = await tokenOf('path "team/kv/+/app/ring" { capabilities = ["read"] }')
@@ -98,7 +98,7 @@ describe.skipIf(!target.isAvailable)('a refusal', () => {
     ['team/kv', 'metadata/app/ring'],
     ['team/kv/data', 'data/app/ring'],
   ])('of %s and %s, which have what is added here, says what to write', async (mount, path) => {
-    const words = 'Write the mount as "team/kv" and the path as "app/ring": data/ and metadata/ are added here. '
+    const words = 'Write "team/kv" as mount and "app/ring" as path, without data/ or metadata/. '
     const named = JSON.stringify([{ name: 'orders', mount, path }])
     const least = await tokenOf('path "team/kv/+/app/ring" { capabilities = ["read"] }')
     for (const token of [least, {}]) {

@@ -1,10 +1,10 @@
 /** KV version 2 as the source of a keyring: every version of one secret holds `{"id": …, "key": …}`. */
 import * as z from 'zod/mini'
-import type { KeyringErrorCode } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
 import { CHECK_FIRST, askKv, expectBody, invalid, readPair, refuseOtherKv } from './kv.ts'
+import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply } from '../wire/schema.ts'
 
@@ -23,29 +23,18 @@ const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): st
   ...splitPath(path),
 ]
 
-const OF_PLACE: ReadonlySet<KeyringErrorCode> = new Set([
-  'ERR_SOURCE_NOT_FOUND',
-  'ERR_VAULT_DENIED',
-  'ERR_VAULT_KV_VERSION',
-  'ERR_VAULT_MOUNT_NOT_FOUND',
-])
-
 /** People copy the `data/` of the API or of a policy into mount or path, where it may also belong: only a failure tells. */
-async function unlessCopied({ mount, path }: KvParts, observed: Promise<Observation | null>) {
+function unlessCopied({ mount, path }: KvParts, observed: Promise<Observation | null>) {
   const [plainMount, plainPath] = [mount.replace(/\/(meta)?data$/, ''), path.replace(/^(meta)?data\//, '')]
   if (plainMount === mount && plainPath === path) return observed
-  try {
-    const found = await observed
-    if (found !== null) return found
-    throw new KeyringError('ERR_SOURCE_NOT_FOUND', `There is no secret at ${mount}/${path}.`, {
-      facts: { mount, path },
+  const none = new KeyringError('ERR_SOURCE_NOT_FOUND', `There is no secret at ${mount}/${path}.`)
+  return observed
+    .then((found) => found ?? Promise.reject(none))
+    .catch((error: unknown) => {
+      if (!(error instanceof KeyringError) || isOutage(error.code) || error.facts['denied'] === 'token') throw error
+      const remedy = `Write "${plainMount}" as mount and "${plainPath}" as path, without data/ or metadata/. ${error.remedy}`
+      throw new KeyringError(error.code, error.message, { facts: error.facts, remedy })
     })
-  } catch (error) {
-    if (!(error instanceof KeyringError) || !OF_PLACE.has(error.code) || error.facts['denied'] === 'token') throw error
-    const { code, message, facts } = error
-    const remedy = `Write the mount as "${plainMount}" and the path as "${plainPath}": data/ and metadata/ are added here. ${error.remedy}`
-    throw new KeyringError(code, message, { facts, remedy })
-  }
 }
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
