@@ -172,7 +172,7 @@ export const TOKENS: Rule<Settings> = tokensRule(
   ({ KEYRING_API_TOKEN: token }) => token !== undefined,
 )
 
-const KEPT = 'Vault keeps the keys: none is exported, imported or kept anywhere else'
+const KEPT = 'Vault keeps the keys, and nothing else does'
 
 /** Kong's other keyring settings, and why they do nothing here. */
 export const UNUSED: Readonly<Record<string, string>> = {

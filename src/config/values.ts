@@ -60,7 +60,7 @@ const GO_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
 /** The milliseconds of a duration as Go writes it, `1m30s`, or of seconds; a text that is neither, or has hours, stays as it is. */
 export function goMilliseconds(text: string): string {
   let ms = 0
-  const rest = text.replace(/^\d+$/, '$&s').replace(/(\d+(?:\.\d+)?)(ms|[sm])/g, (_, count: string, unit: string) => {
+  const rest = text.replace(/^\d+$/, '$&s').replace(/([\d.]+)(ms|[sm])/g, (_, count: string, unit: string) => {
     ms += Number(count) * (GO_UNITS[unit] ?? 0)
     return ''
   })

@@ -30,7 +30,7 @@ export const REMEDIES = {
   ERR_DECRYPT_FAILED: 'Pass the same context as at encryption, and the value unaltered.',
   ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are not well-formed text.',
 
-  ERR_ACTIVE_UNUSABLE: 'Write a new version to Vault, with a string "key" under a new "id", then sync again.',
+  ERR_ACTIVE_UNUSABLE: 'Write a new version to Vault, with a string "key" under a new "id", then sync.',
   ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_RECREATED:
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
@@ -65,7 +65,7 @@ export const REMEDIES = {
   ERR_VAULT_TLS_TO_PLAINTEXT:
     "Use the port of Vault's TLS listener in KEYRING_VAULT_HOST, or give this one a tls_cert_file and a tls_key_file.",
   ERR_VAULT_TLS_FAILED:
-    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer; KEYRING_VAULT_CACERT, KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_TLS_SERVER_NAME say what is used here.',
+    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and the settings of certificates.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
   ERR_VAULT_REDIRECTED:
     'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host. A login page in front of Vault, such as Cloudflare Access, is passed with KEYRING_VAULT_HEADERS.',
@@ -94,14 +94,14 @@ export const REMEDIES = {
   ERR_VAULT_MOUNT_NOT_FOUND: `Check ${PLACE}.`,
   ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
   ERR_VAULT_KV_VERSION: 'Name a KV mount in KEYRING_VAULT_MOUNT, and its version in KEYRING_VAULT_KV.',
-  ERR_VAULT_KV_LAYOUT: 'Name the versions of the secret 1, 2, 3… below KEYRING_VAULT_PATH, each with "id" and "key".',
+  ERR_VAULT_KV_LAYOUT: 'Write each version as a secret of its own, named by its number.',
   ERR_VAULT_REQUEST_REFUSED: 'Check mount, path and the versions of Vault and edge-keyring.',
   ERR_VAULT_ANSWER_INVALID:
     'Check that KEYRING_VAULT_HOST names Vault itself, not a page of a proxy; KEYRING_VAULT_HEADERS passes one that asks for headers.',
   ERR_VAULT_PATH_INVALID:
     'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
-  ERR_LEASE_HELD: 'Try again; another instance is logging in to Vault.',
+  ERR_LEASE_HELD: 'Try again: another instance logs in to Vault.',
 
   ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file that the setting names readable, or give the credential itself.',
   ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in the file that it names.',
@@ -110,7 +110,7 @@ export const REMEDIES = {
   ERR_WRAP_PATH_MISMATCH:
     'Treat the secret id as stolen: somebody may have wrapped another one. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
   ERR_WRAP_RESULT_LOST:
-    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; this one was opened, and the secret id was not kept: the process ended, or the answer got lost.',
+    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; this one was opened, and the secret id was lost.',
   ERR_OAUTH2_UNAVAILABLE: 'Check that the identity provider answers (KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT).',
   ERR_OAUTH2_CLIENT_REFUSED:
     'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, and KEYRING_VAULT_OAUTH2_CLIENT_AUTH, and that the client may use client credentials.',

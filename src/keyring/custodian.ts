@@ -87,7 +87,7 @@ export class Custodian implements Handlers {
   /** By the record, as far as it can be read. */
   async #refuses(): Promise<Refuses> {
     const loaded = await settle(() => this.#reader.ledger.load())
-    return refusesBy(loaded.ok && loaded.value !== null ? loaded.value.record : null)
+    return loaded.ok && loaded.value !== null ? refusesBy(loaded.value.record) : () => null
   }
 
   async status() {

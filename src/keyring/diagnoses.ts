@@ -42,9 +42,12 @@ export class Diagnoses {
 }
 
 /** Vault may have been sealed since. */
-function aged(last: Diagnosis, seconds: number): Diagnosis {
-  const [first, ...others] = last.findings
-  if (first === undefined || seconds === 0) return last
-  const detail = `${first.detail} (All of this: ${seconds} s ago.)`
-  return { ...last, findings: [{ ...first, detail }, ...others] }
+function aged({ time, findings }: Diagnosis, seconds: number): Diagnosis {
+  const told = ` (All of this: ${seconds} s ago.)`
+  return {
+    time,
+    findings: findings.map((finding, index) =>
+      index > 0 || seconds === 0 ? finding : { ...finding, detail: finding.detail + told },
+    ),
+  }
 }

@@ -208,11 +208,9 @@ function report(record: KeyringRecord, done: SyncReport): SyncReport {
   )
 }
 
-/** @param record `null` = never synced: nothing is refused. */
 export const refusesBy =
-  (record: KeyringRecord | null): Refuses =>
+  ({ keys, tombstones }: KeyringRecord): Refuses =>
   (id, commit) => {
-    const { keys, tombstones } = record ?? { keys: [], tombstones: [] }
     if (tombstones.some((stone) => stone.id === id || stone.commit === commit)) return WHY['key-removed']
     if (keys.some((entry) => entry.id === id && entry.commit !== commit)) return WHY['id-collision']
     return keys.some((entry) => entry.compromised && entry.commit === commit) ? WHY['key-compromised'] : null

@@ -310,7 +310,7 @@ for (const target of vaultTargets())
         expect(found.login).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_NAMESPACE_IGNORED' })
         return
       }
-      expect(found.token).toMatchObject({ outcome: 'warning', remedy: expect.stringMatching(/^Use a token or role/) })
+      expect(found.token).toMatchObject({ outcome: 'warning', remedy: expect.stringMatching(/^Give it a policy/) })
       await root.request('POST', 'sys/namespaces/other', {})
       const tokenIn = async (namespace: string) => {
         const headers = { 'x-vault-namespace': namespace }

@@ -81,7 +81,7 @@ function isOfStandby({ host, path }: Destination, { status, headers }: Response)
   const location = URL.parse(headers.get('location') ?? '')
   if (location === null || !/^https?:$/.test(location.protocol)) return true
   const [name = ''] = host.split('/')
-  return location.host !== name && [path, host.slice(name.length) + path].includes(location.pathname)
+  return location.host !== name && location.pathname.endsWith(path)
 }
 
 /** RFC 9110 has one form; Date.parse takes others too, such as a year that no Date can show a second later. */
