@@ -65,7 +65,7 @@ export const REMEDIES = {
   ERR_VAULT_TLS_TO_PLAINTEXT:
     "Use the port of Vault's TLS listener in KEYRING_VAULT_HOST, or give this one a tls_cert_file and a tls_key_file.",
   ERR_VAULT_TLS_FAILED:
-    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and the settings of certificates.',
+    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and KEYRING_VAULT_CACERT, …_CLIENT_CERT, …_TLS_SERVER_NAME.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
   ERR_VAULT_REDIRECTED:
     'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host. A login page in front of Vault, such as Cloudflare Access, is passed with KEYRING_VAULT_HEADERS.',
@@ -101,7 +101,7 @@ export const REMEDIES = {
   ERR_VAULT_PATH_INVALID:
     'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
-  ERR_LEASE_HELD: 'Try again: another instance logs in to Vault.',
+  ERR_LEASE_HELD: 'Try again.',
 
   ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file that the setting names readable, or give the credential itself.',
   ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in the file that it names.',
