@@ -1,6 +1,7 @@
 /** One keyring at the authority, with a method for each operation. */
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
+import type { Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type { DueSync, Insistence, LoginItems, Message, OpenKeySource, SyncOptions, SyncReport } from '../core/ports.ts'
@@ -14,7 +15,7 @@ import { Reader } from './reader.ts'
 import { isDueForReseal } from './freshness.ts'
 import { nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
-import { syncKeyring } from './sync.ts'
+import { refusesBy, syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
@@ -22,7 +23,7 @@ import { Writer } from './writer.ts'
 /** Where a keyring comes from, and how the way there is looked at. */
 export interface Source {
   readonly open: OpenKeySource
-  readonly examine: Examine
+  readonly examine: (...args: [...Parameters<Examine>, Refuses]) => ReturnType<Examine>
 }
 
 export interface CustodianParts extends ReaderParts, WriterParts {
@@ -60,7 +61,7 @@ export class Custodian implements Handlers {
     this.#parts = parts
     this.#name = name
     this.#source = open
-    this.#diagnoses = new Diagnoses(examine, parts)
+    this.#diagnoses = new Diagnoses(async (signal, options) => examine(signal, options, await this.#refuses()), parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
     this.#writer = new Writer(parts, name, this.#reader, set)
@@ -81,6 +82,12 @@ export class Custodian implements Handlers {
 
   diagnose({ login }: Message<'diagnose'>) {
     return this.#diagnoses.diagnose({ login })
+  }
+
+  /** By the record, as far as it can be read. */
+  async #refuses(): Promise<Refuses> {
+    const loaded = await settle(() => this.#reader.ledger.load())
+    return loaded.ok && loaded.value !== null ? refusesBy(loaded.value.record) : () => null
   }
 
   async status() {
