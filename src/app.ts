@@ -23,7 +23,6 @@ import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
-import type { Examine } from './keyring/diagnoses.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
@@ -84,10 +83,10 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
       const hasLogin = vault.auth.method !== 'token'
-      const look: Examine = (signal, how) => {
+      const look: Source['examine'] = (signal, how, refuses) => {
         const insist = how.login ? 'refusal' : 'none'
         const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        return examine({ ...way, probe, clock, address: vault.address, login, hasLogin }, signal)
+        return examine({ ...way, probe, clock, address: vault.address, login, hasLogin, refuses }, signal)
       }
       const openSink: Source['openSink'] = ({ insist }) =>
         kv2Sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })

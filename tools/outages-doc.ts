@@ -8,6 +8,16 @@ const PATH = join(import.meta.dirname, '../docs/outages.md')
 const AGAIN = { reads: 'a read', all: 'a read, a login, a renewal' }
 const BODY = { theirs: 'in their form', foreign: 'in another form: a page, half an answer, nothing' }
 
+/** They stand apart from the table, so that no deployment carries them. */
+const WHEN: Readonly<Record<keyof typeof WITHOUT_ANSWER, string>> = {
+  tls: 'TLS is not agreed on',
+  redirect: 'a redirect, of a standby or of anything else',
+  silence: 'no name, no connection, a lost one, no answer in time, or 520 to 530 of Cloudflare in its place',
+  others: 'the identity provider or STS does not answer',
+  platform: 'a service of the platform gives no identity or keys, whatever it answers',
+  unsent: 'nothing was sent: a file cannot be read yet, the store or a stored item cannot be read',
+}
+
 const line = (...cells: readonly string[]): string => `| ${cells.join(' | ')} |`
 const code = (text: string): string => `\`${text.replaceAll('|', '\\|')}\``
 const statuses = ([from, to]: readonly [number, number]): string => (from === to ? String(from) : `${from} to ${to}`)
@@ -46,8 +56,8 @@ const text = [
   '',
   line('when', 'codes', 'untouched'),
   '|---|---|---|',
-  ...WITHOUT_ANSWER.map(({ when, codes, isUntouched }) =>
-    line(when, codes.map(code).join(', '), isUntouched ? 'yes' : ''),
+  ...Object.entries(WITHOUT_ANSWER).map(([name, silence]) =>
+    line(WHEN[name as keyof typeof WHEN], silence.codes.map(code).join(', '), 'isUntouched' in silence ? 'yes' : ''),
   ),
   '',
   'A connection that was refused, or a name that is not there, leaves a wrapping token whole too. Of any other the token itself is asked.',

@@ -8,7 +8,7 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
     '`on` or `off`. With `off` nothing is served and no other setting is required. (In Kong it is off unless set.)',
   KEYRING_STRATEGY: 'Where keys come from: `vault`, the only strategy so far.',
   KEYRING_VAULT_HOST:
-    'Address of Vault or OpenBao, `https://<host>[:port]`, without user, path, query or fragment. `http` is for loopback only.',
+    'Address of Vault or OpenBao, `https://<host>[:port]`, with the base path of a gateway where there is one, without `/v1`, user, query or fragment. `http` is for loopback only.',
   KEYRING_VAULT_ALLOW_HTTP:
     '`on` allows `http` to a Vault that is not on loopback: its token and every key then cross the network in the open.',
   KEYRING_VAULT_CACERT:
@@ -24,7 +24,7 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_VAULT_VPC:
     'A `vpc_services` binding in place of a text: Vault is asked through it. It presents no client certificate.',
   KEYRING_VAULT_HEADERS:
-    'Headers to send along to Vault, and to Vault alone, as a JSON object: `{"CF-Access-Client-Id": "…", "CF-Access-Client-Secret": "…"}` for a Cloudflare Tunnel with Access. Headers of Vault, of the connection and of the body are refused.',
+    'Headers to send along to Vault, and to Vault alone, as a JSON object: `{"CF-Access-Client-Id": "…", "CF-Access-Client-Secret": "…"}` for a Cloudflare Tunnel with Access, `Authorization` for the password of a gateway. Headers of Vault, of the connection and of the body are refused.',
   KEYRING_VAULT_KV:
     '`v2`, or `v1`: an engine without versions. There, versions are secrets named `1`, `2`, `3`… below the path, each with `id` and `key`; the highest is the current one. A number is written once and never used again.',
   KEYRING_VAULT_MOUNT:
@@ -32,7 +32,8 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_VAULT_PATH:
     'Path of the secret in the mount; each of its versions is a key. With KV version 1, the folder whose secrets `1`, `2`… are the versions. One leading and one trailing slash are dropped.',
   KEYRING_VAULT_NAMESPACE: 'Namespace of Vault Enterprise or OpenBao, in printable ASCII; empty for none.',
-  KEYRING_VAULT_TIMEOUT_MS: 'How long to wait for one answer of Vault, in milliseconds: 100 to 60000.',
+  KEYRING_VAULT_TIMEOUT_MS:
+    'How long to wait for one answer of Vault, in milliseconds: 100 to 60000. The other names have a duration as Go writes it, such as `5s`, or seconds.',
   KEYRINGS:
     'Keyrings beside `default`, as a JSON list of `{"name", "path", "mount", "kv"}`: each another secret of the same Vault; `mount` and `kv` are `KEYRING_VAULT_MOUNT` and `KEYRING_VAULT_KV` unless given.',
   KEYRING_SYNC_PERIOD:

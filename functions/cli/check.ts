@@ -4,6 +4,7 @@ import { parseEnv } from 'node:util'
 import type { Parsed } from '../../src/config/answering.ts'
 import { ANSWERING_SETTINGS, readAnswering } from '../../src/config/answering.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { withoutOthers } from '../../src/config/others.ts'
 import type { Env, Problem, Runtime, Table } from '../../src/config/setting.ts'
 import { isRead } from '../../src/config/setting.ts'
 import { parseJson } from '../../src/core/body.ts'
@@ -105,7 +106,7 @@ export function altered(text: string, environment: Env): Problem[] {
 
 /** Files are looked at on Node alone: those of Lambda lie in its package. */
 function read(runtime: Runtime, env: Env): Parsed<unknown> {
-  if (runtime === 'node') return readSettings(env, 'node')
+  if (runtime === 'node') return readSettings(env, 'node', withoutOthers)
   if (runtime === 'workers') return parseConfig(env, 'workers')
   // Lambda sets the region itself.
   const there = { AWS_REGION: 'us-east-1', ...env }

@@ -1,6 +1,7 @@
 /** The local store, where there is one already, through the same app as a deployment: its rules, its errors and its audit log hold for a command too. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { newToken } from '../../src/auth/tokens.ts'
+import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { openInstance } from '../node/instance.ts'
@@ -14,7 +15,7 @@ import { ANSWER_MS } from './target.ts'
 /** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
 export async function localStore(env: Env): Promise<Target> {
   const setup = await prepare(env, kept)
-  const parsed = readSettings(setup.env, 'node')
+  const parsed = readSettings(setup.env, 'node', withoutOthers)
   const config = parsed.ok ? (parsed.config ?? refuseOff()) : null
   const {
     env: { KEYRING_DATABASE: database = '' },

@@ -13,6 +13,7 @@ interface VaultBindings {
 export function vaultFetch(bindings: object, address: string | undefined): Fetch {
   const { KEYRING_VAULT_MTLS: mtls, KEYRING_VAULT_VPC: vpc } = bindings as VaultBindings
   const binding = mtls ?? vpc
-  if (binding === undefined) return (request) => fetch(request)
-  return (request) => (new URL(request.url).origin === address ? binding.fetch(request) : fetch(request))
+  if (binding === undefined || address === undefined) return (request) => fetch(request)
+  const { origin } = new URL(address)
+  return (request) => (new URL(request.url).origin === origin ? binding.fetch(request) : fetch(request))
 }

@@ -80,28 +80,37 @@ interface Item {
   readonly bytes?: { readonly B?: unknown }
 }
 
-/** `null` = there is none. @throws `ERR_RECORD_INVALID` for one that `put` has not written. */
+/**
+ * `null` = there is none. What `put` has not written has no bytes, and version 0 where it has none: it is overwritten as if it were
+ * absent, but for what stands in place of a record. @throws `ERR_RECORD_INVALID` for that.
+ */
 function itemOf(name: string, body: unknown): { version: number; base64: string } | null {
   const item = (body as { Item?: Item } | null)?.Item
   if (item === undefined) return null
   const [version, base64] = [item.version?.N, item.bytes?.B]
-  if (typeof version === 'string' && /^[1-9]\d{0,14}$/.test(version) && typeof base64 === 'string')
-    return { version: Number(version), base64 }
-  throw new KeyringError('ERR_RECORD_INVALID', `The item "${name}" is none of this store.`)
+  const isVersion = typeof version === 'string' && /^[1-9]\d{0,14}$/.test(version)
+  if (isRecord(name) && !(isVersion && typeof base64 === 'string'))
+    throw new KeyringError('ERR_RECORD_INVALID', `The item "${name}" is none of this store.`)
+  return { version: isVersion ? Number(version) : 0, base64: typeof base64 === 'string' ? base64 : '' }
 }
 
+const isRecord = (name: string): boolean => name.startsWith('keyring/')
+
+/** A comparison with an attribute that is not there, or of another type, does not hold. */
 function putInput(table: string, name: string, base64: string, expected: number) {
-  const Item = { name: { S: name }, version: { N: String(expected + 1) }, bytes: { B: base64 } }
-  if (expected === 0) {
+  const put = {
+    TableName: table,
+    Item: { name: { S: name }, version: { N: String(expected + 1) }, bytes: { B: base64 } },
+  }
+  if (expected === 0 && isRecord(name)) {
     const ExpressionAttributeNames = { '#name': 'name' }
-    return { TableName: table, Item, ConditionExpression: 'attribute_not_exists(#name)', ExpressionAttributeNames }
+    return { ...put, ConditionExpression: 'attribute_not_exists(#name)', ExpressionAttributeNames }
   }
   return {
-    TableName: table,
-    Item,
-    ConditionExpression: '#version = :expected',
+    ...put,
+    ConditionExpression: expected === 0 ? 'NOT #version >= :version' : '#version = :version',
     ExpressionAttributeNames: { '#version': 'version' },
-    ExpressionAttributeValues: { ':expected': { N: String(expected) } },
+    ExpressionAttributeValues: { ':version': { N: String(expected || 1) } },
   }
 }
 

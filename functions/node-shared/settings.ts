@@ -7,15 +7,22 @@ import { parseConfig } from '../../src/config/config.ts'
 import type { Env, Problem, Runtime } from '../../src/config/setting.ts'
 import { readTls } from './tls-files.ts'
 
-export const readSettings = (env: Env, runtime: Exclude<Runtime, 'workers'>): Parsed<Config> =>
-  parseConfig(env, runtime, ({ tls, database, isOff }) => {
+/** @param pick takes what others have in the environment out of it (`config/others.ts`). */
+export function readSettings(
+  given: Env,
+  runtime: Exclude<Runtime, 'workers'>,
+  pick = (env: Env): { env: Env; notices: readonly string[] } => ({ env, notices: [] }),
+): Parsed<Config> {
+  const { env, notices } = pick(given)
+  return parseConfig(env, runtime, ({ tls, database, isOff }) => {
     const read = tls.map((each) => readTls(each, Date.now()))
     const needsDatabase = runtime === 'node' && !isOff
     return {
       problems: [...read.flatMap(({ problems }) => problems), ...(needsDatabase ? databaseProblems(database) : [])],
-      warnings: read.flatMap(({ warnings }) => warnings),
+      warnings: [...notices, ...read.flatMap(({ warnings }) => warnings)],
     }
   })
+}
 
 /** The file itself is made; a folder that is not there is a volume that is missing or a word that is misspelt. */
 function databaseProblems(database: string | null): Problem[] {

@@ -33,8 +33,9 @@ export type WaySettings = Pick<VaultSettings, 'address' | 'tls' | 'providerTls' 
 export function openWay({ address, tls, providerTls, timeoutMs }: WaySettings, env: Env): VaultFetch {
   const toVault = new Client(address.startsWith('https:') && isSpecial(tls) ? tls : null, timeoutMs, env)
   const toOthers = new Client(providerTls, OTHERS_MS, env)
+  const { origin } = new URL(address)
   return {
-    fetch: (request) => (new URL(request.url).origin === address ? toVault : toOthers).fetch(request),
+    fetch: (request) => (new URL(request.url).origin === origin ? toVault : toOthers).fetch(request),
     async close() {
       await Promise.all([toVault.close(), toOthers.close()])
     },

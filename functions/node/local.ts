@@ -72,6 +72,7 @@ function vaultDefaults(env: Env, devVaultPort: number | null): Record<string, st
     ...(devVaultPort !== null && {
       KEYRING_VAULT_HOST: `http://127.0.0.1:${devVaultPort}`,
       KEYRING_VAULT_TOKEN: DEV_TOKEN,
+      BAO_NAMESPACE: '',
       VAULT_NAMESPACE: '',
     }),
   }

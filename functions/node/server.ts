@@ -4,6 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { Config } from '../../src/config/config.ts'
+import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
@@ -62,7 +63,7 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
 /** @throws when they are wrong. */
 async function settings(hold: Hold | null, keep: Keep) {
   const setup = await prepare(process.env, keep)
-  const parsed = readSettings(setup.env, 'node')
+  const parsed = readSettings(setup.env, 'node', withoutOthers)
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   return { setup, parsed }
 }

@@ -34,7 +34,7 @@ export interface VaultTls {
 }
 
 export interface VaultSettings {
-  /** Scheme, host and port. */
+  /** Scheme, host, port and base path, without a slash at the end. */
   readonly address: string
   /** Something is set in it only where the platform has a TLS of its own. */
   readonly tls: VaultTls
@@ -233,7 +233,7 @@ function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): V
   const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
   if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
   return {
-    address: url.origin,
+    address: url.href.replace(/\/$/, ''),
     tls,
     providerTls,
     headers: all.KEYRING_VAULT_HEADERS,

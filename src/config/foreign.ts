@@ -2,10 +2,12 @@
 import type { Env, Problem } from './setting.ts'
 import { isSet } from './setting.ts'
 
+/** Whatever is no plain no: Vault's clients refuse to read it, or do not verify. */
+const NOT_NO = /^(?!(0|f|false|off|no)?$)/i
 /** Names that ask for certificates not to be verified, and the values that do. */
 const UNVERIFIED: Readonly<Record<string, RegExp>> = {
-  BAO_SKIP_VERIFY: /^(1|t|true|on|yes)$/i,
-  VAULT_SKIP_VERIFY: /^(1|t|true|on|yes)$/i,
+  BAO_SKIP_VERIFY: NOT_NO,
+  VAULT_SKIP_VERIFY: NOT_NO,
   NODE_TLS_REJECT_UNAUTHORIZED: /^0$/,
 }
 

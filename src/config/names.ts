@@ -46,11 +46,14 @@ const SUGGESTED = [...ALL.map(([name]) => name), ...Object.keys(UNUSED)]
 /** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */
 const NEAR = 4
 
+/** It begins like ours and is no setting. */
+export const isStranger = (env: Env, name: string): boolean => OURS.test(name) && isSet(env, name) && !KNOWN.has(name)
+
 export const unknownNames = (env: Env): Problem[] =>
   Object.keys(env)
-    .filter((name) => OURS.test(name) && isSet(env, name) && !KNOWN.has(name))
+    .filter((name) => isStranger(env, name))
     .sort()
-    .map((name) => ({ name, message: `is not a setting${injected(name) ?? suggestion(name)}` }))
+    .map((name) => ({ name, message: `is not a setting${suggestion(name)}` }))
 
 const LATER = /^(?:KONG_)?KEYRING_VAULT_(?:GCP_|AZURE_|AWS_AUTH_NONCE$)/
 
@@ -59,11 +62,3 @@ function suggestion(name: string): string {
   const nearest = closestMatch(name.replace('KONG_', ''), SUGGESTED, { maxDistance: NEAR })
   return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
 }
-
-/** What Kubernetes gives every pod because of a Service named `keyring`. */
-const SERVICE_LINK = /^KEYRING_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/
-
-const injected = (name: string): string | null =>
-  SERVICE_LINK.test(name)
-    ? ': Kubernetes sets it for a Service named "keyring"; set enableServiceLinks: false in the pod, or name the Service otherwise'
-    : null

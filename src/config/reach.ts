@@ -5,7 +5,8 @@ import { Secret } from '../core/secret.ts'
 import { secretText, textsInJson } from './values.ts'
 
 /** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
-const parseAddress = (text: string): URL | null => (/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) ? URL.parse(text) : null)
+const parseAddress = (text: string): URL | null =>
+  /^https?:\/\/[^\s/?#@\\]+(?:\/(?!\.{1,2}(?:\/|$)|v1\/?$)[\w.~-]+)*\/?$/i.test(text) ? URL.parse(text) : null
 
 export const vaultAddress = () =>
   z.pipe(
@@ -14,7 +15,7 @@ export const vaultAddress = () =>
       .check(
         z.refine(
           (text) => parseAddress(text) !== null,
-          'must be https://<host>[:port], without user, path, query or fragment',
+          'must be https://<host>[:port][/<base path>], without /v1, user, query or fragment',
         ),
       ),
     z.transform((text) => parseAddress(text) ?? z.NEVER),
@@ -44,7 +45,7 @@ const VALUE = 'must have values of printable ASCII'
 
 /** Headers that mean something to Vault, and those that the runtime sets itself. */
 const TAKEN =
-  /^(x-vault-.*|authorization|accept|cookie|host|connection|content-.*|expect|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|via)$/i
+  /^(x-vault-.*|accept|cache-control|cookie|host|connection|content-.*|expect|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|via)$/i
 const isFree = (name: string): boolean => /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(name) && !TAKEN.test(name)
 
 export const headers = () =>

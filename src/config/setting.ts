@@ -25,6 +25,8 @@ export interface Setting {
   readonly also?: readonly string[]
   /** Names of others, read in this order when the setting is not set. */
   readonly fallbacks?: readonly string[]
+  /** What a text of such a name is as one of ours. Absent = the same. */
+  readonly fromFallback?: (text: string) => string
   /** The setting is read there alone. Absent = everywhere. */
   readonly only?: readonly Runtime[]
   /** What Workers have in its place: it is refused there under all its names. */
@@ -97,7 +99,10 @@ export function textsOf(rows: readonly Row[], env: Env, runtime: Runtime): Texts
       .filter(([, setting]) => isRead(setting, runtime))
       .map(([name, setting, key]): [string, readonly Given[]] => {
         const own = read(ownNames(name, setting))
-        return [key, own.length > 0 ? own : read(setting.fallbacks ?? []).slice(0, 1)]
+        const { fallbacks = [], fromFallback } = setting
+        const [theirs] = read(fallbacks)
+        if (own.length > 0 || theirs === undefined) return [key, own]
+        return [key, [{ ...theirs, text: fromFallback?.(theirs.text) ?? theirs.text }]]
       })
       .filter(([, given]) => given.length > 0),
   )

@@ -8,7 +8,19 @@ import { cadence } from './cadence.ts'
 import { authorities, binding, fileOrPem, headers, vaultAddress } from './reach.ts'
 import type { Rule, Table, Values } from './setting.ts'
 import { rowsOf } from './setting.ts'
-import { apiToken, host, kvVersion, matching, namespace, oneOf, onOff, path, vaultPath, wholeNumber } from './values.ts'
+import {
+  apiToken,
+  goMilliseconds,
+  host,
+  kvVersion,
+  matching,
+  namespace,
+  oneOf,
+  onOff,
+  path,
+  vaultPath,
+  wholeNumber,
+} from './values.ts'
 
 const NODE = ['node'] as const
 const WORKERS = ['workers'] as const
@@ -84,8 +96,19 @@ const VAULT_SETTINGS = {
     kong: true,
     only: ASKING,
   },
-  KEYRING_VAULT_NAMESPACE: { schema: namespace, default: '', fallbacks: ['VAULT_NAMESPACE'], only: ASKING },
-  KEYRING_VAULT_TIMEOUT_MS: { schema: () => wholeNumber(100, 60_000), default: '5000', only: ASKING },
+  KEYRING_VAULT_NAMESPACE: {
+    schema: namespace,
+    default: '',
+    fallbacks: ['BAO_NAMESPACE', 'VAULT_NAMESPACE'],
+    only: ASKING,
+  },
+  KEYRING_VAULT_TIMEOUT_MS: {
+    schema: () => wholeNumber(100, 60_000, ' milliseconds'),
+    default: '5000',
+    fallbacks: ['BAO_CLIENT_TIMEOUT', 'VAULT_CLIENT_TIMEOUT'],
+    fromFallback: goMilliseconds,
+    only: ASKING,
+  },
 } as const satisfies Table
 
 const ROTATION_SETTINGS = {
@@ -167,11 +190,13 @@ export const TOKENS: Rule<Settings> = tokensRule(
   ({ KEYRING_API_TOKEN: token }) => token !== undefined,
 )
 
+const KEPT = 'Vault keeps the keys, and nothing else does'
+
 /** Kong's other keyring settings, and why they do nothing here. */
 export const UNUSED: Readonly<Record<string, string>> = {
-  KEYRING_PUBLIC_KEY: 'keys are not exported; Vault keeps them',
-  KEYRING_PRIVATE_KEY: 'keys are not imported; Vault keeps them',
-  KEYRING_RECOVERY_PUBLIC_KEY: 'Vault keeps the keys, so there is no other copy to recover from',
-  KEYRING_BLOB_PATH: 'keys are stored sealed, in the record store alone',
+  KEYRING_PUBLIC_KEY: KEPT,
+  KEYRING_PRIVATE_KEY: KEPT,
+  KEYRING_RECOVERY_PUBLIC_KEY: KEPT,
+  KEYRING_BLOB_PATH: KEPT,
   KEYRING_ENCRYPT_LICENSE: 'there is no license to encrypt',
 }

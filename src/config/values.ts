@@ -55,14 +55,26 @@ export const onOff = () =>
     z.transform((text) => /^(?:on|true)$/i.test(text)),
   )
 
-export const wholeNumber = (least: number, most: number) =>
+const GO_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 }
+
+/** The milliseconds of a duration as Go writes it, `1m30s`, or of seconds; a text that is neither, or has hours, stays as it is. */
+export function goMilliseconds(text: string): string {
+  let ms = 0
+  const rest = text.replace(/^\d+$/, '$&s').replace(/([\d.]+)(ms|[sm])/g, (_, count: string, unit: string) => {
+    ms += Number(count) * (GO_UNITS[unit] ?? 0)
+    return ''
+  })
+  return rest === '' ? String(Math.round(ms)) : text
+}
+
+export const wholeNumber = (least: number, most: number, unit = '') =>
   z.pipe(
     z
       .string()
       .check(
         follows(
           (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
-          `must be a whole number from ${least} to ${most}`,
+          `must be a whole number from ${least} to ${most}${unit}`,
         ),
       ),
     z.transform(Number),

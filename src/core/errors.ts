@@ -4,6 +4,8 @@
  */
 import type { Awaitable } from './awaitable.ts'
 
+const PLACE = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS)'
+
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
 
@@ -29,11 +31,11 @@ export const REMEDIES = {
   ERR_DECRYPT_FAILED: 'Pass the same context as at encryption, and the value unaltered.',
   ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are not well-formed text.',
 
-  ERR_ACTIVE_UNUSABLE: 'Write a new version with a string "id" and a string "key" to Vault, then sync again.',
+  ERR_ACTIVE_UNUSABLE: 'Write a new version to Vault, with a string "key" under a new "id", then sync.',
   ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_RECREATED:
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
-  ERR_SOURCE_NOT_FOUND: 'Check KEYRING_VAULT_PATH, or write the secret.',
+  ERR_SOURCE_NOT_FOUND: `Check ${PLACE}, or write the secret.`,
   ERR_SYNC_CONTENDED: 'Try again.',
   ERR_ROTATION_REFUSED: 'Do what the message asks for, then rotate again.',
 
@@ -65,7 +67,7 @@ export const REMEDIES = {
   ERR_VAULT_TLS_TO_PLAINTEXT:
     "Use the port of Vault's TLS listener in KEYRING_VAULT_HOST, or give this one a tls_cert_file and a tls_key_file.",
   ERR_VAULT_TLS_FAILED:
-    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer; KEYRING_VAULT_CACERT, KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_TLS_SERVER_NAME say what is used here.',
+    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and KEYRING_VAULT_CACERT, …_CLIENT_CERT, …_TLS_SERVER_NAME.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
   ERR_VAULT_REDIRECTED:
     'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host. A login page in front of Vault, such as Cloudflare Access, is passed with KEYRING_VAULT_HEADERS.',
@@ -75,8 +77,7 @@ export const REMEDIES = {
     "Wait until the cluster has an active node, or set KEYRING_VAULT_HOST to the cluster's own address; the last good keyring stays in service.",
   ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
   ERR_VAULT_RATE_LIMITED: 'Wait a while, or raise the quota in Vault.',
-  ERR_VAULT_DENIED:
-    'Check that the token is live (KEYRING_VAULT_TOKEN), or what the role of the login grants: it must read <mount>/metadata/<path> and <mount>/data/<path> (KV version 1: list <mount>/<path>, read <mount>/<path>/*).',
+  ERR_VAULT_DENIED: 'Check that the token is live (KEYRING_VAULT_TOKEN), and that its policies let it read the secret.',
   ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a changed one is tried at once.',
   ERR_VAULT_LOGIN_DENIED:
     'Check the mount of the login (a missing one is answered like this), whether Vault has locked the role out after five failures (sys/locked-users; ends by itself after 15 minutes), and for kubernetes whether Vault reaches the cluster.',
@@ -92,17 +93,17 @@ export const REMEDIES = {
   ERR_VAULT_LOGIN_MFA: 'Take the role of the login out of MFA enforcement: nobody is there to confirm.',
   ERR_VAULT_NAMESPACE_IGNORED:
     'Use Vault Enterprise or OpenBao, or remove the namespace: this server ignores namespaces and answers from the root.',
-  ERR_VAULT_MOUNT_NOT_FOUND: 'Check KEYRING_VAULT_MOUNT.',
+  ERR_VAULT_MOUNT_NOT_FOUND: `Check ${PLACE}.`,
   ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
   ERR_VAULT_KV_VERSION: 'Name a KV mount in KEYRING_VAULT_MOUNT, and its version in KEYRING_VAULT_KV.',
-  ERR_VAULT_KV_LAYOUT: 'Name the versions of the secret 1, 2, 3… below KEYRING_VAULT_PATH, each with "id" and "key".',
+  ERR_VAULT_KV_LAYOUT: 'Write each version as a secret of its own, named by its number.',
   ERR_VAULT_REQUEST_REFUSED: 'Check mount, path and the versions of Vault and edge-keyring.',
   ERR_VAULT_ANSWER_INVALID:
     'Check that KEYRING_VAULT_HOST names Vault itself, not a page of a proxy; KEYRING_VAULT_HEADERS passes one that asks for headers.',
   ERR_VAULT_PATH_INVALID:
     'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
-  ERR_LEASE_HELD: 'Try again; another instance is logging in to Vault.',
+  ERR_LEASE_HELD: 'Try again.',
 
   ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file that the setting names readable, or give the credential itself.',
   ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in the file that it names.',
@@ -111,7 +112,7 @@ export const REMEDIES = {
   ERR_WRAP_PATH_MISMATCH:
     'Treat the secret id as stolen: somebody may have wrapped another one. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
   ERR_WRAP_RESULT_LOST:
-    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; this one was opened, and the secret id was not kept: the process ended, or the answer got lost.',
+    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; this one was opened, and the secret id was lost.',
   ERR_OAUTH2_UNAVAILABLE: 'Check that the identity provider answers (KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT).',
   ERR_OAUTH2_CLIENT_REFUSED:
     'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, and KEYRING_VAULT_OAUTH2_CLIENT_AUTH, and that the client may use client credentials.',

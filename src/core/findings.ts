@@ -36,3 +36,6 @@ export interface Finding {
 
 /** Looks at the way to Vault's port, where the platform can. It never throws, and sends nothing of ours. */
 export type Probe = (signal: AbortSignal) => Promise<readonly Finding[]>
+
+/** Why a sync would not make that key the active one; the rest of a sentence. `null` = it would. */
+export type Refuses = (id: string, commitment: string) => string | null

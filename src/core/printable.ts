@@ -25,4 +25,7 @@ export const printableJson = (value: object): string =>
     Array.from({ length: character.length }, (_, index) => escaped(character.charCodeAt(index))).join(''),
   )
 
+/** An address without its scheme: host, port and base path. */
+export const placeOf = (address: string): string => address.slice(address.indexOf('//') + 2)
+
 const escaped = (unit: number): string => `\\u${unit.toString(16).padStart(4, '0')}`

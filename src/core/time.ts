@@ -12,6 +12,7 @@ export const STEP_MS = 1000
 /** What each of them counts as. */
 const DOUBTED = {
   status: 'The last sync was noted by a clock that was ahead: the next one is due now.',
+  unread: 'A status cannot be read: it is written anew.',
   lease: 'A lease was taken by a clock that was ahead: it is over.',
   stopped: 'A key stopped being active by a clock that was ahead: it counts as stopped now.',
   token:

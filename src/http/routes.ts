@@ -4,6 +4,7 @@ import { andThen } from '../core/awaitable.ts'
 import { decodeUtf8, toBase64 } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { KeyringChange, SyncNote } from '../core/ports.ts'
+import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, Route } from './call.ts'
 import { readBody } from './body.ts'
 import type { Reply } from './reply.ts'
@@ -60,11 +61,9 @@ function list({ keyring }: Call): Awaitable<Reply> {
 }
 
 async function active({ keyring }: Call): Promise<Reply> {
-  const id = (await keyring.record())?.active
-  if (!id)
-    throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${keyring.name}" has no active key.`, {
-      facts: { keyring: keyring.name },
-    })
+  const record = await keyring.record()
+  const id = record?.active
+  if (!id) throw noActiveKey(keyring.name, record !== null)
   return { body: { id } }
 }
 

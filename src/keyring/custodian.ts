@@ -3,6 +3,7 @@ import { dueAfter } from '../core/cadence.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
+import type { Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type {
@@ -35,7 +36,7 @@ import { rotateKeyring } from './rotate.ts'
 import { isRotationDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
 import type { SyncDone } from './sync.ts'
-import { syncKeyring } from './sync.ts'
+import { refusesBy, syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
@@ -45,7 +46,7 @@ export interface Source {
   readonly open: OpenKeySource
   /** With the login of rotations. `null` = the source cannot be written. */
   readonly openSink: ((how: { readonly insist: Insistence }) => KeySink) | null
-  readonly examine: Examine
+  readonly examine: (...args: [...Parameters<Examine>, Refuses]) => ReturnType<Examine>
 }
 
 export interface CustodianParts extends ReaderParts, WriterParts {
@@ -92,7 +93,7 @@ export class Custodian implements Handlers {
     this.#name = name
     this.#source = open
     this.#openSink = openSink
-    this.#diagnoses = new Diagnoses(examine, parts)
+    this.#diagnoses = new Diagnoses(async (signal, options) => examine(signal, options, await this.#refuses()), parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
     this.#writer = new Writer(parts, name, this.#reader, set)
@@ -124,6 +125,12 @@ export class Custodian implements Handlers {
 
   diagnose({ login }: Message<'diagnose'>) {
     return this.#diagnoses.diagnose({ login })
+  }
+
+  /** By the record, as far as it can be read. */
+  async #refuses(): Promise<Refuses> {
+    const loaded = await settle(() => this.#reader.ledger.load())
+    return loaded.ok && loaded.value !== null ? refusesBy(loaded.value.record) : () => null
   }
 
   async status() {

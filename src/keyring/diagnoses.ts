@@ -27,7 +27,8 @@ export class Diagnoses {
 
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
     const last = this.#last
-    if (!login && last !== null && ageOf(last.time, this.#clock.now(), STEP_MS) < FRESH_MS) return last
+    const age = last === null ? FRESH_MS : ageOf(last.time, this.#clock.now(), STEP_MS)
+    if (!login && last !== null && age < FRESH_MS) return aged(last, Math.floor(age / 1000))
     const running = this.#running.get(login) ?? this.#now({ login }).finally(() => this.#running.delete(login))
     this.#running.set(login, running)
     return running
@@ -37,5 +38,16 @@ export class Diagnoses {
     const most = Math.min(DEADLINE_MS, this.#leftMs())
     const findings = await withDeadline(most, (signal) => this.#examine(signal, options))
     return (this.#last = { time: this.#clock.now(), findings })
+  }
+}
+
+/** Vault may have been sealed since. */
+function aged({ time, findings }: Diagnosis, seconds: number): Diagnosis {
+  const told = ` (All of this: ${seconds} s ago.)`
+  return {
+    time,
+    findings: findings.map((finding, index) =>
+      index > 0 || seconds === 0 ? finding : { ...finding, detail: finding.detail + told },
+    ),
   }
 }

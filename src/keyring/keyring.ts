@@ -23,7 +23,7 @@ import type { KeyringRecord } from './record.ts'
 import type { SnapshotParts } from './snapshot.ts'
 import { Snapshot } from './snapshot.ts'
 import type { StatusView } from './status-view.ts'
-import { statusView } from './status-view.ts'
+import { firstSync, statusView } from './status-view.ts'
 import type { View } from './view.ts'
 
 export interface KeyringParts extends SnapshotParts {
@@ -42,6 +42,16 @@ export interface Decrypted {
   readonly plaintext: Bytes
   readonly keyId: string
 }
+
+export const noActiveKey = (keyring: string, isSynced: boolean): KeyringError =>
+  new KeyringError(
+    'ERR_NO_ACTIVE_KEY',
+    `Keyring "${keyring}" has ${isSynced ? 'no active key' : 'never been synced'}.`,
+    {
+      facts: { keyring },
+      ...(!isSynced && { remedy: firstSync(keyring) }),
+    },
+  )
 
 export class Keyring {
   readonly name: string
@@ -80,10 +90,7 @@ export class Keyring {
     const view = await this.#snapshot.toEncrypt()
     const id = view?.record.active ?? null
     const key = id === null ? null : await view?.key(this.#parts.cipher, this.#sealers, id)
-    if (!key)
-      throw new KeyringError('ERR_NO_ACTIVE_KEY', `Keyring "${this.name}" has no active key.`, {
-        facts: { keyring: this.name },
-      })
+    if (!key) throw noActiveKey(this.name, view !== null)
     return { ciphertext: await encryptEk1(this.#parts.cipher, key, plaintext, context), keyId: key.id }
   }
 

@@ -146,6 +146,10 @@ function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
   }
 }
 
+/** People have the command or the API. */
+export const firstSync = (keyring: string): string =>
+  `Sync for the first time: edge-keyring sync --keyring ${keyring}, or POST /keyrings/${keyring}/sync.`
+
 function needed(
   keyring: string,
   record: KeyringRecord | null,
@@ -157,7 +161,7 @@ function needed(
   if (warning !== null) lines.push(REMEDIES[warning])
   if (failing !== null) lines.push(failing.remedy)
   else if (status.rotation?.failing) lines.push(status.rotation.failing.remedy)
-  if (record === null) lines.push(`Sync for the first time: POST /keyrings/${keyring}/sync.`)
+  if (record === null) lines.push(firstSync(keyring))
   else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
   // After a failure nobody knows: the next sync that succeeds decides.
   else if (failing === null) lines.push(...neededByStalled(status, record.active))
@@ -178,7 +182,7 @@ function neededByStalled({ stalled, lastSuccess }: SyncStatus, active: string): 
   const { code, version, since } = stalled
   if (code === 'active-unusable')
     return [
-      `Version ${version}, the current one, cannot be used, and "${active}" stays active: write a new version with a string "id" and a string "key" to Vault, then sync.`,
+      `Version ${version}, the current one, cannot be used, and "${active}" stays active. ${REMEDIES.ERR_ACTIVE_UNUSABLE}`,
     ]
   // A success before that is one by a clock that went back: how long it lasts is not known.
   if (ageOf(since, lastSuccess ?? since, 0) < CATCH_UP_MS) return []

@@ -76,6 +76,7 @@ export class StatusLog {
     const stored = await store.get(this.#name)
     if (stored === null) return NEVER
     const status = await this.#verified(stored)
+    if (status === NEVER) doubt('unread')
     const believed = withTrueTimes(status, clock.now())
     if (believed !== status) doubt('status')
     return believed

@@ -16,7 +16,9 @@
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS, VAULT_CONCURRENCY } from '../core/limits.ts'
 import type { Bytes } from '../core/bytes.ts'
+import type { Refuses } from '../core/findings.ts'
 import type { Clock, KeySource, Observation, SyncNote, SyncOptions, SyncReport, VersionRead } from '../core/ports.ts'
+import { placeOf } from '../core/printable.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
@@ -146,7 +148,7 @@ async function readUntilStopped(
 /** A request that the deadline has cut short did not take too long by itself. */
 function causeAtDeadline({ keyring, source }: SyncParts, error: KeyringError, wanted: number): KeyringError {
   if (error.code !== 'ERR_VAULT_TIMEOUT') return error
-  const { host } = new URL(source.id.address)
+  const host = placeOf(source.id.address)
   const what = wanted === 0 ? 'the list of versions' : `one of ${wanted} new versions`
   return new KeyringError(
     'ERR_VAULT_TIMEOUT',
@@ -224,17 +226,26 @@ function usable(record: KeyringRecord, done: SyncReport): SyncReport {
   )
 }
 
-const WHY: Partial<Record<SyncNote['code'], string>> = {
+export const refusesBy =
+  ({ keys, tombstones }: KeyringRecord): Refuses =>
+  (id, commit) => {
+    if (tombstones.some((stone) => stone.id === id || stone.commit === commit)) return WHY['key-removed']
+    if (keys.some((entry) => entry.id === id && entry.commit !== commit)) return WHY['id-collision']
+    return keys.some((entry) => entry.compromised && entry.commit === commit) ? WHY['key-compromised'] : null
+  }
+
+const WHY = {
   'version-malformed': 'has no usable id or key',
   'id-collision': 'has the id of another key',
   'key-removed': 'is a key that was removed',
   'key-compromised': 'is a key that was compromised',
   'version-lost': 'vanished',
-}
+} as const satisfies Partial<Record<SyncNote['code'], string>>
 
 function explain(notes: readonly SyncNote[], version: number): string {
-  const note = notes.find((candidate) => candidate.version === version && candidate.code in WHY)
-  return (note && WHY[note.code]) ?? 'cannot be used'
+  const whys: Partial<Record<SyncNote['code'], string>> = WHY
+  const found = notes.find((note) => note.version === version && note.code in whys)
+  return (found && whys[found.code]) ?? 'cannot be used'
 }
 
 const isSame = (a: KeyringRecord, b: KeyringRecord): boolean => JSON.stringify(a) === JSON.stringify(b)

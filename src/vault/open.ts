@@ -21,7 +21,7 @@ import type { VaultTransport } from './wire/transport.ts'
 import { vaultTransport } from './wire/transport.ts'
 
 export interface VaultAccess {
-  /** Scheme, host and port. */
+  /** Scheme, host, port and base path. */
   readonly address: string
   /** The namespace of what is read; '' = none. */
   readonly namespace: string

@@ -2,9 +2,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { recordStoreContract } from '../contract/record-store.ts'
 import { recordNumber } from '../node/children/numbered.ts'
+import { authorityOn, world } from '../support/authority.ts'
 import { killedAfter } from '../support/killed.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
+import { NOW } from '../support/observed.ts'
 import { createTable, raw, startDynalite, storeOn } from '../support/lambda/table.ts'
 
 const WRITER = join(import.meta.dirname, 'children/write.ts')
@@ -48,6 +50,30 @@ function dynamoSuite(start: () => Promise<DynamoServer>): void {
     await storeOn(server.endpoint, table).put('k', new Uint8Array([2]), 0)
     expect(await store.get('k')).toEqual({ version: 1, bytes: new Uint8Array([2]) })
   })
+
+  it.each([
+    ['no attribute of ours', { note: { S: 'mine' } }],
+    ['no bytes', { version: { N: '7' } }],
+    ['bytes of another type', { version: { N: '7' }, bytes: { S: 'AA==' } }],
+    ['a version of another type', { version: { S: '7' }, bytes: { B: 'AA==' } }],
+    ['a version of 0', { version: { N: '0' }, bytes: { B: 'AA==' } }],
+  ])(
+    'takes a stranger’s item with %s for none, where ours can be made anew, and never in place of a record',
+    async (_name, item) => {
+      const table = await createTable(server.endpoint)
+      for (const name of ['status/default', 'lease/sync/default', 'keyring/other'])
+        await raw(server.endpoint, 'PutItem', { TableName: table, Item: { name: { S: name }, ...item } })
+      const on = world(['a:1'], storeOn(server.endpoint, table))
+      const authority = authorityOn(on)
+      expect(await authority.status('default')).toMatchObject({ ok: true, value: { lastAttempt: null } })
+      expect(await authority.syncIfDue('default')).toEqual({ ok: true, value: 'synced' })
+      const again = authorityOn({ ...on, store: storeOn(server.endpoint, table) })
+      expect(await again.status('default')).toMatchObject({ ok: true, value: { lastSuccess: NOW } })
+      expect(new Set(on.doubted)).toEqual(new Set(['unread']))
+      await expect(on.store.get('keyring/other')).rejects.toMatchObject({ code: 'ERR_RECORD_INVALID' })
+      expect(await on.store.put('keyring/other', new Uint8Array([1]), 0)).toBe('conflict')
+    },
+  )
 
   it.each([0, 1])('lets exactly one of 20 writers win at version %i', async (expected) => {
     const table = await createTable(server.endpoint)

@@ -159,7 +159,7 @@ describe('names', () => {
 
   it('are those that were set when the value is wrong', () => {
     expect(problems(without('KEYRING_VAULT_HOST', { VAULT_ADDR: 'vault.example' }))).toEqual([
-      'VAULT_ADDR: must be https://<host>[:port], without user, path, query or fragment',
+      'VAULT_ADDR: must be https://<host>[:port][/<base path>], without /v1, user, query or fragment',
     ])
   })
 
@@ -169,9 +169,6 @@ describe('names', () => {
     ['KEYRING_VAULT_ADDR', 'Did you mean KEYRING_VAULT_HOST?'],
     ['KONG_KEYRING_VAULT_TIMEOUT_MS', 'Did you mean KEYRING_VAULT_TIMEOUT_MS?'],
     ['KEYRING_SOMETHING_ELSE', 'docs/settings.md lists them all'],
-    ['KEYRING_PORT', 'Kubernetes sets it for a Service named "keyring"'],
-    ['KEYRING_PORT_8001_TCP_ADDR', 'enableServiceLinks: false'],
-    ['KEYRING_SERVICE_HOST', 'enableServiceLinks: false'],
   ])('nobody knows are refused: %s', (name, advice) => {
     const refused = refusals({ [name]: 'x' })
     expect(refused).toHaveLength(1)
@@ -214,6 +211,8 @@ describe('single values', () => {
       'http://localhost:8200',
       'http://127.0.0.1',
       'http://[::1]:8200',
+      'https://gw.example/vault',
+      'https://gw.example/a/v1x/..b/',
     ],
     ['KEYRING_VAULT_MOUNT', 'kv/team', '/secret/', 'a b', 'ä', '...', '%41', '100%'],
     ['KEYRING_VAULT_PATH', 'a/b/c', '/a'],
@@ -253,6 +252,10 @@ describe('single values', () => {
       'https://v?a=b',
       'https://v#',
       'https://v/..',
+      'https://v/a/v1/',
+      'https://v/a/../b',
+      'https://v/a//b',
+      'https://v/%61',
       ' https://v',
       'https://a b',
       'https://v:99999',
@@ -310,6 +313,9 @@ describe('single values', () => {
       namespace: 'admin/team',
       secrets: [{ mount: 'kv/team', path: 'a/b' }],
     })
+    expect(parsed({ KEYRING_VAULT_HOST: 'https://Gw.Example:443/Vault/' }).config.vault?.address).toBe(
+      'https://gw.example/Vault',
+    )
     expect([tokenOf(config), config.node.host]).toEqual(['hvs.abc', '::1'])
   })
 

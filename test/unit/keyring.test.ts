@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
-import { KeyringError, refusal } from '../../src/core/errors.ts'
+import { KeyringError, REMEDIES, refusal } from '../../src/core/errors.ts'
 import type { RecordStore, SharedStore } from '../../src/core/ports.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { verifyRecord } from '../../src/keyring/record.ts'
@@ -96,6 +96,23 @@ describe('a sync', () => {
     await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_ACTIVE_UNUSABLE'))
     expect((await keyring.record())?.keys.map(({ id }) => id)).toEqual(['a'])
     await expect(keyring.encrypt(NONE, NONE)).rejects.toThrow(code('ERR_NO_ACTIVE_KEY'))
+  })
+
+  it('that never was is told from a keyring without an active key, by the sentence and by what to do', async () => {
+    const on = world(['a:1', 'malformed'])
+    const keyring = await keyringOn(on)
+    const { needed } = await keyring.status()
+    await expect(keyring.encrypt(NONE, NONE)).rejects.toMatchObject({
+      code: 'ERR_NO_ACTIVE_KEY',
+      message: 'Keyring "default" has never been synced.',
+      remedy: needed[0],
+    })
+    await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_ACTIVE_UNUSABLE'))
+    await expect(keyring.encrypt(NONE, NONE)).rejects.toMatchObject({
+      code: 'ERR_NO_ACTIVE_KEY',
+      message: 'Keyring "default" has no active key.',
+      remedy: REMEDIES.ERR_NO_ACTIVE_KEY,
+    })
   })
 
   it('of a caller with a token leaves no failure behind', async () => {
@@ -272,7 +289,7 @@ describe('use', () => {
     on.versions = ['a:1', 'malformed']
     await keyring.sync(PLAIN_SYNC)
     expect((await keyring.status()).needed).toEqual([
-      expect.stringMatching(/^Version 2, .* and "a" stays active: write/),
+      expect.stringMatching(/^Version 2, .* and "a" stays active\. Write a new version .* under a new "id"/),
     ])
     on.versions = SEALED
     await expect(keyring.sync(PLAIN_SYNC)).rejects.toThrow(code('ERR_VAULT_SEALED'))
@@ -301,6 +318,8 @@ describe('use', () => {
   it('says what is needed before the first sync', async () => {
     const keyring = await keyringOn(world(['a:1']))
     expect(await keyring.record()).toBeNull()
-    expect((await keyring.status()).needed).toEqual(['Sync for the first time: POST /keyrings/default/sync.'])
+    expect((await keyring.status()).needed).toEqual([
+      'Sync for the first time: edge-keyring sync --keyring default, or POST /keyrings/default/sync.',
+    ])
   })
 })

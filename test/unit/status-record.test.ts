@@ -41,6 +41,7 @@ describe('a status record', () => {
       const on = world(['a:1'])
       await on.store.put('status/default', utf8(bytes), 0)
       expect(await authorityOn(on).syncIfDue('default')).toEqual({ ok: true, value: 'synced' })
+      expect(new Set(on.doubted)).toEqual(new Set(['unread']))
       expect(await (await keyringOn(on)).status()).toMatchObject({ last_success: new Date(NOW).toISOString() })
     },
   )

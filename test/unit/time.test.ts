@@ -334,6 +334,20 @@ describe('what a process remembers', () => {
     expect(examined).toBe(2)
   })
 
+  it('an answer of the doctor that is given again says how old it is', async () => {
+    const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
+    const found = (['dns', 'server'] as const).map((check) => ({ check, outcome: 'ok', detail: 'Well.' }) as const)
+    const diagnoses = new Diagnoses(async () => found, { clock, leftMs: () => MINUTE })
+    const details = async () => (await diagnoses.diagnose({ login: false })).findings.map(({ detail }) => detail)
+    expect(await details()).toEqual(['Well.', 'Well.'])
+    clock.time += 999
+    expect(await details()).toEqual(['Well.', 'Well.'])
+    clock.time += 8001
+    for (const _ of [1, 2]) expect(await details()).toEqual(['Well. (All of this: 9 s ago.)', 'Well.'])
+    clock.time += 1000
+    expect(await details()).toEqual(['Well.', 'Well.'])
+  })
+
   it('a JWT of the platform is fetched anew', async () => {
     const clock = { time: NOW, now: () => clock.time, sleep: async () => {} }
     let fetched = 0

@@ -11,7 +11,7 @@ import { createAuthority } from '../../src/app.ts'
 import type { Check, Finding } from '../../src/core/findings.ts'
 import { CHECKS } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { configOf, keyString } from '../support/syncing.ts'
+import { configOf, keyString, syncing } from '../support/syncing.ts'
 import type { TlsVault } from '../support/tls-vault.ts'
 import { startTlsVault } from '../support/tls-vault.ts'
 import type { FaultyProxy, VaultClient, VaultServer } from '../support/vault.ts'
@@ -110,6 +110,36 @@ for (const target of vaultTargets())
       const [one, two] = await Promise.all([doctor(), doctor()])
       const asked = proxy.seen.length
       expect([two, await doctor(), proxy.seen.length]).toEqual([one, one, asked])
+    })
+
+    it('does not take for a key what a sync refuses: the id of another key, or a key that was removed', async () => {
+      const [store, env] = [memoryStore(), settings({ KEYRING_VAULT_PATH: 'refused' })]
+      const instance = () => syncing(env, store)
+      const secret = async () => {
+        const result = await (await instance()).authority.diagnose('default')
+        return result.ok ? result.value.findings.find(({ check }) => check === 'secret') : result
+      }
+      const write = async (id: string, key: string) => kv.write('refused', { id, key: keyString(key) })
+      const sync = async () => (await instance()).sync()
+      const refused = (version: number, why: string) => ({
+        outcome: 'failed',
+        code: 'ERR_ACTIVE_UNUSABLE',
+        detail: `Version ${version}, the current one, ${why}.`,
+        remedy: expect.stringContaining('under a new "id"'),
+      })
+      await write('a', 'a')
+      await sync()
+      await write('a', 'another')
+      expect(await secret()).toMatchObject(refused(2, 'has the id of another key'))
+      await sync()
+      expect(await secret()).toMatchObject(refused(2, 'has the id of another key'))
+      await write('b', 'b')
+      expect(await secret()).toMatchObject({ outcome: 'ok' })
+      await sync()
+      await (await instance()).authority.change('default', { op: 'compromise', id: 'b', force: true })
+      expect(await secret()).toMatchObject(refused(3, 'is a key that was compromised'))
+      await (await instance()).authority.change('default', { op: 'remove', id: 'b', force: true })
+      expect(await secret()).toMatchObject(refused(3, 'is a key that was removed'))
     })
 
     it('names a token that is too much: root, writing, of few uses', async () => {
@@ -286,7 +316,7 @@ for (const target of vaultTargets())
         expect(found.login).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_NAMESPACE_IGNORED' })
         return
       }
-      expect(found.token).toMatchObject({ outcome: 'warning', remedy: expect.stringMatching(/^Use a token or role/) })
+      expect(found.token).toMatchObject({ outcome: 'warning', remedy: expect.stringMatching(/^Give it a policy/) })
       await root.request('POST', 'sys/namespaces/other', {})
       const tokenIn = async (namespace: string) => {
         const headers = { 'x-vault-namespace': namespace }

@@ -61,6 +61,61 @@ describe.skipIf(!target.isAvailable)('a refusal', () => {
     }
   })
 
+  const SETTINGS = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS)'
+
+  it('of a mount or path that is another than the policy allows names both settings, and so does the doctor', async () => {
+    const token = await tokenOf('path "team/kv/+/app/ring" { capabilities = ["read"] }')
+    for (const [name, value, asked] of [
+      ['KEYRING_VAULT_MOUNT', 'secret', 'secret/metadata/app/ring'],
+      ['KEYRING_VAULT_MOUNT', 'nowhere', 'nowhere/metadata/app/ring'],
+      ['KEYRING_VAULT_PATH', 'app/rnig', 'team/kv/metadata/app/rnig'],
+    ] as const) {
+      const one = opened(settings({ ...token, [name]: value }))
+      const error = await one.error()
+      expect(error.message).toMatch(new RegExp(`does not let the token read ${asked}\\.$`))
+      expect(error.remedy).toBe(
+        `Check ${SETTINGS}. If they are right, add to the policy of the token, or of the role of the login: path "${asked}" { capabilities = ["read"] }.`,
+      )
+      expect((await one.findings())['secret']).toMatchObject({ outcome: 'failed', remedy: error.remedy })
+    }
+  })
+
+  it('of a mount or path that is not there names both settings', async () => {
+    for (const [name, value, code] of [
+      ['KEYRING_VAULT_MOUNT', 'nowhere', 'ERR_VAULT_MOUNT_NOT_FOUND'],
+      ['KEYRING_VAULT_PATH', 'app/rnig', 'ERR_SOURCE_NOT_FOUND'],
+    ] as const)
+      expect(await opened(settings({ [name]: value })).error()).toMatchObject({
+        code,
+        remedy: expect.stringContaining(SETTINGS),
+      })
+  })
+
+  it.each([
+    ['team/kv/data', 'app/ring'],
+    ['team/kv/metadata', 'app/ring'],
+    ['team/kv', 'data/app/ring'],
+    ['team/kv', 'metadata/app/ring'],
+    ['team/kv/data', 'data/app/ring'],
+  ])('of %s and %s, which have what is added here, says what to write', async (mount, path) => {
+    const words = 'Write "team/kv" as mount and "app/ring" as path, without data/ or metadata/. '
+    const named = JSON.stringify([{ name: 'orders', mount, path }])
+    const least = await tokenOf('path "team/kv/+/app/ring" { capabilities = ["read"] }')
+    for (const token of [least, {}]) {
+      const wrong = { KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRINGS: named, ...token }
+      const one = opened(settings(wrong))
+      expect((await one.error()).remedy.startsWith(words)).toBe(true)
+      expect((await one.findings())['secret']?.remedy?.startsWith(words)).toBe(true)
+    }
+    const root = await opened(settings({ KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path })).error()
+    expect(root.message).toContain(`There is no secret at ${mount}/${path}`)
+  })
+
+  it('is none of data/ in a path that is there', async () => {
+    await vaultClient(server.address, server.token, 'team/kv').write('data/x', { id: 'k1', key: keyString('k1') })
+    expect(await opened(settings({ KEYRING_VAULT_PATH: 'data/x' })).sync()).toMatchObject({ ok: true })
+  })
+
   it('of a policy names what KV version 1 needs: list, then read', async () => {
     await root.mount('one', 1)
     await root.request('POST', 'one/ring/1', { body: { id: 'a', key: keyString('a') } })

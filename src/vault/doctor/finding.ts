@@ -5,6 +5,9 @@ import type { Facts } from '../../core/errors.ts'
 import type { Check, Finding } from '../../core/findings.ts'
 import { printable } from '../../core/printable.ts'
 
+/** Of a token that may do more than is needed. */
+export const LESS = 'Give it a policy that allows to read, and nothing else.'
+
 export const ok = (check: Check, detail: string, facts?: Facts): Finding => ({
   check,
   outcome: 'ok',

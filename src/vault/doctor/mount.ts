@@ -7,7 +7,7 @@ import type { SourceId } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
 import { mountReply } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
-import { asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
+import { LESS, asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
 export async function lookAtMount({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const { mount, kind } = source.id
@@ -35,8 +35,6 @@ const NEEDED: Readonly<Record<SourceId['kind'], (mount: string, path: string) =>
   /** A list is asked for with a slash at the end, so that `<path>/*` allows it as `<path>` does. */
   kv1: (mount, path) => ({ [`${mount}/${path}/`]: 'list', [`${mount}/${path}/1`]: 'read' }),
 }
-
-const LESS = 'Give it a policy that allows to read, and nothing else.'
 
 export async function lookAtRights({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const needed = NEEDED[source.id.kind](source.id.mount, source.id.path)

@@ -1,5 +1,5 @@
 /** The parts of a deployment that the steps of an examination look at. */
-import type { Probe } from '../../core/findings.ts'
+import type { Probe, Refuses } from '../../core/findings.ts'
 import type { Clock, KeySource } from '../../core/ports.ts'
 import type { VaultReader } from '../reader.ts'
 import type { VaultTransport } from '../wire/transport.ts'
@@ -17,4 +17,6 @@ export interface DoctorParts {
   readonly login: string
   /** Whether a login gets another token by itself when this one ends. */
   readonly hasLogin: boolean
+  /** By what the keyring holds. */
+  readonly refuses: Refuses
 }

@@ -1,14 +1,14 @@
 /** The doctor's look at the secret itself: is its current version a key, and when will versions be lost? */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
-import type { Finding } from '../../core/findings.ts'
+import type { Finding, Refuses } from '../../core/findings.ts'
 import type { VersionRead } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
 import { count } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
-export async function lookAtSecret({ source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+export async function lookAtSecret({ source, refuses }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const seen = await source.observe(signal).catch(asFailed('secret'))
   if (isFinding(seen)) return [seen]
   const { mount, path } = source.id
@@ -17,7 +17,7 @@ export async function lookAtSecret({ source }: DoctorParts, signal: AbortSignal)
   if (seen.current === 0)
     return [failedCheck('secret', new KeyringError('ERR_ACTIVE_UNUSABLE', `${mount}/${path} has no version yet.`))]
   const read = await source.read(seen.current, signal).catch(asFailed('secret'))
-  return [isFinding(read) ? read : describe(read)]
+  return [isFinding(read) ? read : describe(read, refuses)]
 }
 
 const WHY: Readonly<Record<string, string>> = {
@@ -30,13 +30,15 @@ const WHY: Readonly<Record<string, string>> = {
   gone: 'is gone',
 }
 
-function describe(read: VersionRead): Finding {
-  const version = `Version ${read.version}`
-  if (read.kind !== 'key') {
-    const why = WHY[read.kind === 'malformed' ? read.why : read.kind] ?? 'cannot be used'
-    return failedCheck('secret', new KeyringError('ERR_ACTIVE_UNUSABLE', `${version}, the current one, ${why}.`))
-  }
-  const detail = `${version}, the current one, is the key "${read.id}".`
+function describe(read: VersionRead, refuses: Refuses): Finding {
+  const version = `Version ${read.version}, the current one,`
+  const why =
+    read.kind === 'key'
+      ? refuses(read.id, read.material.commitment)
+      : (WHY[read.kind === 'malformed' ? read.why : read.kind] ?? 'cannot be used')
+  if (why !== null || read.kind !== 'key')
+    return failedCheck('secret', new KeyringError('ERR_ACTIVE_UNUSABLE', `${version} ${why}.`))
+  const detail = `${version} is the key "${read.id}".`
   if (!read.material.weak) return ok('secret', detail)
   return warning(
     'secret',

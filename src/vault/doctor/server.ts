@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
+import { placeOf } from '../../core/printable.ts'
 import { HEALTH } from '../wire/namespaces.ts'
 import type { DoctorParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, warning } from './finding.ts'
@@ -19,7 +20,7 @@ export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Pro
   const before = parts.clock.now()
   const health = await ask(parts, signal)
   if (isFinding(health)) return [health]
-  const state = stateOf(health, new URL(parts.address).host)
+  const state = stateOf(health, placeOf(parts.address))
   return state.outcome === 'failed' ? [state] : [state, clockOf(health, (before + parts.clock.now()) / 2000)]
 }
 
@@ -52,9 +53,11 @@ async function ask({ transport, address }: DoctorParts, signal: AbortSignal): Pr
   if (isFinding(reply)) return reply
   const health = z.safeParse(healthReply, reply.body)
   if (health.success) return health.data
-  const { host } = new URL(address)
   return failedCheck(
     'server',
-    new KeyringError('ERR_VAULT_ANSWER_INVALID', `What answers at ${host} is not a Vault or OpenBao server.`),
+    new KeyringError(
+      'ERR_VAULT_ANSWER_INVALID',
+      `What answers at ${placeOf(address)} is not a Vault or OpenBao server.`,
+    ),
   )
 }

@@ -4,7 +4,7 @@ import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
 import type { DoctorParts } from './parts.ts'
-import { failedCheck, ok, shown, unseen, warning } from './finding.ts'
+import { LESS, failedCheck, ok, shown, unseen, warning } from './finding.ts'
 
 const lookupReply = z.object({
   data: z.object({
@@ -83,8 +83,7 @@ function remedyFor(
   policies: readonly string[],
   hasLogin: boolean,
 ): string | null {
-  if (policies.includes('root'))
-    return 'Use a token or role whose policy allows only to read <mount>/metadata/<path> and <mount>/data/<path>.'
+  if (policies.includes('root')) return LESS
   if (uses > 0) return 'Use a role without token_num_uses: each read spends one.'
   if (!hasLogin && ttl > 0 && ttl < SHORT && !renewable)
     return 'If nothing makes a new token by itself, replace it before it ends, or use a login method.'

@@ -1,8 +1,8 @@
 /** The part of a keyring's source that both versions of the KV engine share. */
 import * as z from 'zod/mini'
-import { KeyringError } from '../../core/errors.ts'
+import { KeyringError, REMEDIES } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
-import { printable } from '../../core/printable.ts'
+import { placeOf, printable } from '../../core/printable.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
 import { materialFromString } from '../../crypto/material.ts'
 import type { ErrorOf } from '../wire/errors.ts'
@@ -23,12 +23,16 @@ export const askKv = (
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
+  add = 'Add',
 ): Promise<VaultReply> =>
   reader.get({ segments, query, signal }).catch((error: unknown) => {
     throw error instanceof KeyringError && error.facts['denied'] === 'policy'
-      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read')
+      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', add)
       : error
   })
+
+/** A token of least privilege is refused alike whatever the mount or path is, so that the first request names both. */
+export const CHECK_FIRST = `${REMEDIES.ERR_VAULT_MOUNT_NOT_FOUND} If they are right, add`
 
 /** 'conflict' = the check-and-set does not hold. */
 export const writeKv = (
@@ -39,7 +43,7 @@ export const writeKv = (
 ): Promise<VaultReply | 'conflict'> =>
   reader.write({ segments, body, signal, errorOf: fromWrite }).catch((error: unknown) => {
     if (error instanceof KeyringError && error.facts['denied'] === 'policy')
-      throw notAllowed(error, segments.join('/'), 'update')
+      throw notAllowed(error, segments.join('/'), 'update', 'Add')
     if (error instanceof KeyringError && error.facts['reason'] === 'check-and-set') return 'conflict'
     throw error
   })
@@ -54,10 +58,11 @@ const notAllowed = (
   { code, facts }: KeyringError,
   path: string,
   capability: 'list' | 'read' | 'update',
+  add: string,
 ): KeyringError =>
   new KeyringError(code, `Vault at ${facts['host']} does not let the token ${capability} ${path}.`, {
     facts,
-    remedy: `Add to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
+    remedy: `${add} to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
   })
 
 export async function readPair(
@@ -119,7 +124,7 @@ export function expectBody<Schema extends z.ZodMiniType>(
 export function invalid({ address, mount, path }: KvParts, field: string): KeyringError {
   return new KeyringError(
     'ERR_VAULT_ANSWER_INVALID',
-    `The answer of Vault at ${new URL(address).host} is not as its API says.`,
+    `The answer of Vault at ${placeOf(address)} is not as its API says.`,
     { facts: { mount, path, field } },
   )
 }

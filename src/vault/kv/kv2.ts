@@ -1,8 +1,10 @@
 /** KV version 2 as the source of a keyring: every version of one secret holds `{"id": …, "key": …}`. */
 import * as z from 'zod/mini'
+import { KeyringError } from '../../core/errors.ts'
 import type { KeyPair, KeySink, KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { askKv, expectBody, invalid, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import { CHECK_FIRST, askKv, expectBody, invalid, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
 
@@ -10,7 +12,7 @@ export function kv2Source(parts: KvParts): KeySource {
   const { address, namespace, mount, path } = parts
   return {
     id: { kind: 'kv2', address, namespace, mount, path },
-    observe: (signal) => observe(parts, signal),
+    observe: (signal) => unlessCopied(parts, observe(parts, signal)),
     read: (version, signal) => read(parts, version, signal),
   }
 }
@@ -39,8 +41,22 @@ const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): st
   ...splitPath(path),
 ]
 
+/** People copy the `data/` of the API or of a policy into mount or path, where it may also belong: only a failure tells. */
+function unlessCopied({ mount, path }: KvParts, observed: Promise<Observation | null>) {
+  const [plainMount, plainPath] = [mount.replace(/\/(meta)?data$/, ''), path.replace(/^(meta)?data\//, '')]
+  if (plainMount === mount && plainPath === path) return observed
+  const none = new KeyringError('ERR_SOURCE_NOT_FOUND', `There is no secret at ${mount}/${path}.`)
+  return observed
+    .then((found) => found ?? Promise.reject(none))
+    .catch((error: unknown) => {
+      if (!(error instanceof KeyringError) || isOutage(error.code) || error.facts['denied'] === 'token') throw error
+      const remedy = `Write "${plainMount}" as mount and "${plainPath}" as path, without data/ or metadata/. ${error.remedy}`
+      throw new KeyringError(error.code, error.message, { facts: error.facts, remedy })
+    })
+}
+
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await askKv(parts, segmentsOf(parts, 'metadata'), {}, signal)
+  const reply = await askKv(parts, segmentsOf(parts, 'metadata'), {}, signal, CHECK_FIRST)
   if (reply.status === 404) {
     await refuseOtherKv(parts, 2, signal)
     return null

@@ -1,6 +1,7 @@
 /** Vault as logins see it, and what is done to a token that it issued: it is renewed, revoked, and looked at once for its namespace. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
+import { placeOf } from '../../core/printable.ts'
 import { Secret } from '../../core/secret.ts'
 import type { Destination } from '../wire/errors.ts'
 import { vaultError } from '../wire/errors.ts'
@@ -24,11 +25,10 @@ export interface TokenVault extends LoginVault {
 /** @param given in the namespace of logins, which is given again as `namespace`. */
 export function tokenVault(given: VaultTransport, address: string, namespace: string): TokenVault {
   const transport = inLoginNamespace(given, namespace)
-  const { host, protocol } = new URL(address)
   const target = (segments: readonly string[]): Destination => ({
-    host,
+    host: placeOf(address),
     path: `/v1/${segments.join('/')}`,
-    isTls: protocol === 'https:',
+    isTls: address.startsWith('https:'),
   })
   const expected = namespacePath(namespace)
   return {

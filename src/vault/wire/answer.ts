@@ -75,12 +75,13 @@ async function redirected(target: Destination, response: Response, step: VaultSt
   return { error, retry: mayRepeat(step) && isOfStandby(target, response), waitMs: 0 }
 }
 
-/** A standby that does not know its leader's address may name one that cannot be read. */
+/** A standby knows nothing of a base path before it, and may name a leader whose address cannot be read. */
 function isOfStandby({ host, path }: Destination, { status, headers }: Response): boolean {
   if (status !== 307) return false
   const location = URL.parse(headers.get('location') ?? '')
   if (location === null || !/^https?:$/.test(location.protocol)) return true
-  return location.host !== host && location.pathname === path
+  const [name = ''] = host.split('/')
+  return location.host !== name && location.pathname.endsWith(path)
 }
 
 /** RFC 9110 has one form; Date.parse takes others too, such as a year that no Date can show a second later. */

@@ -6,8 +6,9 @@ import { rowOf } from './outages.ts'
 
 /** Where a request went, as far as people may know. */
 export interface Destination {
+  /** With the port and the base path. */
   readonly host: string
-  /** Without the query. */
+  /** From /v1 on, without the query. */
   readonly path: string
   readonly isTls: boolean
 }

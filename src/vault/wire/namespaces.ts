@@ -1,6 +1,7 @@
 /** Whether the server has namespaces: one that has none answers from the root, whatever is asked for, and tells it in `sys/health` alone. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
+import { placeOf } from '../../core/printable.ts'
 import { vaultError } from './errors.ts'
 import type { VaultTransport } from './transport.ts'
 
@@ -28,7 +29,7 @@ export class NamespaceCheck {
   /** @param open has no namespace, because `sys/health` is outside of all. @param namespaces those that are configured; '' = none. */
   constructor(open: VaultTransport, address: string, namespaces: readonly string[]) {
     this.#open = open
-    this.#host = new URL(address).host
+    this.#host = placeOf(address)
     this.#named = namespaces.find((name) => namespacePath(name) !== null) ?? null
     this.#isDone = this.#named === null
   }

@@ -67,12 +67,18 @@ export const ROWS: readonly OutageRow[] = [
   { says: /is sealed/, outage: { code: 'ERR_VAULT_SEALED', what: 'is sealed' }, isUntouched: true },
   {
     status: exactly(472),
-    outage: { code: 'ERR_VAULT_STANDBY', what: 'is a secondary for disaster recovery, which serves nobody' },
+    outage: {
+      code: 'ERR_VAULT_STANDBY',
+      what: 'is a secondary for disaster recovery, which serves nobody',
+    },
     isUntouched: true,
   },
   {
     says: /DR secondary/i,
-    outage: { code: 'ERR_VAULT_STANDBY', what: 'is a secondary for disaster recovery, which serves nobody' },
+    outage: {
+      code: 'ERR_VAULT_STANDBY',
+      what: 'is a secondary for disaster recovery, which serves nobody',
+    },
     isUntouched: true,
   },
   {
@@ -147,14 +153,14 @@ export const ROWS: readonly OutageRow[] = [
   { outage: null },
 ]
 
-/** Whoever was asked has not answered, or nobody was asked at all. `isUntouched` as in a row. */
-export const WITHOUT_ANSWER: readonly {
-  readonly when: string
+interface Silence {
   readonly codes: readonly KeyringErrorCode[]
   readonly isUntouched?: true
-}[] = [
-  {
-    when: 'TLS is not agreed on',
+}
+
+/** Whoever was asked has not answered, or nobody was asked at all. `isUntouched` as in a row. Their words: tools/outages-doc.ts. */
+export const WITHOUT_ANSWER = {
+  tls: {
     codes: [
       'ERR_VAULT_TLS_UNTRUSTED',
       'ERR_VAULT_TLS_HOST_MISMATCH',
@@ -166,18 +172,11 @@ export const WITHOUT_ANSWER: readonly {
     ],
     isUntouched: true,
   },
-  { when: 'a redirect, of a standby or of anything else', codes: ['ERR_VAULT_REDIRECTED'], isUntouched: true },
-  {
-    when: 'no name, no connection, a lost one, no answer in time, or 520 to 530 of Cloudflare in its place',
-    codes: ['ERR_VAULT_UNREACHABLE', 'ERR_VAULT_TIMEOUT'],
-  },
-  { when: 'the identity provider or STS does not answer', codes: ['ERR_OAUTH2_UNAVAILABLE', 'ERR_AWS_UNAVAILABLE'] },
-  {
-    when: 'a service of the platform gives no identity or keys, whatever it answers',
-    codes: ['ERR_IDENTITY_TOKEN_UNAVAILABLE', 'ERR_AWS_CREDENTIALS_UNAVAILABLE'],
-  },
-  {
-    when: 'nothing was sent: a file cannot be read yet, the store or a stored item cannot be read',
+  redirect: { codes: ['ERR_VAULT_REDIRECTED'], isUntouched: true },
+  silence: { codes: ['ERR_VAULT_UNREACHABLE', 'ERR_VAULT_TIMEOUT'] },
+  others: { codes: ['ERR_OAUTH2_UNAVAILABLE', 'ERR_AWS_UNAVAILABLE'] },
+  platform: { codes: ['ERR_IDENTITY_TOKEN_UNAVAILABLE', 'ERR_AWS_CREDENTIALS_UNAVAILABLE'] },
+  unsent: {
     codes: [
       'ERR_LOGIN_CREDENTIAL_UNREADABLE',
       'ERR_LOGIN_CREDENTIAL_MALFORMED',
@@ -187,7 +186,8 @@ export const WITHOUT_ANSWER: readonly {
       'ERR_LEASE_HELD',
     ],
   },
-]
+} as const satisfies Readonly<Record<string, Silence>>
+const SILENCES: readonly Silence[] = Object.values(WITHOUT_ANSWER)
 
 /** The row of an answer that is no success: the last one fits each. */
 export const rowOf = (answer: Answered): OutageRow => ROWS.find((row) => fits(row, answer)) ?? { outage: null }
@@ -210,7 +210,7 @@ export function isSentAgain(step: VaultStep, { again }: OutageRow): boolean {
 
 const OUTAGES: ReadonlySet<KeyringErrorCode> = new Set([
   ...ROWS.flatMap(({ outage }) => outage?.code ?? []),
-  ...WITHOUT_ANSWER.flatMap(({ codes }) => codes),
+  ...SILENCES.flatMap(({ codes }) => codes),
 ])
 
 /** Whether that code passes by itself: each code is either. */
@@ -218,7 +218,7 @@ export const isOutage = (code: KeyringErrorCode): boolean => OUTAGES.has(code)
 
 const UNTOUCHED: ReadonlySet<KeyringErrorCode> = new Set([
   ...ROWS.flatMap(({ outage, isUntouched }) => (isUntouched && outage !== null ? [outage.code] : [])),
-  ...WITHOUT_ANSWER.flatMap(({ codes, isUntouched }) => (isUntouched ? codes : [])),
+  ...SILENCES.flatMap(({ codes, isUntouched }) => (isUntouched ? codes : [])),
 ])
 
 /** Whether Vault cannot have done what it was asked for. A connection that was refused, or has no name to go to, tells that too. */

@@ -12,8 +12,8 @@ export function vaultUrl(
 ): URL {
   for (const segment of segments) refuseSegment(segment)
   const path = `/v1/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`
-  const url = new URL(path, address)
-  if (url.pathname !== path || url.origin !== address) throw invalid('does not come out as it went in')
+  const url = new URL(address + path)
+  if (url.href !== address + path) throw invalid('does not come out as it went in')
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value))
   return url
 }

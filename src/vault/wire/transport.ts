@@ -2,6 +2,7 @@
 import { exchange } from '../../core/deadline.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { Clock, Fetch } from '../../core/ports.ts'
+import { placeOf } from '../../core/printable.ts'
 import type { Attempt, VaultReply } from './answer.ts'
 import { final, mayPass, mayRepeat, settleResponse } from './answer.ts'
 import type { ErrorOf } from './errors.ts'
@@ -43,6 +44,7 @@ export interface VaultTransport {
 export interface TransportParts {
   readonly fetch: Fetch
   readonly clock: Clock
+  /** Scheme, host, port and base path, without a slash at the end. */
   readonly address: string
   /** '' = none. */
   readonly namespace: string
@@ -80,12 +82,18 @@ export function vaultTransport(parts: TransportParts): VaultTransport {
       })
     },
     async post({ segments, token, body, signal, step, errorOf = fromStatus }) {
-      const headers = { ...headersOf(parts, token), 'Content-Type': 'application/json' }
+      const headers = { ...headersOf(parts, token), 'Content-Type': 'application/json', 'Cache-Control': uncached() }
       const init = { method: 'POST', headers, body: JSON.stringify(body) }
       return ask(parts, { url: vaultUrl(parts.address, segments), init, signal, step, errorOf })
     },
   }
 }
+
+/**
+ * Vault's and OpenBao's own proxies keep logins and renewals, and give them again to an equal request, also when the token is
+ * dead. They look at no directive, but at every header: so no two requests are equal. (RFC 9111 lets a directive be made up.)
+ */
+const uncached = (): string => `no-cache, request=${crypto.randomUUID()}`
 
 async function ask(parts: TransportParts, sent: Sent): Promise<VaultReply> {
   for (let made = 1; ; made += 1) {
@@ -113,8 +121,9 @@ function headersOf({ namespace }: TransportParts, token: string | null): Record<
 
 /** A timed-out attempt is not repeated: the next one would most likely keep the caller waiting as long. */
 async function attempt(parts: TransportParts, { url, init, signal, step, errorOf }: Sent): Promise<Attempt> {
-  const target = { host: url.host, path: url.pathname, isTls: url.protocol === 'https:' }
-  const { fetch, clock, timeoutMs } = parts
+  const { fetch, clock, timeoutMs, address } = parts
+  const [path = ''] = url.href.slice(address.length).split('?')
+  const target = { host: placeOf(address), path, isTls: url.protocol === 'https:' }
   const late = () => vaultError('ERR_VAULT_TIMEOUT', target, `did not answer within ${timeoutMs} ms`, { timeoutMs })
   const answered = exchange(url, init, { ms: timeoutMs, signal, late }, async (request) =>
     settleResponse(target, await fetch(request), { clock, step, errorOf }),
