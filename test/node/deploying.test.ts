@@ -106,7 +106,7 @@ describe('docs/node.md', () => {
     expect(statSync(etc).mode & 0o777).toBe(0o600)
     const [, program = '', server = ''] = /^ExecStart=(\S+) \/opt\/edge-keyring\/(\S+)$/m.exec(UNIT) ?? []
     expect(program).toMatch(/node$/)
-    expect(block('node.md', 'docker run')).toMatch(new RegExp(`node --env-file=\\S+ /app/${server}\n`))
+    expect(block('node.md', 'docker run')).toMatch(new RegExp(`node --env-file=\\S+ ${server}\n`))
     const script = [
       'unset PORT',
       `"${process.execPath}" --env-file="${etc}" "${join(ROOT, server)}" > out 2> err & pid=$!`,
