@@ -9,7 +9,7 @@ import { eventOf } from '../support/lambda/cloud.ts'
 import { faultsBefore } from '../support/lambda/faults.ts'
 import { listen } from '../support/listen.ts'
 import type { LambdaDeployment } from '../support/lambda/deployment.ts'
-import { deployLambda } from '../support/lambda/deployment.ts'
+import { ROTATE_FUNCTION, deployLambda } from '../support/lambda/deployment.ts'
 import type { VaultClient } from '../support/vault.ts'
 import { vaultClient } from '../support/vault.ts'
 
@@ -316,5 +316,30 @@ describe('on Lambda', () => {
     expect(wrong.sync.output()).toMatch(/"setting":"KEYRING_VAULT_HOST".*\n.*"setting":"KEYRING_VAULT_MOUNT"/)
     expect(wrong.output()).not.toContain('secret-value')
     await wrong.stop()
+  })
+})
+
+describe('a rotation by hand', () => {
+  it('is for the function that rotates, where there is one, and for the one that syncs elsewhere', async () => {
+    const vault = await startDevVault({ port: 0, dataFile: null })
+    await vaultClient(vault.address, 'root').write('keyring', { id: 'first001', key: KEY('first') })
+    const deployment = await deployLambda(settings(vault.address))
+    const rotate = await deployment.startRotate({ KEYRING_ROTATION_PRUNE: 'held' })
+    const http = await deployment.startHttp({ KEYRING_ROTATE_FUNCTION: ROTATE_FUNCTION })
+    await call(http, 'POST', '/keyring/vault/sync')
+    expect(await call(http, 'POST', '/keyring/rotate')).toMatchObject({ body: { rotated: true, version: 2 } })
+    const rotations = () => [rotate, deployment.sync].map((each) => each.output().match(/"action":"rotate"/g)?.length)
+    expect(rotations()).toEqual([2, undefined])
+    const without = await deployment.startHttp()
+    await call(without, 'POST', '/keyring/vault/sync')
+    expect(await call(without, 'POST', '/keyring/rotate')).toMatchObject({ body: { rotated: true, version: 3 } })
+    expect(rotations()).toEqual([2, 2])
+    const gone = await deployment.startHttp({ KEYRING_ROTATE_FUNCTION: 'another' })
+    expect(await call(gone, 'POST', '/keyring/rotate')).toMatchObject({
+      status: 503,
+      body: { detail: 'The rotate function cannot be used (ResourceNotFoundException).' },
+    })
+    await deployment.stop()
+    await vault.close()
   })
 })
