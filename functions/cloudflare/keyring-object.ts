@@ -11,6 +11,7 @@ import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { encryptBoundMs, replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
+import { examine } from '../../src/vault/doctor/doctor.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
@@ -68,6 +69,7 @@ function authorityOf({ storage }: DurableObjectState, bindings: ReplicaBinding):
     readFile: null,
     encryptBoundMs: encryptBoundMs(FRESHNESS, replicaAgeMs(config.syncPeriodMs)),
     probe: null,
+    doctor: () => examine,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: (line) => console.warn(line),

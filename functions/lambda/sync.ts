@@ -54,6 +54,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     fetch: vaultFetch(config.vault).fetch,
     readFile: readTextFile,
     encryptBoundMs: encryptBoundMs(FRESHNESS),
+    doctor: async () => (await import('../../src/vault/doctor/doctor.ts')).examine,
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),

@@ -13,6 +13,7 @@ import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { encryptBoundMs } from '../../src/keyring/freshness.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
+import { examine } from '../../src/vault/doctor/doctor.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { sqliteStore } from './sqlite-store.ts'
@@ -49,6 +50,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     fetch: vault.fetch,
     readFile: readTextFile,
     encryptBoundMs: encryptBoundMs(FRESHNESS),
+    doctor: () => examine,
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
