@@ -11,6 +11,7 @@ import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
+import { examine } from '../../src/vault/doctor/doctor.ts'
 import { workerAudit } from './audit.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { replicaOf, settingsOf } from './bindings.ts'
@@ -72,6 +73,7 @@ function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): Keyri
     fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
     probe: null,
+    doctor: () => examine,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
     audit: workerAudit((work) => state.waitUntil(work)),

@@ -53,6 +53,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     replica: null,
     fetch: vaultFetch(config.vault).fetch,
     readFile: readTextFile,
+    doctor: async () => (await import('../../src/vault/doctor/doctor.ts')).examine,
     probe: probeOf(config.vault, systemClock),
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),

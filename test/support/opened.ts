@@ -8,6 +8,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import type { Finding } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { examine } from '../../src/vault/doctor/doctor.ts'
 import { configOf } from './syncing.ts'
 
 export function opened(env: Readonly<Record<string, string>>) {
@@ -21,6 +22,7 @@ export function opened(env: Readonly<Record<string, string>>) {
     replica: null,
     fetch: way.fetch,
     readFile: (path) => readFile(path, 'utf8'),
+    doctor: () => examine,
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},

@@ -11,6 +11,7 @@ import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { SharedStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { examine } from '../../src/vault/doctor/doctor.ts'
 import { PLAIN_SYNC } from '../support/authority.ts'
 import type { IdentityProvider } from '../support/identity-provider.ts'
 import { RESOURCE, SECRET, startIdentityProvider } from '../support/identity-provider.ts'
@@ -89,6 +90,7 @@ describe.skipIf(shared === null)('a refused login', () => {
         clock,
         store,
         replica: null,
+        doctor: () => examine,
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},

@@ -11,6 +11,7 @@ import { createAuthority } from '../../src/app.ts'
 import type { Check, Finding } from '../../src/core/findings.ts'
 import { CHECKS } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { examine } from '../../src/vault/doctor/doctor.ts'
 import { configOf, keyString, syncing } from '../support/syncing.ts'
 import type { TlsVault } from '../support/tls-vault.ts'
 import { startTlsVault } from '../support/tls-vault.ts'
@@ -32,6 +33,7 @@ function doctorOf(settings: Env, aheadMs = 0) {
     replica: null,
     fetch: vault.fetch,
     readFile: null,
+    doctor: () => examine,
     audit: { note: () => {}, commit: async () => {} },
     probe: probeOf(config.vault, clock),
     syncBatch: 900,

@@ -7,6 +7,7 @@ import { vaultFetch } from '../../functions/node-shared/vault-fetch.ts'
 import { createAuthority } from '../../src/app.ts'
 import type { Check, Finding } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { examine } from '../../src/vault/doctor/doctor.ts'
 import type { Authority, Pair } from '../support/certificates.ts'
 import { authority } from '../support/certificates.ts'
 import type { ForwardProxy } from '../support/forward-proxy.ts'
@@ -45,6 +46,7 @@ function deployment(settings: Env) {
     replica: null,
     fetch: vault.fetch,
     readFile: null,
+    doctor: () => examine,
     audit: { note: () => {}, commit: async () => {} },
     probe: probeOf(config.vault, CLOCK),
     syncBatch: 900,
