@@ -373,3 +373,20 @@ describe('a token, a role id, a secret id, an API token', () => {
     expect(sent).toEqual([{ jwt: 'a.b.c' }])
   })
 })
+
+describe('a text that only begins', () => {
+  /** What grew with the square of these texts took minutes. */
+  it.each([
+    ['blocks without an end', '-----BEGIN PRIVATE KEY-----\n'],
+    ['line ends escaped without an end', '\\'],
+  ])('with a megabyte of %s, is read once', (_name, part) => {
+    expect(privateKeyIn(part.repeat(1_000_000 / part.length))).toBe('has no private key in PEM')
+  })
+
+  it('is no reason to miss the block that follows', () => {
+    const key = privateKeyIn(
+      `-----BEGIN PRIVATE KEY-----\nbroken\n-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----`,
+    )
+    expect(key).toEqual({ label: 'PRIVATE KEY', content: 'MC4=' })
+  })
+})
