@@ -10,14 +10,17 @@ export interface PemBlock {
 
 export const isPem = (text: string): boolean => text.includes('-----BEGIN ')
 
+/** `-----`. */
+const DASHES = 5
+
 /** The blocks of a label. Line ends may be of any system, written as `\n`, or missing. What stands around the blocks is for people. */
 function blocksIn(text: string, isWanted: RegExp): PemBlock[] {
   const [, ...begun] = text.replaceAll(/(?<!\\)\\+[nr]/g, '\n').split('-----BEGIN ')
   return begun.flatMap((block) => {
-    const label = /^[A-Z0-9 ]{1,40}(?=-----)/.exec(block)?.[0] ?? ''
+    const label = /^[A-Z0-9 ]+(?=-----)/.exec(block)?.[0] ?? ''
     const end = block.indexOf(`-----END ${label}-----`)
     if (end < 0 || !isWanted.test(label)) return []
-    return [{ label, content: block.slice(label.length + '-----'.length, end).replaceAll(/\s/g, '') }]
+    return [{ label, content: block.slice(label.length + DASHES, end).replaceAll(/\s/g, '') }]
   })
 }
 

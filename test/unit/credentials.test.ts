@@ -374,6 +374,27 @@ describe('a token, a role id, a secret id, an API token', () => {
   })
 })
 
+describe('what is no file with credentials', () => {
+  const names = { authorities: 'VAULT_CACERT_BYTES', cert: '', key: '' }
+
+  it.each([
+    ['a device without an end', () => '/dev/zero', 'no ordinary file'],
+    ['a folder', () => folder, 'EISDIR'],
+    ['larger than any', () => file(Buffer.alloc(1024 * 1024 + 1, 'x')), 'larger than 1 MiB'],
+  ])('is not read: %s', (_name, pathOf, code) => {
+    expect(problems({ KEYRING_VAULT_CACERT: pathOf() })).toContain(
+      `KEYRING_VAULT_CACERT: names a file that cannot be read (${code})`,
+    )
+  })
+
+  it('is looked for in no text that is always one', () => {
+    const { problems } = readTls({ authorities: new Secret('1'), client: null, serverName: null, names }, 0)
+    expect(problems).toEqual([
+      { name: 'VAULT_CACERT_BYTES', message: 'has no certificate in PEM, or one that cannot be read' },
+    ])
+  })
+})
+
 describe('a text that only begins', () => {
   /** What grew with the square of these texts took minutes. */
   it.each([
