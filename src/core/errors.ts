@@ -35,7 +35,7 @@ export const REMEDIES = {
   ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_RECREATED:
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
-  ERR_SOURCE_NOT_FOUND: `Check ${PLACE}, or write the secret.`,
+  ERR_SOURCE_NOT_FOUND: `Check ${PLACE}, and the base path of the address if there is one, or write the secret.`,
   ERR_SYNC_CONTENDED: 'Try again.',
   ERR_ROTATION_REFUSED: 'Do what the message asks for, then rotate again.',
 

@@ -157,6 +157,7 @@ describe('on Lambda', () => {
       ['a method that is none', asMethod(canary)],
       ['no method', asMethod(undefined)],
       ['a path that is a number', { ...event, rawPath: 1 }],
+      ['a port that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary}:99999` } }],
       ['a host that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary} /` } }],
       ['a body that is no text to a GET', { ...event, body: { canary } }],
       ['a body that is not base64', { ...asMethod('POST'), body: canary, isBase64Encoded: true }],

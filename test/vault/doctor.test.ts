@@ -12,6 +12,7 @@ import type { Check, Finding } from '../../src/core/findings.ts'
 import { CHECKS } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { examine } from '../../src/vault/doctor/doctor.ts'
+import { CHECK_FIRST } from '../../src/vault/kv/kv.ts'
 import { configOf, keyString, syncing } from '../support/syncing.ts'
 import type { TlsVault } from '../support/tls-vault.ts'
 import { startTlsVault } from '../support/tls-vault.ts'
@@ -163,7 +164,7 @@ for (const target of vaultTargets())
       expect(capabilities).toMatchObject({
         outcome: 'failed',
         code: 'ERR_VAULT_DENIED',
-        remedy: 'Add to the policy: path "kv/data/keyring" { capabilities = ["read"] }',
+        remedy: `${CHECK_FIRST} to the policy: path "kv/data/keyring" { capabilities = ["read"] }`,
       })
       expect(secret).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_DENIED' })
     })

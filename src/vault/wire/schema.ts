@@ -44,7 +44,11 @@ export const listReply = z.object({ data: z.object({ keys: z.array(z.string()) }
 export const plainReply = z.object({ data: z.record(z.string(), z.unknown()) })
 
 export const mountReply = z.object({
-  data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }),
+  data: z.object({
+    path: z.optional(z.string()),
+    type: z.string(),
+    options: z.nullable(z.object({ version: z.optional(z.string()) })),
+  }),
 })
 
 /** The answer to a login, and to a renewal. */
