@@ -8,6 +8,7 @@ import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
@@ -58,7 +59,7 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
 
 function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
   const { storage } = state
-  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers', undefined, readCron))
   if (config === null) return null
   return createAuthority(config, {
     cipher: webCipher,

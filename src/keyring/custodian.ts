@@ -1,5 +1,4 @@
 /** One keyring at the authority, with a method for each operation. */
-import { dueAfter } from '../core/cadence.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
@@ -271,7 +270,7 @@ export class Custodian implements Handlers {
 
   #nextRotation({ observation: { currentCreatedMs } }: SyncDone): number | null {
     const { cadence } = this.#parts.rotation
-    return cadence && currentCreatedMs && dueAfter(cadence, currentCreatedMs)
+    return cadence && currentCreatedMs && cadence.after(currentCreatedMs)
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */
