@@ -1,6 +1,7 @@
 /** The authority of one deployment, in its one Durable Object; Vault's fetches start here. */
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
+import { rare } from '../../src/rare.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -73,6 +74,7 @@ function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): Keyri
     fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
     probe: null,
+    loadRare: () => rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
     audit: workerAudit((work) => state.waitUntil(work)),

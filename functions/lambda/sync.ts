@@ -60,6 +60,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     fetch: vaultFetch(config.vault).fetch,
     readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
+    loadRare: async () => (await import('../../src/rare.ts')).rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
     audit: lambdaAudit,

@@ -11,6 +11,7 @@ import { createAuthority } from '../../src/app.ts'
 import type { Check, Finding } from '../../src/core/findings.ts'
 import { CHECKS } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import { configOf, keyString, syncing } from '../support/syncing.ts'
 import type { TlsVault } from '../support/tls-vault.ts'
 import { startTlsVault } from '../support/tls-vault.ts'
@@ -34,6 +35,7 @@ function doctorOf(settings: Env, aheadMs = 0) {
     readFile: null,
     audit: { note: () => {}, commit: async () => {} },
     probe: probeOf(config.vault, clock),
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},
