@@ -70,6 +70,11 @@ describe('on Lambda', () => {
     expect(body['rotation']).toMatchObject({ next: expect.stringMatching(/^\d{4}-02-29T00:00:00/) })
   })
 
+  it('a rotation is loaded when somebody asks for one', async () => {
+    const looked = await call(one, 'POST', '/keyring/rotate', { dry_run: true })
+    expect(looked).toMatchObject({ status: 200, body: { rotated: false, active: 'first001' } })
+  })
+
   it('two instances: a sync of one shows in the GET of the other, and what one encrypts the other decrypts', async () => {
     const before = await call(two, 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })
     expect(before.body).toMatchObject({ key_id: 'first001' })
