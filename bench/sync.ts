@@ -6,7 +6,7 @@ import { createAuthority } from '../src/app.ts'
 import { parseConfig } from '../src/config/config.ts'
 import type { KeyringAuthority } from '../src/core/ports.ts'
 import { memoryStore } from '../src/keyring/memory-store.ts'
-import { examine } from '../src/vault/doctor/doctor.ts'
+import { rare } from '../src/rare.ts'
 import { PLAIN_SYNC } from '../test/support/authority.ts'
 import { findOpenBao, startOpenBao } from '../test/vault/openbao.ts'
 import type { Row } from './measure.ts'
@@ -102,9 +102,9 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     replica: null,
     fetch: (request) => fetch(request),
     readFile: null,
-    doctor: () => examine,
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},

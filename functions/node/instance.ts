@@ -12,7 +12,7 @@ import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
-import { examine } from '../../src/vault/doctor/doctor.ts'
+import { rare } from '../../src/rare.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { SQLITE_READERS_MS, sqliteStore } from './sqlite-store.ts'
@@ -49,8 +49,8 @@ export function openInstance(config: Config, options: InstanceOptions) {
     replica: null,
     fetch: vault.fetch,
     readFile: readTextFile,
-    doctor: () => examine,
     probe: probeOf(config.vault, systemClock),
+    loadRare: () => rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
     audit,

@@ -1,5 +1,5 @@
 /** One keyring at the authority, with a method for each operation. */
-import { dueAfter } from '../core/cadence.ts'
+import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
@@ -32,7 +32,7 @@ import { Reader } from './reader.ts'
 import { encryptBoundMs, isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
 import type { RotateParts, RotationAsk } from './rotate.ts'
-import { rotateKeyring } from './rotate.ts'
+import type { rotateKeyring } from './rotate.ts'
 import { isRotationDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
 import type { SyncDone } from './sync.ts'
@@ -56,6 +56,7 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   readonly rotation: RotationRules
+  readonly loadRotate: () => Awaitable<typeof rotateKeyring>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
@@ -232,9 +233,10 @@ export class Custodian implements Handlers {
         return synced
       }
       const sink = this.#openSink?.({ insist }) ?? null
-      return settle(() =>
-        rotateKeyring({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask),
-      )
+      return settle(async () => {
+        const rotate = await this.#parts.loadRotate()
+        return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
+      })
     })
     if (hasSynced) await settle(() => this.#reader.log.noteRotation(result))
     return unwrap(result)
@@ -271,7 +273,7 @@ export class Custodian implements Handlers {
 
   #nextRotation({ observation: { currentCreatedMs } }: SyncDone): number | null {
     const { cadence } = this.#parts.rotation
-    return cadence && currentCreatedMs && dueAfter(cadence, currentCreatedMs)
+    return cadence && currentCreatedMs && cadence.after(currentCreatedMs)
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */

@@ -199,7 +199,7 @@ describe('the bundle of the HTTP function', () => {
 
   it('has no code that asks Vault, syncs, changes or logs in, no undici, no SDK, and no settings of those', () => {
     const foreign =
-      /node_modules\/(undici|@aws-sdk|@smithy|jose|leven)|src\/vault\/|src\/config\/(login|config|settings|names|reach)|src\/keyring\/(authority|sync|plan|apply|change|schedule)\.ts/
+      /node_modules\/(undici|@aws-sdk|@smithy|hono\/dist\/utils\/jwt|leven)|src\/vault\/|src\/config\/(login|config|settings|names|reach)|src\/keyring\/(authority|sync|plan|apply|change|schedule)\.ts/
     const { start, later } = bundle
     expect([...start.parts, ...later.parts].filter((part) => foreign.test(part))).toEqual([])
     expect(start.parts).toContain('src/keyring/keyring.ts')
@@ -214,10 +214,12 @@ describe('the bundle of the sync function', () => {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bundle-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it(`has undici among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
+  it(`has undici and croner among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
     const { start, later } = await buildLambda('sync', folder)
-    const ofUndici = (part: string): boolean => part.startsWith('node_modules/undici/')
-    expect([start.parts.some(ofUndici), later.parts.some(ofUndici)]).toEqual([false, true])
+    for (const library of ['undici', 'croner']) {
+      const isOf = (part: string): boolean => part.startsWith(`node_modules/${library}/`)
+      expect([library, start.parts.some(isOf), later.parts.some(isOf)]).toEqual([library, false, true])
+    }
     expect(start.gzipped / 1024).toBeLessThanOrEqual(MAX_SYNC_KIB)
   })
 })

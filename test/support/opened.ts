@@ -8,7 +8,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import type { Finding } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { examine } from '../../src/vault/doctor/doctor.ts'
+import { rare } from '../../src/rare.ts'
 import { configOf } from './syncing.ts'
 
 export function opened(env: Readonly<Record<string, string>>) {
@@ -22,10 +22,10 @@ export function opened(env: Readonly<Record<string, string>>) {
     replica: null,
     fetch: way.fetch,
     readFile: (path) => readFile(path, 'utf8'),
-    doctor: () => examine,
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
   })

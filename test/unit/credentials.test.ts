@@ -240,7 +240,7 @@ describe('the key of an OAuth2 client', () => {
     const { alg, privateKey } = KEYS[name]?.() ?? expect.unreachable()
     const traditional = { rsa: 'pkcs1', ec: 'sec1', ed25519: 'pkcs8' }[privateKey.asymmetricKeyType as 'rsa'] as 'pkcs1'
     const pems = ['pkcs8' as const, traditional].map((type) => privateKey.export({ type, format: 'pem' }).toString())
-    const jwk = JSON.stringify(privateKey.export({ format: 'jwk' }))
+    const jwk = JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'key-7' })
     const texts = [
       ...pems.flatMap((pem) => FORMS.map((form) => dressed(form, pem))),
       `${root.cert}${pems[1]}${root.cert}`,
@@ -252,7 +252,8 @@ describe('the key of an OAuth2 client', () => {
       for (const [, put] of WAYS) {
         const assertion = await asserted(put(text))
         const verified = await jwtVerify(assertion, createPublicKey(privateKey)).catch(() => null)
-        expect([text, verified?.protectedHeader.alg]).toEqual([text, alg])
+        const { protectedHeader } = verified ?? expect.unreachable(text)
+        expect(protectedHeader).toEqual({ alg, typ: 'JWT', ...(text.includes('key-7') && { kid: 'key-7' }) })
       }
   })
 

@@ -9,7 +9,7 @@ import type { Fetch } from '../../src/core/ports.ts'
 import { printable, printableJson, printableList } from '../../src/core/printable.ts'
 import { createHttp } from '../../src/http/app.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { examine } from '../../src/vault/doctor/doctor.ts'
+import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import { configOf } from '../support/syncing.ts'
 import { verbsOf } from '../support/verbs.ts'
@@ -126,10 +126,10 @@ describe('a Vault', () => {
         replica: null,
         fetch,
         readFile: null,
-        doctor: () => examine,
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},
+        loadRare: () => rare,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,
       }),

@@ -7,7 +7,7 @@ import { vaultFetch } from '../../functions/node-shared/vault-fetch.ts'
 import { createAuthority } from '../../src/app.ts'
 import type { Check, Finding } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { examine } from '../../src/vault/doctor/doctor.ts'
+import { rare } from '../../src/rare.ts'
 import type { Authority, Pair } from '../support/certificates.ts'
 import { authority } from '../support/certificates.ts'
 import type { ForwardProxy } from '../support/forward-proxy.ts'
@@ -46,9 +46,9 @@ function deployment(settings: Env) {
     replica: null,
     fetch: vault.fetch,
     readFile: null,
-    doctor: () => examine,
     audit: { note: () => {}, commit: async () => {} },
     probe: probeOf(config.vault, CLOCK),
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},
