@@ -1,6 +1,6 @@
 /** From what Vault, or the way to it, answered to one error that says what to do. Foreign texts are matched, never passed on. */
 import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
-import { KeyringError } from '../../core/errors.ts'
+import { KeyringError, REMEDIES } from '../../core/errors.ts'
 import type { Answered, VaultStep } from './outages.ts'
 import { rowOf } from './outages.ts'
 
@@ -81,6 +81,9 @@ export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
 
 const isDenial = (answer: ErrorAnswer): boolean =>
   answer.texts !== null && (answer.status === 403 || has(answer, 'missing client token'))
+
+/** A token of least privilege is refused alike whatever the mount or path is, so that the first request names both. */
+export const CHECK_FIRST = `${REMEDIES.ERR_VAULT_MOUNT_NOT_FOUND} If they are right, add`
 
 interface Denial {
   /** A new token helps against `token`, and not against `policy`. */
