@@ -5,19 +5,9 @@ import { W1, W2, change, look, rotate, sceneOf, sync } from '../explore/scenes.t
 import type { World } from '../support/authority.ts'
 import type { Fate } from '../support/crossing.ts'
 import { Crossing } from '../support/crossing.ts'
+import { numbersOf } from '../support/seed.ts'
 
 const DAY = 86_400_000
-
-/** Mulberry32: the same numbers for the same seed, from 0 up to 1. */
-function numbersOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 export interface Place {
   readonly stores?: () => readonly [SharedStore, SharedStore]

@@ -67,8 +67,12 @@ function dynamo(start: () => Promise<DynamoServer>): void {
   afterAll(() => server.close())
   matrix(() => storeOn(server.endpoint, table))
 }
-describe('in dynalite', () => dynamo(startDynalite))
-describe.skipIf(process.env['CI'] !== 'true')('in DynamoDB Local', () => dynamo(startDynamoLocal))
+describe('in dynalite', () => {
+  dynamo(startDynalite)
+})
+describe.skipIf(process.env['CI'] !== 'true')('in DynamoDB Local', () => {
+  dynamo(startDynamoLocal)
+})
 
 interface Bindings {
   readonly STORE: {

@@ -65,6 +65,7 @@ export interface World {
   between?: { readonly source: (source: KeySource) => KeySource; readonly sink: (sink: KeySink) => KeySink }
   audit?: Audit
   cipher?: Cipher
+  syncPeriodMs?: number
   /** Of the authority. */
   replica?: Replica
   /** Of the authority. */
@@ -191,7 +192,7 @@ export const authorityOn = (
       loginItems: on.loginItems ?? null,
       syncBatch: 900,
       leftMs: () => on.leftMs,
-      syncPeriodMs: 600_000,
+      syncPeriodMs: on.syncPeriodMs ?? 600_000,
       audit: on.audit ?? SILENT,
       rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
