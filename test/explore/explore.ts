@@ -134,7 +134,9 @@ function optionsOf(crossing: Crossing, { faults, switches, last }: Budget): Opti
   })
   const going = waiting.map((next) => taken(next, 'go'))
   if (faults === 0 || quiet !== undefined) return going
-  const spoiled = waiting.flatMap((next) => [taken(next, 'fail'), ...(next.call.writes ? [taken(next, 'lose')] : [])])
+  const spoiled = waiting
+    .filter(({ call }) => !call.isSure)
+    .flatMap((next) => [taken(next, 'fail'), ...(next.call.writes ? [taken(next, 'lose')] : [])])
   const killed = crossing.actors().map((actor): Option => ({ actor, faults: 1, move: (on) => on.kill(actor) }))
   return [...going, ...spoiled, ...killed]
 }

@@ -4,6 +4,8 @@ import { Secret } from '../../src/core/secret.ts'
 import type { KeySink } from '../../src/core/ports.ts'
 import type { Rule } from '../support/witness.ts'
 import { explore } from './explore.ts'
+import type { TokenBug } from './token.ts'
+import { tokenScene } from './token.ts'
 import type { Bug, Setting } from './scenes.ts'
 import { SCENES, blind, W1, W2, change, look, rotate, sceneOf, sync } from './scenes.ts'
 
@@ -93,6 +95,18 @@ const PLANTED: readonly (readonly [rule: Rule, bug: string, setting: Setting])[]
 ]
 
 describe('the explorer finds that', () => {
+  it.each<[Rule, string, TokenBug]>([
+    ['two logins under one lease', 'a store that writes whatever was there', { store: blind }],
+    [
+      'a token is left behind',
+      'revocations that do nothing',
+      { vault: (vault) => ({ ...vault, revoke: async () => {} }) },
+    ],
+  ])('%s, with %s', { timeout: 120_000 }, async (rule, _name, bug) => {
+    const { found } = await explore(tokenScene(bug), { faults: 0 })
+    expect(found).toMatchObject({ rule })
+  })
+
   it.each(PLANTED)('%s, with %s', { timeout: 120_000 }, async (rule, _bug, setting) => {
     const { found } = await explore(sceneOf(setting), { faults: 1, switches: 2 })
     expect(found).toMatchObject({ rule })

@@ -5,6 +5,7 @@ import { Secret } from '../../src/core/secret.ts'
 import { kv2Sink, kv2Source } from '../../src/vault/kv/kv2.ts'
 import { givenTokenReader } from '../../src/vault/reader.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
+import type { Syncing } from '../support/syncing.ts'
 import { syncing } from '../support/syncing.ts'
 import type { VaultClient, VaultServer } from '../support/vault.ts'
 import { vaultClient, vaultTargets } from '../support/vault.ts'
@@ -52,6 +53,16 @@ describe.skipIf(!target.isAvailable)('with OpenBao', { timeout: 120_000 }, () =>
     }
   }
 
+  const deployment = (path: string) =>
+    syncing({
+      KEYRING_VAULT_HOST: server.address,
+      KEYRING_VAULT_MOUNT: 'faults',
+      KEYRING_VAULT_PATH: path,
+      KEYRING_VAULT_TOKEN: server.token,
+    })
+  const rotate = async (made: Syncing | undefined) =>
+    made?.authority.call({ call: 'rotate', keyring: 'default', dryRun: false })
+
   it(`${SEEDS} schedules keep every promise`, async () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const path = `ring-${seed}`
@@ -62,21 +73,27 @@ describe.skipIf(!target.isAvailable)('with OpenBao', { timeout: 120_000 }, () =>
     expect(written.current_version).toBeGreaterThan(2)
   })
 
+  it('50 rotations at once, by ten deployments, are one version', async () => {
+    await secrets.write('at-once', keyOf('a'))
+    const all = await Promise.all(Array.from({ length: 10 }, () => deployment('at-once')))
+    for (const each of all) await each.sync()
+    const outcomes = await Promise.all(Array.from({ length: 50 }, (_, at) => rotate(all[at % all.length])))
+    expect(outcomes.filter((each) => each?.ok && each.value.rotated)).toHaveLength(1)
+    expect((await secrets.metadata('at-once')).current_version).toBe(2)
+    for (const each of all) await each.sync()
+    expect(new Set(await Promise.all(all.map(async (each) => (await each.shown()).active))).size).toBe(1)
+    for (const each of all) await each.close()
+  })
+
   it('sealed: no key is lost, encryption goes on, and the rotation that was refused is made later', async () => {
     await secrets.write('sealed', keyOf('a'))
-    const made = await syncing({
-      KEYRING_VAULT_HOST: server.address,
-      KEYRING_VAULT_MOUNT: 'faults',
-      KEYRING_VAULT_PATH: 'sealed',
-      KEYRING_VAULT_TOKEN: server.token,
-    })
-    const rotate = () => made.authority.call({ call: 'rotate', keyring: 'default', dryRun: false })
+    const made = await deployment('sealed')
     await made.sync()
     await secrets.seal()
-    expect(await rotate()).toMatchObject({ ok: false, error: { code: 'ERR_VAULT_SEALED' } })
+    expect(await rotate(made)).toMatchObject({ ok: false, error: { code: 'ERR_VAULT_SEALED' } })
     const { ciphertext } = await made.keyring.encrypt(new Uint8Array([1]), new Uint8Array())
     await secrets.unseal(server.unsealKey)
-    expect(await rotate()).toMatchObject({ ok: true, value: { rotated: true, version: 2 } })
+    expect(await rotate(made)).toMatchObject({ ok: true, value: { rotated: true, version: 2 } })
     expect((await made.keyring.decrypt(ciphertext, new Uint8Array())).keyId).toBe('a')
     await made.close()
   })

@@ -15,6 +15,8 @@ export interface Call {
   readonly on: string
   readonly what: string
   readonly writes: boolean
+  /** It cannot fail. */
+  readonly isSure?: true
 }
 
 interface Waiting {

@@ -20,6 +20,8 @@ export type Rule =
   | 'two rotations win'
   | 'two versions for one slot'
   | 'the source pruned what is held nowhere'
+  | 'two logins under one lease'
+  | 'a token is left behind'
   | 'it does not converge'
 
 export interface Broken {
