@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/config/config.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Cadence } from '../../src/core/ports.ts'
-import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, beside, keyringOn, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
 import { loginEnv } from '../support/logins.ts'
 import { observed } from '../support/observed.ts'
@@ -220,16 +220,7 @@ describe('a rotation by the schedule', () => {
 
   it('of two deployments on one secret is one version for each period', async () => {
     const one = await ring(['a:1'], weekly)
-    const other: World = { ...one.on, store: world([]).store }
-    // What the source holds is the same for both.
-    for (const field of ['versions', 'written'] as const)
-      Object.defineProperty(other, field, {
-        get: () => one.on[field],
-        set(value: never) {
-          one.on[field] = value
-        },
-      })
-    const second = authorityOn(other)
+    const second = authorityOn(beside(one.on))
     await second.sync('default', PLAIN_SYNC)
     for (let day = 0; day < 15; day += 1) {
       await Promise.all([one.look(), second.syncIfDue('default')])
