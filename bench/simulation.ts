@@ -107,7 +107,7 @@ class Simulation {
       cipher: this.#cipher,
       store: { ...memoryStore(), readersMs: FRESHNESS.backgroundMs + replicaAgeMs(PERIOD) },
       replica: this.#replicas.seenAfter(MINUTE),
-      rotation: { cadence: { kind: 'period', ms: ROTATION }, delayMs: 0, prunesHeld: false },
+      rotation: { cadence: { after: (since) => since + ROTATION }, delayMs: 0, prunesHeld: false },
       syncPeriodMs: PERIOD,
       between: {
         source: (source) => ({

@@ -96,8 +96,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look }]
     }),
   )
-  const loadRotate = async () => (await ports.loadRare()).rotate
-  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt, loadRotate }
+  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt }
   return new Authority({ ...ports, ...own })
 }
 

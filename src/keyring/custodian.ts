@@ -23,7 +23,7 @@ import type {
 import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome } from './apply.ts'
-import { applyChange } from './change.ts'
+import type { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
@@ -56,7 +56,8 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   readonly rotation: RotationRules
-  readonly loadRotate: () => Awaitable<typeof rotateKeyring>
+  /** What is asked for rarely, at once or when it is needed. */
+  readonly loadRare: () => Awaitable<{ readonly rotate: typeof rotateKeyring; readonly change: typeof applyChange }>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
@@ -161,14 +162,15 @@ export class Custodian implements Handlers {
   }
 
   async change({ change }: Message<'change'>) {
-    const { clock, doubt } = this.#parts
+    const { clock, doubt, loadRare } = this.#parts
+    const { change: apply } = await loadRare()
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
       const loaded = await this.#reader.ledger.load()
       const record = await this.#reader.ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
       const bound = await this.#encryptBound()
       const now = clock.now()
-      const next = applyChange(believedStops(record, now, doubt), change, now, bound)
+      const next = apply(believedStops(record, now, doubt), change, now, bound)
       const saved = await this.#writer.save(loaded, next)
       if (saved !== 'conflict') return saved
     }
@@ -234,7 +236,7 @@ export class Custodian implements Handlers {
       }
       const sink = this.#openSink?.({ insist }) ?? null
       return settle(async () => {
-        const rotate = await this.#parts.loadRotate()
+        const { rotate } = await this.#parts.loadRare()
         return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
       })
     })

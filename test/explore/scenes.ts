@@ -137,8 +137,7 @@ export function sceneOf(setting: Setting): (crossing: Crossing) => Promise<Scene
   }
 }
 
-const slotOf = ({ world: { rotation } = {} }: Setting): number =>
-  rotation?.cadence?.kind === 'period' ? rotation.cadence.ms : 0
+const slotOf = ({ world: { rotation } = {} }: Setting): number => rotation?.cadence?.after(0) ?? 0
 
 /** The first look of an instance at the record is when its rotation by hand was accepted. */
 function knowing(store: SharedStore, asked: { known: number | null; slotMs: number }): SharedStore {
@@ -163,7 +162,7 @@ export const change =
 /** Two versions, the first of which may be removed by now. */
 const RING = ['a:1', 'b:2'] as const
 const weekly: Partial<World> = {
-  rotation: { cadence: { kind: 'period', ms: 7 * DAY }, delayMs: 0, prunesHeld: false },
+  rotation: { cadence: { after: (since) => since + 7 * DAY }, delayMs: 0, prunesHeld: false },
 }
 
 export const SCENES: Readonly<Record<string, Setting>> = {

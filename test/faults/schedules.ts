@@ -91,7 +91,7 @@ function settingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
     ]),
     ...(isOther && { isOther: true }),
   })
-  const weekly: World['rotation'] = { cadence: { kind: 'period', ms: 7 * DAY }, delayMs: 0, prunesHeld: false }
+  const weekly: World['rotation'] = { cadence: { after: (since) => since + 7 * DAY }, delayMs: 0, prunesHeld: false }
   return {
     ...settingFor(place),
     agoMs: one([0, 2 * DAY, 8 * DAY]),

@@ -22,6 +22,7 @@ import { Authority } from '../../src/keyring/authority.ts'
 import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { applyChange } from '../../src/keyring/change.ts'
 import { rotateKeyring } from '../../src/keyring/rotate.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
@@ -191,7 +192,7 @@ export const authorityOn = (
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       loginItems: on.loginItems ?? null,
-      loadRotate: () => rotateKeyring,
+      loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: on.syncPeriodMs ?? 600_000,
