@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
-import type { BuildOptions, Metafile, OnResolveResult, Plugin } from 'esbuild'
+import type { BuildOptions, Metafile } from 'esbuild'
 
 export const FUNCTIONS = ['http', 'sync', 'rotate'] as const
 export type FunctionName = (typeof FUNCTIONS)[number]
@@ -28,30 +28,11 @@ const ROOT = join(import.meta.dirname, '..')
 export const LAMBDA_FOLDER = join(ROOT, 'dist/lambda')
 
 /**
- * What a cold start does without, though `src` imports it at the start: croner, unless a cron expression is set, and the doctor.
- * Measured: more of them cost more, because what they share becomes files of its own.
- */
-const DOCTOR = join(ROOT, 'src/vault/doctor/doctor.ts')
-const LAZY_DOCTOR = `export const examine = async (...asked) => (await import(${JSON.stringify(DOCTOR)})).examine(...asked)`
-
-const later: Plugin = {
-  name: 'later',
-  setup(bundle) {
-    const inPlace = (filter: RegExp, by: string, instead: OnResolveResult) =>
-      bundle.onResolve({ filter }, ({ importer }) => (importer === join(ROOT, by) ? instead : null))
-    inPlace(/^croner$/, 'src/core/cadence.ts', { path: join(ROOT, 'functions/lambda/croner-later.ts') })
-    inPlace(/\/doctor\.ts$/, 'src/app.ts', { path: DOCTOR, namespace: 'later' })
-    bundle.onLoad({ filter: /./, namespace: 'later' }, () => ({ contents: LAZY_DOCTOR, resolveDir: ROOT }))
-  },
-}
-
-/**
  * What is imported by a call becomes a file of its own, so that a cold start does not pay for undici. The banner is for
  * libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own.
  */
 const SPLIT: BuildOptions = {
   splitting: true,
-  plugins: [later],
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 }
 

@@ -8,6 +8,7 @@ import { withoutOthers } from '../../src/config/others.ts'
 import type { Env, Problem, Runtime, Table } from '../../src/config/setting.ts'
 import { isRead } from '../../src/config/setting.ts'
 import { parseJson } from '../../src/core/body.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import type { Outcome } from './command.ts'
 import { failed, wrongSettings } from './failure.ts'
@@ -110,11 +111,11 @@ export function altered(text: string, environment: Env): Problem[] {
 
 /** Files are looked at on Node alone: those of Lambda lie in its package. */
 function read(runtime: Runtime, env: Env): Parsed<unknown> {
-  if (runtime === 'node') return readSettings(env, 'node', withoutOthers)
-  if (runtime === 'workers') return parseConfig(env, 'workers')
+  if (runtime === 'node') return readSettings(env, 'node', withoutOthers, readCron)
+  if (runtime === 'workers') return parseConfig(env, 'workers', undefined, readCron)
   // Lambda sets the region itself.
   const there = { AWS_REGION: 'us-east-1', ...env }
-  return runtime === 'lambda-http' ? readAnswering(there) : parseConfig(there, runtime)
+  return runtime === 'lambda-http' ? readAnswering(there) : parseConfig(there, runtime, undefined, readCron)
 }
 
 function outcomeOf(platform: Platform, { problems, notices, unchecked }: Checked): Outcome {

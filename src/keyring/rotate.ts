@@ -14,7 +14,6 @@
  */
 import type { Bytes } from '../core/bytes.ts'
 import { toBase64, toBase64url } from '../core/bytes.ts'
-import { isDueSince } from '../core/cadence.ts'
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS } from '../core/limits.ts'
 import type {
@@ -86,7 +85,8 @@ function isWanted({ rules }: RotateParts, ask: RotationAsk, { record, observatio
   if (ask.by === 'hand') return observation.current <= ask.known
   if (record.intent !== undefined) return true
   const { currentCreatedMs: since, sourceMs } = observation
-  return rules.cadence !== null && since !== null && isDueSince(rules.cadence, since, sourceMs)
+  const next = since === null ? null : (rules.cadence?.after(since) ?? null)
+  return next !== null && next <= sourceMs
 }
 
 /** The open intent, or a new one that the store has taken. `null` = it only looks. */

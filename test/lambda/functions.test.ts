@@ -49,7 +49,7 @@ describe('on Lambda', () => {
     vault = await startDevVault({ port: 0, dataFile: null })
     secrets = vaultClient(vault.address, 'root')
     await secrets.write('keyring', { id: 'first001', key: KEY('first') })
-    deployment = await deployLambda(settings(vault.address))
+    deployment = await deployLambda({ ...settings(vault.address), KEYRING_ROTATION: '0 0 29 2 *' })
     ;[one, two] = [await deployment.startHttp(), await deployment.startHttp()]
   }, 60_000)
   afterAll(async () => {
@@ -63,6 +63,16 @@ describe('on Lambda', () => {
     await deployment.sync.invoke(SCHEDULED)
     const lines = deployment.sync.output().match(/"schedule":"sync".*/g)
     expect(lines).toEqual([expect.stringContaining('"keyring":"default","outcome":"synced"')])
+  })
+
+  it('a cron expression is read when it is set, and status has its next time', async () => {
+    const { body } = await call(one, 'GET', '/keyrings/default')
+    expect(body['rotation']).toMatchObject({ next: expect.stringMatching(/^\d{4}-02-29T00:00:00/) })
+  })
+
+  it('a rotation is loaded when somebody asks for one', async () => {
+    const looked = await call(one, 'POST', '/keyring/rotate', { dry_run: true })
+    expect(looked).toMatchObject({ status: 200, body: { rotated: false, active: 'first001' } })
   })
 
   it('two instances: a sync of one shows in the GET of the other, and what one encrypts the other decrypts', async () => {
@@ -157,6 +167,7 @@ describe('on Lambda', () => {
       ['a method that is none', asMethod(canary)],
       ['no method', asMethod(undefined)],
       ['a path that is a number', { ...event, rawPath: 1 }],
+      ['a port that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary}:99999` } }],
       ['a host that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary} /` } }],
       ['a body that is no text to a GET', { ...event, body: { canary } }],
       ['a body that is not base64', { ...asMethod('POST'), body: canary, isBase64Encoded: true }],

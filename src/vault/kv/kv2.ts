@@ -3,7 +3,8 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { KeyPair, KeySink, KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { CHECK_FIRST, askKv, expectBody, invalid, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import { askKv, expectBody, invalid, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import { CHECK_FIRST } from '../wire/errors.ts'
 import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
@@ -43,7 +44,9 @@ const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): st
 
 /** People copy the `data/` of the API or of a policy into mount or path, where it may also belong: only a failure tells. */
 function unlessCopied({ mount, path }: KvParts, observed: Promise<Observation | null>) {
-  const [plainMount, plainPath] = [mount.replace(/\/(meta)?data$/, ''), path.replace(/^(meta)?data\//, '')]
+  const plainMount = mount.replace(/\/(meta)?data$/, '')
+  const below = path.startsWith(`${plainMount}/`) ? path.slice(plainMount.length + 1) : path
+  const plainPath = below.replace(/^(meta)?data\//, '')
   if (plainMount === mount && plainPath === path) return observed
   const none = new KeyringError('ERR_SOURCE_NOT_FOUND', `There is no secret at ${mount}/${path}.`)
   return observed
