@@ -85,12 +85,12 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     unlisted: 'unknown',
     currentCreatedMs: createdMs(data.versions[data.current_version]),
     sourceMs: reply.serverTime,
-    keeps: data.max_versions,
+    keeps: data.max_versions ?? 0,
   }
 }
 
-const createdMs = (version: { readonly created_time: string } | undefined): number | null =>
-  version === undefined ? null : Date.parse(version.created_time)
+const createdMs = (version: { readonly created_time?: string | undefined } | undefined): number | null =>
+  version?.created_time === undefined ? null : Date.parse(version.created_time)
 
 /** `delete_version_after` sets a time in the future: the version is readable until then. */
 const isPast = (time: string, now: number): boolean => time !== '' && Date.parse(time) <= now

@@ -11,8 +11,9 @@ export const count = integer.check(z.refine((number) => number >= 0))
 /** The longest that Go's durations can say: 292 years. */
 const seconds = count.check(z.refine((number) => number <= 9_223_372_036))
 const versionNumber = z.string().check(z.regex(/^[1-9]\d{0,14}$/))
+/** What a rotation alone needs may be missing in the answer of what only looks like Vault. */
 const versionState = z.object({
-  created_time: time,
+  created_time: z.optional(time),
   deletion_time: z.string().check(z.refine((text) => text === '' || isTime(text))),
   destroyed: z.boolean(),
 })
@@ -21,7 +22,7 @@ export const metadataReply = z.object({
   data: z.object({
     created_time: time,
     current_version: count,
-    max_versions: count,
+    max_versions: z.optional(count),
     versions: z.record(versionNumber, versionState),
   }),
 })
