@@ -66,7 +66,7 @@ export const teach = (remedies: Partial<Record<KeyringErrorCode, string>>): void
 /** Of a code that nobody throws here. */
 const ELSEWHERE = 'See docs/errors.md.'
 
-export const remedyOf = (code: KeyringErrorCode): string => told[code] ?? ELSEWHERE
+export const remedyFor = (code: KeyringErrorCode): string => told[code] ?? ELSEWHERE
 
 /** What the document of an error says itself: of RFC 9457, and ours. */
 export const DOCUMENT_FIELDS = [
@@ -99,7 +99,7 @@ export class KeyringError extends Error {
   constructor(code: KeyringErrorCode, message: string, more: { remedy?: string; facts?: Facts } = {}) {
     super(message)
     this.code = code
-    this.remedy = more.remedy ?? remedyOf(code)
+    this.remedy = more.remedy ?? remedyFor(code)
     this.facts = more.facts ?? {}
   }
 }
