@@ -1,11 +1,9 @@
 /**
- * The errors of the product. The codes are stable and part of the public contract: each has a remedy here, a status in
- * `http/problem.ts` and a row in `docs/errors.md`. New ones may be added freely; none is ever renamed.
+ * The errors of the product. The codes are stable and part of the public contract: each has a remedy here, or in
+ * `vault-remedies.ts`, a status in `http/problem.ts` and a row in `docs/errors.md`. New ones may be added freely; none is ever renamed.
  */
 import type { Awaitable } from './awaitable.ts'
 import type { VAULT_REMEDIES } from './vault-remedies.ts'
-
-const PLACE = 'KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS)'
 
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
@@ -36,7 +34,8 @@ export const REMEDIES = {
   ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_RECREATED:
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
-  ERR_SOURCE_NOT_FOUND: `Check ${PLACE}, and the base path of the address if there is one, or write the secret.`,
+  ERR_SOURCE_NOT_FOUND:
+    'Check KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS), and the base path of the address if there is one, or write the secret.',
   ERR_SYNC_CONTENDED: 'Try again.',
   ERR_ROTATION_REFUSED: 'Do what the message asks for, then rotate again.',
 

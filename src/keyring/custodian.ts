@@ -31,8 +31,7 @@ import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { encryptBoundMs, isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
-import type { RotateParts, RotationAsk } from './rotate.ts'
-import type { rotateKeyring } from './rotate.ts'
+import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
 import { isRotationDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
 import type { SyncDone } from './sync.ts'
@@ -229,8 +228,8 @@ export class Custodian implements Handlers {
   async #rotation(ask: RotationAsk, insist: Insistence, mostMs: number): Promise<RotationReport> {
     let hasSynced = false
     const result = await this.#turns.alone(this.#leftMs(mostMs), (signal) => {
-      const sync: RotateParts['sync'] = async (options, written) => {
-        const synced = await this.#synced(options, insist, signal, written)
+      const sync: RotateParts['sync'] = async (written) => {
+        const synced = await this.#synced(PLAIN, insist, signal, written)
         hasSynced = true
         return synced
       }

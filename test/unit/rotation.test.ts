@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Cadence } from '../../src/core/ports.ts'
+import type { Audit, AuditEvent, Cadence } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, authorityOn, beside, keyringOn, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
 import { loginEnv } from '../support/logins.ts'
@@ -96,6 +96,22 @@ describe('a rotation by hand', () => {
     const other = { ...on, store: world([]).store }
     await authorityOn(other).sync('default', PLAIN_SYNC)
     expect(await (await keyringOn(other)).decrypt(ciphertext, NONE)).toBeDefined()
+  })
+
+  it('is in the audit log before and after it, and does not happen without', async () => {
+    const lines: AuditEvent[] = []
+    const audit: Audit = { note: (event) => lines.push(event), commit: async (event) => void lines.push(event) }
+    const made = await ring(['a:1'], { audit })
+    await made.rotate()
+    const { active: keyId } = await made.record()
+    expect(lines).toMatchObject([
+      { action: 'rotate', outcome: 'begun', keyId, request: lines[1]?.request },
+      { action: 'rotate', outcome: 'ok', keyId, code: null },
+    ])
+    const full = new KeyringError('ERR_AUDIT_UNAVAILABLE', 'The disk is full.')
+    const silent = await ring(['a:1'], { audit: { ...audit, commit: () => Promise.reject(full) } })
+    expect(await silent.rotate()).toMatchObject({ error: { code: 'ERR_AUDIT_UNAVAILABLE' } })
+    expect(silent.on.versions).toEqual(['a:1'])
   })
 
   it('that only looks writes nothing', async () => {
