@@ -39,6 +39,12 @@ export const REMEDIES = {
   ERR_SYNC_CONTENDED: 'Try again.',
   ERR_ROTATION_REFUSED: 'Do what the message asks for, then rotate again.',
 
+  ERR_REFERENCE_INVALID: 'Write {vault://<vault>/<resource>/<key>}, with nothing around it.',
+  ERR_REFERENCE_VAULT_UNKNOWN: 'Name a vault that is configured: GET /vaults lists them.',
+  ERR_SECRET_NOT_FOUND: 'Check resource, version and mount, or write the secret.',
+  ERR_SECRET_FORBIDDEN: "Give the vault's login the right to read it.",
+  ERR_SECRET_UNUSABLE: 'Correct the key of the reference, or the secret.',
+
   ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: restore it from a backup.',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
   ERR_RECORD_OUTDATED:

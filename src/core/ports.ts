@@ -6,6 +6,7 @@ import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
+import type { SecretName } from './secrets.ts'
 import type { Secret } from './secret.ts'
 
 export interface StoredRecord {
@@ -336,7 +337,7 @@ export interface Diagnosis {
 }
 
 /** What the authority can be asked about a keyring: what is said beside its name, and the answer. All of it is plain data. */
-interface Operations {
+interface KeyringOperations {
   /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
   readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
   readonly status: { readonly says: object; readonly answer: SyncStatus & NextTry & Replicated & SealedUnder }
@@ -352,11 +353,26 @@ interface Operations {
   /** The way to Vault, step by step; an answer may be some seconds old. */
   readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
 }
+/** The same about the secrets of a vault, by its prefix. */
+interface VaultOperations {
+  /** The states of the secrets, sealed, in their order. `refresh` = the vault is asked for what is fresh too. */
+  readonly resolve: {
+    readonly says: { readonly secrets: readonly SecretName[]; readonly refresh: boolean }
+    readonly answer: readonly Bytes[]
+  }
+  /** A schedule asks this once a minute: what expires soon is renewed. */
+  readonly refreshIfDue: { readonly says: object; readonly answer: 'refreshed' | 'not-due' }
+}
+
+interface Operations extends KeyringOperations, VaultOperations {}
+export type KeyringOperation = keyof KeyringOperations
+export type VaultOperation = keyof VaultOperations
 export type Operation = keyof Operations
 export type AnswerTo<O extends Operation> = Operations[O]['answer']
-/** One question, about one keyring. */
+type Subject<O extends Operation> = O extends VaultOperation ? { readonly vault: string } : { readonly keyring: string }
+/** One question, about one keyring or one vault. */
 export type Message<O extends Operation = Operation> = {
-  readonly [P in O]: { readonly call: P; readonly keyring: string } & Operations[P]['says']
+  readonly [P in O]: { readonly call: P } & Subject<P> & Operations[P]['says']
 }[O]
 
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */

@@ -1,4 +1,4 @@
-/** The Vault token and what else belongs to a login are sealed here, under a label of their own (`ekt1`, docs/formats.md). */
+/** Small items are sealed whole here: those of the Vault login (`ekt1`, docs/formats.md), and secrets that references gave (`ekx1`). */
 import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8, toBase64url, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
@@ -7,8 +7,27 @@ import type { WrappingKey } from '../core/wrapping-key.ts'
 import type { Purpose, Wrap } from './wrapping.ts'
 import { derivedKey, parseSigned, wrap } from './wrapping.ts'
 
+/** What items are for. */
+export interface ItemPurpose extends Purpose {
+  /** For people. */
+  readonly of: string
+}
+
 const LABEL = 'vault-login'
-const PURPOSE: Purpose = { label: LABEL, format: 'ekt1', bound: ['ekt1/item', LABEL] }
+const LOGIN: ItemPurpose = {
+  label: LABEL,
+  format: 'ekt1',
+  bound: ['ekt1/item', LABEL],
+  of: 'the Vault login',
+}
+
+/** @param vault the prefix of its entity. */
+export const secretsOf = (vault: string): ItemPurpose => ({
+  label: `secrets/${vault}`,
+  format: 'ekx1',
+  bound: ['ekx1/secret', vault],
+  of: `the vault "${vault}"`,
+})
 
 type ItemKey = Pick<Wrap, 'wrappingKeyId' | 'check' | 'sign' | 'verify'>
 
@@ -27,30 +46,36 @@ export interface ItemSealer {
 }
 
 /** @throws `ERR_WRAPPING_KEY_MISSING` where there are only keys that were derived for keyrings, because those open no token. */
-export async function itemSealer(cipher: Cipher, hash: Hash, keys: readonly WrappingKey[]): Promise<ItemSealer> {
+export async function itemSealer(
+  cipher: Cipher,
+  hash: Hash,
+  keys: readonly WrappingKey[],
+  purpose = LOGIN,
+): Promise<ItemSealer> {
+  const { label, format, of } = purpose
   const whole = keys.filter(({ keyring }) => keyring === null)
   const made = await Promise.all(
     whole.map(async (key) => {
-      const root = await derivedKey(cipher, key, LABEL)
-      const nameKey = await cipher.derive(root, `${PURPOSE.format}/name`, 32)
-      return { nameKey, wrap: await wrap(cipher, hash, key.id, root, PURPOSE) }
+      const root = await derivedKey(cipher, key, label)
+      const nameKey = await cipher.derive(root, `${format}/name`, 32)
+      return { nameKey, wrap: await wrap(cipher, hash, key.id, root, purpose) }
     }),
   )
   const [first, ...others] = made
-  if (first === undefined) throw missing('any')
+  if (first === undefined) throw missing(of, 'any')
   return {
     keys: [first.wrap, ...others.map((each) => each.wrap)],
 
-    seal: async (name, text) => first.wrap.sign(PURPOSE.format, await first.wrap.seal(name, utf8(text))),
+    seal: async (name, text) => first.wrap.sign(format, await first.wrap.seal(name, utf8(text))),
 
     async open(name, stored) {
       const signed = parseSigned(stored)
       const by = made.find(({ wrap }) => wrap.wrappingKeyId === signed.wrappingKeyId)?.wrap
-      if (by === undefined) throw missing(signed.wrappingKeyId)
-      const sealed = signed.format === PURPOSE.format ? await by.verify(signed) : null
+      if (by === undefined) throw missing(of, signed.wrappingKeyId)
+      const sealed = signed.format === format ? await by.verify(signed) : null
       const opened = sealed === null ? null : await by.open(name, sealed)
       const text = opened && decodeUtf8(opened)
-      if (text === null) throw new KeyringError('ERR_RECORD_INVALID', 'What is stored of the Vault login was altered.')
+      if (text === null) throw new KeyringError('ERR_RECORD_INVALID', `What is stored of ${of} was altered.`)
       return text
     },
 
@@ -59,10 +84,10 @@ export async function itemSealer(cipher: Cipher, hash: Hash, keys: readonly Wrap
   }
 }
 
-function missing(id: string): KeyringError {
+function missing(of: string, id: string): KeyringError {
   return new KeyringError(
     'ERR_WRAPPING_KEY_MISSING',
-    `What is stored of the Vault login needs the wrapping key "${id}", which is not configured.`,
+    `What is stored of ${of} needs the wrapping key "${id}", which is not configured.`,
     { facts: { wrappingKey: id } },
   )
 }

@@ -10,7 +10,7 @@ import { NONCE_BYTES } from './xaes.ts'
 export interface Purpose {
   /** The HKDF info of the derived key. */
   readonly label: string
-  readonly format: 'ekr1' | 'ekt1'
+  readonly format: 'ekr1' | 'ekt1' | 'ekx1'
   /** The first two fields of the associated data. */
   readonly bound: readonly [string, string]
 }

@@ -1,7 +1,7 @@
-/** The application behind the record store: the one implementation of `KeyringAuthority`. */
+/** The application behind the record store, as far as keyrings go. */
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/ports.ts'
+import type { AnswerTo, KeyringOperation, Message } from '../core/ports.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { CustodianParts, Source } from './custodian.ts'
 import { Custodian } from './custodian.ts'
@@ -14,7 +14,7 @@ export interface AuthorityParts extends Omit<CustodianParts, 'stamps'> {
   readonly sources: ReadonlyMap<string, Source>
 }
 
-export class Authority implements KeyringAuthority {
+export class Authority {
   readonly #parts: AuthorityParts & CustodianParts
   readonly #opened = new Map<string, Promise<Custodian>>()
 
@@ -24,7 +24,7 @@ export class Authority implements KeyringAuthority {
     this.#parts = { ...parts, stamps }
   }
 
-  call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+  call<O extends KeyringOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
     return settle(async () => {
       const handlers: Handlers = await this.#custodian(message.keyring)
       return handlers[message.call](message)

@@ -1,11 +1,13 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
 import { KEYRING_NAME, KEY_ID } from '../core/limits.ts'
-import type { Message, Operation } from '../core/ports.ts'
+import type { Message, Operation, VaultOperation } from '../core/ports.ts'
 
 const keyring = z.string().check(z.regex(KEYRING_NAME))
 const said = <O extends Operation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
   z.strictObject({ call: z.literal(call), keyring, ...fields })
+const ofVault = <O extends VaultOperation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
+  z.strictObject({ call: z.literal(call), vault: z.string(), ...fields })
 
 /** A new operation does not compile without a schema here. */
 export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } = {
@@ -25,6 +27,11 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
     }),
   }),
   diagnose: said('diagnose', { login: z.boolean() }),
+  resolve: ofVault('resolve', {
+    secrets: z.array(z.strictObject({ resource: z.string(), version: z.nullable(z.number()) })),
+    refresh: z.boolean(),
+  }),
+  refreshIfDue: ofVault('refreshIfDue', {}),
 }
 
 /** `null` = something else. */

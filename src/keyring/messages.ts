@@ -1,11 +1,11 @@
 /** What messages of the authority and their answers look like on the way, for whoever sends one: JSON has no bytes. */
 import { fromBase64, toBase64 } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/ports.ts'
+import type { AnswerTo, KeyringAuthority, KeyringOperation, Message, Operation } from '../core/ports.ts'
 
 /** Whoever carries messages out has a method for each operation, of its name. */
 export type Handlers = {
-  readonly [O in Operation]: (message: Message<O>) => Promise<AnswerTo<O>>
+  readonly [O in KeyringOperation]: (message: Message<O>) => Promise<AnswerTo<O>>
 }
 
 /** An authority somewhere else. @param send brings a message there and its answer back, whatever it is. */
@@ -14,7 +14,7 @@ export const distantAuthority = (send: (message: Message) => Promise<unknown>): 
 })
 
 /** What the store alone answers, at once. */
-const LOOKS = { read: true, status: true } satisfies { readonly [O in Operation]?: true }
+const LOOKS = { read: true, status: true } satisfies { readonly [O in KeyringOperation]?: true }
 export type Look = keyof typeof LOOKS
 
 export const isLook = (call: Operation): boolean => call in LOOKS

@@ -79,7 +79,7 @@ export function readingAuthority(
   } satisfies Pick<Handlers, Look>
   return {
     call(message) {
-      const look = looks[message.call]
+      const look = message.call in looks ? looks[message.call as Look] : undefined
       return look === undefined ? beyond.call(message) : settle(() => look(message))
     },
   }

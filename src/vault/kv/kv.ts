@@ -18,8 +18,11 @@ export interface KvParts extends Omit<SourceId, 'kind'> {
   readonly hash: Hash
 }
 
+/** Where something is read. */
+export type KvPlace = Pick<KvParts, 'reader' | 'address' | 'mount' | 'path'>
+
 export const askKv = (
-  { reader }: KvParts,
+  { reader }: Pick<KvPlace, 'reader'>,
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
@@ -84,7 +87,7 @@ function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malfo
 }
 
 /** The other version of the engine says "nothing there" too; whoever may see the mount learns the difference. */
-export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: AbortSignal): Promise<void> {
+export async function refuseOtherKv(parts: KvPlace, wanted: 1 | 2, signal: AbortSignal): Promise<void> {
   const reply = await lookAgain(parts, ['sys', 'internal', 'ui', 'mounts', ...splitPath(parts.mount)], signal)
   const mount = z.safeParse(mountReply, reply?.body)
   if (!mount.success) return
@@ -99,7 +102,7 @@ export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: Abort
 
 /** Looks at what a policy may well hide, after something has failed already: a second refusal must not hide the first error. `null` = it is not to be seen. */
 export const lookAgain = (
-  { reader }: KvParts,
+  { reader }: Pick<KvPlace, 'reader'>,
   segments: readonly string[],
   signal: AbortSignal,
 ): Promise<VaultReply | null> =>
@@ -109,7 +112,7 @@ export const lookAgain = (
   })
 
 export function expectBody<Schema extends z.ZodMiniType>(
-  parts: KvParts,
+  parts: KvPlace,
   schema: Schema,
   body: unknown,
 ): z.output<Schema> {
@@ -118,7 +121,7 @@ export function expectBody<Schema extends z.ZodMiniType>(
   return parsed.data
 }
 
-export function invalid({ address, mount, path }: KvParts, field: string): KeyringError {
+export function invalid({ address, mount, path }: KvPlace, field: string): KeyringError {
   return new KeyringError(
     'ERR_VAULT_ANSWER_INVALID',
     `The answer of Vault at ${placeOf(address)} is not as its API says.`,

@@ -1,0 +1,46 @@
+/** The application behind the store of secrets: one keeper for each vault, opened at its first use. */
+import { KeyringError, settle } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
+import type { AnswerTo, Message, VaultOperation } from '../core/ports.ts'
+import type { ItemSealer } from '../crypto/seal-item.ts'
+import type { KeeperEntity, KeeperParts } from './keeper.ts'
+import { Keeper } from './keeper.ts'
+
+interface KeepersParts extends KeeperParts {
+  readonly sealer: (prefix: string) => Promise<ItemSealer>
+  /** By their prefix. */
+  readonly entities: ReadonlyMap<string, KeeperEntity>
+}
+
+/** There is a method for each operation, of its name. */
+type Handlers = { readonly [O in VaultOperation]: (keeper: Keeper, message: Message<O>) => Promise<AnswerTo<O>> }
+
+const HANDLERS: Handlers = {
+  resolve: (keeper, { secrets, refresh }) => keeper.resolve(secrets, refresh),
+  refreshIfDue: (keeper) => keeper.refreshDue(),
+}
+
+export class Keepers {
+  readonly #parts: KeepersParts
+  readonly #opened = new Map<string, Promise<Keeper>>()
+
+  constructor(parts: KeepersParts) {
+    this.#parts = parts
+  }
+
+  call<O extends VaultOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+    return settle(async () => HANDLERS[message.call](await this.#keeper(message.vault), message))
+  }
+
+  #keeper(prefix: string): Promise<Keeper> {
+    const entity = this.#parts.entities.get(prefix)
+    if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${prefix}".`)
+    const keeper = this.#opened.get(prefix) ?? this.#open(entity)
+    this.#opened.set(prefix, keeper)
+    return keeper
+  }
+
+  async #open(entity: KeeperEntity): Promise<Keeper> {
+    return new Keeper(this.#parts, entity, await this.#parts.sealer(entity.prefix))
+  }
+}

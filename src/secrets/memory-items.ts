@@ -1,0 +1,39 @@
+/** The store of secrets that keeps nothing: for tests, and for what need not outlive the process. */
+import type { ItemStore, ItemTimes, StoredItem } from '../core/secrets.ts'
+
+export function memoryItems(now: () => number): ItemStore & { readonly size: () => number } {
+  const groups = new Map<string, Map<string, StoredItem & ItemTimes>>()
+  const groupOf = (group: string) => {
+    const items = groups.get(group) ?? new Map<string, StoredItem & ItemTimes>()
+    groups.set(group, items)
+    for (const [name, { expires }] of items) if (expires <= now()) items.delete(name)
+    return items
+  }
+  let puts = 0
+  return {
+    size: () => [...groups.keys()].reduce((sum, group) => sum + groupOf(group).size, 0),
+    get: async (group, name) => groupOf(group).get(name) ?? null,
+    async put(group, name, bytes, expected, times) {
+      const items = groupOf(group)
+      if ((items.get(name)?.version ?? 0) !== expected) return 'conflict'
+      puts += 1
+      items.set(name, { bytes: bytes.slice(), version: puts, ...times })
+      return puts
+    },
+    async delete(group, name, expected) {
+      const items = groupOf(group)
+      if (items.get(name)?.version === expected) items.delete(name)
+    },
+    due: async (group, time, most) =>
+      [...groupOf(group)]
+        .filter(([, { due }]) => due <= time)
+        .sort(([, a], [, b]) => a.due - b.due)
+        .slice(0, most)
+        .map(([name]) => name),
+    list: async (group, after, most) =>
+      [...groupOf(group).keys()]
+        .filter((name) => name > after)
+        .sort()
+        .slice(0, most),
+  }
+}

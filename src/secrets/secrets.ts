@@ -1,0 +1,189 @@
+/** References in use: what the surfaces and an application in the same process call to resolve them. It knows neither HTTP nor Vault. */
+import type { Bytes } from '../core/bytes.ts'
+import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
+import type { Clock, KeyringAuthority } from '../core/ports.ts'
+import type { SecretName, SecretRules } from '../core/secrets.ts'
+import { Steps } from '../core/time.ts'
+import type { ItemSealer } from '../crypto/seal-item.ts'
+import type { Reference } from './grammar.ts'
+import { parseReference } from './grammar.ts'
+import type { SecretState } from './life.ts'
+import { endOf, standing } from './life.ts'
+import { itemName, openState } from './state.ts'
+import { valueOf } from './value.ts'
+
+/** A vault entity, as far as whoever resolves needs it. */
+export interface Entity {
+  readonly prefix: string
+  /** All that says where secrets are read from. */
+  readonly identity: string
+  readonly rules: SecretRules
+  readonly isBase64: boolean
+  /** `null` = such a secret can be asked for; else the rest of a sentence. */
+  readonly trouble: (name: SecretName) => string | null
+}
+
+export interface Resolved {
+  readonly value: string
+  /** 'hit' = it was known here, 'miss' = the authority was asked, 'stale' = it has expired and serves in an outage. */
+  readonly cache: 'hit' | 'miss' | 'stale'
+  /** Since the vault was asked for it, in milliseconds. */
+  readonly ageMs: number
+}
+
+export interface SecretsParts {
+  readonly authority: KeyringAuthority
+  readonly clock: Clock
+  /** A sealer is made at the first use of its vault. */
+  readonly sealer: (prefix: string) => Promise<ItemSealer>
+  /** By the name that references give: its prefix, or a type. */
+  readonly entities: ReadonlyMap<string, Entity>
+  /** What an instance has resolved it uses for so long, in milliseconds: then a refresh elsewhere reaches it. */
+  readonly freshMs: number
+}
+
+interface Held {
+  readonly value: string
+  readonly at: number
+  readonly until: number
+}
+
+interface Wanted {
+  readonly text: string
+  readonly entity: Entity
+  readonly reference: Reference
+}
+
+/** Values that one instance holds, the ones used longest ago are dropped. */
+const MOST_HELD = 10_000
+
+export class Secrets {
+  readonly #parts: SecretsParts
+  readonly #held = new Map<string, Held>()
+  readonly #steps = new Steps()
+
+  constructor(parts: SecretsParts) {
+    this.#parts = parts
+  }
+
+  /** A value that is held, at once; `null` = it has to be resolved. */
+  held(text: string): Resolved | null {
+    const now = this.#parts.clock.now()
+    if (this.#steps.hasStepped(now)) this.#held.clear()
+    const held = this.#held.get(text)
+    return held !== undefined && now < held.until
+      ? { value: held.value, cache: 'hit', ageMs: Math.max(0, now - held.at) }
+      : null
+  }
+
+  /**
+   * In the order of the references. Each secret is asked for once, so that two fields of it never come from two versions.
+   * Errors of each: `ERR_REFERENCE_INVALID`, `ERR_REFERENCE_VAULT_UNKNOWN`, `ERR_SECRET_NOT_FOUND`, `ERR_SECRET_FORBIDDEN`,
+   * `ERR_SECRET_UNUSABLE`, and what the vault's outage or the authority's says.
+   * @param refresh what is fresh is asked for too.
+   */
+  async resolve(texts: readonly string[], refresh = false): Promise<readonly Result<Resolved>[]> {
+    const held = texts.map((text) => (refresh ? null : this.held(text)))
+    const wanted = await Promise.all(texts.map((text, at) => (held[at] ? null : settle(() => this.#wanted(text)))))
+    const states = await this.#states(
+      wanted.flatMap((one) => (one?.ok ? [one.value] : [])),
+      refresh,
+    )
+    return Promise.all(
+      texts.map(async (_text, at): Promise<Result<Resolved>> => {
+        const [value, one] = [held[at], wanted[at]]
+        if (value) return { ok: true, value }
+        return one?.ok ? settle(() => this.#value(one.value, unwrap(found(states, one.value)))) : (one as Result<never>)
+      }),
+    )
+  }
+
+  #wanted(text: string): Wanted {
+    const parsed = parseReference(text)
+    if (!parsed.ok) {
+      const { at, message } = parsed.error
+      throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${message} (character ${at}).`, { facts: { at } })
+    }
+    const { reference } = parsed
+    const entity = this.#parts.entities.get(reference.vault)
+    if (entity === undefined)
+      throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${reference.vault}".`)
+    const trouble = entity.trouble(reference)
+    if (trouble !== null) throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${trouble}.`)
+    return { text, entity, reference }
+  }
+
+  /** One question for each vault. */
+  async #states(wanted: readonly Wanted[], refresh: boolean): Promise<ReadonlyMap<string, Result<SecretState>>> {
+    const byVault = Map.groupBy(wanted, ({ entity }) => entity)
+    const answers = await Promise.all(
+      [...byVault].map(async ([entity, all]) => {
+        const names = new Map(
+          all.map(({ reference: { resource, version } }) => [
+            keyOf(entity, { resource, version }),
+            { resource, version },
+          ]),
+        )
+        const secrets = [...names.values()]
+        const answer = await this.#parts.authority.call({ call: 'resolve', vault: entity.prefix, secrets, refresh })
+        const sealer = await this.#parts.sealer(entity.prefix)
+        return Promise.all(
+          [...names].map(
+            async ([key, name], at) =>
+              [
+                key,
+                answer.ok ? await settle(() => this.#open(sealer, entity, name, answer.value[at])) : answer,
+              ] as const,
+          ),
+        )
+      }),
+    )
+    return new Map(answers.flat())
+  }
+
+  async #open(sealer: ItemSealer, { identity }: Entity, name: SecretName, bytes: Bytes | undefined) {
+    return openState(sealer, await itemName(sealer, identity, name), bytes ?? new Uint8Array())
+  }
+
+  #value({ text, entity, reference }: Wanted, state: SecretState): Resolved {
+    const now = this.#parts.clock.now()
+    const stands = standing(state, entity.rules, now)
+    if (stands === 'over' || state.found === null) throw whyNot(state)
+    if (state.found.kind !== 'secret') throw refused(state.found.kind)
+    const value = valueOf(state.found.text, reference.key, entity.isBase64)
+    const { at } = state
+    const ends = endOf(state, entity.rules, stands)
+    this.#hold(text, { value, at, until: Math.min(now + this.#parts.freshMs, ends) })
+    return { value, cache: stands === 'stale' ? 'stale' : 'miss', ageMs: Math.max(0, now - at) }
+  }
+
+  #hold(text: string, held: Held): void {
+    this.#held.delete(text)
+    this.#held.set(text, held)
+    const [oldest] = this.#held.keys()
+    if (this.#held.size > MOST_HELD && oldest !== undefined) this.#held.delete(oldest)
+  }
+}
+
+const keyOf = ({ prefix }: Entity, { resource, version }: SecretName): string =>
+  JSON.stringify([prefix, resource, version])
+
+const NO_ANSWER: Result<never> = {
+  ok: false,
+  error: { code: 'ERR_INTERNAL', message: 'A secret was not answered.', remedy: '', facts: {} },
+}
+
+const found = (states: ReadonlyMap<string, Result<SecretState>>, { entity, reference }: Wanted): Result<SecretState> =>
+  states.get(keyOf(entity, reference)) ?? NO_ANSWER
+
+function whyNot({ failing, found }: SecretState): KeyringError {
+  if (failing === null) return refused(found?.kind === 'forbidden' ? 'forbidden' : 'absent')
+  const { code, message, remedy, facts } = failing.error
+  return new KeyringError(code, message, { remedy, facts })
+}
+
+const refused = (kind: 'absent' | 'forbidden'): KeyringError =>
+  kind === 'absent'
+    ? new KeyringError('ERR_SECRET_NOT_FOUND', 'The vault has no such secret.')
+    : new KeyringError('ERR_SECRET_FORBIDDEN', 'The vault does not let its login read this secret.')

@@ -1,0 +1,31 @@
+/** From the text of a secret to the value of a reference, by Kong's rules: a key is a field at the top of a JSON object, and a text. */
+import { decodeUtf8, fromBase64 } from '../core/bytes.ts'
+import { parseJson } from '../core/body.ts'
+import { KeyringError } from '../core/errors.ts'
+
+/** @throws `ERR_SECRET_UNUSABLE`, which quotes nothing of the secret. */
+export function valueOf(text: string, key: string | null, isBase64: boolean): string {
+  const value = key === null ? text : fieldOf(text, key)
+  return isBase64 ? decoded(value) : value
+}
+
+function fieldOf(text: string, key: string): string {
+  const fields = parseJson(text)
+  if (!(fields instanceof Object) || Array.isArray(fields))
+    throw unusable('is no JSON object, and the reference has a key')
+  const value = Object.hasOwn(fields, key) ? (fields as Readonly<Record<string, unknown>>)[key] : undefined
+  if (value === undefined) throw unusable('has no field of that name')
+  if (typeof value !== 'string') throw unusable(`has a field of that name that is no text (${kindOf(value)})`)
+  return value
+}
+
+function decoded(value: string): string {
+  const bytes = fromBase64(value.trim())
+  const text = bytes && decodeUtf8(bytes)
+  if (text === null) throw unusable('is not base64 of a text, and the vault has base64_decode')
+  return text
+}
+
+const kindOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'list' : typeof value)
+
+const unusable = (what: string): KeyringError => new KeyringError('ERR_SECRET_UNUSABLE', `The secret ${what}.`)

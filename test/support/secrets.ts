@@ -1,0 +1,79 @@
+/** Secrets in memory: a fake vault behind references, a store, a clock that stands still until told. */
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/core/ports.ts'
+import { Secret } from '../../src/core/secret.ts'
+import type { SecretAnswer, SecretName, SecretRules } from '../../src/core/secrets.ts'
+import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
+import { Keepers } from '../../src/secrets/keepers.ts'
+import { memoryItems } from '../../src/secrets/memory-items.ts'
+import { Secrets } from '../../src/secrets/secrets.ts'
+import type { Entity } from '../../src/secrets/secrets.ts'
+import { wrappingKey } from './authority.ts'
+import { NOW } from './observed.ts'
+
+export const RULES: SecretRules = { ttlMs: 60_000, negTtlMs: 0, resurrectMs: 3_600_000, resurrectDeleted: false }
+
+type Answer = object | string | 'absent' | 'forbidden' | KeyringError
+
+export const outage = () => new KeyringError('ERR_VAULT_UNREACHABLE', 'Vault cannot be reached.')
+
+export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Entity> = {}) {
+  const clock: Clock & { time: number } = {
+    time: NOW,
+    now: () => clock.time,
+    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+  }
+  const vault = {
+    /** By resource, or resource and version; what is not here is absent. */
+    answers: new Map<string, Answer>(),
+    asked: [] as string[],
+    before: async (_name: SecretName): Promise<void> => {},
+  }
+  const items = memoryItems(clock.now)
+  const entity: Entity = {
+    prefix: 'hcv',
+    identity: 'https://vault.example kv',
+    rules: { ...RULES, ...rules },
+    isBase64: false,
+    trouble: () => null,
+    ...more,
+  }
+  const backend = {
+    async read(name: SecretName): Promise<SecretAnswer> {
+      const key = name.version === null ? name.resource : `${name.resource}#${name.version}`
+      vault.asked.push(key)
+      await vault.before(name)
+      const answer = vault.answers.get(key) ?? 'absent'
+      if (answer instanceof KeyringError) throw answer
+      if (answer === 'absent' || answer === 'forbidden') return { kind: answer }
+      const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
+      return { kind: 'secret', text: new Secret(text) }
+    },
+  }
+  const sealer = (prefix: string) => itemSealer(nodeCipher, nodeHash, [wrappingKey('w1', 1)], secretsOf(prefix))
+  /** An instance with an authority in its process; several share the store. */
+  const instance = (changes: Partial<Entity> = {}) => {
+    const own = { ...entity, ...changes }
+    const keepers = new Keepers({
+      items,
+      clock,
+      random: () => 0.5,
+      sealer,
+      entities: new Map([[own.prefix, { ...own, backend }]]),
+    })
+    const authority = distantAuthority(async (message) =>
+      message.call === 'resolve' || message.call === 'refreshIfDue' ? keepers.call(message) : null,
+    )
+    const secrets = new Secrets({ authority, clock, sealer, entities: new Map([[own.prefix, own]]), freshMs: 1000 })
+    return { keepers, secrets, look: () => keepers.call({ call: 'refreshIfDue', vault: own.prefix }) }
+  }
+  return { clock, vault, items, instance, ...instance() }
+}
+
+/** The value, or the code of the error. */
+export async function valueOrCode(secrets: Secrets, text: string, refresh = false): Promise<string> {
+  const [result] = await secrets.resolve([text], refresh)
+  return result?.ok ? result.value.value : (result?.error.code ?? 'none')
+}

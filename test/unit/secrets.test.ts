@@ -1,0 +1,175 @@
+/** What references give: old to new within the TTL, outages, deletions, negative answers, many callers at once. */
+import { describe, expect, it } from 'vitest'
+import { outage, secretWorld, valueOrCode } from '../support/secrets.ts'
+
+const PASS = '{vault://hcv/password/pass1}'
+const minutes = (count: number) => count * 60_000
+
+describe('a secret', () => {
+  it('is read once and held', async () => {
+    const { secrets, vault } = secretWorld()
+    vault.answers.set('password', { pass1: 'one', pass2: 'two' })
+    const results = await secrets.resolve([PASS, '{vault://hcv/password/pass2}'])
+    expect(results).toMatchObject([{ value: { value: 'one', cache: 'miss' } }, { value: { value: 'two' } }])
+    expect(vault.asked).toEqual(['password'])
+    expect(secrets.held(PASS)).toMatchObject({ value: 'one', cache: 'hit' })
+  })
+
+  it('is the new one within its TTL, when somebody asks', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', { pass1: 'new' })
+    clock.time += 59_000
+    expect(await valueOrCode(secrets, PASS)).toBe('old')
+    clock.time += 1000
+    expect(await valueOrCode(secrets, PASS)).toBe('new')
+  })
+
+  it('is renewed by the schedule before it expires', async () => {
+    const { secrets, vault, clock, look } = secretWorld({ ttlMs: minutes(10) })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', { pass1: 'new' })
+    clock.time += minutes(7)
+    expect(await look()).toMatchObject({ value: 'not-due' })
+    clock.time += minutes(2)
+    expect(await look()).toMatchObject({ value: 'refreshed' })
+    vault.answers.set('password', outage())
+    expect(await valueOrCode(secrets, PASS)).toBe('new')
+  })
+
+  it('without a TTL is never asked for again', async () => {
+    const { secrets, vault, clock, look } = secretWorld({ ttlMs: 0 })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    clock.time += minutes(1_000_000)
+    await look()
+    // Nobody wanted it for a week, so that it was forgotten.
+    expect(vault.asked).toEqual(['password'])
+  })
+})
+
+describe('an outage', () => {
+  it('is served through up to resurrect_ttl from the expiry, and no longer', async () => {
+    const { secrets, vault, clock } = secretWorld({ resurrectMs: minutes(60) })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', outage())
+    clock.time += minutes(61) - 1
+    expect(await secrets.resolve([PASS])).toMatchObject([{ value: { value: 'old', cache: 'stale' } }])
+    clock.time += 1
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_VAULT_UNREACHABLE')
+  })
+
+  it('lets the vault rest between two tries', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', outage())
+    for (let second = 0; second < 60; second += 1) {
+      await valueOrCode(secrets, PASS)
+      clock.time += 1000
+    }
+    expect(vault.asked.length).toBeLessThan(8)
+  })
+
+  it('is over at the next try', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', outage())
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_VAULT_UNREACHABLE')
+    vault.answers.set('password', { pass1: 'one' })
+    clock.time += 2000
+    expect(await valueOrCode(secrets, PASS)).toBe('one')
+  })
+})
+
+describe('an answer of the vault that there is nothing', () => {
+  it.each([
+    ['absent', 'ERR_SECRET_NOT_FOUND'],
+    ['forbidden', 'ERR_SECRET_FORBIDDEN'],
+  ] as const)('ends what served: %s', async (answer, code) => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', answer)
+    clock.time += minutes(1)
+    expect(await valueOrCode(secrets, PASS)).toBe(code)
+  })
+
+  it('does not end it with resurrect_deleted', async () => {
+    const { secrets, vault, clock } = secretWorld({ resurrectDeleted: true })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.delete('password')
+    clock.time += minutes(1)
+    expect(await valueOrCode(secrets, PASS)).toBe('old')
+  })
+
+  it('holds for neg_ttl', async () => {
+    const { secrets, vault, clock } = secretWorld({ negTtlMs: 30_000 })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', { pass1: 'one' })
+    clock.time += 29_000
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_SECRET_NOT_FOUND')
+    clock.time += 1000
+    expect(await valueOrCode(secrets, PASS)).toBe('one')
+  })
+})
+
+describe('many', () => {
+  it('callers at a cold start cause one read, also from several instances', async () => {
+    const { instance, vault } = secretWorld()
+    vault.answers.set('password', { pass1: 'one' })
+    const instances = Array.from({ length: 10 }, () => instance())
+    const values = await Promise.all(
+      Array.from({ length: 1000 }, (_, at) => valueOrCode(instances[at % 10]?.secrets ?? instance().secrets, PASS)),
+    )
+    expect(new Set(values)).toEqual(new Set(['one']))
+    expect(vault.asked).toEqual(['password'])
+  })
+
+  it('references that were learnt are forgotten, and leave nothing behind', async () => {
+    const { secrets, vault, clock, items } = secretWorld()
+    const texts = Array.from({ length: 2000 }, (_, at) => {
+      vault.answers.set(`s${at}`, { a: 'x' })
+      return `{vault://hcv/s${at}/a}`
+    })
+    await secrets.resolve(texts)
+    expect(items.size()).toBe(2000)
+    clock.time += 8 * 24 * minutes(60)
+    expect(items.size()).toBe(0)
+  })
+
+  it('settings of the entity that were changed are not answered by what was stored before', async () => {
+    const { instance, secrets, vault } = secretWorld()
+    vault.answers.set('password', { pass1: 'one' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', { pass1: 'other' })
+    expect(await valueOrCode(instance({ identity: 'elsewhere' }).secrets, PASS)).toBe('other')
+  })
+})
+
+describe('a force refresh', () => {
+  it('asks for what is fresh', async () => {
+    const { secrets, vault } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', { pass1: 'new' })
+    expect(await valueOrCode(secrets, PASS, true)).toBe('new')
+  })
+})
+
+describe('a value', () => {
+  it.each([
+    ['{vault://hcv/password/none}', 'ERR_SECRET_UNUSABLE'],
+    ['{vault://hcv/password/number}', 'ERR_SECRET_UNUSABLE'],
+    ['{vault://hcv/password/toString}', 'ERR_SECRET_UNUSABLE'],
+    ['{vault://hcv/password/}', '{"pass1":"one","number":1,"inner":"{vault://hcv/other/a}"}'],
+    ['{vault://hcv/password/inner}', '{vault://hcv/other/a}'],
+    ['{vault://other/password/a}', 'ERR_REFERENCE_VAULT_UNKNOWN'],
+    ['Bearer {vault://hcv/password/pass1}', 'ERR_REFERENCE_INVALID'],
+  ])('%s gives %s', async (text, expected) => {
+    const { secrets, vault } = secretWorld()
+    vault.answers.set('password', { pass1: 'one', number: 1, inner: '{vault://hcv/other/a}' })
+    expect(await valueOrCode(secrets, text)).toBe(expected)
+  })
+})
