@@ -4,6 +4,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import { isOfProgram } from '../../src/core/network.ts'
 import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
+import type { RunSql } from '../../src/secrets/sql-items.ts'
 
 /** What is used of a `SqlStorage`. */
 interface Sql {
@@ -65,6 +66,15 @@ export function objectStore({ sql, sync }: { sql: Sql; sync: () => Promise<void>
     },
   }
 }
+
+/** Runs a statement of another table in the same storage. */
+export const objectSql =
+  ({ sql, sync }: { sql: Sql; sync: () => Promise<void> }): RunSql =>
+  async (query, ...bindings) => {
+    const rows = guarded(() => sql.exec(query, ...bindings).toArray())
+    if (!query.startsWith('SELECT')) await sync()
+    return rows
+  }
 
 /** The platform's errors are told by name; their texts stay inside. */
 function guarded<T>(work: () => T): T {

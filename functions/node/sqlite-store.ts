@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
+import type { RunSql } from '../../src/secrets/sql-items.ts'
 
 /** Raised with the layout of the table; a newer one is refused. */
 const LAYOUT = 1
@@ -25,6 +26,8 @@ const PAUSE_MS = 3
 export interface SqliteStore extends SharedStore {
   /** Why it could be read and not written when it was opened; `null` = it could. */
   readonly trouble: KeyringError | null
+  /** Runs a statement of somebody else's table in the same file. */
+  readonly run: RunSql
   close(): void
 }
 
@@ -73,6 +76,17 @@ export function sqliteStore(path: string): SqliteStore {
         throw unavailable(path, 'was taken away or replaced while it was written', GONE)
       // It is not kept: while the read-back waited, somebody else may have written, and a look may have noticed that already.
       return { bytes: bytes.slice(), version: expected + 1 }
+    },
+    run(query, ...bindings) {
+      const giveUpAt = performance.now() + WAIT_MS
+      return whenUnlocked(
+        path,
+        () => giveUpAt,
+        () =>
+          current()
+            .database.prepare(query)
+            .all(...bindings),
+      )
     },
     close: () => file.database.close(),
   }

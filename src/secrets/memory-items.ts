@@ -12,7 +12,10 @@ export function memoryItems(now: () => number): ItemStore & { readonly size: () 
   let puts = 0
   return {
     size: () => [...groups.keys()].reduce((sum, group) => sum + groupOf(group).size, 0),
-    get: async (group, name) => groupOf(group).get(name) ?? null,
+    async get(group, name) {
+      const item = groupOf(group).get(name)
+      return item ? { bytes: item.bytes, version: item.version } : null
+    },
     async put(group, name, bytes, expected, times) {
       const items = groupOf(group)
       if ((items.get(name)?.version ?? 0) !== expected) return 'conflict'

@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { memoryItems } from '../../src/secrets/memory-items.ts'
+import { sqlItems } from '../../src/secrets/sql-items.ts'
+import { itemStoreContract } from './item-store.ts'
 import { recordStoreContract } from './record-store.ts'
 
 recordStoreContract('in memory', () => {
@@ -18,6 +21,27 @@ recordStoreContract('in SQLite', () => {
     handles,
     close() {
       for (const handle of handles) handle.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+})
+
+itemStoreContract('in memory', () => ({
+  open(now) {
+    const items = memoryItems(now)
+    return [items, items]
+  },
+  close() {},
+}))
+
+itemStoreContract('in SQLite', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+  const [one, two] = [sqliteStore(join(folder, 'db')), sqliteStore(join(folder, 'db'))]
+  return {
+    open: (now) => [sqlItems(one.run, now), sqlItems(two.run, now)],
+    close() {
+      one.close()
+      two.close()
       rmSync(folder, { recursive: true })
     },
   }
