@@ -6,7 +6,7 @@ import { placeOf, printable } from '../../core/printable.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
 import { materialFromString } from '../../crypto/material.ts'
 import type { ErrorOf } from '../wire/errors.ts'
-import { fromStatus, vaultError } from '../wire/errors.ts'
+import { CHECK_FIRST, fromStatus, vaultError } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import type { VaultReader } from '../reader.ts'
 import { mountReply } from '../wire/schema.ts'
@@ -83,6 +83,19 @@ function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malfo
   return { id, key }
 }
 
+/** The first request of a sync. A token that fits the other version of the engine is refused here: then not a right is missing. */
+export const askFirst = (
+  parts: KvParts,
+  wanted: 1 | 2,
+  segments: readonly string[],
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<VaultReply> =>
+  askKv(parts, segments, query, signal, CHECK_FIRST).catch(async (error: unknown) => {
+    if (error instanceof KeyringError && error.facts['denied'] === 'policy') await refuseOtherKv(parts, wanted, signal)
+    throw error
+  })
+
 /** The other version of the engine says "nothing there" too; whoever may see the mount learns the difference. */
 export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: AbortSignal): Promise<void> {
   const reply = await lookAgain(parts, ['sys', 'internal', 'ui', 'mounts', ...splitPath(parts.mount)], signal)
@@ -93,7 +106,7 @@ export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: Abort
   if (type === 'kv' && version === wanted) return
   throw new KeyringError('ERR_VAULT_KV_VERSION', `The mount ${parts.mount} is not a KV version ${wanted} mount.`, {
     facts: { mount: parts.mount, wanted },
-    ...(type === 'kv' && { remedy: `Set KEYRING_VAULT_KV=v${version}, or name another mount in KEYRING_VAULT_MOUNT.` }),
+    ...(type === 'kv' && { remedy: `Set KEYRING_VAULT_KV=v${version} ("kv" in KEYRINGS), or name another mount.` }),
   })
 }
 
