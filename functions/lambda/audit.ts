@@ -12,13 +12,14 @@ const refusals = new Uses()
  */
 export const lambdaAudit: Audit = {
   note(event) {
-    const count = event.outcome === 'refused' ? refusals.add(event) : 0
-    if (count < 2) print(event)
-    if (count === 1) setTimeout(printMore, ADD_UP_MS)
+    const isRefused = event.outcome === 'refused'
+    const isFirst = isRefused && refusals.begin(event)
+    if (isFirst) setTimeout(printMore, ADD_UP_MS)
+    if (isFirst || !isRefused || refusals.add(event) === 0) print(event)
   },
   commit: async (event) => print(event),
 }
 
 function printMore(): void {
-  for (const event of refusals.take()) if (event.count > 1) print({ ...event, count: event.count - 1 })
+  for (const event of refusals.take()) print(event)
 }
