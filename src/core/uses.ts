@@ -10,27 +10,19 @@ const SEVERAL = 'several'
 export class Uses {
   readonly #sums = new Map<string, { first: AuditEvent; count: number }>()
 
-  /** Begins the line of those that are like this event, which is not in it. `false` = it has begun, or there is none. */
-  begin(event: AuditEvent): boolean {
-    const key = keyOf(event)
-    if (key === null || this.#sums.has(key)) return false
-    this.#sums.set(key, { first: event, count: 0 })
-    return true
-  }
-
   /** Takes an event. @returns how many are in its line by now; 0 = it needs one of its own. */
   add(event: AuditEvent): number {
     const key = keyOf(event)
     if (key === null) return 0
     const sum = this.#sums.get(key)
     if (sum === undefined) return (this.#sums.set(key, { first: event, count: event.count }), event.count)
-    sum.first = sum.count === 0 ? event : inCommon(sum.first, event)
+    sum.first = inCommon(sum.first, event)
     return (sum.count += event.count)
   }
 
   /** Gives what was added up, and begins anew. */
   take(): AuditEvent[] {
-    const events = [...this.#sums.values()].flatMap(({ first, count }) => (count === 0 ? [] : [{ ...first, count }]))
+    const events = [...this.#sums.values()].map(({ first, count }) => ({ ...first, count }))
     this.#sums.clear()
     return events
   }

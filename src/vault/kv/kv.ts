@@ -18,17 +18,18 @@ export interface KvParts extends Omit<SourceId, 'kind'> {
   readonly hash: Hash
 }
 
+/** @param first of a sync, by this version of the engine: a token that fits the other one is refused there, and lacks no right. */
 export const askKv = (
-  { reader }: KvParts,
+  parts: KvParts,
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
-  add = 'Add',
+  first?: 1 | 2,
 ): Promise<VaultReply> =>
-  reader.get({ segments, query, signal }).catch((error: unknown) => {
-    throw error instanceof KeyringError && error.facts['denied'] === 'policy'
-      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', add)
-      : error
+  parts.reader.get({ segments, query, signal }).catch(async (error: unknown) => {
+    if (!(error instanceof KeyringError) || error.facts['denied'] !== 'policy') throw error
+    if (first !== undefined) await refuseOtherKv(parts, first, signal)
+    throw notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', first ? CHECK_FIRST : 'Add')
   })
 
 /** 'conflict' = the check-and-set does not hold. */
@@ -82,19 +83,6 @@ function keyPair(id: unknown, key: unknown): { id: string; key: string } | Malfo
   if (typeof key !== 'string' || !key.isWellFormed()) return 'key-not-string'
   return { id, key }
 }
-
-/** The first request of a sync. A token that fits the other version of the engine is refused here: then not a right is missing. */
-export const askFirst = (
-  parts: KvParts,
-  wanted: 1 | 2,
-  segments: readonly string[],
-  query: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<VaultReply> =>
-  askKv(parts, segments, query, signal, CHECK_FIRST).catch(async (error: unknown) => {
-    if (error instanceof KeyringError && error.facts['denied'] === 'policy') await refuseOtherKv(parts, wanted, signal)
-    throw error
-  })
 
 /** The other version of the engine says "nothing there" too; whoever may see the mount learns the difference. */
 export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: AbortSignal): Promise<void> {
