@@ -19,18 +19,22 @@ export interface Counted {
 
 const NOTHING: Counted = { reads: 0, writes: 0, records: 0, copies: 0, copied: 0, calls: 0, vault: 0 }
 
-type Event = 'day' | 'rotation' | 'refresh' | 'list'
+type Event = 'day' | 'look' | 'sync' | 'rotation' | 'refresh' | 'list'
 
 /** With one key, a period of 600 s and a Vault token from the settings. */
 export const COUNTED: Readonly<Record<'workers' | 'lambda', Readonly<Record<Event, Counted>>>> = {
   workers: {
     day: { ...NOTHING, reads: 5492, writes: 723, records: 1, copies: 3024, copied: 161, vault: 144 },
+    look: { ...NOTHING, reads: 3, copies: 2 },
+    sync: { ...NOTHING, reads: 3, writes: 1, vault: 1 },
     rotation: { ...NOTHING, reads: 11, writes: 5, records: 2, copied: 2, vault: 4 },
     refresh: { ...NOTHING, copies: 2 },
     list: { ...NOTHING, calls: 1, reads: 1 },
   },
   lambda: {
     day: { ...NOTHING, reads: 3600, writes: 433, records: 1, vault: 144 },
+    look: { ...NOTHING, reads: 2 },
+    sync: { ...NOTHING, reads: 3, writes: 1, vault: 1 },
     rotation: { ...NOTHING, reads: 11, writes: 5, records: 2, vault: 4 },
     refresh: { ...NOTHING, calls: 1, reads: 1 },
     list: { ...NOTHING, calls: 1, reads: 1 },
@@ -245,20 +249,37 @@ function awsSection(): string[] {
   ]
 }
 
-function countedSection(): string[] {
-  const { workers, lambda } = COUNTED
-  return [
-    '## What is counted',
-    '',
-    `- An instance that has looked within a minute reads nothing to encrypt or decrypt; otherwise ${workers.refresh.copies} reads of Workers KV, or ${lambda.refresh.reads} of the table. A list`,
-    `  is ${workers.list.calls} request to the Durable Object, or ${lambda.list.reads} read of the table.`,
-    `- A day of schedules: ${number(workers.day.reads)} reads and ${workers.day.writes} writes of the object's rows, ${number(workers.day.copies)} reads and ${workers.day.copied} writes of Workers KV; of the table ${number(lambda.day.reads)}`,
-    `  reads and ${lambda.day.writes} writes. Vault is asked ${workers.day.vault} times.`,
-    `- A rotation: ${workers.rotation.reads} reads, ${workers.rotation.writes} writes, ${workers.rotation.vault} requests to Vault.`,
-    '- Each further keyring adds the same rows, reads, writes and units, and a request to the object for each look; nothing else.',
-    '',
-  ]
+const EVENTS: Readonly<Record<Event, string>> = {
+  refresh: 'the first encrypt or decrypt of an instance for a minute; others read nothing',
+  list: 'a list of the keys',
+  look: 'a look of the schedule at which nothing is due',
+  sync: 'a sync that finds nothing new',
+  day: 'a day of schedules',
+  rotation: 'a rotation',
 }
+
+const pair = (read: number, written: number): string => `${number(read)}, ${number(written)}`
+
+function countedLine([event, what]: readonly [string, string]): string {
+  const [workers, lambda] = [COUNTED.workers[event as Event], COUNTED.lambda[event as Event]]
+  const ofObject = pair(workers.reads, workers.writes)
+  const ofKv = pair(workers.copies, workers.copied)
+  return line(what, ofObject, ofKv, pair(lambda.reads, lambda.writes), String(workers.vault))
+}
+
+const countedSection = (): string[] => [
+  '## What is counted',
+  '',
+  'For one keyring, read and written:',
+  '',
+  line('', 'rows of the object', 'Workers KV', 'items of the table', 'requests to Vault'),
+  '|---|---|---|---|---|',
+  ...Object.entries(EVENTS).map(countedLine),
+  '',
+  'A list, a sync or a rotation that somebody asks for, and each look, is one request to the Durable Object; on Lambda a sync or a rotation is one invoke of',
+  'another function. Each further keyring adds the same, and nothing else.',
+  '',
+]
 
 const ASSUMPTIONS = [
   '## What is assumed',

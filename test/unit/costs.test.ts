@@ -8,7 +8,7 @@ import type { Replica } from '../../src/core/ports.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { COUNTED, PRICES } from '../../tools/costs-doc.ts'
-import { MAX_RECORD_AGE_MS, authorityOn, world, wrappingKey } from '../support/authority.ts'
+import { MAX_RECORD_AGE_MS, PLAIN_SYNC, authorityOn, world, wrappingKey } from '../support/authority.ts'
 
 const MINUTE = 60_000
 
@@ -74,6 +74,12 @@ describe.each(['workers', 'lambda'] as const)('costs on %s', (platform) => {
       for (let minute = 0; minute < 1440; minute += 1) await look()
     })
     expect(day).toEqual(counts.day)
+  })
+
+  it('count a look at which nothing is due, and a sync that finds nothing new', async () => {
+    const { authority, look, counted } = await deployment(isOnWorkers)
+    expect(await counted(look)).toEqual(counts.look)
+    expect(await counted(() => authority.sync('default', PLAIN_SYNC))).toEqual(counts.sync)
   })
 
   it('count a rotation', async () => {
