@@ -258,7 +258,7 @@ const EVENTS: Readonly<Record<Event, string>> = {
   rotation: 'a rotation',
 }
 
-const pair = (read: number, written: number): string => `${number(read)}, ${number(written)}`
+const pair = (read: number, written: number): string => `${number(read)} / ${number(written)}`
 
 function countedLine([event, what]: readonly [string, string]): string {
   const [workers, lambda] = [COUNTED.workers[event as Event], COUNTED.lambda[event as Event]]
@@ -270,7 +270,7 @@ function countedLine([event, what]: readonly [string, string]): string {
 const countedSection = (): string[] => [
   '## What is counted',
   '',
-  'For one keyring, read and written:',
+  'For one keyring, read / written:',
   '',
   line('', 'rows of the object', 'Workers KV', 'items of the table', 'requests to Vault'),
   '|---|---|---|---|---|',
