@@ -33,11 +33,11 @@ function json() {
 }
 const isJson = (): boolean => program.opts().json === true
 
-const named = () =>
+const ofKeyring = () =>
   valued('keyring', 'name', 'Name of the keyring ("default" where it is not given).').default('default')
 
 const onKeyring = (name: string, description: string) =>
-  program.command(name).description(description).addOption(json()).addOption(named())
+  program.command(name).description(description).addOption(json()).addOption(ofKeyring())
 
 const act = ({ keyring }: { readonly keyring: string }, work: (keyring: KeyringClient) => Promise<Outcome>) =>
   withKeyring({ json: isJson(), keyring }, work)
@@ -131,7 +131,7 @@ secrets
     'Print KEYRING_WRAPPING_KEYS for a function that uses this keyring alone, from those in the environment.',
   )
   .addOption(json())
-  .addOption(named())
+  .addOption(ofKeyring())
   .action(({ keyring }) => reporting(isJson(), async () => (await import('./secrets.ts')).derive(keyring)))
 
 program
@@ -159,14 +159,18 @@ program
   .command('help')
   .description('Show the commands, or the words and flags of one.')
   .argument('[command...]', 'Name of the command.')
-  .action(async (names) => help(program, names))
+  .addOption(json())
+  .action(async (names) => {
+    const command = await named(program, names)
+    await reporting(isJson(), async () => (await import('./help.ts')).helpOn(command))
+  })
 
-/** A name that a group does not have is refused by the group itself, which knows the nearest one. */
-async function help(command: CommandUnknownOpts, [name, ...names]: readonly string[]): Promise<void> {
-  if (name === undefined || command.commands.length === 0) return command.help()
-  const named = command.commands.find((each) => each.name() === name)
-  if (named === undefined) await command.parseAsync([name], { from: 'user' })
-  else await help(named, names)
+/** A name that a group does not have is refused by the group itself, which knows the nearest one; it forgets the flags meanwhile. */
+async function named(command: CommandUnknownOpts, [name, ...names]: readonly string[]): Promise<CommandUnknownOpts> {
+  if (name === undefined || command.commands.length === 0) return command
+  const found = command.commands.find((each) => each.name() === name)
+  if (found === undefined) await command.parseAsync(isJson() ? [name, '--json'] : [name], { from: 'user' })
+  return found === undefined ? command : named(found, names)
 }
 
 /** The names of the command in what was typed, '' = none. */
