@@ -95,6 +95,11 @@ onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
     act(rest, async (keyring) => (await import('./rotate.ts')).rotate(keyring, dryRun)),
   )
 
+onKeyring(
+  'reseal',
+  'Seal what is stored anew under the first wrapping key, and say which key is needed by what.',
+).action((flags) => act(flags, async (keyring) => (await import('./reseal.ts')).reseal(keyring)))
+
 onKeyring('remove', 'Forget a key for ever: what it encrypted cannot be decrypted any more.')
   .argument('<id>', 'Id of the key.')
   .option('--force', 'Do not wait until no instance can encrypt with it: values encrypted in between are lost.')

@@ -1,7 +1,7 @@
 /** `edge-keyring status`: the state of one keyring, a line for each thing that there is to say. */
 import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
-import type { StatusBody } from './schema.ts'
+import type { StatusBody, WrappingKeysBody } from './schema.ts'
 
 export async function status(keyring: KeyringClient): Promise<Outcome> {
   const document = await keyring.status()
@@ -10,7 +10,7 @@ export async function status(keyring: KeyringClient): Promise<Outcome> {
 }
 
 function screen(view: StatusBody): [label: string, text: string][] {
-  const { source, last_error: failing, needed } = view
+  const { source, last_error: failing, needed, wrapping_keys: keys = [] } = view
   const count = view.keys.length === 1 ? '1 key' : `${view.keys.length} keys`
   return [
     ['keyring', `${view.keyring}: ${count}, active ${view.active ?? 'none'}`],
@@ -25,7 +25,8 @@ function screen(view: StatusBody): [label: string, text: string][] {
     ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
     ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
-    ...rows('wrapping key', ...wrappingKeys(view)),
+    // One key alone, which seals everything, is not worth a line.
+    ...rows('wrapping key', ...(keys.length < 2 ? [] : keysInWords(keys))),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
   ]
 }
@@ -41,14 +42,11 @@ function rotation({ rotation: all }: StatusBody): string[] {
   ]
 }
 
-/** One key alone, which seals everything, is not worth a line. */
-function wrappingKeys({ wrapping_keys: keys = [] }: StatusBody): string[] {
-  if (keys.length < 2) return []
-  return keys.map(({ id, configured, first, needed_by: by }) => {
+export const keysInWords = (keys: WrappingKeysBody): string[] =>
+  keys.map(({ id, configured, first, needed_by: by }) => {
     const place = first ? 'first' : configured ? 'behind the first' : 'not configured'
     return `${id} (${place}): ${by.length === 0 ? 'not needed' : `needed by ${by.join(', ')}`}`
   })
-}
 
 const times = (count: number): string => (count === 1 ? 'once' : `${count} times`)
 

@@ -345,6 +345,12 @@ interface Operations {
   readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
+  /** All that is stored is sealed anew under the first wrapping key; it may stop half-way, and goes on when it is asked again. */
+  readonly reseal: {
+    readonly says: object
+    /** `sealed` is the record as it is now; `null` = never synced. */
+    readonly answer: SealedUnder & { readonly sealed: Bytes | null }
+  }
   /** The way to Vault, step by step; an answer may be some seconds old. */
   readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
 }

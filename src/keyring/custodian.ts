@@ -33,6 +33,7 @@ import { encryptBoundMs, isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
 import type { RotateParts, RotationAsk } from './rotate.ts'
 import { rotateKeyring } from './rotate.ts'
+import type { KeyringRecord } from './record.ts'
 import { isRotationDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
 import type { SyncDone } from './sync.ts'
@@ -144,7 +145,7 @@ export class Custodian implements Handlers {
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
     return underLease(this.#parts, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
-      await this.#stamp()
+      if (await this.#isStampDue()) await this.#putStamp()
       await settle(() => this.#sealItems())
       if (!(await this.#isDue())) return 'not-due'
       if (this.#parts.rotation.cadence === null) await this.#plainSync('none', LEASED_WORK_MS)
@@ -161,14 +162,32 @@ export class Custodian implements Handlers {
 
   async change({ change }: Message<'change'>) {
     const { clock, doubt } = this.#parts
+    const saved = await this.#rewrite(async (record) => {
+      const bound = await this.#encryptBound()
+      const now = clock.now()
+      return applyChange(believedStops(record, now, doubt), change, now, bound)
+    })
+    if (saved === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
+    return saved
+  }
+
+  /** The record comes first, because nothing else is lost with a wrapping key. */
+  async reseal() {
+    const sealed = await this.#rewrite(async (record) => record)
+    await this.#putStamp()
+    const items = await this.#parts.loginItems?.sealAnew()
+    await this.#reader.log.reseal(items ?? null)
+    const { sealedUnder } = await this.#reader.status()
+    return { sealedUnder, sealed }
+  }
+
+  /** Every put seals the whole record under the first wrapping key. `null` = never synced. */
+  async #rewrite(decide: (record: KeyringRecord) => Promise<KeyringRecord>): Promise<Bytes | null> {
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
       const loaded = await this.#reader.ledger.load()
       const record = await this.#reader.ledger.draft(loaded)
-      if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
-      const bound = await this.#encryptBound()
-      const now = clock.now()
-      const next = applyChange(believedStops(record, now, doubt), change, now, bound)
-      const saved = await this.#writer.save(loaded, next)
+      if (record === null) return null
+      const saved = await this.#writer.save(loaded, await decide(record))
       if (saved !== 'conflict') return saved
     }
     throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
@@ -195,10 +214,13 @@ export class Custodian implements Handlers {
     return this.#parts.loginItems !== null && isDueForReseal(this.#itemsSealed, this.#parts.clock.now())
   }
 
+  #isStampDue(): Promise<boolean> {
+    return this.#parts.stamps.isDue(this.#name, this.#sealers)
+  }
+
   /** A record that cannot be read gets no stamp: nobody shall encrypt by a copy of it. */
-  async #stamp(): Promise<void> {
+  async #putStamp(): Promise<void> {
     const { stamps, clock } = this.#parts
-    if (!(await stamps.isDue(this.#name, this.#sealers))) return
     const time = clock.now()
     const loaded = await settle(() => this.#reader.ledger.load())
     const revision = loaded.ok && loaded.value?.record.revision
@@ -207,7 +229,7 @@ export class Custodian implements Handlers {
 
   /** A record that cannot be read is for the next sync to report. */
   async #needsUpkeep(): Promise<boolean> {
-    if (this.#isItemsDue() || (await this.#parts.stamps.isDue(this.#name, this.#sealers))) return true
+    if (this.#isItemsDue() || (await this.#isStampDue())) return true
     const needed = await settle(() => this.#writer.isUpkeepNeeded())
     return needed.ok && needed.value
   }

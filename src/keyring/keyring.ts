@@ -22,8 +22,8 @@ import { sealers } from '../crypto/seal.ts'
 import type { KeyringRecord } from './record.ts'
 import type { SnapshotParts } from './snapshot.ts'
 import { Snapshot } from './snapshot.ts'
-import type { StatusView } from './status-view.ts'
-import { firstSync, statusView } from './status-view.ts'
+import type { StatusView, WrappingKeyStatus } from './status-view.ts'
+import { firstSync, statusView, wrappingKeys } from './status-view.ts'
 import type { View } from './view.ts'
 
 export interface KeyringParts extends SnapshotParts {
@@ -126,6 +126,14 @@ export class Keyring {
     const known = this.#snapshot.revision
     const result = await this.#parts.authority.call({ call: 'change', keyring: this.name, change })
     await this.#snapshot.adopt(unwrap(result), known)
+  }
+
+  /** Seals what is stored under the first wrapping key, and says what needs which key then. */
+  async reseal(): Promise<readonly WrappingKeyStatus[]> {
+    const known = this.#snapshot.revision
+    const { sealed, ...under } = unwrap(await this.#parts.authority.call({ call: 'reseal', keyring: this.name }))
+    if (sealed !== null) await this.#snapshot.adopt(sealed, known)
+    return wrappingKeys(under, this.#sealers.ids)
   }
 
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {

@@ -17,7 +17,7 @@ interface KeyStatus {
 
 type Needer = 'record' | 'status' | 'token' | 'login' | 'unchecked'
 
-interface WrappingKeyStatus {
+export interface WrappingKeyStatus {
   readonly id: string
   /** The settings of this instance have it. */
   readonly configured: boolean
@@ -101,7 +101,7 @@ const troubleView = ({ code, message, since }: NonNullable<SyncStatus['failing']
   since: new Date(since).toISOString(),
 })
 
-function wrappingKeys({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
+export function wrappingKeys({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
   const { record, status, items } = sealedUnder
   const needers = (id: string): Needer[] => [
     ...(record === id ? ['record' as const] : []),

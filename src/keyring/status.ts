@@ -115,6 +115,14 @@ export class StatusLog {
       await this.#write((status) => ({ ...status, items }))
   }
 
+  /** Everything that is written is sealed under the first wrapping key. @param items `null` = nobody has looked at them. */
+  reseal(items: LoginItemsUnder | null): Promise<void> {
+    return this.#write((status) => ({
+      ...status,
+      items: items && { tokens: items.tokens, logins: items.logins },
+    }))
+  }
+
   /** A conflict is left alone, because another writer's status is as good as this one. */
   async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
     const { store } = this.#parts
