@@ -5,6 +5,7 @@ import type { AnsweringConfig } from './config/answering.ts'
 import type { Config } from './config/config.ts'
 import type { ApiToken } from './core/api-token.ts'
 import type { Awaitable } from './core/awaitable.ts'
+import type { End } from './core/ends.ts'
 import { KeyringError } from './core/errors.ts'
 import type {
   Audit,
@@ -13,12 +14,13 @@ import type {
   Clock,
   Fetch,
   Hash,
+  Insistence,
   KeyringAuthority,
   OpenKeySource,
   SharedStore,
   Replica,
 } from './core/ports.ts'
-import type { Probe } from './core/findings.ts'
+import type { Probe, Refuses } from './core/findings.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
 import { Authority } from './keyring/authority.ts'
@@ -26,7 +28,7 @@ import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
-import { examine } from './vault/doctor/doctor.ts'
+import { examine, lookAhead } from './vault/doctor/doctor.ts'
 import { kv1Source } from './vault/kv/kv1.ts'
 import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
@@ -83,18 +85,40 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
       const hasLogin = vault.auth.method !== 'token'
-      const look: Source['examine'] = (signal, how, refuses) => {
-        const insist = how.login ? 'refusal' : 'none'
-        const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        return examine({ ...way, probe, clock, address: vault.address, login, hasLogin, refuses }, signal)
+      const way = (insist: Insistence, refuses: Refuses) => {
+        const asking = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
+        return { ...asking, probe, clock, address: vault.address, login, hasLogin, refuses }
       }
+      const look: Source['examine'] = (signal, how, refuses) =>
+        examine(way(how.login ? 'refusal' : 'none', refuses), signal)
+      const ends: Source['ends'] = (signal) =>
+        lookAhead(
+          way('none', () => null),
+          signal,
+        )
       const openSink: Source['openSink'] = ({ insist }) =>
         kv2Sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })
-      return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look }]
+      return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
-  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt })
+  const ends = endsOfTokens(config.apiTokens)
+  return new Authority({
+    ...ports,
+    ends,
+    wrappingKeys,
+    syncPeriodMs,
+    maxRecordAgeMs,
+    sources,
+    loginItems,
+    rotation,
+    doubt,
+  })
 }
+
+const endsOfTokens = (tokens: readonly ApiToken[]): End[] =>
+  tokens.flatMap(({ name, expiresAt: at }) =>
+    at === null ? [] : [{ what: 'api-token' as const, name, since: null, at }],
+  )
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
   const { hash, clock, audit, onDefect } = ports
@@ -110,14 +134,17 @@ export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
 
 /** A keyring is opened at its first use and kept as data, never as a promise, so that requests do not wait for each other's I/O. */
 export function openKeyrings(
-  config: Omit<AnsweringConfig, 'apiTokens'>,
+  config: AnsweringConfig,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()
   const ages = { stampMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }
   const names = new Set(config.keyrings)
+  const ends = endsOfTokens(config.apiTokens)
   const open = async (name: string): Promise<Keyring> => {
-    const made = await Keyring.open(name, { ...ports, ages, siblings: names.size, wrappingKeys: config.wrappingKeys })
+    const { maxStalenessMs } = config
+    const own = { ages, ends, maxStalenessMs, siblings: names.size, wrappingKeys: config.wrappingKeys }
+    const made = await Keyring.open(name, { ...ports, ...own })
     return opened.get(name) ?? (opened.set(name, made), made)
   }
   return (name) => {

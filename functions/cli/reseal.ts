@@ -4,7 +4,7 @@ import type { Outcome } from './command.ts'
 import { keysInWords } from './status.ts'
 
 /** The exit status is 1 while another key is needed: the one who takes keys out may be a script. */
-export async function reseal(keyring: KeyringClient): Promise<Outcome> {
+export async function resealKeyring(keyring: KeyringClient): Promise<Outcome> {
   const document = await keyring.reseal()
   const { done, wrapping_keys: keys } = document
   const lines = keysInWords(keys).map((line) => `wrapping key  ${line}\n`)

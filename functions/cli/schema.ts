@@ -53,6 +53,8 @@ export const statusBody = z.looseObject({
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
   /** Absent = of an earlier build. */
   wrapping_keys: z.optional(wrappingKeys),
+  /** Absent = of an earlier build. */
+  ends: z.optional(z.array(z.looseObject({ detail: text, days: z.number() }))),
   needed: z.array(text),
 })
 export type StatusBody = z.output<typeof statusBody>

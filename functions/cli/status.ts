@@ -3,10 +3,11 @@ import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
 import type { StatusBody, WrappingKeysBody } from './schema.ts'
 
-export async function status(keyring: KeyringClient): Promise<Outcome> {
+/** @param isCheck the exit status says whether something is needed, for a monitor. */
+export async function status(keyring: KeyringClient, isCheck: boolean): Promise<Outcome> {
   const document = await keyring.status()
   const lines = screen(document).map(([label, text]) => `${label.padEnd(12)}  ${text}\n`)
-  return { document, screen: lines.join('') }
+  return { document, screen: lines.join(''), exit: isCheck && document.needed.length > 0 ? 1 : 0 }
 }
 
 function screen(view: StatusBody): [label: string, text: string][] {
@@ -27,9 +28,13 @@ function screen(view: StatusBody): [label: string, text: string][] {
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
     // One key alone, which seals everything, is not worth a line.
     ...rows('wrapping key', ...(keys.length < 2 ? [] : keysInWords(keys))),
+    ...rows('ends', ...ends(view)),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
   ]
 }
+
+const ends = ({ ends: all = [] }: StatusBody): string[] =>
+  all.map(({ detail, days }) => `${detail} (within ${days} days)`)
 
 function rotation({ rotation: all }: StatusBody): string[] {
   if (!all) return []

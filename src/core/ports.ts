@@ -4,6 +4,7 @@
  */
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
+import type { End } from './ends.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
 import type { Secret } from './secret.ts'
@@ -263,6 +264,8 @@ export interface SyncStatus {
   } | null
   /** `null` = nobody has rotated here, and nothing is due. */
   readonly rotation: RotationStatus | null
+  /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
+  readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
 }
 
 /** What happened to rotations, for people. Times in milliseconds since 1970. */

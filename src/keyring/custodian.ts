@@ -1,11 +1,15 @@
 /** One keyring at the authority, with a method for each operation. */
 import { dueAfter } from '../core/cadence.ts'
 import type { Bytes } from '../core/bytes.ts'
+import { withDeadline } from '../core/deadline.ts'
+import type { End } from '../core/ends.ts'
+import { warningsOf } from '../core/ends.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type { Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
+import { endLine } from '../core/lines.ts'
 import type {
   Audit,
   DueSync,
@@ -34,7 +38,7 @@ import type { Stamps } from './stamp.ts'
 import type { RotateParts, RotationAsk } from './rotate.ts'
 import { rotateKeyring } from './rotate.ts'
 import type { KeyringRecord } from './record.ts'
-import { isRotationDue, nextTry } from './status.ts'
+import { endsOf, isLookDue, isRotationDue, isSayingDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
 import type { SyncDone } from './sync.ts'
 import { refusesBy, syncKeyring } from './sync.ts'
@@ -48,6 +52,8 @@ export interface Source {
   /** With the login of rotations. `null` = the source cannot be written. */
   readonly openSink: ((how: { readonly insist: Insistence }) => KeySink) | null
   readonly examine: (...args: [...Parameters<Examine>, Refuses]) => ReturnType<Examine>
+  /** What ends by itself on the way there. It throws nothing but a defect. */
+  readonly ends: (signal: AbortSignal) => Promise<readonly End[]>
 }
 
 export interface CustodianParts extends ReaderParts, WriterParts {
@@ -60,6 +66,10 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
+  /** What else ends, and concerns all keyrings. */
+  readonly ends: readonly End[]
+  /** Takes a line for the log. */
+  readonly log: (line: string) => void
   /** How long a sync that begins now may take, in milliseconds; at most 60 s are used. */
   readonly leftMs: () => number
 }
@@ -72,6 +82,8 @@ const NOT_BY_WAITING: ReadonlySet<KeyringErrorCode> = new Set(['ERR_WRAPPING_KEY
 const SEEK_PAUSE_MS = 60_000
 /** A caller waits for its value, in milliseconds. */
 const SEEK_MS = 10_000
+/** For a look at what ends, in milliseconds. */
+const LOOK_MS = 10_000
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export class Custodian implements Handlers {
@@ -82,6 +94,7 @@ export class Custodian implements Handlers {
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   readonly #openSink: Source['openSink']
+  readonly #ends: Source['ends']
   readonly #diagnoses: Diagnoses
   readonly #turns: Turns<SyncReport>
   /** When this process has seen to what is stored of the login. */
@@ -89,12 +102,19 @@ export class Custodian implements Handlers {
   /** The plain sync that has not begun insists as much as the one who insists most of those who asked for it. */
   #insists: Insistence = 'none'
 
-  constructor(parts: CustodianParts, name: string, { open, openSink, examine }: Source, set: SealerSet) {
+  constructor(parts: CustodianParts, name: string, { open, openSink, examine, ends }: Source, set: SealerSet) {
     this.#parts = parts
     this.#name = name
     this.#source = open
     this.#openSink = openSink
-    this.#diagnoses = new Diagnoses(async (signal, options) => examine(signal, options, await this.#refuses()), parts)
+    this.#ends = ends
+    this.#diagnoses = new Diagnoses(async (signal, options) => {
+      const findings = await examine(signal, options, await this.#refuses())
+      const isWhole = findings.every(({ outcome }) => outcome !== 'failed')
+      const seen = findings.flatMap((finding) => finding.ends ?? [])
+      if (isWhole) await settle(() => this.#reader.log.noteEnds(seen, false))
+      return findings
+    }, parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
     this.#writer = new Writer(parts, name, this.#reader, set)
@@ -150,8 +170,25 @@ export class Custodian implements Handlers {
       if (!(await this.#isDue())) return 'not-due'
       if (this.#parts.rotation.cadence === null) await this.#plainSync('none', LEASED_WORK_MS)
       else await this.#rotation({ by: 'schedule' }, 'none', LEASED_WORK_MS)
+      await settle(() => this.#lookAhead())
       return 'synced'
     })
+  }
+
+  /** After a sync, when Vault is known to answer. The log hears of what concerns all keyrings by the first of them. */
+  async #lookAhead(): Promise<void> {
+    const { clock, ends: others, log } = this.#parts
+    const status = await this.#reader.log.read()
+    if (!isLookDue(status, clock.now())) return
+    const seen = await withDeadline(this.#leftMs(LOOK_MS), (signal) => this.#ends(signal))
+    const now = clock.now()
+    const isSaid = isSayingDue(status, now)
+    await this.#reader.log.noteEnds(seen, isSaid)
+    if (!isSaid) return
+    const own = endsOf({ ...status, ahead: null })
+    for (const warning of warningsOf(own, now)) log(endLine(this.#name, warning))
+    if (this.#name === 'default')
+      for (const warning of warningsOf([...seen, ...others], now)) log(endLine(null, warning))
   }
 
   /** The version that is current now, as far as is known here, is the one that the new key follows. */

@@ -2,6 +2,8 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
+import type { End, Warning } from '../core/ends.ts'
+import { warningsOf } from '../core/ends.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import type {
@@ -23,7 +25,9 @@ import type { KeyringRecord } from './record.ts'
 import type { SnapshotParts } from './snapshot.ts'
 import { Snapshot } from './snapshot.ts'
 import type { StatusView, WrappingKeyStatus } from './status-view.ts'
-import { firstSync, statusView, wrappingKeys } from './status-view.ts'
+import { firstSync, statusView, wrappingKeysView } from './status-view.ts'
+import { STEP_MS, ageOf } from '../core/time.ts'
+import { endsOf } from './status.ts'
 import type { View } from './view.ts'
 
 export interface KeyringParts extends SnapshotParts {
@@ -31,6 +35,10 @@ export interface KeyringParts extends SnapshotParts {
   readonly cipher: Cipher
   readonly hash: Hash
   readonly wrappingKeys: readonly WrappingKey[]
+  /** What this instance knows by itself of what ends. Absent = nothing. */
+  readonly ends?: readonly End[]
+  /** Nobody encrypts when the last sync that succeeded is longer ago, in milliseconds. `null`, or absent = however long. */
+  readonly maxStalenessMs?: number | null
 }
 
 export interface Encrypted {
@@ -58,12 +66,17 @@ export class Keyring {
   readonly #parts: KeyringParts
   readonly #sealers: SealerSet
   readonly #snapshot: Snapshot
+  #ends: readonly End[]
+  /** The last sync that succeeded, as far as this instance has heard. */
+  #syncedAt = Number.NEGATIVE_INFINITY
+  #syncAskedAt = Number.NEGATIVE_INFINITY
 
   private constructor(name: string, parts: KeyringParts, set: SealerSet) {
     this.name = name
     this.#parts = parts
     this.#sealers = set
     this.#snapshot = new Snapshot(parts, set, name)
+    this.#ends = parts.ends ?? []
   }
 
   static async open(name: string, parts: KeyringParts): Promise<Keyring> {
@@ -75,6 +88,11 @@ export class Keyring {
     return this.#snapshot.warning
   }
 
+  /** What ends the soonest, as far as this instance has heard; `null` = nothing within 30 days. */
+  get ending(): Pick<Warning, 'what' | 'days'> | null {
+    return this.#ends.length === 0 ? null : (warningsOf(this.#ends, this.#parts.clock.now())[0] ?? null)
+  }
+
   /** The authority's word, or what is here when it cannot be asked. `null` = never synced. */
   record(): Awaitable<KeyringRecord | null> {
     return andThen(this.#snapshot.current(), (view) => view?.record ?? null)
@@ -82,11 +100,13 @@ export class Keyring {
 
   /** Whether there is an active key; nobody is asked as long as the snapshot may be used. */
   async isUsable(): Promise<boolean> {
+    if (this.#parts.maxStalenessMs) await this.#refuseOld()
     return Boolean((await this.#snapshot.view())?.record.active)
   }
 
   /** Encrypts with the active key. @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
   async encrypt(plaintext: Bytes, context: Bytes): Promise<Encrypted> {
+    if (this.#parts.maxStalenessMs) await this.#refuseOld()
     const view = await this.#snapshot.toEncrypt()
     const id = view?.record.active ?? null
     const key = id === null ? null : await view?.key(this.#parts.cipher, this.#sealers, id)
@@ -133,7 +153,7 @@ export class Keyring {
     const known = this.#snapshot.revision
     const { sealed, ...under } = unwrap(await this.#parts.authority.call({ call: 'reseal', keyring: this.name }))
     if (sealed !== null) await this.#snapshot.adopt(sealed, known)
-    return wrappingKeys(under, this.#sealers.ids)
+    return wrappingKeysView(under, this.#sealers.ids)
   }
 
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
@@ -142,8 +162,32 @@ export class Keyring {
 
   async status(): Promise<StatusView> {
     const record = await this.record()
-    const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
-    return statusView(this.name, record, unwrap(status), { warning: this.warning, wrappingKeyIds: this.#sealers.ids })
+    const status = unwrap(await this.#parts.authority.call({ call: 'status', keyring: this.name }))
+    const { ends = [], clock } = this.#parts
+    this.#ends = [...endsOf(status), ...ends]
+    const own = { warning: this.warning, wrappingKeyIds: this.#sealers.ids, ends, now: clock.now() }
+    return statusView(this.name, record, status, own)
+  }
+
+  /** Nothing is asked while the sync that is known is young enough; when it is not, the authority at most once in the pause. */
+  async #refuseOld(): Promise<void> {
+    const { maxStalenessMs, freshness, clock } = this.#parts
+    const most = maxStalenessMs ?? Number.POSITIVE_INFINITY
+    if (ageOf(this.#syncedAt, clock.now()) <= most) return
+    if (ageOf(this.#syncAskedAt, clock.now(), STEP_MS) >= freshness.pauseMs) {
+      this.#syncAskedAt = clock.now()
+      const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
+      if (status.ok) this.#syncedAt = status.value.lastSuccess ?? Number.NEGATIVE_INFINITY
+    }
+    if (ageOf(this.#syncedAt, clock.now()) <= most) return
+    throw new KeyringError(
+      'ERR_SNAPSHOT_STALE',
+      `The last sync of keyring "${this.name}" that is known to have succeeded is longer ago than KEYRING_MAX_STALENESS allows.`,
+      {
+        remedy: 'Find out why syncs fail: edge-keyring status says it. Decryption goes on.',
+        facts: { keyring: this.name, retryAfterSeconds: Math.ceil(freshness.pauseMs / 1000) || 1 },
+      },
+    )
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {

@@ -1,9 +1,12 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
+import type { End, Warning } from '../core/ends.ts'
+import { isNeeded, warningsOf } from '../core/ends.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
+import { endsOf } from './status.ts'
 
 interface KeyStatus {
   readonly id: string
@@ -31,6 +34,8 @@ export interface WrappingKeyStatus {
 interface Own {
   readonly warning: KeyringErrorCode | null
   readonly wrappingKeyIds: readonly string[]
+  readonly ends: readonly End[]
+  readonly now: number
 }
 
 interface Trouble {
@@ -65,6 +70,8 @@ export interface StatusView {
   /** `null` = there is none. */
   readonly replica: Replicated['replica']
   readonly wrapping_keys: readonly WrappingKeyStatus[]
+  /** What ends within 30 days, the soonest first. */
+  readonly ends: readonly Warning[]
   readonly needed: readonly string[]
 }
 
@@ -72,10 +79,11 @@ export function statusView(
   keyring: string,
   record: KeyringRecord | null,
   status: SyncStatus & NextTry & Replicated & SealedUnder,
-  { warning, wrappingKeyIds }: Own,
+  { warning, wrappingKeyIds, ends: own, now }: Own,
 ): StatusView {
   const { failing, failures, rotation } = status
-  const keys = wrappingKeys(status, wrappingKeyIds)
+  const keys = wrappingKeysView(status, wrappingKeyIds)
+  const ends = warningsOf([...endsOf(status), ...own], now)
   return {
     keyring,
     ...recordView(record),
@@ -91,7 +99,15 @@ export function statusView(
     },
     replica: status.replica,
     wrapping_keys: keys,
-    needed: [...new Set([...needed(keyring, record, status, warning), ...neededKeys(keys)])],
+    ends,
+    needed: [
+      ...new Set([
+        ...needed(keyring, record, status, warning),
+        ...neededKeys(keys),
+        ...neededRoom(status),
+        ...ends.filter(isNeeded).map(({ detail, remedy }) => `${detail} ${remedy}`),
+      ]),
+    ],
   }
 }
 
@@ -101,7 +117,7 @@ const troubleView = ({ code, message, since }: NonNullable<SyncStatus['failing']
   since: new Date(since).toISOString(),
 })
 
-export function wrappingKeys({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
+export function wrappingKeysView({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
   const { record, status, items } = sealedUnder
   const needers = (id: string): Needer[] => [
     ...(record === id ? ['record' as const] : []),
@@ -126,6 +142,13 @@ const neededKeys = (keys: readonly WrappingKeyStatus[]): string[] =>
       ? [`Add the wrapping key "${id}" to KEYRING_WRAPPING_KEYS: the Vault login needs what is sealed under it.`]
       : [],
   )
+
+const neededRoom = ({ rotation }: SyncStatus): string[] =>
+  rotation?.left === 0
+    ? [
+        'The next rotation would let Vault prune a key: raise max_versions of the secret, or remove keys that nobody needs.',
+      ]
+    : []
 
 function recordView(record: KeyringRecord | null) {
   if (record === null) return { active: null, revision: null, source: null, keys: [], skipped: [], lost: 0 }

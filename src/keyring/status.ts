@@ -1,5 +1,7 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica holds. */
 import { parseJson } from '../core/body.ts'
+import { isNeeded, warningsOf } from '../core/ends.ts'
+import type { End } from '../core/ends.ts'
 import { settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type {
@@ -14,7 +16,7 @@ import type {
   SyncStatus,
 } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
-import { isAhead } from '../core/time.ts'
+import { ageOf, isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
 
@@ -30,6 +32,7 @@ const NEVER: StoredStatus = {
   stalled: null,
   failing: null,
   rotation: null,
+  ahead: null,
   replicated: 0,
   items: null,
 }
@@ -43,8 +46,10 @@ export interface StoredStatus extends SyncStatus {
   readonly items: LoginItemsUnder | null
 }
 
+type Tried = Pick<SyncStatus, 'lastAttempt' | 'failures' | 'remaining'>
+
 /** `periodMs` null = nothing is scheduled. */
-export function nextTry(status: SyncStatus, periodMs: number | null, now: number): number | null {
+export function nextTry(status: Tried, periodMs: number | null, now: number): number | null {
   const { lastAttempt, failures, remaining } = status
   if (periodMs === null) return null
   if (lastAttempt === null || (failures === 0 && remaining > 0)) return now
@@ -109,6 +114,15 @@ export class StatusLog {
     }))
   }
 
+  /** @param isSaid the log has it now. */
+  noteEnds(ends: readonly End[], isSaid: boolean): Promise<void> {
+    const time = this.#parts.clock.now()
+    return this.#write((status) => ({
+      ...status,
+      ahead: { time, said: isSaid ? time : (status.ahead?.said ?? 0), ends },
+    }))
+  }
+
   async noteItems({ tokens, logins }: LoginItemsUnder): Promise<void> {
     const items = { tokens, logins }
     if (JSON.stringify((await this.read()).items) !== JSON.stringify(items))
@@ -137,13 +151,14 @@ function parseStatus(text: string): StoredStatus | null {
   const fields = parseJson(text)
   if (!isObject(fields)) return null
   const status = { ...NEVER, ...fields }
-  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation } = status
+  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation, ahead } = status
   const isRight =
     [lastAttempt, lastSuccess].every((time) => time === null || isTime(time)) &&
     [failures, remaining, replicated].every(isTime) &&
     (failing === null || isFailing(failing)) &&
     (stalled === null || isStalled(stalled)) &&
-    (rotation === null || isRotation(rotation))
+    (rotation === null || isRotation(rotation)) &&
+    (ahead === null || isAheadOf(ahead))
   return isRight ? status : null
 }
 
@@ -170,6 +185,12 @@ const isRotation = (value: unknown): boolean =>
   isObject(value) &&
   ['last', 'next', 'left'].every((field) => value[field] === null || isTime(value[field])) &&
   (value['failing'] === null || isFailing(value['failing']))
+
+const isAheadOf = (value: unknown): boolean =>
+  isObject(value) &&
+  [value['time'], value['said']].every(isTime) &&
+  Array.isArray(value['ends']) &&
+  value['ends'].every((end) => isObject(end) && typeof end['what'] === 'string' && isTime(end['at']))
 
 /** A sync that was tried in the future is due now, and what began then began now. */
 function withTrueTimes(status: StoredStatus, now: number): StoredStatus {
@@ -213,6 +234,29 @@ function rotatedStatus(before: RotationStatus | null, outcome: RotationOutcome, 
   if (before === null && outcome.value.left === null) return null
   return { last: outcome.value.rotated ? now : last, next, left: outcome.value.left ?? left, failing: null }
 }
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+/** A rotation that is a day late is over; with room for one more version there is none after the next. */
+export function endsOf({ ahead, rotation }: SyncStatus): readonly End[] {
+  const { next = null, left = null } = rotation ?? {}
+  if (next === null) return ahead?.ends ?? []
+  return [
+    ...(ahead?.ends ?? []),
+    { what: 'rotation', name: null, since: next, at: next + DAY_MS },
+    ...(left === 1 ? [{ what: 'versions' as const, name: null, since: null, at: next }] : []),
+  ]
+}
+
+/** A look a day, and one an hour while something is needed, so that it is seen when that was done. */
+export function isLookDue({ ahead }: SyncStatus, now: number): boolean {
+  const isUrgent = warningsOf(ahead?.ends ?? [], now).some(isNeeded)
+  return ahead === null || ageOf(ahead.time, now) >= (isUrgent ? HOUR_MS : DAY_MS)
+}
+
+export const isSayingDue = ({ ahead }: SyncStatus, now: number): boolean =>
+  ahead === null || ageOf(ahead.said, now) >= DAY_MS
 
 /** The schedule looks for a sync, which decides: once when the time has come, and then when one is due anyway. */
 export const isRotationDue = ({ rotation, lastAttempt }: StoredStatus, now: number): boolean => {

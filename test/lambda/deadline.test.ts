@@ -79,7 +79,11 @@ describe('the time of an invocation', () => {
         cipher: nodeCipher,
         hash: nodeHash,
         wrappingKeys: [wrappingKey('w1', 1)],
-        sources: new Map([['default', { open: () => waiting, openSink: null, examine: async () => [] }]]),
+        log: () => {},
+        ends: [],
+        sources: new Map([
+          ['default', { open: () => waiting, openSink: null, examine: async () => [], ends: async () => [] }],
+        ]),
         rotation: { cadence: null, delayMs: 0, prunesHeld: false },
         audit: { note: () => {}, commit: async () => {} },
         syncBatch: 900,

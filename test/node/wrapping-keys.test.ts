@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { KeyringClient } from '../../functions/cli/client.ts'
-import { reseal } from '../../functions/cli/reseal.ts'
+import { resealKeyring } from '../../functions/cli/reseal.ts'
 import type { Target } from '../../functions/cli/target.ts'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
@@ -88,7 +88,7 @@ it('learns from reseal that a key is still needed, with exit status 1', async ()
     answerMs: 1000,
     close: async () => {},
   }
-  const { exit, screen } = await reseal(new KeyringClient(target, 'default'))
+  const { exit, screen } = await resealKeyring(new KeyringClient(target, 'default'))
   expect([exit, screen]).toEqual([1, expect.stringContaining('w2 (behind the first): needed by token\nnot yet: ')])
 })
 

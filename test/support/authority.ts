@@ -14,6 +14,7 @@ import type {
   VersionRead,
 } from '../../src/core/ports.ts'
 import type { Doubted } from '../../src/core/time.ts'
+import type { End } from '../../src/core/ends.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -64,6 +65,13 @@ export interface World {
   replica?: Replica
   /** Of the authority. */
   loginItems?: LoginItems
+  /** On the way to the source. */
+  ends: readonly End[]
+  /** When somebody looked what ends. */
+  readonly looked: number[]
+  /** What else ends. */
+  others: readonly End[]
+  readonly log: string[]
 }
 
 export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
@@ -87,6 +95,10 @@ export function world(versions: World['versions'], store = memoryStore()): World
     asked: [],
     insisted: [],
     doubted: [],
+    ends: [],
+    looked: [],
+    others: [],
+    log: [],
   }
 }
 
@@ -150,6 +162,7 @@ const spiedSource = (on: World): Source => ({
   openSink: on.kv1 ? null : () => fakeSink(on),
   open: (_token, { insist }) => (on.insisted.push(insist), fakeSource(on)),
   examine: async (_signal, { login }) => (on.insisted.push(login), []),
+  ends: async () => (on.looked.push(on.clock.time), on.ends),
 })
 
 export const authorityOn = (
@@ -170,6 +183,8 @@ export const authorityOn = (
       leftMs: () => on.leftMs,
       syncPeriodMs: 600_000,
       audit: SILENT,
+      ends: on.others,
+      log: (line) => on.log.push(line),
       rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
@@ -187,6 +202,7 @@ export function keyringOn(
     hash: nodeHash,
     clock: on.clock,
     wrappingKeys,
+    ends: on.others,
     replica: null,
     background: null,
     audit: { note: () => {} },
