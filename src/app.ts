@@ -75,7 +75,13 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation } = config
   const doubt = doubtsOnce(ports.log)
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const {
+    reader,
+    open,
+    login,
+    ends: loginEnds,
+    items: loginItems,
+  } = openVault(vault, { ...ports, wrappingKeys, doubt })
   const { clock, probe } = ports
   const writer =
     vault.rotationLogin && openVault({ ...vault, ...vault.rotationLogin }, { ...ports, wrappingKeys, doubt })
@@ -87,7 +93,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       const hasLogin = vault.auth.method !== 'token'
       const way = (insist: Insistence, refuses: Refuses) => {
         const asking = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        return { ...asking, probe, clock, address: vault.address, login, hasLogin, refuses }
+        return { ...asking, probe, clock, address: vault.address, login, loginEnds, hasLogin, refuses }
       }
       const look: Source['examine'] = (signal, how, refuses) =>
         examine(way(how.login ? 'refusal' : 'none', refuses), signal)

@@ -12,21 +12,20 @@ const LATE = 1 / 4
 const ENDING = {
   'vault-token': {
     words: "Vault's token",
-    remedy:
-      'Give a new one in the setting that holds it (KEYRING_VAULT_TOKEN), or use a login method, which fetches tokens by itself.',
+    remedy: 'Give a new one in KEYRING_VAULT_TOKEN, or use a login method.',
   },
   'secret-id': {
     words: 'The secret id of the login',
-    remedy: 'Make a new one for the role, give it in KEYRING_VAULT_APPROLE_SECRET_ID, and deploy.',
+    remedy: 'Give a new one in KEYRING_VAULT_APPROLE_SECRET_ID.',
   },
   'client-certificate': {
     words: 'The client certificate',
-    remedy: 'Renew it, with its key; a file is read again when it changes.',
+    remedy: 'Renew it.',
   },
-  'vault-certificate': { words: "Vault's certificate", remedy: 'Renew it at Vault.' },
+  'vault-certificate': { words: "Vault's certificate", remedy: 'Renew it.' },
   'api-token': {
     words: 'The API token',
-    remedy: 'Put a new one beside it (KEYRING_API_TOKENS), give that to its callers, then take this one out.',
+    remedy: 'Put another one beside it (KEYRING_API_TOKENS), and give that to its callers.',
   },
   rotation: {
     words: 'The time for a rotation that is due',

@@ -182,9 +182,9 @@ export class Keyring {
     if (ageOf(this.#syncedAt, clock.now()) <= most) return
     throw new KeyringError(
       'ERR_SNAPSHOT_STALE',
-      `The last sync of keyring "${this.name}" that is known to have succeeded is longer ago than KEYRING_MAX_STALENESS allows.`,
+      `Keyring "${this.name}" was synced longer ago than KEYRING_MAX_STALENESS allows, as far as is known.`,
       {
-        remedy: 'Find out why syncs fail: edge-keyring status says it. Decryption goes on.',
+        remedy: 'Find out why syncs fail (edge-keyring status); decryption goes on.',
         facts: { keyring: this.name, retryAfterSeconds: Math.ceil(freshness.pauseMs / 1000) || 1 },
       },
     )

@@ -109,6 +109,7 @@ export function instance(
     random?: () => number
     shape?: () => string
     method?: string
+    ends?: NonNullable<LoginMethod['ends']>
   } = {},
 ) {
   const { credential = () => 'credential', keys = ['w1'], random = () => 0, shape = () => 'shape' } = options
@@ -118,6 +119,7 @@ export function instance(
     role: 'r',
     credential,
     login: (of, signal) => of.login(['auth', 'fake', 'login'], {}, signal),
+    ...(options.ends && { ends: options.ends }),
   }
   const items = sealedItems(store, vault.clock, () =>
     itemSealer(

@@ -6,10 +6,15 @@ import type { Target } from '../../functions/cli/target.ts'
 import type { End } from '../../src/core/ends.ts'
 import { bandOf } from '../../src/core/ends.ts'
 import { KeyringError, unwrap } from '../../src/core/errors.ts'
+import type { AppRoleSettings } from '../../src/core/login-settings.ts'
 import { Secret } from '../../src/core/secret.ts'
+import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { appRoleLogin } from '../../src/vault/login/approle.ts'
+import type { LoginParts, LoginVault } from '../../src/vault/login/method.ts'
 import type { VaultReader } from '../../src/vault/reader.ts'
 import { lookAtToken } from '../../src/vault/doctor/token.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+import { FakeVault, deniedError, instance } from '../support/fake-vault.ts'
 import { NOW, SOURCE } from '../support/observed.ts'
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
@@ -146,6 +151,7 @@ describe("a look at Vault's token", () => {
         clock,
         address: '',
         login: '',
+        loginEnds: async () => [],
         hasLogin,
         refuses: () => null,
       },
@@ -177,6 +183,55 @@ describe("a look at Vault's token", () => {
 
   it('of a login says nothing: the next login fetches another one', async () => {
     expect(await seen({ ttl: 60, creation_ttl: 3600, renewable: false }, true)).toEqual([])
+  })
+})
+
+describe('a secret id', () => {
+  const never = new AbortController().signal
+  const asked: unknown[] = []
+  const endsOf = async (answer: unknown, roleName = 'edge') => {
+    const settings: AppRoleSettings = {
+      method: 'approle',
+      mount: 'team/approle',
+      roleId: new Secret('role'),
+      secretId: new Secret('secret'),
+      wrapping: false,
+      roleName,
+    }
+    const vault = {
+      post: async (...sent: unknown[]) => (asked.push(sent.slice(0, 3)), answer),
+    } as unknown as LoginVault
+    return (await appRoleLogin(settings, { readFile: null } as LoginParts).ends?.(vault, 'token', never)) ?? []
+  }
+  const told = (over: string) => ({ data: { creation_time: '2026-01-01T00:00:00.123456789Z', expiration_time: over } })
+
+  it('says when it ends, where the role is known and the policy lets the token ask', async () => {
+    const [found] = await endsOf(told('2026-12-01T00:00:00.123456789Z'))
+    expect(found).toMatchObject({ what: 'secret-id', at: Date.parse('2026-12-01T00:00:00.123Z') })
+    expect(asked).toEqual([
+      [['auth', 'team', 'approle', 'role', 'edge', 'secret-id', 'lookup'], { secret_id: 'secret' }, 'token'],
+    ])
+  })
+
+  it.each([
+    ['does not end', told('0001-01-01T00:00:00Z'), 'edge'],
+    ['is not told', { errors: [] }, 'edge'],
+    ['is not known by its role', told('2026-12-01T00:00:00Z'), ''],
+  ])('says nothing when it %s', async (_name, answer, roleName) => {
+    expect(await endsOf(answer, roleName)).toEqual([])
+  })
+
+  it('is asked for with the token that is shared, and a policy that denies it costs nothing', async () => {
+    const vault = new FakeVault()
+    const tokens: string[] = []
+    const secretId = end('secret-id', NOW + DAY)
+    const { life } = instance(vault, memoryStore(), {
+      ends: async (_vault, token) => (tokens.push(token), [secretId]),
+    })
+    expect(await vault.clock.run(life.ends(never))).toEqual([secretId])
+    expect(tokens).toEqual(['token-1'])
+    const denied = instance(vault, memoryStore(), { ends: () => Promise.reject(deniedError('policy')) })
+    expect(await vault.clock.run(denied.life.ends(never))).toEqual([])
   })
 })
 

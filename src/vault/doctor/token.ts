@@ -30,7 +30,7 @@ const LOOKUP = ['auth', 'token', 'lookup-self']
 
 /** The reader logs in when there is no token, but never while the last failure keeps logins off. */
 export async function lookAtToken(
-  { reader, source, login, hasLogin, clock }: DoctorParts,
+  { reader, source, login, loginEnds, hasLogin, clock }: DoctorParts,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const loggedIn = ok('login', `Logged in: ${login}.`)
@@ -38,7 +38,7 @@ export async function lookAtToken(
     const reply = await reader.probe({ segments: LOOKUP, signal })
     const parsed = z.safeParse(lookupReply, reply.body)
     return [
-      loggedIn,
+      { ...loggedIn, ends: await loginEnds(signal) },
       parsed.success
         ? describe(parsed.data.data, source.id.namespace, hasLogin, clock.now())
         : unseen('token', 'It says nothing of itself.'),

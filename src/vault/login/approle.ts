@@ -1,4 +1,5 @@
 /** `approle`: the login by a role id and, unless the role needs none, a secret id, given as it is or inside a wrapping token. */
+import * as z from 'zod/mini'
 import type { AppRoleSettings } from '../../core/login-settings.ts'
 import { readCredential } from './credential.ts'
 import type { LoginMethod, LoginParts, LoginVault } from './method.ts'
@@ -22,5 +23,16 @@ export function appRoleLogin(settings: AppRoleSettings, parts: LoginParts): Logi
     /** JSON leaves out what is undefined. */
     login: async (vault, signal) =>
       vault.login(loginPath(mount), { role_id: roleId, secret_id: await secretId(vault, signal) }, signal),
+    /** The policy must allow it. A secret id that does not end has a year before 1970. */
+    async ends(vault, token, signal) {
+      if (roleName === '' || settings.secretId === null) return []
+      const path = [...loginPath(mount).slice(0, -1), 'role', roleName, 'secret-id', 'lookup']
+      const found = await vault.post(path, { secret_id: await secretId(vault, signal) }, token, signal)
+      const { creation_time: made, expiration_time: over } = z.safeParse(lookup, found).data?.data ?? {}
+      const [since, at] = [made, over].map((time) => Date.parse(time ?? ''))
+      return since !== undefined && at !== undefined && at > since ? [{ what: 'secret-id', name: null, since, at }] : []
+    },
   }
 }
+
+const lookup = z.object({ data: z.object({ creation_time: z.string(), expiration_time: z.string() }) })
