@@ -20,9 +20,9 @@ const ENDING = {
   },
   'client-certificate': {
     words: 'The client certificate',
-    remedy: 'Renew it.',
+    remedy: 'Renew the client certificate.',
   },
-  'vault-certificate': { words: "Vault's certificate", remedy: 'Renew it.' },
+  'vault-certificate': { words: "Vault's certificate", remedy: "Renew Vault's certificate." },
   'api-token': {
     words: 'The API token',
     remedy: 'Put another one beside it (KEYRING_API_TOKENS), and give that to its callers.',

@@ -285,6 +285,36 @@ for (const target of vaultTargets())
       expect(token).toMatchObject({ outcome: 'ok', facts: { tokenType: 'batch' } })
     })
 
+    it.skipIf(target.name === 'dev Vault')(
+      'warns of a secret id that ends, where the policy lets the token ask',
+      async () => {
+        await root.request('POST', 'sys/auth/ending', { body: { type: 'approle' } })
+        const rules = ['path "kv/*" { capabilities = ["read"] }']
+        rules.push('path "auth/ending/role/ends/secret-id/lookup" { capabilities = ["update"] }')
+        await root.request('POST', 'sys/policies/acl/ends', { body: { policy: rules.join('\n') } })
+        const role = { token_policies: 'ends', secret_id_ttl: '120h' }
+        await root.request('POST', 'auth/ending/role/ends', { body: role })
+        const id = (await root.request('GET', 'auth/ending/role/ends/role-id')).body as { data: { role_id: string } }
+        const secret = (await root.request('POST', 'auth/ending/role/ends/secret-id')).body as {
+          data: { secret_id: string }
+        }
+        const of = {
+          KEYRING_VAULT_TOKEN: '',
+          KEYRING_VAULT_AUTH_METHOD: 'approle',
+          KEYRING_VAULT_APPROLE_AUTH_PATH: 'ending',
+          KEYRING_VAULT_APPROLE_ROLE_NAME: 'ends',
+          KEYRING_VAULT_APPROLE_ROLE_ID: id.data.role_id,
+          KEYRING_VAULT_APPROLE_SECRET_ID: secret.data.secret_id,
+        }
+        expect((await examined(settings(of))).login).toMatchObject({ outcome: 'ok', ends: [{ what: 'secret-id' }] })
+        const { login } = await examined(settings(of), 4 * 86_400_000)
+        expect(login).toMatchObject({
+          outcome: 'warning',
+          detail: expect.stringContaining('The secret id of the login'),
+        })
+      },
+    )
+
     it.each([
       'path "old/*" { capabilities = ["read", "list"] }',
       'path "old/ring/*" { capabilities = ["read", "list"] }',
