@@ -19,8 +19,7 @@ import { FAULTS, faultyProxy, vaultClient, vaultTargets } from '../support/vault
 
 type Env = Readonly<Record<string, string>>
 
-/** A deployment of its own at each call; its clock may be wrong. */
-function doctorOf(settings: Env, aheadMs = 0) {
+function authorityFor(settings: Env, aheadMs = 0) {
   const config = configOf(settings)
   const clock = { now: () => Date.now() + aheadMs, sleep: async () => {} }
   const vault = vaultFetch(config.vault)
@@ -38,9 +37,15 @@ function doctorOf(settings: Env, aheadMs = 0) {
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},
   })
+  return { authority, close: () => vault.close() }
+}
+
+/** A deployment of its own at each call; its clock may be wrong. */
+function doctorOf(settings: Env, aheadMs = 0) {
+  const { authority, close } = authorityFor(settings, aheadMs)
   return async (): Promise<Record<Check, Finding>> => {
     const result = await authority.call({ call: 'diagnose', keyring: 'default', login: false })
-    await vault.close()
+    await close()
     if (!result.ok) throw new Error(inspect(result.error))
     const { findings } = result.value
     expect(findings.map(({ check }) => check).toSorted()).toEqual([...CHECKS].toSorted())
@@ -283,6 +288,18 @@ for (const target of vaultTargets())
         }),
       )
       expect(token).toMatchObject({ outcome: 'ok', facts: { tokenType: 'batch' } })
+    })
+
+    it('leaves it to the schedule as well to look what ends, after a sync', async () => {
+      const wish = { ttl: '120h', renewable: false, policies: ['root'] }
+      const made = (await root.request('POST', 'auth/token/create', { body: wish })).body as {
+        auth: { client_token: string }
+      }
+      const { authority, close } = authorityFor(settings({ KEYRING_VAULT_TOKEN: made.auth.client_token }))
+      expect(await authority.call({ call: 'syncIfDue', keyring: 'default' })).toMatchObject({ value: 'synced' })
+      const status = await authority.call({ call: 'status', keyring: 'default' })
+      expect(status).toMatchObject({ value: { ahead: { ends: [{ what: 'vault-token', at: expect.any(Number) }] } } })
+      await close()
     })
 
     it.skipIf(target.name === 'dev Vault')(
