@@ -28,10 +28,10 @@ import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
-import { examine, lookAhead } from './vault/doctor/doctor.ts'
 import { kv1Source } from './vault/kv/kv1.ts'
 import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
+import type { rare } from './rare.ts'
 import { openVault } from './vault/open.ts'
 
 interface Primitives {
@@ -47,6 +47,8 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
   readonly fetch: Fetch
   /** The way to Vault's port. `null` = the platform does not show it. */
   readonly probe: Probe | null
+  /** `rare.ts`, at once or when it is needed. */
+  readonly loadRare: () => Awaitable<typeof rare>
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
@@ -95,30 +97,23 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
         const asking = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
         return { ...asking, probe, clock, address: vault.address, login, loginEnds, hasLogin, refuses }
       }
-      const look: Source['examine'] = (signal, how, refuses) =>
-        examine(way(how.login ? 'refusal' : 'none', refuses), signal)
-      const ends: Source['ends'] = (signal) =>
-        lookAhead(
+      const look: Source['examine'] = async (signal, how, refuses) =>
+        (await ports.loadRare()).examine(way(how.login ? 'refusal' : 'none', refuses), signal)
+      const ends: Source['ends'] = async (signal) => {
+        const { lookAhead } = await ports.loadRare()
+        return lookAhead(
           way('none', () => null),
           signal,
         )
+      }
       const openSink: Source['openSink'] = ({ insist }) =>
         kv2Sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })
       return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
   const ends = endsOfTokens(config.apiTokens)
-  return new Authority({
-    ...ports,
-    ends,
-    wrappingKeys,
-    syncPeriodMs,
-    maxRecordAgeMs,
-    sources,
-    loginItems,
-    rotation,
-    doubt,
-  })
+  const own = { ends, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt }
+  return new Authority({ ...ports, ...own })
 }
 
 const endsOfTokens = (tokens: readonly ApiToken[]): End[] =>

@@ -1,14 +1,14 @@
 /** One keyring at the authority, with a method for each operation. */
-import { dueAfter } from '../core/cadence.ts'
+import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { withDeadline } from '../core/deadline.ts'
 import type { End } from '../core/ends.ts'
 import { warningsOf } from '../core/ends.ts'
-import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
+import { refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type { Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
-import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
+import { SYNC_DEADLINE_MS } from '../core/limits.ts'
 import { endLine } from '../core/lines.ts'
 import type {
   Audit,
@@ -27,19 +27,16 @@ import type {
 import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome } from './apply.ts'
-import { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
-import { encryptBoundMs, isDueForReseal } from './freshness.ts'
+import { isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
-import type { RotateParts, RotationAsk } from './rotate.ts'
-import { rotateKeyring } from './rotate.ts'
-import type { KeyringRecord } from './record.ts'
+import type { changeKey, resealAll } from './rewrite.ts'
+import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
 import { endsOf, isLookDue, isRotationDue, isSayingDue, nextTry } from './status.ts'
-import { believedStops } from './stopped.ts'
 import type { SyncDone } from './sync.ts'
 import { refusesBy, syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
@@ -63,6 +60,12 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   readonly rotation: RotationRules
+  /** What is asked for rarely, at once or when it is needed. */
+  readonly loadRare: () => Awaitable<{
+    readonly change: typeof changeKey
+    readonly reseal: typeof resealAll
+    readonly rotate: typeof rotateKeyring
+  }>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
@@ -198,36 +201,13 @@ export class Custodian implements Handlers {
   }
 
   async change({ change }: Message<'change'>) {
-    const { clock, doubt } = this.#parts
-    const saved = await this.#rewrite(async (record) => {
-      const bound = await this.#encryptBound()
-      const now = clock.now()
-      return applyChange(believedStops(record, now, doubt), change, now, bound)
-    })
-    if (saved === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
-    return saved
+    const { change: apply } = await this.#parts.loadRare()
+    return apply({ ...this.#parts, ...this.#on() }, change)
   }
 
-  /** The record comes first, because nothing else is lost with a wrapping key. */
   async reseal() {
-    const sealed = await this.#rewrite(async (record) => record)
-    await this.#putStamp()
-    const items = await this.#parts.loginItems?.sealAnew()
-    await this.#reader.log.reseal(items ?? null)
-    const { sealedUnder } = await this.#reader.status()
-    return { sealedUnder, sealed }
-  }
-
-  /** Every put seals the whole record under the first wrapping key. `null` = never synced. */
-  async #rewrite(decide: (record: KeyringRecord) => Promise<KeyringRecord>): Promise<Bytes | null> {
-    for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
-      const loaded = await this.#reader.ledger.load()
-      const record = await this.#reader.ledger.draft(loaded)
-      if (record === null) return null
-      const saved = await this.#writer.save(loaded, await decide(record))
-      if (saved !== 'conflict') return saved
-    }
-    throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
+    const { reseal } = await this.#parts.loadRare()
+    return reseal({ ...this.#parts, ...this.#on(), putStamp: () => this.#putStamp() })
   }
 
   async #isDue(): Promise<boolean> {
@@ -271,11 +251,6 @@ export class Custodian implements Handlers {
     return needed.ok && needed.value
   }
 
-  async #encryptBound() {
-    const { replica, store } = this.#parts
-    return { ms: encryptBoundMs(store), replicated: replica && (await this.#reader.log.read()).replicated }
-  }
-
   #plainSync(insist: Insistence, mostMs: number): Promise<SyncReport> {
     if (!this.#turns.isJoinable) this.#insists = 'none'
     if (insist !== 'none') this.#insists = insist
@@ -285,15 +260,16 @@ export class Custodian implements Handlers {
   async #rotation(ask: RotationAsk, insist: Insistence, mostMs: number): Promise<RotationReport> {
     let hasSynced = false
     const result = await this.#turns.alone(this.#leftMs(mostMs), (signal) => {
-      const sync: RotateParts['sync'] = async (options, written) => {
-        const synced = await this.#synced(options, insist, signal, written)
+      const sync: RotateParts['sync'] = async (written) => {
+        const synced = await this.#synced(PLAIN, insist, signal, written)
         hasSynced = true
         return synced
       }
       const sink = this.#openSink?.({ insist }) ?? null
-      return settle(() =>
-        rotateKeyring({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask),
-      )
+      return settle(async () => {
+        const { rotate } = await this.#parts.loadRare()
+        return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
+      })
     })
     if (hasSynced) await settle(() => this.#reader.log.noteRotation(result))
     return unwrap(result)
@@ -330,7 +306,7 @@ export class Custodian implements Handlers {
 
   #nextRotation({ observation: { currentCreatedMs } }: SyncDone): number | null {
     const { cadence } = this.#parts.rotation
-    return cadence && currentCreatedMs && dueAfter(cadence, currentCreatedMs)
+    return cadence && currentCreatedMs && cadence.after(currentCreatedMs)
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */
@@ -351,7 +327,7 @@ export class Custodian implements Handlers {
 
   #on() {
     const { clock } = this.#parts
-    const { ledger } = this.#reader
-    return { keyring: this.#name, ledger, writer: this.#writer, sealers: this.#sealers, clock }
+    const reader = this.#reader
+    return { keyring: this.#name, reader, ledger: reader.ledger, writer: this.#writer, sealers: this.#sealers, clock }
   }
 }

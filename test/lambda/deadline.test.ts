@@ -5,6 +5,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { KeySource } from '../../src/core/ports.ts'
 import { Authority } from '../../src/keyring/authority.ts'
+import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC, world, wrappingKey } from '../support/authority.ts'
 import { SOURCE } from '../support/observed.ts'
 import { verbsOf } from '../support/verbs.ts'
@@ -86,6 +87,7 @@ describe('the time of an invocation', () => {
         ]),
         rotation: { cadence: null, delayMs: 0, prunesHeld: false },
         audit: { note: () => {}, commit: async () => {} },
+        loadRare: () => rare,
         syncBatch: 900,
         syncPeriodMs: null,
         maxRecordAgeMs: 604_800_000,

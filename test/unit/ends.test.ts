@@ -112,7 +112,7 @@ describe('what ends', () => {
 
   it('has rotations in it: a day late, and the last for which there is room', async () => {
     const on = world(['a:1'])
-    on.rotation = { cadence: { kind: 'period', ms: 10 * DAY }, delayMs: 0, prunesHeld: false }
+    on.rotation = { cadence: { after: (since) => since + 10 * DAY }, delayMs: 0, prunesHeld: false }
     on.keeps = 3
     on.written = NOW
     await scheduled(on, 1)
