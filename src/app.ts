@@ -5,7 +5,6 @@ import type { AnsweringConfig } from './config/answering.ts'
 import type { Config } from './config/config.ts'
 import type { ApiToken } from './core/api-token.ts'
 import type { Awaitable } from './core/awaitable.ts'
-import type { End } from './core/ends.ts'
 import { KeyringError } from './core/errors.ts'
 import type {
   Audit,
@@ -74,7 +73,7 @@ export interface AppPorts extends Primitives {
 
 /** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation } = config
+  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation, apiTokens } = config
   const doubt = doubtsOnce(ports.log)
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
   const {
@@ -111,15 +110,9 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
-  const ends = endsOfTokens(config.apiTokens)
-  const own = { ends, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt }
+  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
   return new Authority({ ...ports, ...own })
 }
-
-const endsOfTokens = (tokens: readonly ApiToken[]): End[] =>
-  tokens.flatMap(({ name, expiresAt: at }) =>
-    at === null ? [] : [{ what: 'api-token' as const, name, since: null, at }],
-  )
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
   const { hash, clock, audit, onDefect } = ports
@@ -141,10 +134,9 @@ export function openKeyrings(
   const opened = new Map<string, Keyring>()
   const ages = { stampMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }
   const names = new Set(config.keyrings)
-  const ends = endsOfTokens(config.apiTokens)
   const open = async (name: string): Promise<Keyring> => {
-    const { maxStalenessMs } = config
-    const own = { ages, ends, maxStalenessMs, siblings: names.size, wrappingKeys: config.wrappingKeys }
+    const { maxStalenessMs, apiTokens } = config
+    const own = { ages, apiTokens, maxStalenessMs, siblings: names.size, wrappingKeys: config.wrappingKeys }
     const made = await Keyring.open(name, { ...ports, ...own })
     return opened.get(name) ?? (opened.set(name, made), made)
   }

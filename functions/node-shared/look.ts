@@ -106,7 +106,9 @@ function judge({ valid_from: from, valid_to: until }: PeerCertificate, version: 
   const [since, at] = [Date.parse(from), Date.parse(until)]
   const days = Math.floor((at - now) / DAY_MS)
   const detail = `${version}; the chain and the name hold, and the certificate is good for ${days} days.`
-  const ends = [{ what: 'vault-certificate', name: null, since, at }] as const
+  const words = "Vault's certificate"
+  const remedy = "Renew Vault's certificate."
+  const ends = [{ what: 'vault-certificate', name: null, words, remedy, since, at }] as const
   return { check: 'tls', outcome: 'ok', detail, facts: { daysLeft: days }, ends }
 }
 

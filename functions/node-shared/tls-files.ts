@@ -103,7 +103,8 @@ class Reader {
       return {}
     }
     const [since, at] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()]
-    this.ends.push({ what: 'client-certificate', name: null, since, at })
+    const [words, remedy] = ['The client certificate', 'Renew the client certificate.']
+    this.ends.push({ what: 'client-certificate', name: null, words, remedy, since, at })
     const chain = [leaf, ...all.filter((certificate) => certificate !== leaf)]
     return { cert: chain.join(''), key: key.export({ type: 'pkcs8', format: 'pem' }).toString() }
   }

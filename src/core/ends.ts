@@ -9,40 +9,21 @@ const NEEDED_DAYS = 7
 /** Something renews what lives for a short time, so that of its life only the last quarter counts. */
 const LATE = 1 / 4
 
-const ENDING = {
-  'vault-token': {
-    words: "Vault's token",
-    remedy: 'Give a new one in KEYRING_VAULT_TOKEN, or use a login method.',
-  },
-  'secret-id': {
-    words: 'The secret id of the login',
-    remedy: 'Give a new one in KEYRING_VAULT_APPROLE_SECRET_ID.',
-  },
-  'client-certificate': {
-    words: 'The client certificate',
-    remedy: 'Renew the client certificate.',
-  },
-  'vault-certificate': { words: "Vault's certificate", remedy: "Renew Vault's certificate." },
-  'api-token': {
-    words: 'The API token',
-    remedy: 'Put another one beside it (KEYRING_API_TOKENS), and give that to its callers.',
-  },
-  rotation: {
-    words: 'The time for a rotation that is due',
-    remedy:
-      'Find out why it does not happen: does the schedule run? edge-keyring rotate --dry-run says what is in the way.',
-  },
-  versions: {
-    words: 'The room for versions at Vault',
-    remedy:
-      'The rotation after the next one would prune a key: raise max_versions of the secret, or remove keys that nobody needs.',
-  },
-} as const
-
 export interface End {
-  readonly what: keyof typeof ENDING
+  readonly what:
+    | 'vault-token'
+    | 'secret-id'
+    | 'client-certificate'
+    | 'vault-certificate'
+    | 'api-token'
+    | 'rotation'
+    | 'versions'
   /** Which one, where there are several; `null` = there is one. */
   readonly name: string | null
+  /** How people call it. */
+  readonly words: string
+  /** What to do about it. */
+  readonly remedy: string
   /** When its life began, in milliseconds since 1970; `null` = that does not matter. */
   readonly since: number | null
   /** Milliseconds since 1970. */
@@ -57,29 +38,4 @@ export function bandOf({ at, since }: End, now: number): Band | null {
   return BANDS.find((days) => left <= days * DAY_MS) ?? null
 }
 
-export interface Warning {
-  readonly what: End['what']
-  readonly name: string | null
-  readonly at: string
-  readonly days: Band
-  readonly detail: string
-  readonly remedy: string
-}
-
-/** What people hear of now, the soonest first. What another release knows is left out. */
-export const warningsOf = (ends: readonly End[], now: number): Warning[] =>
-  ends
-    .filter(({ what }) => Object.hasOwn(ENDING, what))
-    .toSorted((one, other) => one.at - other.at)
-    .flatMap((end) => {
-      const days = bandOf(end, now)
-      // It lets nobody in any more, and may stay in the settings.
-      if (days === null || (days === 0 && end.what === 'api-token')) return []
-      const { what, name } = end
-      const { words, remedy } = ENDING[what]
-      const at = new Date(end.at).toISOString()
-      const detail = `${words}${name === null ? '' : ` "${name}"`} ${days === 0 ? 'was over' : 'is over'} at ${at}.`
-      return [{ what, name, at, days, detail, remedy }]
-    })
-
-export const isNeeded = ({ days }: Pick<Warning, 'days'>): boolean => days <= NEEDED_DAYS
+export const isNeeded = (days: Band | null): boolean => days !== null && days <= NEEDED_DAYS

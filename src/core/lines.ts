@@ -1,5 +1,4 @@
 /** Everything that is logged, as lines of JSON without the line end: they are the same on every platform. */
-import type { Warning } from './ends.ts'
 import type { ErrorData, KeyringErrorCode } from './errors.ts'
 import type { AuditEvent } from './ports.ts'
 import { printable } from './printable.ts'
@@ -78,20 +77,6 @@ export const scheduleLine = (keyring: string, outcome: string, code: KeyringErro
     keyring,
     outcome,
     code,
-  })
-
-/** @param keyring `null` = it concerns all. */
-export const endLine = (keyring: string | null, { what, name, at, days, detail, remedy }: Warning): string =>
-  JSON.stringify({
-    time: isoTime(Date.now()),
-    level: 'warn',
-    ends: what,
-    name,
-    keyring,
-    at,
-    days,
-    message: detail,
-    remedy,
   })
 
 /** @param error what the platform threw; its text may quote anything. */

@@ -2,14 +2,13 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { withDeadline } from '../core/deadline.ts'
+import type { ApiToken } from '../core/api-token.ts'
 import type { End } from '../core/ends.ts'
-import { warningsOf } from '../core/ends.ts'
 import { refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type { Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_DEADLINE_MS } from '../core/limits.ts'
-import { endLine } from '../core/lines.ts'
 import type {
   Audit,
   DueSync,
@@ -36,12 +35,15 @@ import { isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
 import type { changeKey, resealAll } from './rewrite.ts'
 import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
-import { endsOf, isLookDue, isRotationDue, isSayingDue, nextTry } from './status.ts'
+import { StatusLog, isLookDue, isRotationDue } from './status-log.ts'
+import { nextTry } from './status.ts'
+import type { tellEnds } from './ends.ts'
 import type { SyncDone } from './sync.ts'
 import { refusesBy, syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
+import { WrittenLedger } from './written-ledger.ts'
 
 /** Where a keyring comes from, and how the way there is looked at. */
 export interface Source {
@@ -65,12 +67,13 @@ export interface CustodianParts extends ReaderParts, WriterParts {
     readonly change: typeof changeKey
     readonly reseal: typeof resealAll
     readonly rotate: typeof rotateKeyring
+    readonly tellEnds: typeof tellEnds
   }>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
-  /** What else ends, and concerns all keyrings. */
-  readonly ends: readonly End[]
+  /** They may end, and concern all keyrings. */
+  readonly apiTokens: readonly ApiToken[]
   /** Takes a line for the log. */
   readonly log: (line: string) => void
   /** How long a sync that begins now may take, in milliseconds; at most 60 s are used. */
@@ -92,7 +95,9 @@ const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 export class Custodian implements Handlers {
   readonly #parts: CustodianParts
   readonly #name: string
+  readonly #ledger: WrittenLedger
   readonly #reader: Reader
+  readonly #log: StatusLog
   readonly #writer: Writer
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
@@ -115,12 +120,15 @@ export class Custodian implements Handlers {
       const findings = await examine(signal, options, await this.#refuses())
       const isWhole = findings.every(({ outcome }) => outcome !== 'failed')
       const seen = findings.flatMap((finding) => finding.ends ?? [])
-      if (isWhole) await settle(() => this.#reader.log.noteEnds(seen, false))
+      if (isWhole) await settle(() => this.#log.noteEnds(seen, false))
       return findings
     }, parts)
     this.#sealers = set
-    this.#reader = new Reader(parts, set, name)
-    this.#writer = new Writer(parts, name, this.#reader, set)
+    const ledger = new WrittenLedger(parts.store, set, parts.clock, name)
+    this.#ledger = ledger
+    this.#reader = new Reader(parts, set, name, ledger)
+    this.#log = new StatusLog(parts, set, name)
+    this.#writer = new Writer(parts, name, { ledger, log: this.#log }, set)
     this.#turns = new Turns(name)
   }
 
@@ -130,13 +138,13 @@ export class Custodian implements Handlers {
 
   /** A new version is used elsewhere before it is synced here. A sync that fails leaves what is held as the answer. */
   async seek({ id }: Message<'seek'>): Promise<Bytes | null> {
-    const loaded = await this.#reader.ledger.load()
-    const { lastAttempt } = await this.#reader.log.read()
+    const loaded = await this.#ledger.load()
+    const { lastAttempt } = await this.#log.read()
     const isHeld = loaded?.record.keys.some((entry) => entry.id === id) ?? false
     const isRemoved = loaded?.record.tombstones.some((stone) => stone.id === id) ?? false
     if (!isHeld && !isRemoved && ageOf(lastAttempt ?? 0, this.#parts.clock.now()) >= SEEK_PAUSE_MS)
       await settle(() => this.#plainSync('none', SEEK_MS))
-    return (await this.#reader.ledger.load())?.bytes ?? null
+    return (await this.#ledger.load())?.bytes ?? null
   }
 
   /** A plain sync joins one that has not begun; whoever asks for more gets a sync of one's own. */
@@ -153,13 +161,13 @@ export class Custodian implements Handlers {
 
   /** By the record, as far as it can be read. */
   async #refuses(): Promise<Refuses> {
-    const loaded = await settle(() => this.#reader.ledger.load())
+    const loaded = await settle(() => this.#ledger.load())
     return loaded.ok && loaded.value !== null ? refusesBy(loaded.value.record) : () => null
   }
 
   async status() {
     const { replicated, ...status } = await this.#reader.status()
-    const loaded = this.#parts.replica && (await settle(() => this.#reader.ledger.load()))
+    const loaded = this.#parts.replica && (await settle(() => this.#ledger.load()))
     return { ...status, replica: this.#writer.replicated(replicated, loaded?.ok ? loaded.value : null) }
   }
 
@@ -178,25 +186,18 @@ export class Custodian implements Handlers {
     })
   }
 
-  /** After a sync, when Vault is known to answer. The log hears of what concerns all keyrings by the first of them. */
+  /** After a sync, when Vault is known to answer. */
   async #lookAhead(): Promise<void> {
-    const { clock, ends: others, log } = this.#parts
-    const status = await this.#reader.log.read()
-    if (!isLookDue(status, clock.now())) return
+    const { clock, apiTokens, log: tell, loadRare } = this.#parts
+    if (!isLookDue(await this.#log.read(), clock.now())) return
     const seen = await withDeadline(this.#leftMs(LOOK_MS), (signal) => this.#ends(signal))
-    const now = clock.now()
-    const isSaid = isSayingDue(status, now)
-    await this.#reader.log.noteEnds(seen, isSaid)
-    if (!isSaid) return
-    const own = endsOf({ ...status, ahead: null })
-    for (const warning of warningsOf(own, now)) log(endLine(this.#name, warning))
-    if (this.#name === 'default')
-      for (const warning of warningsOf([...seen, ...others], now)) log(endLine(null, warning))
+    const { tellEnds } = await loadRare()
+    await tellEnds({ ...this.#on(), seen, apiTokens, tell })
   }
 
   /** The version that is current now, as far as is known here, is the one that the new key follows. */
   async rotate({ dryRun }: Message<'rotate'>): Promise<RotationReport> {
-    const known = (await this.#reader.ledger.load())?.record.highest ?? 0
+    const known = (await this.#ledger.load())?.record.highest ?? 0
     return this.#rotation({ by: 'hand', known, dryRun }, 'outage', SYNC_DEADLINE_MS)
   }
 
@@ -212,7 +213,7 @@ export class Custodian implements Handlers {
 
   async #isDue(): Promise<boolean> {
     const now = this.#parts.clock.now()
-    const status = await this.#reader.log.read()
+    const status = await this.#log.read()
     const due = nextTry(status, this.#parts.syncPeriodMs, now)
     return (due !== null && due <= now) || isRotationDue(status, now)
   }
@@ -222,7 +223,7 @@ export class Custodian implements Handlers {
     const { loginItems, clock } = this.#parts
     if (loginItems === null || !this.#isItemsDue()) return
     const sealed = await settle(() => loginItems.sealAnew())
-    if (sealed.ok) await this.#reader.log.noteItems(sealed.value)
+    if (sealed.ok) await this.#log.noteItems(sealed.value)
     const isOver = sealed.ok ? sealed.value.isDone : NOT_BY_WAITING.has(sealed.error.code)
     if (isOver) this.#itemsSealed = clock.now()
   }
@@ -239,7 +240,7 @@ export class Custodian implements Handlers {
   async #putStamp(): Promise<void> {
     const { stamps, clock } = this.#parts
     const time = clock.now()
-    const loaded = await settle(() => this.#reader.ledger.load())
+    const loaded = await settle(() => this.#ledger.load())
     const revision = loaded.ok && loaded.value?.record.revision
     await stamps.note(this.#name, this.#sealers, revision ? { revision, time } : null)
   }
@@ -271,7 +272,7 @@ export class Custodian implements Handlers {
         return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
       })
     })
-    if (hasSynced) await settle(() => this.#reader.log.noteRotation(result))
+    if (hasSynced) await settle(() => this.#log.noteRotation(result))
     return unwrap(result)
   }
 
@@ -311,7 +312,7 @@ export class Custodian implements Handlers {
 
   /** A status that cannot be written must not hide how the sync itself went. */
   async #note(result: Result<SyncReport>, nextRotation?: number | null): Promise<void> {
-    await settle(() => this.#reader.log.note(result, nextRotation))
+    await settle(() => this.#log.note(result, nextRotation))
   }
 
   #attempt(
@@ -328,6 +329,14 @@ export class Custodian implements Handlers {
   #on() {
     const { clock } = this.#parts
     const reader = this.#reader
-    return { keyring: this.#name, reader, ledger: reader.ledger, writer: this.#writer, sealers: this.#sealers, clock }
+    return {
+      keyring: this.#name,
+      reader,
+      log: this.#log,
+      ledger: this.#ledger,
+      writer: this.#writer,
+      sealers: this.#sealers,
+      clock,
+    }
   }
 }

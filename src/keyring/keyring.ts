@@ -2,8 +2,10 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import type { End, Warning } from '../core/ends.ts'
-import { warningsOf } from '../core/ends.ts'
+import type { ApiToken } from '../core/api-token.ts'
+import type { End } from '../core/ends.ts'
+import type { Warning } from '../core/warnings.ts'
+import { warningsOf } from '../core/warnings.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import type {
@@ -27,7 +29,7 @@ import { Snapshot } from './snapshot.ts'
 import type { StatusView, WrappingKeyStatus } from './status-view.ts'
 import { firstSync, statusView, wrappingKeysView } from './status-view.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
-import { endsOf } from './status.ts'
+import { endsOf, endsOfTokens } from './ends.ts'
 import type { View } from './view.ts'
 
 export interface KeyringParts extends SnapshotParts {
@@ -35,8 +37,8 @@ export interface KeyringParts extends SnapshotParts {
   readonly cipher: Cipher
   readonly hash: Hash
   readonly wrappingKeys: readonly WrappingKey[]
-  /** What this instance knows by itself of what ends. Absent = nothing. */
-  readonly ends?: readonly End[]
+  /** They may end. Absent = there is none. */
+  readonly apiTokens?: readonly ApiToken[]
   /** Nobody encrypts when the last sync that succeeded is longer ago, in milliseconds. `null`, or absent = however long. */
   readonly maxStalenessMs?: number | null
 }
@@ -66,6 +68,7 @@ export class Keyring {
   readonly #parts: KeyringParts
   readonly #sealers: SealerSet
   readonly #snapshot: Snapshot
+  readonly #tokens: readonly End[]
   #ends: readonly End[]
   /** The last sync that succeeded, as far as this instance has heard. */
   #syncedAt = Number.NEGATIVE_INFINITY
@@ -76,7 +79,8 @@ export class Keyring {
     this.#parts = parts
     this.#sealers = set
     this.#snapshot = new Snapshot(parts, set, name)
-    this.#ends = parts.ends ?? []
+    this.#tokens = endsOfTokens(parts.apiTokens ?? [])
+    this.#ends = this.#tokens
   }
 
   static async open(name: string, parts: KeyringParts): Promise<Keyring> {
@@ -90,7 +94,7 @@ export class Keyring {
 
   /** What ends the soonest, as far as this instance has heard; `null` = nothing within 30 days. */
   get ending(): Pick<Warning, 'what' | 'days'> | null {
-    return this.#ends.length === 0 ? null : (warningsOf(this.#ends, this.#parts.clock.now())[0] ?? null)
+    return warningsOf(this.#ends, this.#parts.clock.now())[0] ?? null
   }
 
   /** The authority's word, or what is here when it cannot be asked. `null` = never synced. */
@@ -163,31 +167,30 @@ export class Keyring {
   async status(): Promise<StatusView> {
     const record = await this.record()
     const status = unwrap(await this.#parts.authority.call({ call: 'status', keyring: this.name }))
-    const { ends = [], clock } = this.#parts
-    this.#ends = [...endsOf(status), ...ends]
-    const own = { warning: this.warning, wrappingKeyIds: this.#sealers.ids, ends, now: clock.now() }
+    const ends = [...endsOf(status), ...this.#tokens]
+    this.#ends = ends
+    const own = { warning: this.warning, wrappingKeyIds: this.#sealers.ids, ends, now: this.#parts.clock.now() }
     return statusView(this.name, record, status, own)
   }
 
   /** Nothing is asked while the sync that is known is young enough; when it is not, the authority at most once in the pause. */
   async #refuseOld(): Promise<void> {
-    const { maxStalenessMs, freshness, clock } = this.#parts
-    const most = maxStalenessMs ?? Number.POSITIVE_INFINITY
-    if (ageOf(this.#syncedAt, clock.now()) <= most) return
-    if (ageOf(this.#syncAskedAt, clock.now(), STEP_MS) >= freshness.pauseMs) {
+    const { maxStalenessMs: most, freshness, clock } = this.#parts
+    const isOld = () => ageOf(this.#syncedAt, clock.now()) > (most ?? Number.POSITIVE_INFINITY)
+    if (isOld() && ageOf(this.#syncAskedAt, clock.now(), STEP_MS) >= freshness.pauseMs) {
       this.#syncAskedAt = clock.now()
       const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
       if (status.ok) this.#syncedAt = status.value.lastSuccess ?? Number.NEGATIVE_INFINITY
     }
-    if (ageOf(this.#syncedAt, clock.now()) <= most) return
-    throw new KeyringError(
-      'ERR_SNAPSHOT_STALE',
-      `Keyring "${this.name}" was synced longer ago than KEYRING_MAX_STALENESS allows, as far as is known.`,
-      {
-        remedy: 'Find out why syncs fail (edge-keyring status); decryption goes on.',
-        facts: { keyring: this.name, retryAfterSeconds: Math.ceil(freshness.pauseMs / 1000) || 1 },
-      },
-    )
+    if (!isOld()) return
+    const message = `The last sync of keyring "${this.name}" is older than KEYRING_MAX_STALENESS.`
+    const remedy = 'Find out why syncs fail; decryption goes on.'
+    throw new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#again() })
+  }
+
+  /** For what may be known after the pause. */
+  #again(): { keyring: string; retryAfterSeconds: number } {
+    return { keyring: this.name, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 }
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {
@@ -217,12 +220,11 @@ export class Keyring {
   }
 
   async #askAuthority(facts: { keyring: string; id: string }) {
-    const retryAfterSeconds = Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1
     const unverified = () =>
       new KeyringError(
         'ERR_KEY_UNVERIFIED',
         `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`,
-        { facts: { ...facts, retryAfterSeconds } },
+        { facts: { ...facts, ...this.#again() } },
       )
     const view = await this.#snapshot.ask().catch((error: unknown) => {
       throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? unverified() : error

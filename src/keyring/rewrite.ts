@@ -7,13 +7,16 @@ import type { Doubt } from '../core/time.ts'
 import { applyChange } from './change.ts'
 import { encryptBoundMs } from './freshness.ts'
 import type { Reader } from './reader.ts'
+import type { StatusLog } from './status-log.ts'
 import type { KeyringRecord } from './record.ts'
 import { believedStops } from './stopped.ts'
 import type { Writer } from './writer.ts'
+import type { WrittenLedger } from './written-ledger.ts'
 
 interface RewriteParts {
   readonly keyring: string
-  readonly reader: Reader
+  readonly log: StatusLog
+  readonly ledger: WrittenLedger
   readonly writer: Writer
 }
 
@@ -26,9 +29,9 @@ export interface ChangeParts extends RewriteParts {
 
 /** @returns the sealed record. */
 export async function changeKey(parts: ChangeParts, change: KeyringChange): Promise<Bytes> {
-  const { keyring, reader, replica, store, clock, doubt } = parts
+  const { keyring, log, replica, store, clock, doubt } = parts
   const saved = await rewrite(parts, async (record) => {
-    const bound = { ms: encryptBoundMs(store), replicated: replica && (await reader.log.read()).replicated }
+    const bound = { ms: encryptBoundMs(store), replicated: replica && (await log.read()).replicated }
     const now = clock.now()
     return applyChange(believedStops(record, now, doubt), change, now, bound)
   })
@@ -37,24 +40,25 @@ export async function changeKey(parts: ChangeParts, change: KeyringChange): Prom
 }
 
 export interface ResealParts extends RewriteParts {
+  readonly reader: Reader
   readonly loginItems: LoginItems | null
   readonly putStamp: () => Promise<void>
 }
 
 /** The record comes first, because nothing else is lost with a wrapping key. */
 export async function resealAll(parts: ResealParts): Promise<AnswerTo<'reseal'>> {
-  const { reader, loginItems, putStamp } = parts
+  const { reader, log, loginItems, putStamp } = parts
   const sealed = await rewrite(parts, (record) => record)
   await putStamp()
   const items = await loginItems?.sealAnew()
-  await reader.log.reseal(items ?? null)
+  await log.reseal(items ?? null)
   const { sealedUnder } = await reader.status()
   return { sealedUnder, sealed }
 }
 
 /** Every put seals the whole record under the first wrapping key. `null` = never synced. */
 async function rewrite(
-  { keyring, reader: { ledger }, writer }: RewriteParts,
+  { keyring, ledger, writer }: RewriteParts,
   decide: (record: KeyringRecord) => KeyringRecord | Promise<KeyringRecord>,
 ): Promise<Bytes | null> {
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {

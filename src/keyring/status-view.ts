@@ -1,12 +1,13 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
-import type { End, Warning } from '../core/ends.ts'
-import { isNeeded, warningsOf } from '../core/ends.ts'
+import type { End } from '../core/ends.ts'
+import { isNeeded } from '../core/ends.ts'
+import type { Warning } from '../core/warnings.ts'
+import { warningsOf } from '../core/warnings.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES, remedyFor } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
-import { endsOf } from './status.ts'
 
 interface KeyStatus {
   readonly id: string
@@ -79,11 +80,11 @@ export function statusView(
   keyring: string,
   record: KeyringRecord | null,
   status: SyncStatus & NextTry & Replicated & SealedUnder,
-  { warning, wrappingKeyIds, ends: own, now }: Own,
+  { warning, wrappingKeyIds, ends: all, now }: Own,
 ): StatusView {
   const { failing, failures, rotation } = status
   const keys = wrappingKeysView(status, wrappingKeyIds)
-  const ends = warningsOf([...endsOf(status), ...own], now)
+  const ends = warningsOf(all, now)
   return {
     keyring,
     ...recordView(record),
@@ -104,8 +105,7 @@ export function statusView(
       ...new Set([
         ...needed(keyring, record, status, warning),
         ...neededKeys(keys),
-        ...neededRoom(status),
-        ...ends.filter(isNeeded).map(({ detail, remedy }) => `${detail} ${remedy}`),
+        ...ends.filter(({ days }) => isNeeded(days)).map(({ detail, remedy }) => `${detail} ${remedy}`),
       ]),
     ],
   }
@@ -142,13 +142,6 @@ const neededKeys = (keys: readonly WrappingKeyStatus[]): string[] =>
       ? [`Add the wrapping key "${id}" to KEYRING_WRAPPING_KEYS: the Vault login needs what is sealed under it.`]
       : [],
   )
-
-const neededRoom = ({ rotation }: SyncStatus): string[] =>
-  rotation?.left === 0
-    ? [
-        'The next rotation would let Vault prune a key: raise max_versions of the secret, or remove keys that nobody needs.',
-      ]
-    : []
 
 function recordView(record: KeyringRecord | null) {
   if (record === null) return { active: null, revision: null, source: null, keys: [], skipped: [], lost: 0 }

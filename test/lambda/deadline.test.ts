@@ -81,7 +81,7 @@ describe('the time of an invocation', () => {
         hash: nodeHash,
         wrappingKeys: [wrappingKey('w1', 1)],
         log: () => {},
-        ends: [],
+        apiTokens: [],
         sources: new Map([
           ['default', { open: () => waiting, openSink: null, examine: async () => [], ends: async () => [] }],
         ]),

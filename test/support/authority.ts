@@ -15,6 +15,7 @@ import type {
   VersionRead,
 } from '../../src/core/ports.ts'
 import type { Doubted } from '../../src/core/time.ts'
+import type { ApiToken } from '../../src/core/api-token.ts'
 import type { End } from '../../src/core/ends.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
@@ -76,8 +77,7 @@ export interface World {
   ends: readonly End[]
   /** When somebody looked what ends. */
   readonly looked: number[]
-  /** What else ends. */
-  others: readonly End[]
+  apiTokens: readonly ApiToken[]
   readonly log: string[]
 }
 
@@ -104,7 +104,7 @@ export function world(versions: World['versions'], store = memoryStore()): World
     doubted: [],
     ends: [],
     looked: [],
-    others: [],
+    apiTokens: [],
     log: [],
   }
 }
@@ -209,7 +209,7 @@ export const authorityOn = (
       leftMs: () => on.leftMs,
       syncPeriodMs: on.syncPeriodMs ?? 600_000,
       audit: on.audit ?? SILENT,
-      ends: on.others,
+      apiTokens: on.apiTokens,
       log: (line) => on.log.push(line),
       rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
@@ -228,7 +228,7 @@ export function keyringOn(
     hash: nodeHash,
     clock: on.clock,
     wrappingKeys,
-    ends: on.others,
+    apiTokens: on.apiTokens,
     replica: null,
     background: null,
     audit: { note: () => {} },

@@ -21,10 +21,14 @@ const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
 const end = (what: End['what'], at: number, more: Partial<End> = {}): End => ({
   what,
   name: null,
+  words: what === 'vault-certificate' ? "Vault's certificate" : what,
+  remedy: `Renew the ${what}.`,
   since: null,
   at,
   ...more,
 })
+
+const apiToken = (name: string, expiresAt: number | null) => ({ name, expiresAt, sha256: '', grants: [] })
 
 describe('an end', () => {
   it.each([
@@ -64,7 +68,7 @@ describe('what ends', () => {
   it('is looked at once a day, once an hour while somebody has to act, and logged once a day', async () => {
     const on = world(['a:1'])
     on.ends = [end('vault-certificate', NOW + 20 * DAY)]
-    on.others = [end('api-token', NOW + 5 * DAY, { name: 'ci' }), end('api-token', NOW - DAY, { name: 'old' })]
+    on.apiTokens = [apiToken('ci', NOW + 5 * DAY), apiToken('old', NOW - DAY), apiToken('for ever', null)]
     await scheduled(on, 24 * 60 - 1)
     expect(on.looked).toHaveLength(1)
     expect(logged(on)).toEqual([
@@ -94,7 +98,7 @@ describe('what ends', () => {
   it('is in the status, and under needed from 7 days on; a header names the soonest for whoever comes later', async () => {
     const on = world(['a:1'])
     on.ends = [end('vault-certificate', NOW + 20 * DAY), end('client-certificate', NOW + 40 * DAY)]
-    on.others = [end('api-token', NOW + 25 * DAY, { name: 'ci' })]
+    on.apiTokens = [apiToken('ci', NOW + 25 * DAY)]
     await scheduled(on, 1)
     const keyring = await keyringOn(on)
     expect(keyring.ending).toMatchObject({ what: 'api-token', days: 30 })

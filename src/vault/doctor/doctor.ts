@@ -1,6 +1,6 @@
 /** Examines the way to one keyring's secret, step by step; a step that an earlier failure makes pointless is skipped. */
 import type { End } from '../../core/ends.ts'
-import { warningsOf } from '../../core/ends.ts'
+import { warningsOf } from '../../core/warnings.ts'
 import type { Check, Finding } from '../../core/findings.ts'
 import { CHECKS, POINTLESS } from '../../core/findings.ts'
 import { isLoopback } from '../../core/loopback.ts'

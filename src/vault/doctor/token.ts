@@ -79,7 +79,8 @@ function endsOf(token: Lookup, now: number): readonly End[] {
   const { ttl, creation_ttl: life, creation_time: since, explicit_max_ttl: most, renewable } = token
   if (ttl === 0) return []
   const isRenewed = renewable && ttl > life * UNRENEWED
-  const end = { what: 'vault-token', name: null } as const
+  const remedy = 'Give a new one in KEYRING_VAULT_TOKEN, or use a login method.'
+  const end = { what: 'vault-token', name: null, words: "Vault's token", remedy } as const
   const ownEnd = { ...end, since: now + (ttl - life) * 1000, at: now + ttl * 1000 }
   const maximum = most > 0 && since > 0 ? { ...end, since: since * 1000, at: (since + most) * 1000 } : null
   if (isRenewed) return maximum === null ? [] : [maximum]

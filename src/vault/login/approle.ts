@@ -1,5 +1,4 @@
 /** `approle`: the login by a role id and, unless the role needs none, a secret id, given as it is or inside a wrapping token. */
-import * as z from 'zod/mini'
 import type { AppRoleSettings } from '../../core/login-settings.ts'
 import { readCredential } from './credential.ts'
 import type { LoginMethod, LoginParts, LoginVault } from './method.ts'
@@ -28,11 +27,12 @@ export function appRoleLogin(settings: AppRoleSettings, parts: LoginParts): Logi
       if (roleName === '' || settings.secretId === null) return []
       const path = [...loginPath(mount).slice(0, -1), 'role', roleName, 'secret-id', 'lookup']
       const found = await vault.post(path, { secret_id: await secretId(vault, signal) }, token, signal)
-      const { creation_time: made, expiration_time: over } = z.safeParse(lookup, found).data?.data ?? {}
-      const [since, at] = [made, over].map((time) => Date.parse(time ?? ''))
-      return since !== undefined && at !== undefined && at > since ? [{ what: 'secret-id', name: null, since, at }] : []
+      const { creation_time: made, expiration_time: over } = Object(Object(found).data) as Partial<
+        Record<string, unknown>
+      >
+      const [since, at] = [Date.parse(String(made)), Date.parse(String(over))]
+      const [words, remedy] = ['The secret id of the login', 'Give a new one in KEYRING_VAULT_APPROLE_SECRET_ID.']
+      return at > since ? [{ what: 'secret-id', name: null, words, remedy, since, at }] : []
     },
   }
 }
-
-const lookup = z.object({ data: z.object({ creation_time: z.string(), expiration_time: z.string() }) })
