@@ -130,6 +130,19 @@ describe('what ends', () => {
     expect(await look()).toEqual(['versions 0', 'rotation 0'])
   })
 
+  it('has the room for versions in it, also where rotations are by hand alone', async () => {
+    const on = world(['a:1'])
+    on.keeps = 2
+    const authority = authorityOn(on)
+    await authority.sync('default', PLAIN_SYNC)
+    const keyring = await keyringOn(on, undefined, authority)
+    expect((await keyring.status()).needed).toEqual([])
+    expect(await keyring.rotate(false)).toMatchObject({ rotated: true, left: 0 })
+    const { ends, needed } = await keyring.status()
+    expect(ends).toMatchObject([{ what: 'versions', days: 0 }])
+    expect(needed).toEqual([expect.stringContaining('max_versions')])
+  })
+
   it('is asked for again by the doctor, so that what was done about it shows', async () => {
     const on = world(['a:1'])
     on.ends = [end('vault-token', NOW + DAY)]
