@@ -57,9 +57,11 @@ onKeyring('sync', 'Read the keyring from Vault, until nothing new remains.')
     act(rest, async (keyring) => (await import('./sync.ts')).sync(keyring, { force, adopt })),
   )
 
-onKeyring('status', 'What there is, what is wrong since when, what is needed now.').action((flags) =>
-  act(flags, async (keyring) => (await import('./status.ts')).status(keyring)),
-)
+onKeyring('status', 'What there is, what is wrong since when, what is needed now.')
+  .option('--check', 'End with exit status 1 if something is needed now, for a monitor.')
+  .action(({ check = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./status.ts')).status(keyring, check)),
+  )
 
 onKeyring('doctor', 'Look at the way to Vault, step by step, and say what to do.')
   .option('--login', 'Try a login that was refused once more.')
@@ -94,6 +96,11 @@ onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
   .action(({ dryRun = false, ...rest }) =>
     act(rest, async (keyring) => (await import('./rotate.ts')).rotate(keyring, dryRun)),
   )
+
+onKeyring(
+  'reseal',
+  'Seal what is stored anew under the first wrapping key, and say which key is needed by what.',
+).action((flags) => act(flags, async (keyring) => (await import('./reseal.ts')).resealKeyring(keyring)))
 
 onKeyring('remove', 'Forget a key for ever: what it encrypted cannot be decrypted any more.')
   .argument('<id>', 'Id of the key.')
