@@ -13,7 +13,7 @@ const EXPORT = /^export (?:async )?(?:const|function|class|interface|type) (\w+)
 /** What stands for a file in a Worker has that file's names, and no others. */
 const stoodFor = (file: string): string => file.replace(/\.workers\.ts$/, '.ts')
 
-function sharedNames(texts: ReadonlyMap<string, string>): Record<string, string[]> {
+function sharedNames(texts: ReadonlyMap<string, string>): Record<string, readonly string[]> {
   const places = new Map<string, Set<string>>()
   for (const [file, text] of texts)
     for (const [, name = ''] of text.matchAll(EXPORT)) places.set(name, new Set(places.get(name)).add(stoodFor(file)))
