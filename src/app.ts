@@ -1,5 +1,4 @@
 /** The one file that knows every layer: it introduces them to each other. */
-import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
 import type { AnsweringConfig } from './config/answering.ts'
 import type { Config } from './config/config.ts'
@@ -22,6 +21,7 @@ import type {
 import type { Probe, Refuses } from './core/findings.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
+import type { Http } from './http/dispatch.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
@@ -114,7 +114,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
   return new Authority({ ...ports, ...own })
 }
 
-export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
+export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
   const { hash, clock, audit, onDefect } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
