@@ -3,6 +3,7 @@ const LAYERS = {
   core: [],
   config: ['core'],
   crypto: ['core'],
+  references: ['core'],
   secrets: ['core'],
   vault: ['core', 'crypto'],
   auth: ['core', 'crypto'],
@@ -108,6 +109,14 @@ module.exports = {
       'undici-only-for-vault',
       { path: '^(src|functions)/', pathNot: '^functions/node-shared/connection\\.ts$' },
       { path: 'node_modules/undici/' },
+    ),
+    error(
+      'aws-sdk-only-lazily',
+      { path: '^functions/', pathNot: '^functions/node-shared/secrets-manager\\.ts$' },
+      {
+        path: '(node_modules/@aws-sdk/|^functions/node-shared/secrets-manager\\.ts$)',
+        dependencyTypesNot: ['dynamic-import', 'type-only'],
+      },
     ),
     error('no-unresolved', {}, { couldNotResolve: true, pathNot: '^cloudflare:' }),
   ],

@@ -7,7 +7,7 @@ import { Secret } from '../../src/core/secret.ts'
 import { openInstance } from '../node/instance.ts'
 import { LOCAL_FOLDER, kept, prepare } from '../node/local.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
-import { readSettings } from '../node-shared/settings.ts'
+import { liveSettings } from '../node-shared/settings.ts'
 import { failed, wrongSettings } from './failure.ts'
 import type { Target } from './target.ts'
 import { ANSWER_MS } from './target.ts'
@@ -15,7 +15,7 @@ import { ANSWER_MS } from './target.ts'
 /** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
 export async function localStore(env: Env): Promise<Target> {
   const setup = await prepare(env, kept)
-  const parsed = readSettings(setup.env, 'node', withoutOthers)
+  const { parsed } = await liveSettings(setup.env, 'node', withoutOthers)
   const config = parsed.ok ? (parsed.config ?? refuseOff()) : null
   const {
     env: { KEYRING_DATABASE: database = '' },

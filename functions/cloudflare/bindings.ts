@@ -1,5 +1,6 @@
-/** The bindings of wrangler.toml, told apart: objects, and the settings as texts. */
-import type { Env } from '../../src/config/setting.ts'
+/** The bindings of wrangler.toml, told apart: objects, the settings as texts, and secrets of a Secrets Store, which have to be asked for. */
+import { secretNames } from '../../src/config/names.ts'
+import type { Env, Problem } from '../../src/config/setting.ts'
 import { BINDING } from '../../src/config/reach.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import type { Kv } from './kv-replica.ts'
@@ -24,6 +25,36 @@ export const settingsOf = (bindings: object): Env =>
           : [],
     ),
   )
+
+/** https://developers.cloudflare.com/secrets-store/integrations/workers/ */
+interface StoreSecret {
+  get(): Promise<string>
+}
+
+const isStoreSecret = (value: unknown): value is StoreSecret =>
+  typeof (value as Partial<StoreSecret> | null | undefined)?.get === 'function'
+
+/** Any secret setting may be one. */
+const storeSecrets = (bindings: object) =>
+  secretNames('workers').flatMap((name): [string, StoreSecret][] => {
+    const value = (bindings as Readonly<Record<string, unknown>>)[name]
+    return isStoreSecret(value) ? [[name, value]] : []
+  })
+
+export const hasStoreSecrets = (bindings: object): boolean => storeSecrets(bindings).length > 0
+
+/** The settings with what the Secrets Store has of them. What it throws may quote anything. */
+export async function readBindings(bindings: object): Promise<{ env: Env; problems: readonly Problem[] }> {
+  const asked = storeSecrets(bindings).map(
+    async ([name, secret]) => [name, await secret.get().catch(() => null)] as const,
+  )
+  const read = await Promise.all(asked)
+  const unread = read.filter(([, text]) => typeof text !== 'string' || text === '')
+  return {
+    env: { ...settingsOf(bindings), ...Object.fromEntries(read.map(([name, text]) => [name, text ?? undefined])) },
+    problems: unread.map(([name]) => ({ name, message: 'is bound to a secret that the Secrets Store does not give' })),
+  }
+}
 
 export const replicaOf = ({ KEYRING_REPLICA: kv }: ReplicaBinding): Replica | null =>
   kv === undefined ? null : kvReplica(kv, (line) => console.warn(line))

@@ -13,19 +13,15 @@ import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
 import { workerAudit } from './audit.ts'
 import type { ReplicaBinding } from './bindings.ts'
-import { replicaOf, settingsOf } from './bindings.ts'
+import { readBindings, replicaOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
 import { vaultFetch } from './vault-fetch.ts'
 
 export class KeyringObject extends DurableObject<ReplicaBinding> {
-  readonly #authority: KeyringAuthority | null
-
-  constructor(state: DurableObjectState, bindings: ReplicaBinding) {
-    super(state, bindings)
-    this.#authority = authorityOf(state, bindings)
-  }
+  /** Calls of one object may wait for each other. */
+  #opening: Promise<KeyringAuthority | null> | null = null
 
   /** The call `read`. */
   override fetch({ url }: Request) {
@@ -42,9 +38,16 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
     })
   }
 
+  /** What is wrong with the settings may be that a secret could not be read: that is tried again. */
+  async #open(): Promise<KeyringAuthority | null> {
+    const authority = await (this.#opening ??= authorityOf(this.ctx, this.env))
+    if (authority === null) this.#opening = null
+    return authority
+  }
+
   /** Only data crosses: a defect is named in this log alone. */
   async #do<T>(work: (authority: KeyringAuthority) => Promise<Result<T>>): Promise<Result<T>> {
-    const authority = this.#authority
+    const authority = await this.#open()
     if (authority === null)
       return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
     try {
@@ -56,9 +59,10 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
   }
 }
 
-function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
+async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): Promise<KeyringAuthority | null> {
   const { storage } = state
-  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  const { env, problems } = await readBindings(bindings)
+  const { config } = outcomeOf(parseConfig(env, 'workers'), problems)
   if (config === null) return null
   return createAuthority(config, {
     cipher: webCipher,

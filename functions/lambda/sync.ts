@@ -1,8 +1,8 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
 import { createAuthority } from '../../src/app.ts'
+import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
-import type { Env } from '../../src/config/setting.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { defectLine, failureLine } from '../../src/core/lines.ts'
@@ -12,7 +12,10 @@ import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { readSettings } from '../node-shared/settings.ts'
+import { referencesIn } from '../node-shared/references.ts'
+import { RenewedAuthority } from '../node-shared/renewed-authority.ts'
+import type { Renew } from '../node-shared/settings.ts'
+import { liveSettings, readSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
@@ -33,33 +36,52 @@ interface Deployment {
 }
 
 const invocation = new Invocation(systemClock)
-const deployment = deploy(process.env)
+/** While it is `null` the settings are wrong, or a reference in them could not be read: those are read again at the next event. */
+let deployment =
+  referencesIn(process.env, 'lambda-sync').length > 0
+    ? null
+    : deployWith(readSettings(process.env, 'lambda-sync'), null)
 
-/** `null` = the settings are wrong. */
-function deploy(env: Env): Deployment | null {
-  const { config, tell } = outcomeOf(readSettings(env, 'lambda-sync'), awsProblems(env))
-  tell(console)
-  return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
+async function deploy(): Promise<Deployment | null> {
+  if (referencesIn(process.env, 'lambda-sync').length === 0) return null
+  const { parsed, renew } = await liveSettings(process.env, 'lambda-sync')
+  return deployWith(parsed, renew)
 }
 
-function authorityOf(config: Config, env: Env): KeyringAuthority {
+function deployWith(parsed: Parsed<Config>, renew: Renew | null): Deployment | null {
+  const { config, tell } = outcomeOf(parsed, awsProblems(process.env))
+  tell(console)
+  return config && { authority: authorityOf(config, renew), keyrings: config.keyrings }
+}
+
+function authorityOf(given: Config, renew: Renew | null): KeyringAuthority {
   const leftMs = () => invocation.leftMs()
-  const store = dynamoStore({ aws: signedAws(env), table: config.lambda.table ?? '', clock: systemClock, leftMs })
-  const authority = createAuthority(config, {
-    cipher: nodeCipher,
-    hash: nodeHash,
+  const store = dynamoStore({
+    aws: signedAws(process.env),
+    table: given.lambda.table ?? '',
     clock: systemClock,
-    store,
-    replica: null,
-    fetch: vaultFetch(config.vault).fetch,
-    readFile: readTextFile,
-    probe: probeOf(config.vault, systemClock),
-    syncBatch: SYNC_BATCH,
-    leftMs: () => Math.max(0, leftMs() - WRITING_MS),
-    audit: lambdaAudit,
-    log: (line) => console.warn(line),
+    leftMs,
   })
-  return tellingAuthority(authority, (line) => console.error(line))
+  const open = (config: Config) => {
+    const vault = vaultFetch(config.vault)
+    const authority = createAuthority(config, {
+      cipher: nodeCipher,
+      hash: nodeHash,
+      clock: systemClock,
+      store,
+      replica: null,
+      fetch: vault.fetch,
+      readFile: readTextFile,
+      probe: probeOf(config.vault, systemClock),
+      syncBatch: SYNC_BATCH,
+      leftMs: () => Math.max(0, leftMs() - WRITING_MS),
+      audit: lambdaAudit,
+      log: (line) => console.warn(line),
+    })
+    return { config, authority, close: () => vault.close() }
+  }
+  const log = (line: string) => console.error(line)
+  return tellingAuthority(new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, log }), log)
 }
 
 /**
@@ -70,6 +92,7 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
   const parsed = parseEvent(event)
   if (parsed === null) throw unknownEvent()
   invocation.begin(context, parsed === 'schedule' ? undefined : parsed.withinMs)
+  deployment ??= await deploy()
   if (deployment === null)
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
   if (parsed !== 'schedule') return carryOut(deployment, parsed.message, context.awsRequestId)

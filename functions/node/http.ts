@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
-import type { Hono } from 'hono'
+import type { Awaitable } from '../../src/core/awaitable.ts'
 import { andThen } from '../../src/core/awaitable.ts'
 
 /**
@@ -26,7 +26,7 @@ interface Http {
 }
 
 export function serveHttp(
-  app: Hono,
+  app: { fetch(request: Request): Awaitable<Response> },
   where: { readonly hostname: string; readonly port: number },
   listening: (address: AddressInfo) => void,
 ): Server {

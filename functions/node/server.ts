@@ -11,7 +11,8 @@ import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { clearTextLine, defectLine } from '../../src/core/lines.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
-import { readSettings } from '../node-shared/settings.ts'
+import type { Renew } from '../node-shared/settings.ts'
+import { liveSettings } from '../node-shared/settings.ts'
 import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
@@ -52,20 +53,20 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
     await tryPorts(setup, parsed.config)
     forget(hold, process.env)
   }
-  const { setup, parsed } = await settings(hold, made)
+  const { setup, parsed, renew } = await settings(hold, made)
   report.begun(setup)
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
-  await serveKeyring(parsed.config, setup, hold, report, ending)
+  await serveKeyring({ config: parsed.config, renew }, setup, hold, report, ending)
 }
 
 /** @throws when they are wrong. */
 async function settings(hold: Hold | null, keep: Keep) {
   const setup = await prepare(process.env, keep)
-  const parsed = readSettings(setup.env, 'node', withoutOthers)
+  const { parsed, renew } = await liveSettings(setup.env, 'node', withoutOthers)
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
-  return { setup, parsed }
+  return { setup, parsed, renew }
 }
 
 /** @throws a StartFailure for what would end this start once everything is forgotten. */
@@ -89,7 +90,7 @@ const isMissed = ({ env }: Setup): boolean =>
   env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
 
 async function serveKeyring(
-  config: Config,
+  { config, renew }: { readonly config: Config; readonly renew: Renew | null },
   setup: Setup,
   hold: Hold | null,
   report: Report,
@@ -99,7 +100,7 @@ async function serveKeyring(
   const database = config.node.database ?? ''
   const closeVault = await startDevVault(setup, report)
   const auditFile = hold === null || hold.trouble !== null ? null : `${LOCAL_FOLDER}/audit.log`
-  const instance = openInstance(config, { database, auditFile })
+  const instance = openInstance(config, { database, auditFile, renew })
   const troubles = await instance.troubles()
   if (troubles.length > 0) return refuseRecords(troubles, report)
   const { server, address } = await listen(instance, config)

@@ -24,6 +24,12 @@ export const unusedNotices = (env: Env): string[] =>
 const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN]
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 
+/** The settings that may be given by reference, or as a binding of a secret: under our own names, because others read theirs too. */
+export const secretNames = (runtime: Runtime): readonly string[] =>
+  ALL.filter(([, setting]) => setting.secret && isRead(setting, runtime)).flatMap(([name, setting]) =>
+    ownNames(name, setting),
+  )
+
 /** Names such as PORT are common: where they mean nothing they are left alone. */
 export const misplaced = (env: Env, runtime: Runtime): Problem[] =>
   ALL.filter(([, setting]) => !isRead(setting, runtime)).flatMap(([name, setting]) => {

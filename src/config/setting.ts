@@ -31,6 +31,7 @@ export interface Setting {
   readonly only?: readonly Runtime[]
   /** What Workers have in its place: it is refused there under all its names. */
   readonly onWorkers?: string
+  /** It belongs in the platform's secret store, or comes with what does: it may be given by reference. */
   readonly secret?: true
 }
 

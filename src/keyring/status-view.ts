@@ -1,7 +1,7 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES } from '../core/errors.ts'
-import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
+import type { NextTry, RefusedSettings, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
@@ -71,7 +71,7 @@ export interface StatusView {
 export function statusView(
   keyring: string,
   record: KeyringRecord | null,
-  status: SyncStatus & NextTry & Replicated & SealedUnder,
+  status: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings,
   { warning, wrappingKeyIds }: Own,
 ): StatusView {
   const { failing, failures, rotation } = status
@@ -91,7 +91,7 @@ export function statusView(
     },
     replica: status.replica,
     wrapping_keys: keys,
-    needed: [...new Set([...needed(keyring, record, status, warning), ...neededKeys(keys)])],
+    needed: [...new Set([...needed(keyring, record, status, warning), ...neededKeys(keys), ...(status.refused ?? [])])],
   }
 }
 

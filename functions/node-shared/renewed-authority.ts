@@ -1,0 +1,121 @@
+/**
+ * An authority whose settings by reference are read again: once a minute with the schedule, for the doctor, and when Vault or a wrapping
+ * key has failed. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
+ */
+import type { Config } from '../../src/config/config.ts'
+import type { Problem } from '../../src/config/setting.ts'
+import type { Result } from '../../src/core/errors.ts'
+import { settingLine } from '../../src/core/lines.ts'
+import type { AnswerTo, Clock, KeyringAuthority, Message, Operation } from '../../src/core/ports.ts'
+import type { Renew } from './settings.ts'
+
+/** What follows from the settings. */
+export interface Live {
+  readonly config: Config
+  readonly authority: KeyringAuthority
+  /** Gives back what it holds, once nothing of it is under way. */
+  close(): Promise<void>
+}
+
+interface RenewedParts<L extends Live> {
+  readonly first: L
+  /** `null` = nothing is given by reference. */
+  readonly renew: Renew | null
+  readonly open: (config: Config) => L
+  readonly clock: Clock
+  readonly log: (line: string) => void
+}
+
+/** The least between two looks, in milliseconds: a scheduled one comes each minute for all keyrings, and anybody may cause a failure. */
+const PAUSE_MS = { scheduled: 50_000, failed: 5000 }
+/** These ask Vault: what fails there may fail for a secret of before. */
+const ASKING: ReadonlySet<Operation> = new Set(['sync', 'syncIfDue', 'seek', 'rotate'])
+const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'diagnose'])
+
+export class RenewedAuthority<L extends Live> implements KeyringAuthority {
+  readonly #parts: RenewedParts<L>
+  readonly #underWay = new Map<L, number>()
+  #live: L
+  #looking: Promise<boolean> | null = null
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #problems: readonly string[] = []
+
+  constructor(parts: RenewedParts<L>) {
+    this.#parts = parts
+    this.#live = parts.first
+  }
+
+  get live(): L {
+    return this.#live
+  }
+
+  async call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+    if (SCHEDULED.has(message.call)) await this.#look(PAUSE_MS.scheduled)
+    const result = await this.#carryOut(message)
+    if (result.ok) return message.call === 'status' ? this.#withProblems(result) : result
+    if (!ASKING.has(message.call) && !result.error.code.startsWith('ERR_WRAPPING_KEY_')) return result
+    return (await this.#look(PAUSE_MS.failed)) ? this.#carryOut(message) : result
+  }
+
+  async #carryOut<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+    const live = this.#live
+    this.#underWay.set(live, (this.#underWay.get(live) ?? 0) + 1)
+    try {
+      return await live.authority.call(message)
+    } finally {
+      this.#underWay.set(live, (this.#underWay.get(live) ?? 0) - 1)
+      this.#closeLeft(live)
+    }
+  }
+
+  #closeLeft(live: L): void {
+    if (live === this.#live || (this.#underWay.get(live) ?? 0) > 0) return
+    this.#underWay.delete(live)
+    void live.close()
+  }
+
+  #withProblems<T>(result: { readonly ok: true; readonly value: T }): Result<T> {
+    return this.#problems.length === 0 ? result : { ok: true, value: { ...result.value, refused: this.#problems } }
+  }
+
+  /** @returns whether there is a new authority. Who looks at the same time shares one look. */
+  #look(pauseMs: number): Promise<boolean> {
+    const { renew, clock } = this.#parts
+    if (renew === null) return Promise.resolve(false)
+    const sinceMs = clock.now() - this.#lookedAt
+    if (this.#looking === null && sinceMs >= 0 && sinceMs < pauseMs) return Promise.resolve(false)
+    this.#lookedAt = clock.now()
+    return (this.#looking ??= this.#renew(renew).finally(() => (this.#looking = null)))
+  }
+
+  async #renew(renew: Renew): Promise<boolean> {
+    const { config, problems } = await renew(() => this.#needed())
+    this.#tell(problems)
+    if (config === null) return false
+    const before = this.#live
+    this.#live = this.#parts.open(config)
+    this.#closeLeft(before)
+    return true
+  }
+
+  /** What stays the same is told once. */
+  #tell(problems: readonly Problem[]): void {
+    const sentences = problems.map(({ name, message }) => `${name} ${message}`)
+    const isNew = ({ name, message }: Problem) => !this.#problems.includes(`${name} ${message}`)
+    for (const problem of problems.filter(isNew)) this.#parts.log(settingLine(problem.name, problem.message))
+    this.#problems = sentences
+  }
+
+  /** `null` = the store cannot tell, or nobody has looked at what is stored of the login yet. */
+  async #needed(): Promise<ReadonlySet<string> | null> {
+    const { authority, config } = this.#live
+    const needed = new Set<string>()
+    for (const keyring of config.keyrings) {
+      const status = await authority.call({ call: 'status', keyring })
+      if (!status.ok || status.value.sealedUnder.items === null) return null
+      const { record, status: ofStatus, items } = status.value.sealedUnder
+      for (const id of [record, ofStatus, ...items.tokens, ...items.logins]) if (id !== null) needed.add(id)
+    }
+    return needed
+  }
+}
