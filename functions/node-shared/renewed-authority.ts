@@ -26,8 +26,8 @@ interface RenewedParts<L extends Live> {
   readonly log: (line: string) => void
 }
 
-/** The least between two looks, in milliseconds: a scheduled one comes each minute for all keyrings, and anybody may cause a failure. */
-const PAUSE_MS = { scheduled: 50_000, failed: 5000 }
+/** The least between two looks, in milliseconds: a scheduled one comes each minute for all keyrings, and any caller meets a wrapping key that fails. */
+const PAUSE_MS = { scheduled: 50_000, unopened: 5000, asked: 0 }
 /** These ask Vault: what fails there may fail for a secret of before. */
 const ASKING: ReadonlySet<Operation> = new Set(['sync', 'syncIfDue', 'seek', 'rotate'])
 const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'diagnose'])
@@ -53,8 +53,9 @@ export class RenewedAuthority<L extends Live> implements KeyringAuthority {
     if (SCHEDULED.has(message.call)) await this.#look(PAUSE_MS.scheduled)
     const result = await this.#carryOut(message)
     if (result.ok) return message.call === 'status' ? this.#withProblems(result) : result
-    if (!ASKING.has(message.call) && !result.error.code.startsWith('ERR_WRAPPING_KEY_')) return result
-    return (await this.#look(PAUSE_MS.failed)) ? this.#carryOut(message) : result
+    const isAsking = ASKING.has(message.call)
+    if (!isAsking && !result.error.code.startsWith('ERR_WRAPPING_KEY_')) return result
+    return (await this.#look(isAsking ? PAUSE_MS.asked : PAUSE_MS.unopened)) ? this.#carryOut(message) : result
   }
 
   async #carryOut<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {

@@ -16,7 +16,7 @@ export interface SecretsManager {
   put(id: string, value: string | object): void
   /** As a rotation begins: nobody but itself is given that version. */
   putPending(id: string, value: string): void
-  /** `<id> <stage>` of each request, and the region where that is not the usual one. */
+  /** `<id> <stage> <region>` of each request. */
   asked(): string[]
   /** Every request is answered with this exception, until `null`. */
   fail(exception: string | null): void
@@ -35,7 +35,7 @@ export async function secretsManagerDouble(): Promise<SecretsManager> {
     if (request.headers['x-amz-target'] !== 'secretsmanager.GetSecretValue')
       return exception('UnknownOperationException')
     const { SecretId: id, VersionStage: stage = 'AWSCURRENT' } = body
-    asked.push(`${String(id)} ${String(stage)}${region === 'us-east-1' ? '' : ` ${region}`}`)
+    asked.push(`${String(id)} ${String(stage)} ${region}`)
     if (failing !== null) return exception(failing)
     const found = secrets.get(String(id))?.find(({ stages }) => stages.has(String(stage)))
     if (found === undefined) return exception('ResourceNotFoundException')

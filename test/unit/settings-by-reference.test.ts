@@ -125,7 +125,7 @@ describe('aws', () => {
     const names = ['KEYRING_VAULT_TOKEN', 'KEYRING_API_TOKEN']
     const env = Object.fromEntries(names.map((name) => [name, `{vault://aws/both/${name}}`]))
     expect([...(await readReferences({ ...AWS, ...env }, names)).texts.values()]).toEqual(['a', 'b'])
-    expect(aws.asked()).toEqual(['both AWSCURRENT'])
+    expect(aws.asked()).toEqual(['both AWSCURRENT us-east-1'])
     expect(await read('{vault://aws/both/KEYRING_API_TOKEN?region=eu-west-1}')).toBe('b')
     expect(aws.asked()).toEqual(['both AWSCURRENT eu-west-1'])
   })
