@@ -61,8 +61,11 @@ it('a secret that the store does not give is named to callers, and asked for aga
   expect(refused.status).toBe(503)
   expect(refused.text).toContain('KEYRING_WRAPPING_KEYS')
   expect(refused.text).not.toContain('canary')
-  // The second failure meets the object, or the Worker again.
-  await call('POST', '/keyrings/default/sync', {})
+  // The Worker has read it now, and the object meets a failure of its own.
+  expect(await call('POST', '/keyrings/default/sync', {})).toMatchObject({
+    status: 503,
+    text: expect.stringContaining('ERR_CONFIG_INVALID'),
+  })
   expect((await call('POST', '/keyrings/default/sync', {})).status).toBe(204)
 })
 
