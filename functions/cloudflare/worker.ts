@@ -9,6 +9,7 @@ import { andThen } from '../../src/core/awaitable.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -31,7 +32,7 @@ const background: Background = (work) => waitUntil(work.catch((error: unknown) =
 const audit = workerAudit(background)
 
 function build(settings: Env, unread: readonly Problem[] = []) {
-  const { config, names, tell } = outcomeOf(parseConfig(settings, 'workers'), unread)
+  const { config, names, tell } = outcomeOf(parseConfig(settings, 'workers', undefined, readCron), unread)
   if (config === null) return { tell, app: misconfigured(names), runDue: async () => {} }
   const object = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const authority = tellingAuthority(object, (line) => console.error(line))

@@ -1,8 +1,8 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
 import { createAuthority } from '../../src/app.ts'
-import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { defectLine, failureLine } from '../../src/core/lines.ts'
@@ -15,7 +15,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { referencesIn } from '../node-shared/references.ts'
 import { RenewedAuthority } from '../node-shared/renewed-authority.ts'
 import type { Renew } from '../node-shared/settings.ts'
-import { liveSettings, readSettings } from '../node-shared/settings.ts'
+import { liveSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
@@ -36,20 +36,20 @@ interface Deployment {
 }
 
 const invocation = new Invocation(systemClock)
+/** Those by reference are asked for with the first event, when time is counted. */
+const hasReferences = referencesIn(process.env, 'lambda-sync').length > 0
 /** While it is `null` the settings are wrong, or a reference in them could not be read: those are read again at the next event. */
-let deployment =
-  referencesIn(process.env, 'lambda-sync').length > 0
-    ? null
-    : deployWith(readSettings(process.env, 'lambda-sync'), null)
+let deployment = hasReferences ? null : await deploy(process.env)
 
-async function deploy(): Promise<Deployment | null> {
-  if (referencesIn(process.env, 'lambda-sync').length === 0) return null
-  const { parsed, renew } = await liveSettings(process.env, 'lambda-sync')
-  return deployWith(parsed, renew)
+/** A cold start without an expression of several fields does not load what reads one. */
+function hasCron({ KEYRING_ROTATION: text = '' }: Env): boolean {
+  return /\s/.test(text.trim())
 }
 
-function deployWith(parsed: Parsed<Config>, renew: Renew | null): Deployment | null {
-  const { config, tell } = outcomeOf(parsed, awsProblems(process.env))
+async function deploy(env: Env): Promise<Deployment | null> {
+  const { readCron } = hasCron(env) ? await import('../../src/core/cadence.ts') : {}
+  const { parsed, renew } = await liveSettings(env, 'lambda-sync', undefined, readCron)
+  const { config, tell } = outcomeOf(parsed, awsProblems(env))
   tell(console)
   return config && { authority: authorityOf(config, renew), keyrings: config.keyrings }
 }
@@ -73,6 +73,7 @@ function authorityOf(given: Config, renew: Renew | null): KeyringAuthority {
       fetch: vault.fetch,
       readFile: readTextFile,
       probe: probeOf(config.vault, systemClock),
+      loadRare: async () => (await import('../../src/rare.ts')).rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Math.max(0, leftMs() - WRITING_MS),
       audit: lambdaAudit,
@@ -92,7 +93,7 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
   const parsed = parseEvent(event)
   if (parsed === null) throw unknownEvent()
   invocation.begin(context, parsed === 'schedule' ? undefined : parsed.withinMs)
-  deployment ??= await deploy()
+  if (hasReferences) deployment ??= await deploy(process.env)
   if (deployment === null)
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
   if (parsed !== 'schedule') return carryOut(deployment, parsed.message, context.awsRequestId)

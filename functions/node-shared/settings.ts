@@ -8,6 +8,7 @@ import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Env, Problem, Runtime } from '../../src/config/setting.ts'
+import type { ReadCron } from '../../src/core/ports.ts'
 import { WRAPPING_KEYS, entriesOf, readReferences, referencesIn } from './references.ts'
 import { readTls } from './tls-files.ts'
 
@@ -17,16 +18,18 @@ type Pick = (env: Env) => { readonly env: Env; readonly notices: readonly string
 
 const all: Pick = (env) => ({ env, notices: [] })
 
-export function readSettings(given: Env, runtime: NodeRuntime, pick = all): Parsed<Config> {
+/** @param readCron as in `parseConfig`. */
+export function readSettings(given: Env, runtime: NodeRuntime, pick = all, readCron?: ReadCron): Parsed<Config> {
   const { env, notices } = pick(given)
-  return parseConfig(env, runtime, ({ tls, database, isOff }) => {
+  const lookAtFiles: Parameters<typeof parseConfig>[2] = ({ tls, database, isOff }) => {
     const read = tls.map((each) => readTls(each, Date.now()))
     const needsDatabase = runtime === 'node' && !isOff
     return {
       problems: [...read.flatMap(({ problems }) => problems), ...(needsDatabase ? databaseProblems(database) : [])],
       warnings: [...notices, ...read.flatMap(({ warnings }) => warnings)],
     }
-  })
+  }
+  return parseConfig(env, runtime, lookAtFiles, readCron)
 }
 
 /** What a look at the settings by reference gives. */
@@ -46,12 +49,17 @@ export interface LiveSettings {
   readonly renew: Renew | null
 }
 
-export async function liveSettings(env: Env, runtime: NodeRuntime, pick = all): Promise<LiveSettings> {
+export async function liveSettings(
+  env: Env,
+  runtime: NodeRuntime,
+  pick = all,
+  readCron?: ReadCron,
+): Promise<LiveSettings> {
+  const parse = (texts: SettingTexts) => readSettings(withTexts(env, texts), runtime, pick, readCron)
   const names = referencesIn(env, runtime)
-  if (names.length === 0) return { parsed: readSettings(env, runtime, pick), renew: null }
+  if (names.length === 0) return { parsed: parse(new Map()), renew: null }
   const { texts, problems } = await readReferences(env, names)
-  const parsed = withProblems(readSettings(withTexts(env, texts), runtime, pick), problems)
-  return { parsed, renew: renewing(env, texts, (next) => readSettings(withTexts(env, next), runtime, pick)) }
+  return { parsed: withProblems(parse(texts), problems), renew: renewing(env, texts, parse) }
 }
 
 type SettingTexts = ReadonlyMap<string, string>

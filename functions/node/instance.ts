@@ -15,6 +15,7 @@ import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
+import { rare } from '../../src/rare.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { SQLITE_READERS_MS, sqliteStore } from './sqlite-store.ts'
@@ -54,6 +55,7 @@ export function openInstance(given: Config, options: InstanceOptions) {
       fetch: vault.fetch,
       readFile: readTextFile,
       probe: probeOf(config.vault, systemClock),
+      loadRare: () => rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Number.POSITIVE_INFINITY,
       log: say,
