@@ -1,8 +1,14 @@
 /** The bindings of wrangler.toml, told apart: objects, the settings as texts, and secrets of a Secrets Store, which have to be asked for. */
+import type { Parsed } from '../../src/config/answering.ts'
+import type { Config } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import { secretNames } from '../../src/config/names.ts'
-import type { Env, Problem } from '../../src/config/setting.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { BINDING } from '../../src/config/reach.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import type { Replica } from '../../src/core/ports.ts'
+import type { ReadTexts, Texts } from '../../src/references/live.ts'
+import { live } from '../../src/references/live.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
 
@@ -26,6 +32,10 @@ export const settingsOf = (bindings: object): Env =>
     ),
   )
 
+/** @param secrets of a Secrets Store. */
+export const readSettings = (bindings: object, secrets: Texts = new Map()): Parsed<Config> =>
+  parseConfig({ ...settingsOf(bindings), ...Object.fromEntries(secrets) }, 'workers', undefined, readCron)
+
 /** https://developers.cloudflare.com/secrets-store/integrations/workers/ */
 interface StoreSecret {
   get(): Promise<string>
@@ -43,16 +53,24 @@ const storeSecrets = (bindings: object) =>
 
 export const hasStoreSecrets = (bindings: object): boolean => storeSecrets(bindings).length > 0
 
-/** The settings with what the Secrets Store has of them. What it throws may quote anything. */
-export async function readBindings(bindings: object): Promise<{ env: Env; problems: readonly Problem[] }> {
+/** The settings with what the Secrets Store has of them, now and at each look. */
+export const liveSettings = (bindings: object) =>
+  live(
+    () => readSecrets(bindings),
+    (secrets) => readSettings(bindings, secrets),
+  )
+
+/** What the store throws may quote anything. */
+async function readSecrets(bindings: object): Promise<ReadTexts> {
   const asked = storeSecrets(bindings).map(
-    async ([name, secret]) => [name, await secret.get().catch(() => null)] as const,
+    async ([name, secret]) => [name, (await secret.get().catch(() => null)) || null] as const,
   )
   const read = await Promise.all(asked)
-  const unread = read.filter(([, text]) => typeof text !== 'string' || text === '')
   return {
-    env: { ...settingsOf(bindings), ...Object.fromEntries(read.map(([name, text]) => [name, text ?? undefined])) },
-    problems: unread.map(([name]) => ({ name, message: 'is bound to a secret that the Secrets Store does not give' })),
+    texts: new Map(read.flatMap(([name, text]) => (text === null ? [] : [[name, text]]))),
+    problems: read.flatMap(([name, text]) =>
+      text === null ? [{ name, message: 'is bound to a secret that the Secrets Store does not give' }] : [],
+    ),
   }
 }
 

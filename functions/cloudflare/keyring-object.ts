@@ -2,20 +2,20 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { rare } from '../../src/rare.ts'
-import { parseConfig } from '../../src/config/config.ts'
+import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
-import { readCron } from '../../src/core/cadence.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
+import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 import { workerAudit } from './audit.ts'
 import type { ReplicaBinding } from './bindings.ts'
-import { readBindings, replicaOf } from './bindings.ts'
+import { liveSettings, replicaOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
@@ -61,27 +61,34 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
   }
 }
 
+/** Secrets are read anew with the schedule, and when Vault or a wrapping key has failed. */
 async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): Promise<KeyringAuthority | null> {
   const { storage } = state
-  const { env, problems } = await readBindings(bindings)
-  const { config } = outcomeOf(parseConfig(env, 'workers', undefined, readCron), problems)
-  if (config === null) return null
-  return createAuthority(config, {
-    cipher: webCipher,
-    hash: webHash,
-    clock: systemClock,
-    store: objectStore(
-      { sql: storage.sql, sync: () => storage.sync() },
-      FRESHNESS.backgroundMs + replicaAgeMs(config.syncPeriodMs),
-    ),
-    replica: replicaOf(bindings),
-    fetch: vaultFetch(bindings, config.vault?.address),
-    readFile: null,
-    probe: null,
-    loadRare: () => rare,
-    syncBatch: SYNC_BATCH,
-    leftMs: () => Number.POSITIVE_INFINITY,
-    audit: workerAudit((work) => state.waitUntil(work)),
-    log: (line) => console.warn(line),
-  })
+  const { parsed, renew } = await liveSettings(bindings)
+  const { config: given } = outcomeOf(parsed)
+  if (given === null) return null
+  const store = objectStore(
+    { sql: storage.sql, sync: () => storage.sync() },
+    FRESHNESS.backgroundMs + replicaAgeMs(given.syncPeriodMs),
+  )
+  const open = (config: Config) => {
+    const authority = createAuthority(config, {
+      cipher: webCipher,
+      hash: webHash,
+      clock: systemClock,
+      store,
+      replica: replicaOf(bindings),
+      fetch: vaultFetch(bindings, config.vault?.address),
+      readFile: null,
+      probe: null,
+      loadRare: () => rare,
+      syncBatch: SYNC_BATCH,
+      leftMs: () => Number.POSITIVE_INFINITY,
+      audit: workerAudit((work) => state.waitUntil(work)),
+      log: (line) => console.warn(line),
+    })
+    return { config, authority, close: async () => {} }
+  }
+  const log = (line: string) => console.error(line)
+  return new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, log })
 }

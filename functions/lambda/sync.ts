@@ -1,6 +1,7 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
+import { referencesIn } from '../../src/config/names.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
@@ -8,13 +9,11 @@ import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { defectLine, failureLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { toJson } from '../../src/keyring/messages.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { referencesIn } from '../node-shared/references.ts'
-import { RenewedAuthority } from '../node-shared/renewed-authority.ts'
-import type { Renew } from '../node-shared/settings.ts'
 import { liveSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
@@ -36,9 +35,8 @@ interface Deployment {
 }
 
 const invocation = new Invocation(systemClock)
-/** Those by reference are asked for with the first event, when time is counted. */
 const hasReferences = referencesIn(process.env, 'lambda-sync').length > 0
-/** While it is `null` the settings are wrong, or a reference in them could not be read: those are read again at the next event. */
+/** `null` = the settings are wrong; or they have references, which are asked for with an event, since a start that waits is ended, and until all can be read. */
 let deployment = hasReferences ? null : await deploy(process.env)
 
 /** A cold start without an expression of several fields does not load what reads one. */
@@ -51,38 +49,38 @@ async function deploy(env: Env): Promise<Deployment | null> {
   const { parsed, renew } = await liveSettings(env, 'lambda-sync', undefined, readCron)
   const { config, tell } = outcomeOf(parsed, awsProblems(env))
   tell(console)
-  return config && { authority: authorityOf(config, renew), keyrings: config.keyrings }
+  return config && { authority: await authorityOf(config, renew, env), keyrings: config.keyrings }
 }
 
-function authorityOf(given: Config, renew: Renew | null): KeyringAuthority {
-  const leftMs = () => invocation.leftMs()
-  const store = dynamoStore({
-    aws: signedAws(process.env),
-    table: given.lambda.table ?? '',
-    clock: systemClock,
-    leftMs,
-  })
-  const open = (config: Config) => {
-    const vault = vaultFetch(config.vault)
-    const authority = createAuthority(config, {
-      cipher: nodeCipher,
-      hash: nodeHash,
-      clock: systemClock,
-      store,
-      replica: null,
-      fetch: vault.fetch,
-      readFile: readTextFile,
-      probe: probeOf(config.vault, systemClock),
-      loadRare: async () => (await import('../../src/rare.ts')).rare,
-      syncBatch: SYNC_BATCH,
-      leftMs: () => Math.max(0, leftMs() - WRITING_MS),
-      audit: lambdaAudit,
-      log: (line) => console.warn(line),
-    })
-    return { config, authority, close: () => vault.close() }
-  }
+async function authorityOf(config: Config, renew: Renew<Config> | null, env: Env): Promise<KeyringAuthority> {
   const log = (line: string) => console.error(line)
-  return tellingAuthority(new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, log }), log)
+  const open = (each: Config) => openAuthority(each, env)
+  const first = open(config)
+  if (renew === null) return tellingAuthority(first.authority, log)
+  const { RenewedAuthority } = await import('../../src/keyring/renewed-authority.ts')
+  return tellingAuthority(new RenewedAuthority({ first, renew, open, clock: systemClock, log }), log)
+}
+
+function openAuthority(config: Config, env: Env) {
+  const leftMs = () => invocation.leftMs()
+  const store = dynamoStore({ aws: signedAws(env), table: config.lambda.table ?? '', clock: systemClock, leftMs })
+  const vault = vaultFetch(config.vault)
+  const authority = createAuthority(config, {
+    cipher: nodeCipher,
+    hash: nodeHash,
+    clock: systemClock,
+    store,
+    replica: null,
+    fetch: vault.fetch,
+    readFile: readTextFile,
+    probe: probeOf(config.vault, systemClock),
+    loadRare: async () => (await import('../../src/rare.ts')).rare,
+    syncBatch: SYNC_BATCH,
+    leftMs: () => Math.max(0, leftMs() - WRITING_MS),
+    audit: lambdaAudit,
+    log: (line) => console.warn(line),
+  })
+  return { config, authority, close: () => vault.close() }
 }
 
 /**

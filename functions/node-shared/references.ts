@@ -1,25 +1,14 @@
-/**
- * Settings by reference, `{vault://<env, fs or aws>/<resource>/<key>}`: their texts are read before anything is checked. A text that
- * cannot be read is a problem under the name of its setting, told by rule and never by value.
- */
-import { secretNames } from '../../src/config/names.ts'
-import type { Env, Problem, Runtime } from '../../src/config/setting.ts'
+/** Settings by reference, `{vault://<env, fs or aws>/<resource>/<key>}`: what their texts are, and that they are read again (`references/live.ts`). */
+import type { Parsed } from '../../src/config/answering.ts'
+import type { Env } from '../../src/config/setting.ts'
 import { parseJson } from '../../src/core/body.ts'
 import { safeAddress } from '../../src/core/loopback.ts'
 import type { Reference } from '../../src/references/grammar.ts'
-import { meansReference, parseReference } from '../../src/references/grammar.ts'
+import { parseReference } from '../../src/references/grammar.ts'
+import type { ReadTexts } from '../../src/references/live.ts'
+import { WRAPPING_KEYS, entriesOf, live } from '../../src/references/live.ts'
 import type { SecretAnswer, Stage } from './secrets-manager.ts'
 import { readTextFile } from './text-file.ts'
-
-export interface ReadReferences {
-  /** By the name of the setting. */
-  readonly texts: ReadonlyMap<string, string>
-  /** Of those that could not be read. */
-  readonly problems: readonly Problem[]
-}
-
-/** The one setting that is read with its version of before. */
-export const WRAPPING_KEYS = 'KEYRING_WRAPPING_KEYS'
 
 /** What one look at a vault gives: the rest of a sentence says why there is nothing. `isAbsent` = the vault says that it has none. */
 type Found = { readonly text: string } | { readonly why: string; readonly isAbsent?: true }
@@ -28,11 +17,15 @@ type Backend = (reference: Reference) => Promise<Found>
 type Backends = Readonly<Record<'env' | 'fs' | 'aws', Backend>>
 const VAULTS: ReadonlySet<string> = new Set<keyof Backends>(['env', 'fs', 'aws'])
 
-export const referencesIn = (env: Env, runtime: Runtime): readonly string[] =>
-  secretNames(runtime).filter((name) => meansReference(env[name] ?? ''))
+/** @param parse of the environment with the texts in place of the references. */
+export const readLive = <C>(env: Env, names: readonly string[], parse: (env: Env) => Parsed<C>) =>
+  live(
+    () => readReferences(env, names),
+    (texts) => parse({ ...env, ...Object.fromEntries(texts) }),
+  )
 
 /** @param names of settings. A secret that several of them name is asked for once. */
-export async function readReferences(env: Env, names: readonly string[]): Promise<ReadReferences> {
+export async function readReferences(env: Env, names: readonly string[]): Promise<ReadTexts> {
   const backends = backendsOf(env)
   const found = await Promise.all(
     names.map(async (name) => [name, await read(name, env[name] ?? '', backends)] as const),
@@ -147,7 +140,3 @@ async function bothLists(ask: Backend, reference: Reference): Promise<Found> {
   const others = [...entriesOf(previous.text)].filter(([name]) => !named.has(name)).map(([, entry]) => entry)
   return { text: [current.text, ...others].join(',') }
 }
-
-/** The entries of a list of wrapping keys, by what stands before the key. */
-export const entriesOf = (list: string): ReadonlyMap<string, string> =>
-  new Map(list.split(',').map((entry) => [entry.trim().replace(/:[^:]*$/, ''), entry.trim()]))

@@ -8,11 +8,11 @@ import { defectLine, failureLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
-import { RenewedAuthority } from '../node-shared/renewed-authority.ts'
-import type { Renew } from '../node-shared/settings.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
+import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { rare } from '../../src/rare.ts'
@@ -38,7 +38,7 @@ interface InstanceOptions {
   /** Tokens beside those of the settings. */
   readonly callers?: readonly ApiToken[]
   /** Reads the settings by reference again. Absent = they stay as they are. */
-  readonly renew?: Renew | null
+  readonly renew?: Renew<Config> | null
 }
 
 export function openInstance(given: Config, options: InstanceOptions) {

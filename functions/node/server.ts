@@ -12,7 +12,7 @@ import { settle } from '../../src/core/errors.ts'
 import { clearTextLine, defectLine } from '../../src/core/lines.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { readCron } from '../../src/core/cadence.ts'
-import type { Renew } from '../node-shared/settings.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { liveSettings } from '../node-shared/settings.ts'
 import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
@@ -91,7 +91,7 @@ const isMissed = ({ env }: Setup): boolean =>
   env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
 
 async function serveKeyring(
-  { config, renew }: { readonly config: Config; readonly renew: Renew | null },
+  { config, renew }: { readonly config: Config; readonly renew: Renew<Config> | null },
   setup: Setup,
   hold: Hold | null,
   report: Report,

@@ -1,6 +1,7 @@
 /** What a setting is, and the one way to read it: from the environment to texts, from texts to values. */
 import * as z from 'zod/mini'
 import { isQuoted } from '../core/quoted.ts'
+import { meansReference } from '../core/reference.ts'
 
 /** What reads settings. On Lambda, one function answers HTTP and the other asks Vault. */
 export type Runtime = 'node' | 'workers' | 'lambda-http' | 'lambda-sync'
@@ -171,7 +172,7 @@ function valueOf([, setting, key]: Row, texts: Texts, runtime: Runtime): [unknow
 /** What a shell, a file or a template has left in a value may be right by the rule of its setting, and is named all the same. */
 function parse(schema: z.ZodMiniType<unknown, string>, text: string): [unknown, readonly string[]] {
   if (isQuoted(text.trim())) return [undefined, ['is still in its quotes']]
-  if (text.includes('{vault://')) return [undefined, ['has a reference {vault://…}, which nothing resolves here']]
+  if (meansReference(text)) return [undefined, ['has a reference {vault://…}, which nothing resolves here']]
   const { data, error } = z.safeParse(schema, text)
   if (error === undefined) return [data, []]
   const isOneLine = z.safeParse(schema, text.replaceAll(/[\r\n]/g, '')).success

@@ -1,14 +1,13 @@
 /** When settings by reference are read again, and what becomes of calls meanwhile. */
 import { beforeEach, expect, it } from 'vitest'
-import type { Live } from '../../functions/node-shared/renewed-authority.ts'
-import { RenewedAuthority } from '../../functions/node-shared/renewed-authority.ts'
-import type { Renew } from '../../functions/node-shared/settings.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
 import type { Message, Operation } from '../../src/core/ports.ts'
+import type { Live, Renew } from '../../src/keyring/renewed-authority.ts'
+import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 
-interface Opened extends Live {
+interface Opened extends Live<Config> {
   readonly number: number
 }
 
@@ -25,8 +24,8 @@ let closed: number[]
 let said: string[]
 /** Of the authority by its number, from 0 on. */
 let answer: (number: number, call: Operation) => Result<unknown> | Promise<Result<unknown>>
-let found: Awaited<ReturnType<Renew>>
-let authority: RenewedAuthority<Opened>
+let found: Awaited<ReturnType<Renew<Config>>>
+let authority: RenewedAuthority<Config, Opened>
 
 beforeEach(() => {
   ;[now, looks, closed, said, found] = [0, 0, [], [], NOTHING]
@@ -38,7 +37,7 @@ beforeEach(() => {
     return { number, config, authority: { call } as Opened['authority'], close: async () => void closed.push(number) }
   }
   const clock = { now: () => now, sleep: async () => {} }
-  const renew: Renew = async () => ((looks += 1), found)
+  const renew: Renew<Config> = async () => ((looks += 1), found)
   authority = new RenewedAuthority({ first: open(CHANGED.config), renew, open, clock, log: (line) => said.push(line) })
 })
 

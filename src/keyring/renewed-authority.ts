@@ -1,29 +1,42 @@
 /**
- * An authority whose settings by reference are read again: once a minute with the schedule, for the doctor, and when Vault or a wrapping
- * key has failed. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
+ * An authority whose secrets are read again: once a minute with the schedule, for the doctor, and when Vault or a wrapping key has
+ * failed. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
  */
-import type { Config } from '../../src/config/config.ts'
-import type { Problem } from '../../src/config/setting.ts'
-import type { Result } from '../../src/core/errors.ts'
-import { settingLine } from '../../src/core/lines.ts'
-import type { AnswerTo, Clock, KeyringAuthority, Message, Operation } from '../../src/core/ports.ts'
-import type { Renew } from './settings.ts'
+import type { Result } from '../core/errors.ts'
+import { settingLine } from '../core/lines.ts'
+import type { AnswerTo, Clock, KeyringAuthority, Message, Operation } from '../core/ports.ts'
+
+/** The wrapping-key ids that something stored needs; `null` = that cannot be told now. */
+type Needed = () => Promise<ReadonlySet<string> | null>
+
+interface Problem {
+  /** Of a setting. */
+  readonly name: string
+  readonly message: string
+}
+
+/** Reads the secrets again. `config` null = nothing has changed, or nothing that can be taken; the problems are of what was not taken. */
+export type Renew<C> = (needed: Needed) => Promise<{ readonly config: C | null; readonly problems: readonly Problem[] }>
 
 /** What follows from the settings. */
-export interface Live {
-  readonly config: Config
+export interface Live<C> {
+  readonly config: C
   readonly authority: KeyringAuthority
   /** Gives back what it holds, once nothing of it is under way. */
   close(): Promise<void>
 }
 
-interface RenewedParts<L extends Live> {
+interface RenewedParts<C, L extends Live<C>> {
   readonly first: L
-  /** `null` = nothing is given by reference. */
-  readonly renew: Renew | null
-  readonly open: (config: Config) => L
+  /** `null` = nothing can change. */
+  readonly renew: Renew<C> | null
+  readonly open: (config: C) => L
   readonly clock: Clock
   readonly log: (line: string) => void
+}
+
+interface Keyrings {
+  readonly keyrings: readonly string[]
 }
 
 /** The least between two looks, in milliseconds: a scheduled one comes each minute for all keyrings, and any caller meets a wrapping key that fails. */
@@ -32,15 +45,15 @@ const PAUSE_MS = { scheduled: 50_000, unopened: 5000, asked: 0 }
 const ASKING: ReadonlySet<Operation> = new Set(['sync', 'syncIfDue', 'seek', 'rotate'])
 const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'diagnose'])
 
-export class RenewedAuthority<L extends Live> implements KeyringAuthority {
-  readonly #parts: RenewedParts<L>
+export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements KeyringAuthority {
+  readonly #parts: RenewedParts<C, L>
   readonly #underWay = new Map<L, number>()
   #live: L
   #looking: Promise<boolean> | null = null
   #lookedAt = Number.NEGATIVE_INFINITY
   #problems: readonly string[] = []
 
-  constructor(parts: RenewedParts<L>) {
+  constructor(parts: RenewedParts<C, L>) {
     this.#parts = parts
     this.#live = parts.first
   }
@@ -89,8 +102,8 @@ export class RenewedAuthority<L extends Live> implements KeyringAuthority {
     return (this.#looking ??= this.#renew(renew).finally(() => (this.#looking = null)))
   }
 
-  async #renew(renew: Renew): Promise<boolean> {
-    const { config, problems } = await renew(() => this.#needed())
+  async #renew(renew: Renew<C>): Promise<boolean> {
+    const { config, problems } = await renew(() => neededIds(this.#live.authority, this.#live.config))
     this.#tell(problems)
     if (config === null) return false
     const before = this.#live
@@ -106,17 +119,16 @@ export class RenewedAuthority<L extends Live> implements KeyringAuthority {
     for (const problem of problems.filter(isNew)) this.#parts.log(settingLine(problem.name, problem.message))
     this.#problems = sentences
   }
+}
 
-  /** `null` = the store cannot tell, or nobody has looked at what is stored of the login yet. */
-  async #needed(): Promise<ReadonlySet<string> | null> {
-    const { authority, config } = this.#live
-    const needed = new Set<string>()
-    for (const keyring of config.keyrings) {
-      const status = await authority.call({ call: 'status', keyring })
-      if (!status.ok || status.value.sealedUnder.items === null) return null
-      const { record, status: ofStatus, items } = status.value.sealedUnder
-      for (const id of [record, ofStatus, ...items.tokens, ...items.logins]) if (id !== null) needed.add(id)
-    }
-    return needed
+/** `null` = the store cannot tell, or nobody has looked at what is stored of the login yet. */
+export async function neededIds(authority: KeyringAuthority, { keyrings }: Keyrings): ReturnType<Needed> {
+  const needed = new Set<string>()
+  for (const keyring of keyrings) {
+    const status = await authority.call({ call: 'status', keyring })
+    if (!status.ok || status.value.sealedUnder.items === null) return null
+    const { record, status: ofStatus, items } = status.value.sealedUnder
+    for (const id of [record, ofStatus, ...items.tokens, ...items.logins]) if (id !== null) needed.add(id)
   }
+  return needed
 }
