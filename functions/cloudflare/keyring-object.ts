@@ -7,7 +7,7 @@ import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
-import { defectLine } from '../../src/core/lines.ts'
+import { defectLine, settingLine } from '../../src/core/lines.ts'
 import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
@@ -89,6 +89,6 @@ async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding):
     })
     return { config, authority, close: async () => {} }
   }
-  const log = (line: string) => console.error(line)
-  return new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, log })
+  const tell = (setting: string, problem: string) => console.error(settingLine(setting, problem))
+  return new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, tell })
 }

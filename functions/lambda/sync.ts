@@ -6,7 +6,7 @@ import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
-import { defectLine, failureLine } from '../../src/core/lines.ts'
+import { defectLine, failureLine, settingLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { toJson } from '../../src/keyring/messages.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
@@ -14,7 +14,7 @@ import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { liveSettings } from '../node-shared/settings.ts'
+import { readSettings } from '../node-shared/settings.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
@@ -35,9 +35,10 @@ interface Deployment {
 }
 
 const invocation = new Invocation(systemClock)
-const hasReferences = referencesIn(process.env, 'lambda-sync').length > 0
-/** `null` = the settings are wrong; or they have references, which are asked for with an event, since a start that waits is ended, and until all can be read. */
-let deployment = hasReferences ? null : await deploy(process.env)
+/** Settings by reference. */
+const references = referencesIn(process.env, 'lambda-sync')
+/** `null` = the settings are wrong. References are asked for with an event, because a start that waits is ended, and again until all of them can be read. */
+let deployment = references.length > 0 ? null : await deploy(process.env)
 
 /** A cold start without an expression of several fields does not load what reads one. */
 function hasCron({ KEYRING_ROTATION: text = '' }: Env): boolean {
@@ -46,7 +47,11 @@ function hasCron({ KEYRING_ROTATION: text = '' }: Env): boolean {
 
 async function deploy(env: Env): Promise<Deployment | null> {
   const { readCron } = hasCron(env) ? await import('../../src/core/cadence.ts') : {}
-  const { parsed, renew } = await liveSettings(env, 'lambda-sync', undefined, readCron)
+  const read = (each: Env) => readSettings(each, 'lambda-sync', undefined, readCron)
+  const { parsed, renew } =
+    references.length === 0
+      ? { parsed: read(env), renew: null }
+      : await (await import('./later.ts')).readLive(env, references, read)
   const { config, tell } = outcomeOf(parsed, awsProblems(env))
   tell(console)
   return config && { authority: await authorityOf(config, renew, env), keyrings: config.keyrings }
@@ -54,11 +59,12 @@ async function deploy(env: Env): Promise<Deployment | null> {
 
 async function authorityOf(config: Config, renew: Renew<Config> | null, env: Env): Promise<KeyringAuthority> {
   const log = (line: string) => console.error(line)
+  const tell = (setting: string, problem: string) => log(settingLine(setting, problem))
   const open = (each: Config) => openAuthority(each, env)
   const first = open(config)
   if (renew === null) return tellingAuthority(first.authority, log)
-  const { RenewedAuthority } = await import('../../src/keyring/renewed-authority.ts')
-  return tellingAuthority(new RenewedAuthority({ first, renew, open, clock: systemClock, log }), log)
+  const { RenewedAuthority } = await import('./later.ts')
+  return tellingAuthority(new RenewedAuthority({ first, renew, open, clock: systemClock, tell }), log)
 }
 
 function openAuthority(config: Config, env: Env) {
@@ -74,7 +80,7 @@ function openAuthority(config: Config, env: Env) {
     fetch: vault.fetch,
     readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
-    loadRare: async () => (await import('../../src/rare.ts')).rare,
+    loadRare: async () => (await import('./later.ts')).rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
     audit: lambdaAudit,
@@ -91,7 +97,7 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
   const parsed = parseEvent(event)
   if (parsed === null) throw unknownEvent()
   invocation.begin(context, parsed === 'schedule' ? undefined : parsed.withinMs)
-  if (hasReferences) deployment ??= await deploy(process.env)
+  if (references.length > 0) deployment ??= await deploy(process.env)
   if (deployment === null)
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
   if (parsed !== 'schedule') return carryOut(deployment, parsed.message, context.awsRequestId)

@@ -1,5 +1,4 @@
-/** AWS Secrets Manager through its SDK: loaded when a setting names it, so that no other start pays for that. */
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+/** AWS Secrets Manager through its SDK, which is loaded when a setting names it, so that no other start pays for that. */
 import { withDeadline } from '../../src/core/deadline.ts'
 
 /** Three attempts of the SDK fit into it, in milliseconds. */
@@ -11,18 +10,17 @@ export type Stage = 'AWSCURRENT' | 'AWSPREVIOUS'
 export type SecretAnswer = { readonly text: string } | { readonly error: string }
 
 /** @param region absent = what the environment, or the profile, says. */
-export function secretsManager(region?: string): (id: string, stage: Stage) => Promise<SecretAnswer> {
+export async function readSecret(SecretId: string, VersionStage: Stage, region?: string): Promise<SecretAnswer> {
+  const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
   const client = new SecretsManagerClient(region === undefined ? {} : { region })
-  return async (SecretId, VersionStage) => {
-    const command = new GetSecretValueCommand({ SecretId, VersionStage })
-    try {
-      const { SecretString: text } = await withDeadline(ANSWER_MS, (abortSignal) =>
-        client.send(command, { abortSignal }),
-      )
-      return text === undefined ? { error: 'it is binary' } : { text }
-    } catch (error) {
-      const name = error instanceof Error ? error.name : ''
-      return { error: /^[A-Za-z]{1,64}$/.test(name) ? name : 'no answer' }
-    }
+  const command = new GetSecretValueCommand({ SecretId, VersionStage })
+  try {
+    const { SecretString: text } = await withDeadline(ANSWER_MS, (abortSignal) => client.send(command, { abortSignal }))
+    return text === undefined ? { error: 'it is binary' } : { text }
+  } catch (error) {
+    const name = error instanceof Error ? error.name : ''
+    return { error: /^[A-Za-z]{1,64}$/.test(name) ? name : 'no answer' }
+  } finally {
+    client.destroy()
   }
 }

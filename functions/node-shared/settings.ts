@@ -4,10 +4,8 @@ import { dirname } from 'node:path'
 import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import { referencesIn } from '../../src/config/names.ts'
 import type { Env, Problem, Runtime } from '../../src/config/setting.ts'
 import type { ReadCron } from '../../src/core/ports.ts'
-import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { readTls } from './tls-files.ts'
 
 /**
@@ -30,20 +28,6 @@ export function readSettings(
     }
   }
   return parseConfig(env, runtime, lookAtFiles, readCron)
-}
-
-interface LiveSettings {
-  readonly parsed: Parsed<Config>
-  /** `null` = there is no setting by reference. */
-  readonly renew: Renew<Config> | null
-}
-
-/** As `readSettings`, of an environment with references; what reads those is loaded where there is one. */
-export async function liveSettings(...[env, runtime, ...how]: Parameters<typeof readSettings>): Promise<LiveSettings> {
-  const names = referencesIn(env, runtime)
-  if (names.length === 0) return { parsed: readSettings(env, runtime, ...how), renew: null }
-  const { readLive } = await import('./references.ts')
-  return readLive(env, names, (read) => readSettings(read, runtime, ...how))
 }
 
 /** The file itself is made; a folder that is not there is a volume that is missing or a word that is misspelt. */

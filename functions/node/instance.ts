@@ -4,7 +4,7 @@ import { createApp, createAuthority, openKeyrings } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
 import type { KeyringAuthority } from '../../src/core/ports.ts'
-import { defectLine, failureLine } from '../../src/core/lines.ts'
+import { defectLine, failureLine, settingLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
@@ -69,7 +69,8 @@ export function openInstance(given: Config, options: InstanceOptions) {
     return { app: createApp(config, ports), keyring: openKeyrings(config, ports) }
   }
   const authority = distantAuthority((message) => telling.call(message))
-  const own = new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, log: say })
+  const tell = (setting: string, problem: string) => say(settingLine(setting, problem))
+  const own = new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, tell })
   const telling = tellingAuthority(own, say)
   const schedule = scheduleOf(telling, given.keyrings)
   return {

@@ -4,23 +4,20 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { Config } from '../../src/config/config.ts'
-import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { clearTextLine, defectLine } from '../../src/core/lines.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
-import { readCron } from '../../src/core/cadence.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
-import { liveSettings } from '../node-shared/settings.ts'
 import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { serveHttp } from './http.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, isLocal, made, madeUp, prepare, withPath } from './local.ts'
+import { LOCAL_FOLDER, isLocal, liveSettings, made, madeUp, prepare, withPath } from './local.ts'
 import type { Keep, Setup } from './local.ts'
 import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
@@ -65,7 +62,7 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
 /** @throws when they are wrong. */
 async function settings(hold: Hold | null, keep: Keep) {
   const setup = await prepare(process.env, keep)
-  const { parsed, renew } = await liveSettings(setup.env, 'node', withoutOthers, readCron)
+  const { parsed, renew } = await liveSettings(setup.env)
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   return { setup, parsed, renew }
 }

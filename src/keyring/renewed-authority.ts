@@ -3,7 +3,6 @@
  * failed. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
  */
 import type { Result } from '../core/errors.ts'
-import { settingLine } from '../core/lines.ts'
 import type { AnswerTo, Clock, KeyringAuthority, Message, Operation } from '../core/ports.ts'
 
 /** The wrapping-key ids that something stored needs; `null` = that cannot be told now. */
@@ -32,7 +31,8 @@ interface RenewedParts<C, L extends Live<C>> {
   readonly renew: Renew<C> | null
   readonly open: (config: C) => L
   readonly clock: Clock
-  readonly log: (line: string) => void
+  /** Hears of each problem once. */
+  readonly tell: (setting: string, problem: string) => void
 }
 
 interface Keyrings {
@@ -116,7 +116,7 @@ export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements 
   #tell(problems: readonly Problem[]): void {
     const sentences = problems.map(({ name, message }) => `${name} ${message}`)
     const isNew = ({ name, message }: Problem) => !this.#problems.includes(`${name} ${message}`)
-    for (const problem of problems.filter(isNew)) this.#parts.log(settingLine(problem.name, problem.message))
+    for (const problem of problems.filter(isNew)) this.#parts.tell(problem.name, problem.message)
     this.#problems = sentences
   }
 }

@@ -38,7 +38,13 @@ beforeEach(() => {
   }
   const clock = { now: () => now, sleep: async () => {} }
   const renew: Renew<Config> = async () => ((looks += 1), found)
-  authority = new RenewedAuthority({ first: open(CHANGED.config), renew, open, clock, log: (line) => said.push(line) })
+  authority = new RenewedAuthority({
+    first: open(CHANGED.config),
+    renew,
+    open,
+    clock,
+    tell: (setting) => said.push(setting),
+  })
 })
 
 it('looks once a minute with the schedule, however many keyrings there are, and not for a read', async () => {
@@ -94,10 +100,7 @@ it('says what is not taken once, also in the status, until it is', async () => {
   })
   found = { ...WRONG, problems: [...WRONG.problems, LIST] }
   await authority.call(message('syncIfDue'))
-  expect(said.map((line) => (JSON.parse(line) as { setting: string }).setting)).toEqual([
-    'KEYRING_VAULT_TOKEN',
-    'KEYRING_WRAPPING_KEYS',
-  ])
+  expect(said).toEqual(['KEYRING_VAULT_TOKEN', 'KEYRING_WRAPPING_KEYS'])
   found = NOTHING
   now += 60_000
   await authority.call(message('syncIfDue'))

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readReferences } from '../../functions/node-shared/references.ts'
-import { liveSettings } from '../../functions/node-shared/settings.ts'
+import { liveSettings } from '../../functions/node/local.ts'
 import { referencesIn } from '../../src/config/names.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { parseConfig } from '../../src/config/config.ts'
@@ -172,7 +172,7 @@ const BASE = {
 describe('at the start', () => {
   it('a reference is read before anything is checked', async () => {
     const sink = file('token', 'from-a-file\n')
-    const { parsed } = await liveSettings({ ...BASE, KEYRING_VAULT_TOKEN: `{vault://fs${sink}}` }, 'node')
+    const { parsed } = await liveSettings({ ...BASE, KEYRING_VAULT_TOKEN: `{vault://fs${sink}}` })
     const auth = parsed.ok ? parsed.config?.vault?.auth : null
     expect(auth?.method === 'token' && auth.token.reveal()).toBe('from-a-file')
   })
@@ -185,7 +185,7 @@ describe('at the start', () => {
       KEYRING_WRAPPING_KEYS: '{vault://env/none}',
       PORT: 'x',
     }
-    const { parsed } = await liveSettings(env, 'node')
+    const { parsed } = await liveSettings(env)
     expect(parsed.ok ? [] : parsed.problems.map(({ name, message }) => `${name} ${message}`)).toEqual([
       'KEYRING_WRAPPING_KEYS has a reference to a variable that is not set',
       'PORT must be a whole number from 0 to 65535',
@@ -194,17 +194,17 @@ describe('at the start', () => {
   })
 
   it('nothing is read where there is no reference, and a text is never taken for one', async () => {
-    expect((await liveSettings(BASE, 'node')).renew).toBeNull()
+    expect((await liveSettings(BASE)).renew).toBeNull()
     const inside = { ...BASE, KEYRING_VAULT_TOKEN: 'x{vault://env/a}' }
     expect(parseConfig(inside, 'workers').ok).toBe(false)
-    expect((await liveSettings(inside, 'node')).parsed.ok).toBe(false)
+    expect((await liveSettings(inside)).parsed.ok).toBe(false)
   })
 })
 
 describe('while a process runs', () => {
   const needing = (...ids: string[]) => Promise.resolve(new Set(ids))
   const start = async (env: Env) => {
-    const { parsed, renew } = await liveSettings({ ...AWS, ...BASE, ...env }, 'node')
+    const { parsed, renew } = await liveSettings({ ...AWS, ...BASE, ...env })
     if (!parsed.ok || renew === null) throw new Error(JSON.stringify(parsed))
     return async (needed: () => Promise<ReadonlySet<string> | null> = () => needing()) => {
       const { config, problems } = await renew(needed)
