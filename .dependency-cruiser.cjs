@@ -111,11 +111,8 @@ module.exports = {
     ),
     error(
       'aws-sdk-only-lazily',
-      { path: '^functions/', pathNot: '^functions/node-shared/secrets-manager\\.ts$' },
-      {
-        path: '(node_modules/@aws-sdk/|^functions/node-shared/secrets-manager\\.ts$)',
-        dependencyTypesNot: ['dynamic-import', 'type-only'],
-      },
+      { path: '^functions/' },
+      { path: 'node_modules/@aws-sdk/', dependencyTypesNot: ['dynamic-import', 'type-only'] },
     ),
     error('no-unresolved', {}, { couldNotResolve: true, pathNot: '^cloudflare:' }),
   ],
