@@ -104,12 +104,16 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
   const [role, closedRole] = [await roleOf('login'), await roleOf('closed')]
   const arn = field(await ask({ Action: 'CreateUser', UserName: 'edge' }), 'Arn')
   const secrets = new AwsClient({ ...keys, service: 'secretsmanager' })
-  const made = await secrets.fetch(address, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'secretsmanager.CreateSecret' },
-    body: JSON.stringify({ Name: SECRET, SecretString: '{"vault_token":"of-moto"}' }),
-  })
-  if (!made.ok) throw new Error(`CreateSecret: ${made.status} ${await made.text()}`)
+  const put = async (operation: string, fields: object) => {
+    const made = await secrets.fetch(address, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `secretsmanager.${operation}` },
+      body: JSON.stringify(fields),
+    })
+    if (!made.ok) throw new Error(`${operation}: ${made.status} ${await made.text()}`)
+  }
+  await put('CreateSecret', { Name: SECRET, SecretString: '{"vault_token":"of-before","keys":"w1:first"}' })
+  await put('PutSecretValue', { SecretId: SECRET, SecretString: '{"vault_token":"of-moto","keys":"w2:second"}' })
   const may = {
     Version: '2012-10-17',
     Statement: [

@@ -7,10 +7,10 @@ const moto = await startMoto()
 const NAME = 'KEYRING_VAULT_TOKEN'
 const before = { ...process.env }
 
-async function read(keys: Record<string, string>): Promise<string> {
+async function read(keys: Record<string, string>, name = NAME, key = 'vault_token'): Promise<string> {
   Object.assign(process.env, { AWS_ENDPOINT_URL: moto?.address, AWS_REGION: 'us-east-1', ...keys })
-  const { texts, problems } = await readReferences({ [NAME]: `{vault://aws/${SECRET}/vault_token}` }, [NAME])
-  return texts.get(NAME) ?? problems.map(({ message }) => message).join()
+  const { texts, problems } = await readReferences({ [name]: `{vault://aws/${SECRET}/${key}}` }, [name])
+  return texts.get(name) ?? problems.map(({ message }) => message).join()
 }
 
 describe.skipIf(moto === null)('Secrets Manager', () => {
@@ -30,6 +30,10 @@ describe.skipIf(moto === null)('Secrets Manager', () => {
     expect(await read(keys())).toBe('of-moto')
     expect(await read(keys('another'))).toMatch(/does not answer/)
     expect(await read(keys())).toBe('of-moto')
+  })
+
+  it('gives the wrapping keys of the current version and of the one before', async () => {
+    expect(await read(keys(), 'KEYRING_WRAPPING_KEYS', 'keys')).toBe('w2:second,w1:first')
   })
 
   it('gives nothing to a role that may not, whose temporary keys are right', async () => {
