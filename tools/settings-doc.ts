@@ -25,7 +25,8 @@ clients read (\`VAULT_*\`, \`BAO_*\`) is answered with a notice. Settings marked
 
 const REFERENCES = `## Settings by reference
 
-A setting marked *secret* may be a reference in Kong's grammar, on Node and in Lambda's sync function; it is the whole value:
+A setting marked *secret* may be a reference in Kong's grammar, on Node and in Lambda's sync and rotate functions, under its own name or Kong's; it is
+the whole value:
 
 | reference | what is read |
 | --- | --- |
@@ -38,12 +39,16 @@ A setting marked *secret* may be a reference in Kong's grammar, on Node and in L
 A slash in a name is \`%2F\`, and a literal plus or percent sign is encoded twice, as in Kong. Options that a vault does not have are passed over; versions are whole
 numbers. References are read before anything is checked; one that cannot be read is listed like any other problem. They are read again once a minute, and when a
 request to Vault has failed: what has changed is used from then on, without a deployment. A text that cannot be read or is wrong then
-leaves the one before in its place; the log says so, and on Node the status too. Wrapping keys by a reference to \`aws\` without a version are those
+leaves the one before in its place; the log says so, and but for Lambda the status too. Wrapping keys by a reference to \`aws\` without a version are those
 of \`AWSCURRENT\` and, behind them, those of \`AWSPREVIOUS\`; a list without an id that something stored still needs, or with another key under an id
 of before, is not taken. On Lambda the HTTP function has the wrapping keys of its deployment: deploy it with a new key before that one is the first in
-the secret. The sync function needs \`secretsmanager:GetSecretValue\` on the secret, and asks once a minute for each secret and stage.
+the secret. Sync and rotate may read the secrets that the deployment names ([lambda.md](lambda.md#what-it-may-do)), and ask once a minute for each secret
+and stage.
 
-On Workers a secret setting may be a binding of the Secrets Store (\`[[secrets_store_secrets]]\`), read once in each isolate.
+On Workers a secret setting may be a binding of the Secrets Store (\`[[secrets_store_secrets]]\`) in place of a text. Worker and Durable Object read it at their
+first call, and again by the same rules: once a minute while they are used, and after a failure.
+
+## All settings
 `
 
 const KONG = `## Settings of Kong that are not used
@@ -115,11 +120,11 @@ export function settingsDoc(): string {
   const unused = Object.entries(UNUSED).map(([name, why]) => `${code(name)} | ${why}`)
   return [
     PREFACE,
+    REFERENCES,
     settings,
     LOGINS,
     table(['setting', 'also read from', 'default', 'login', 'meaning'], LOGIN.map(loginRow)),
     ROTATION,
-    REFERENCES,
     ENTITY,
     KONG,
     table(['setting', 'why it is not used'], unused),
