@@ -33,7 +33,7 @@ export const settingsOf = (bindings: object): Env =>
   )
 
 /** @param secrets of a Secrets Store. */
-export const readSettings = (bindings: object, secrets: Texts = new Map()): Parsed<Config> =>
+export const readBindings = (bindings: object, secrets: Texts = new Map()): Parsed<Config> =>
   parseConfig({ ...settingsOf(bindings), ...Object.fromEntries(secrets) }, 'workers', undefined, readCron)
 
 /** https://developers.cloudflare.com/secrets-store/integrations/workers/ */
@@ -54,10 +54,10 @@ const storeSecrets = (bindings: object) =>
 export const hasStoreSecrets = (bindings: object): boolean => storeSecrets(bindings).length > 0
 
 /** The settings with what the Secrets Store has of them, now and at each look. */
-export const liveSettings = (bindings: object) =>
+export const liveBindings = (bindings: object) =>
   live(
     () => readSecrets(bindings),
-    (secrets) => readSettings(bindings, secrets),
+    (secrets) => readBindings(bindings, secrets),
   )
 
 /** What the store throws may quote anything. */

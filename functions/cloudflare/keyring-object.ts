@@ -15,7 +15,7 @@ import { parseMessage } from '../../src/keyring/message-schema.ts'
 import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 import { workerAudit } from './audit.ts'
 import type { ReplicaBinding } from './bindings.ts'
-import { liveSettings, replicaOf } from './bindings.ts'
+import { liveBindings, replicaOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
@@ -64,7 +64,7 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
 /** Secrets are read anew with the schedule, and when Vault or a wrapping key has failed. */
 async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): Promise<KeyringAuthority | null> {
   const { storage } = state
-  const { parsed, renew } = await liveSettings(bindings)
+  const { parsed, renew } = await liveBindings(bindings)
   const { config: given } = outcomeOf(parsed)
   if (given === null) return null
   const store = objectStore(

@@ -21,7 +21,7 @@ import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
-import { hasStoreSecrets, liveSettings, replicaOf, readSettings } from './bindings.ts'
+import { hasStoreSecrets, liveBindings, replicaOf, readBindings } from './bindings.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
 
@@ -66,14 +66,14 @@ type Built = ReturnType<typeof build>
 const [LOOK_MS, FAILED_MS] = [60_000, 5000]
 
 const bindings = env as unknown as Bindings
-let built = hasStoreSecrets(bindings) ? null : build(readSettings(bindings))
+let built = hasStoreSecrets(bindings) ? null : build(readBindings(bindings))
 let renew: Renew<Config> | null = null
 let lookedAt = 0
 let isSaid = false
 
 /** Each of the first requests reads for itself, because they cannot share a promise. What could not be read, or is wrong, is read again. */
 async function read(): Promise<Built> {
-  const { parsed, renew: again } = await liveSettings(bindings)
+  const { parsed, renew: again } = await liveBindings(bindings)
   const made = build(parsed)
   if (parsed.ok && built === null) [built, renew, lookedAt] = [made, again, Date.now()]
   return built ?? made

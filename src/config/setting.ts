@@ -172,7 +172,7 @@ function valueOf([, setting, key]: Row, texts: Texts, runtime: Runtime): [unknow
 /** What a shell, a file or a template has left in a value may be right by the rule of its setting, and is named all the same. */
 function parse(schema: z.ZodMiniType<unknown, string>, text: string): [unknown, readonly string[]] {
   if (isQuoted(text.trim())) return [undefined, ['is still in its quotes']]
-  if (meansReference(text)) return [undefined, ['has a reference {vault://…}, which nothing resolves here']]
+  if (meansReference(text)) return [undefined, ['has a reference, which nothing resolves here']]
   const { data, error } = z.safeParse(schema, text)
   if (error === undefined) return [data, []]
   const isOneLine = z.safeParse(schema, text.replaceAll(/[\r\n]/g, '')).success
