@@ -7,7 +7,7 @@ import type { Env } from '../../src/config/setting.ts'
 import { BINDING } from '../../src/config/reach.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import type { Replica } from '../../src/core/ports.ts'
-import type { ReadTexts, Texts } from '../../src/references/live.ts'
+import type { ReadTexts, SecretTexts } from '../../src/references/live.ts'
 import { live } from '../../src/references/live.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
@@ -33,7 +33,7 @@ export const settingsOf = (bindings: object): Env =>
   )
 
 /** @param secrets of a Secrets Store. */
-export const readBindings = (bindings: object, secrets: Texts = new Map()): Parsed<Config> =>
+export const readBindings = (bindings: object, secrets: SecretTexts = new Map()): Parsed<Config> =>
   parseConfig({ ...settingsOf(bindings), ...Object.fromEntries(secrets) }, 'workers', undefined, readCron)
 
 /** https://developers.cloudflare.com/secrets-store/integrations/workers/ */

@@ -4,7 +4,7 @@
  */
 
 /** By the names of settings. */
-export type Texts = ReadonlyMap<string, string>
+export type SecretTexts = ReadonlyMap<string, string>
 
 interface Problem {
   readonly name: string
@@ -13,7 +13,7 @@ interface Problem {
 }
 
 export interface ReadTexts {
-  readonly texts: Texts
+  readonly texts: SecretTexts
   /** Of those that could not be read. */
   readonly problems: readonly Problem[]
 }
@@ -25,7 +25,7 @@ type Parsed<C> =
 /** The one setting that is read with its version of before. */
 export const WRAPPING_KEYS = 'KEYRING_WRAPPING_KEYS'
 
-export async function live<C>(read: () => Promise<ReadTexts>, parse: (texts: Texts) => Parsed<C>) {
+export async function live<C>(read: () => Promise<ReadTexts>, parse: (texts: SecretTexts) => Parsed<C>) {
   const { texts, problems } = await read()
   return { parsed: withProblems(parse(texts), problems), renew: renewing(texts, read, parse) }
 }
@@ -39,7 +39,7 @@ function withProblems<C>(parsed: Parsed<C>, problems: readonly Problem[]): Parse
 }
 
 /** @returns as `Renew` in `keyring/renewed-authority.ts` has it. */
-function renewing<C>(first: Texts, read: () => Promise<ReadTexts>, parse: (texts: Texts) => Parsed<C>) {
+function renewing<C>(first: SecretTexts, read: () => Promise<ReadTexts>, parse: (texts: SecretTexts) => Parsed<C>) {
   let held = first
   return async (needed: () => Promise<ReadonlySet<string> | null>) => {
     const { texts, problems: unread } = await read()
