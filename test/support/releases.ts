@@ -11,11 +11,12 @@ import { parseSigned, sealers } from '../../src/crypto/seal.ts'
 import { buildLambda } from '../../tools/build-lambda.ts'
 import { wrappingKey } from './authority.ts'
 import { unpackBuild } from './builds.ts'
+import type { LambdaFunction } from './lambda/cloud.ts'
 import { functionUrl, invokeApi, startFunction } from './lambda/cloud.ts'
 import { awsEnvironment, createTable, startDynalite, storeOn } from './lambda/table.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const TOKEN = 'ek_of_no_importance'
+export const RELEASE_TOKEN = 'ek_of_no_importance'
 const TIMEOUT_MS = 90_000
 
 export type Release = 'old' | 'new'
@@ -27,6 +28,7 @@ export interface Answer {
 }
 
 export interface Instance {
+  readonly url: string
   /** POST with a body, else GET. */
   call(path: string, body?: object): Promise<Answer>
   /** The event of the minute's schedule. */
@@ -38,6 +40,8 @@ export type Settings = Readonly<Record<string, string>>
 export interface Platform {
   /** An instance that has just started, and the authority that it asks. Those that were started before may end. */
   at(instance: Release, authority: Release, more?: Settings): Promise<Instance>
+  /** What all of it has printed. */
+  output(): string
   /** The stored record, as whoever has the wrapping keys reads it. */
   record(keyring: string): Promise<Readonly<Record<string, unknown>>>
   close(): Promise<void>
@@ -54,7 +58,7 @@ export const settingsOf = (address: string, token: string, mount: string, keyrin
   KEYRINGS: JSON.stringify(keyrings.map((name) => ({ name, path: name }))),
   KEYRING_WRAPPING_KEYS: FIRST_KEY,
   KEYRING_API_TOKENS: JSON.stringify([
-    { name: 'test', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
+    { name: 'test', sha256: createHash('sha256').update(RELEASE_TOKEN).digest('hex'), grants: ['admin'] },
   ]),
 })
 
@@ -65,7 +69,13 @@ async function recordIn(bytes: Uint8Array<ArrayBuffer>, keyring: string): Promis
   return JSON.parse(text ?? '{}') as Record<string, unknown>
 }
 
-async function answerOf(response: Pick<Response, 'status' | 'headers' | 'text'>): Promise<Answer> {
+interface Answering {
+  readonly status: number
+  readonly headers: { get(name: string): string | null }
+  text(): Promise<string>
+}
+
+async function answerOf(response: Answering): Promise<Answer> {
   const text = await response.text()
   return {
     status: response.status,
@@ -76,7 +86,7 @@ async function answerOf(response: Pick<Response, 'status' | 'headers' | 'text'>)
 
 const requestOf = (body?: object) => ({
   method: body === undefined ? 'GET' : 'POST',
-  headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+  headers: { authorization: `Bearer ${RELEASE_TOKEN}`, 'content-type': 'application/json' },
   ...(body !== undefined && { body: JSON.stringify(body) }),
 })
 
@@ -89,11 +99,12 @@ export async function onLambda(old: string, settings: Settings): Promise<Platfor
   const { KEYRING_API_TOKENS: tokens = '', ...asking } = settings
   const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table }
   const open: (() => Promise<void>)[] = []
+  const started: LambdaFunction[] = []
   const start = async (release: Release, name: 'http' | 'sync', own: Settings) => {
     const file = join(release === 'old' ? old : folder, `${name}.mjs`)
-    const started = await startFunction(file, { ...env, ...own }, TIMEOUT_MS)
-    open.push(() => started.stop())
-    return started
+    const instance = await startFunction(file, { ...env, ...own }, TIMEOUT_MS)
+    started.push(instance)
+    return instance
   }
   return {
     async at(instance, authority, more = {}) {
@@ -109,18 +120,21 @@ export async function onLambda(old: string, settings: Settings): Promise<Platfor
         () => http.close(),
       )
       return {
+        url: http.url,
         call: async (path, body) => answerOf(await fetch(http.url + path, requestOf(body))),
         schedule: async () => {
           await syncing.invoke({ source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} })
         },
       }
     },
+    output: () => started.map((instance) => instance.output()).join(''),
     async record(keyring) {
       const stored = await storeOn(server.endpoint, table).get(`keyring/${keyring}`)
       return recordIn(stored?.bytes ?? new Uint8Array(), keyring)
     },
     async close() {
-      for (const end of open.toReversed()) await end()
+      for (const end of open) await end()
+      for (const instance of started) await instance.stop()
       await server.close()
       rmSync(folder, { recursive: true, force: true })
     },
@@ -181,8 +195,9 @@ export async function onWorkers(old: string, settings: Settings): Promise<Worker
     worker('broken', broken, {}, 'broken'),
   ]
   const harness = createTestHarness({ workers: workers('old', main.old, settings) })
-  await harness.listen()
+  const { url } = await harness.listen()
   const instance: Instance = {
+    url: url.origin,
     call: async (path, body) => answerOf(await harness.getWorker('instance').fetch(path, requestOf(body))),
     schedule: async () => {
       await harness.getWorker('instance').scheduled({ cron: '* * * * *', scheduledTime: new Date() })
@@ -194,6 +209,7 @@ export async function onWorkers(old: string, settings: Settings): Promise<Worker
       await harness.update({ workers: workers(release, main[authority], { ...settings, ...more }) })
       return instance
     },
+    output: () => JSON.stringify(harness.getLogs()),
     async alone(release) {
       await harness.update({ workers: workers(release, main[release], settings, 'broken') })
       return instance
