@@ -19,7 +19,7 @@ const ROOT = join(import.meta.dirname, '../..')
 export const RELEASE_TOKEN = 'ek_of_no_importance'
 const TIMEOUT_MS = 90_000
 
-export type Release = 'old' | 'new'
+type Release = 'old' | 'new'
 
 export interface Answer {
   readonly status: number

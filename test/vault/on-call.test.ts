@@ -125,7 +125,7 @@ describe.skipIf(vault === null)('on call', { timeout: TIMEOUT_MS }, () => {
   afterEach(async () => {
     for (const server of servers.splice(0)) await server.end('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
-    expect(left).toEqual([])
+    if (left.length > 0) throw new Error(`"${entry}" has commands that were not run: ${left.join('')}`)
   })
 
   it("Vault's token is dead", async () => {

@@ -84,12 +84,14 @@ describe.skipIf(vault === null).each(['Lambda', 'Workers'] as const)('on %s', (w
       expect(await back.decrypt(second)).toMatchObject({ status: 200, body: { key_id: rotated['active'] } })
       expect(await back.sync()).toMatchObject({ status: 204 })
       await good(back.compromise('key-3'))
-      expect(await back.shown()).toMatchObject({ active: rotated['active'], keys: STATES })
+      const states = { 'key-1': 'compromised', 'key-3': 'compromised', [String(rotated['active'])]: 'active' }
+      expect(statesIn(await back.shown())).toEqual(states)
       expect((await back.decrypt(await back.encrypt())).body).toMatchObject({ key_id: rotated['active'] })
       expect((await record())['intent']).toEqual(intent)
 
       const again = await at('new', 'new')
-      expect(await again.shown()).toMatchObject({ rotation, keys: STATES })
+      const shown = await again.shown()
+      expect([shown['rotation'], statesIn(shown)]).toEqual([rotation, states])
       expect(await good(again.rotate())).toMatchObject({ body: { rotated: true, version: 5, active: idOf(intent) } })
       expect([await current(), (await record())['intent']]).toEqual([5, undefined])
       for (const value of [first, second]) expect(await again.decrypt(value)).toMatchObject({ status: 200 })
@@ -214,10 +216,8 @@ describe.skipIf(vault === null).each(['Lambda', 'Workers'] as const)('on %s', (w
 /** Where there is undici, a connection that is cut has a code of its own. */
 const UNREACHED = { status: 502, body: { code: expect.stringMatching(/^ERR_VAULT_UN(REACHABLE|AVAILABLE)$/) } }
 
-const STATES = expect.arrayContaining([
-  expect.objectContaining({ id: 'key-1', state: 'compromised' }),
-  expect.not.objectContaining({ id: 'key-2' }),
-])
+const statesIn = (shown: Answer['body']) =>
+  Object.fromEntries((shown['keys'] as { id: string; state: string }[]).map(({ id, state }) => [id, state]))
 
 const idOf = (intent: unknown): unknown => (intent as { id: unknown }).id
 
