@@ -222,9 +222,18 @@ describe.skipIf(vault === null)('on call', { timeout: TIMEOUT_MS }, () => {
     await expect(deploy({ KEYRING_WRAPPING_KEYS: SECOND })).rejects.toThrow(/ERR_WRAPPING_KEY_MISSING/)
     servers.pop()
     const made = newKey(await done())
-    await deploy({ KEYRING_WRAPPING_KEYS: made, KEYRING_DATABASE: join(folder, 'another.sqlite') })
-    expect(await done()).toMatch(/^key-2 +active/m)
-    expect(await decrypt(value)).toMatchObject(READ)
+    const proxy = await faultyProxy(address)
+    try {
+      proxy.spoil('/', 'cut')
+      const empty = { KEYRING_DATABASE: join(folder, 'another.sqlite'), KEYRING_VAULT_HOST: proxy.address }
+      await deploy({ KEYRING_WRAPPING_KEYS: made, ...empty })
+      expect(await decrypt(value)).toMatchObject({ code: 1, stdout: '' })
+      proxy.heal()
+      expect(await done()).toMatch(/^key-2 +active/m)
+      expect(await decrypt(value)).toMatchObject(READ)
+    } finally {
+      await proxy.close()
+    }
   })
 
   it('The wrapping key leaked', async () => {

@@ -96,6 +96,15 @@ describe.skipIf(vault === null).each(['Lambda', 'Workers'] as const)('on %s', (w
       expect([await current(), (await record())['intent']]).toEqual([5, undefined])
       for (const value of [first, second]) expect(await again.decrypt(value)).toMatchObject({ status: 200 })
       expect((await again.shown())['rotation']).toMatchObject({ last_error: null })
+
+      await write('forth', 2)
+      const twice = await at('old', 'old')
+      expect(await twice.sync()).toMatchObject({ status: 204 })
+      expect(statesIn(await twice.shown())).toEqual({
+        ...states,
+        [String(rotated['active'])]: 'deactivated',
+        [String(idOf(intent))]: 'active',
+      })
     },
     TIMEOUT_MS,
   )
