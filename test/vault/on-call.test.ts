@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync, backup } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { CLI } from '../support/local.ts'
 import type { NodeServer } from '../support/node-server.ts'
@@ -109,6 +110,8 @@ const encrypt = async (): Promise<string> => (await cli('encrypt kept')).stdout.
 const decrypt = (value: string) => cli(`decrypt ${value}`)
 const READ = { code: 0, stdout: 'kept' }
 const failed = (code: string) => ({ code: 1, stderr: expect.stringContaining(code) })
+const dataOf = ({ body }: { readonly body: unknown }) => (body as { data: Record<string, string> }).data
+const tokenOf = ({ body }: { readonly body: unknown }) => (body as { auth: { client_token: string } }).auth.client_token
 const NOTHING_NEEDED = /^needed +nothing$/m
 const newKey = (printed: string): string => /^KEYRING_WRAPPING_KEYS=(\S+)$/m.exec(printed)?.[1] ?? ''
 
@@ -294,13 +297,14 @@ describe.skipIf(vault === null)('on call', { timeout: TIMEOUT_MS }, () => {
     await cli('sync')
     const value = await encrypt()
     await secrets.destroy(path(), 1)
-    const backedUp = await bash(`sqlite3 ${database} ".backup '${folder}/backup.sqlite'"`)
-    expect(backedUp).toMatchObject({ code: 0 })
+    const running = new DatabaseSync(database, { readOnly: true })
+    await backup(running, join(folder, 'backup.sqlite'))
+    running.close()
     await cli('compromise key-1')
     rmSync(database)
     expect(await server.call('/keyring/vault/sync', {})).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
 
-    expect(await done({ '<backup>': join(folder, 'backup.sqlite'), '<database>': database })).toBe('ok\n')
+    await done({ '<backup>': join(folder, 'backup.sqlite'), '<database>': database })
     expect(await cli('sync')).toMatchObject(failed('ERR_RECORD_ROLLED_BACK'))
     await deploy()
     expect(await done()).toMatch(/^key-1 +deactivated +destroyed/m)
@@ -316,12 +320,20 @@ describe.skipIf(vault === null)('on call', { timeout: TIMEOUT_MS }, () => {
     await admin.request('POST', 'sys/auth/approle', { body: { type: 'approle' } })
     await admin.request('POST', 'auth/approle/role/edge-keyring', { body: { token_policies: ['edge-keyring'] } })
     const made = await admin.request('POST', 'auth/token/create', { body: { policies: ['edge-keyring'] } })
-    const token = (made.body as { auth: { client_token: string } }).auth.client_token
-    const reads = () => vaultClient(address, token).request('GET', `${MOUNT}/data/${path()}`)
+    const token = tokenOf(made)
+    const ofRole = await admin.request('POST', 'auth/approle/role/edge-keyring/secret-id')
+    const { role_id } = dataOf(await admin.request('GET', 'auth/approle/role/edge-keyring/role-id'))
+    const credential = { role_id, secret_id: dataOf(ofRole)['secret_id'] }
+    const loggedIn = await admin.request('POST', 'auth/approle/login', { token: null, body: credential })
+    const tokens = [token, tokenOf(loggedIn)]
+    const reads = async () =>
+      Promise.all(
+        tokens.map(async (each) => (await vaultClient(address, each).request('GET', `${MOUNT}/data/${path()}`)).status),
+      )
     writeFileSync(etc, '')
     mkdirSync(state)
     await deploy({ KEYRING_VAULT_TOKEN: token })
-    expect([(await cli('sync')).code, (await reads()).status]).toEqual([0, 200])
+    expect([(await cli('sync')).code, await reads()]).toEqual([0, [200, 200]])
     await servers.pop()?.end('SIGTERM')
 
     const node = await done({ '/var/lib/edge-keyring': state, '/etc/edge-keyring.env': etc })
@@ -335,7 +347,7 @@ describe.skipIf(vault === null)('on call', { timeout: TIMEOUT_MS }, () => {
     )
     expect(await done({ '<table>': 'keyring-table' })).toMatch(/^ran npx osls remove\n(ran aws .*\n){3}$/)
     await done({ '<token>': token })
-    expect((await reads()).status).toBe(403)
+    expect(await reads()).toEqual([403, 403])
     for (const gone of ['sys/policies/acl/edge-keyring', 'auth/approle/role/edge-keyring'])
       expect([gone, (await admin.request('GET', gone)).status]).toEqual([gone, 404])
   })
