@@ -117,7 +117,7 @@ function answer(
   return respond(problem(context.req.path, known, trail.request, headers))
 }
 
-const countBody = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: refuseBody })
+const countBody = bodyLimit({ maxSize: MAX_REQUEST_BODY_BYTES, onError: () => refuseBody(MAX_REQUEST_BODY_BYTES) })
 
 /**
  * The platform holds a body to its length; only a body without one needs to be counted as it comes. What is no length is none.

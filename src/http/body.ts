@@ -7,23 +7,29 @@ import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 
 /** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
 export async function readBody(context: Context): Promise<unknown> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
-  if (bytes.length > MAX_REQUEST_BODY_BYTES) refuseBody()
-  if (bytes.length === 0) return {}
+  const text = await readText(context, MAX_REQUEST_BODY_BYTES)
+  if (text === '') return {}
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-  const text = decodeUtf8(bytes)
-  if (text === null) throw malformed(BYTES)
   if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
 }
 
+/** The body as it is, of any media type. @throws `ERR_BODY_TOO_LARGE`, `ERR_BODY_MALFORMED`. */
+export async function readText(context: Context, most: number): Promise<string> {
+  const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
+  if (bytes.length > most) refuseBody(most)
+  const text = decodeUtf8(bytes)
+  if (text === null) throw malformed(BYTES)
+  return text
+}
+
 const malformed = (sentence: string): KeyringError => new KeyringError('ERR_BODY_MALFORMED', sentence)
 const BYTES = 'The body is not UTF-8.'
 
-export function refuseBody(): never {
-  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${MAX_REQUEST_BODY_BYTES} bytes.`, {
-    facts: { field: 'body', limit: MAX_REQUEST_BODY_BYTES },
+export function refuseBody(limit: number): never {
+  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${limit} bytes.`, {
+    facts: { field: 'body', limit },
   })
 }
 

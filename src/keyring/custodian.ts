@@ -26,6 +26,7 @@ import type { ReadOutcome } from './apply.ts'
 import type { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
+import type { importRecord } from './import.ts'
 import type { Handlers } from './messages.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
@@ -56,7 +57,11 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   readonly syncBatch: number
   readonly rotation: RotationRules
   /** What is asked for rarely, at once or when it is needed. */
-  readonly loadRare: () => Awaitable<{ readonly rotate: typeof rotateKeyring; readonly change: typeof applyChange }>
+  readonly loadRare: () => Awaitable<{
+    readonly rotate: typeof rotateKeyring
+    readonly change: typeof applyChange
+    readonly import: typeof importRecord
+  }>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
@@ -174,6 +179,11 @@ export class Custodian implements Handlers {
       if (saved !== 'conflict') return saved
     }
     throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
+  }
+
+  async import({ record, force }: Message<'import'>) {
+    const { import: bring } = await this.#parts.loadRare()
+    return bring({ ...this.#parts, ...this.#on(), bound: () => this.#encryptBound() }, record, force)
   }
 
   async #isDue(): Promise<boolean> {

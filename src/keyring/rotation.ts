@@ -6,8 +6,10 @@ import { knownVersions } from './plan.ts'
 import type { Intent, KeyringRecord } from './record.ts'
 
 /** An intent is open until the source has gone on, or back, whoever did that. What was begun in another incarnation is over. */
-export const openIntent = ({ intent }: KeyringRecord, { incarnation, current }: Observation): Intent | undefined =>
-  intent?.inc === incarnation && intent.expected === current ? intent : undefined
+export const openIntent = (
+  { intent }: KeyringRecord,
+  { incarnation, current }: Pick<Observation, 'incarnation' | 'current'>,
+): Intent | undefined => (intent?.inc === incarnation && intent.expected === current ? intent : undefined)
 
 /** Vault keeps so many versions where neither mount nor secret says how many. */
 const DEFAULT_KEPT = 10

@@ -6,6 +6,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import type { KeySource } from '../../src/core/ports.ts'
 import { Authority } from '../../src/keyring/authority.ts'
 import { applyChange } from '../../src/keyring/change.ts'
+import { importRecord } from '../../src/keyring/import.ts'
 import { rotateKeyring } from '../../src/keyring/rotate.ts'
 import { PLAIN_SYNC, world, wrappingKey } from '../support/authority.ts'
 import { SOURCE } from '../support/observed.ts'
@@ -84,7 +85,7 @@ describe('the time of an invocation', () => {
         sources: new Map([['default', { open: () => waiting, openSink: null, examine: async () => [] }]]),
         rotation: { cadence: null, delayMs: 0, prunesHeld: false },
         audit: { note: () => {}, commit: async () => {} },
-        loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
+        loadRare: () => ({ rotate: rotateKeyring, change: applyChange, import: importRecord }),
         syncBatch: 900,
         syncPeriodMs: null,
         maxRecordAgeMs: 604_800_000,

@@ -23,6 +23,7 @@ import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { applyChange } from '../../src/keyring/change.ts'
+import { importRecord } from '../../src/keyring/import.ts'
 import { rotateKeyring } from '../../src/keyring/rotate.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
@@ -192,7 +193,7 @@ export const authorityOn = (
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       loginItems: on.loginItems ?? null,
-      loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
+      loadRare: () => ({ rotate: rotateKeyring, change: applyChange, import: importRecord }),
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: on.syncPeriodMs ?? 600_000,
