@@ -5,13 +5,13 @@ import type { Outcome } from './command.ts'
 import { failed } from './failure.ts'
 import { inputOr } from './input.ts'
 
-export async function exportRecord(keyring: KeyringClient): Promise<Outcome> {
+export async function printRecord(keyring: KeyringClient): Promise<Outcome> {
   const record = await keyring.export()
   return { document: { keyring: keyring.name, record }, screen: record }
 }
 
 /** @param file '-' = standard input. */
-export async function importRecord(keyring: KeyringClient, file: string, force: boolean): Promise<Outcome> {
+export async function bringBack(keyring: KeyringClient, file: string, force: boolean): Promise<Outcome> {
   const document = await keyring.import(await bytesOf(file), force)
   const { added, removed, active } = document
   const some = (ids: readonly string[]) => `${ids.length}${ids.length === 0 ? '' : ` (${ids.join(', ')})`}`

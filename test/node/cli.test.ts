@@ -264,8 +264,14 @@ describe('on the local store', () => {
     ])
     rmSync(join(cwd, '.edge-keyring/audit.log'))
     mkdirSync(join(cwd, '.edge-keyring/audit.log'))
-    const refused = await runCli(['remove', 'first001'], { env, cwd })
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('\nERR_AUDIT_UNAVAILABLE: ')])
+    for (const words of [['remove', 'first001'], ['export'], ['import']]) {
+      const refused = await runCli(words, { env, cwd, input: 'x' })
+      expect(refused).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('\nERR_AUDIT_UNAVAILABLE: '),
+      })
+    }
     const deployed = { ...env, NODE_ENV: 'production', KEYRING_DATABASE: '.edge-keyring/keyring.sqlite' }
     const { stdout, stderr } = await runCli(['keys', '--json'], { env: deployed, cwd })
     expect([JSON.parse(stdout), stderr]).toMatchObject([
