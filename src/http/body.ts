@@ -7,7 +7,7 @@ import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 
 /** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
 export async function readBody(context: Context): Promise<unknown> {
-  const text = await readText(context, MAX_REQUEST_BODY_BYTES)
+  const text = await bodyText(context, MAX_REQUEST_BODY_BYTES)
   if (text === '') return {}
   const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (type === 'application/json') return jsonOf(text)
@@ -16,7 +16,7 @@ export async function readBody(context: Context): Promise<unknown> {
 }
 
 /** The body as it is, of any media type. @throws `ERR_BODY_TOO_LARGE`, `ERR_BODY_MALFORMED`. */
-export async function readText(context: Context, most: number): Promise<string> {
+export async function bodyText(context: Context, most: number): Promise<string> {
   const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
   if (bytes.length > most) refuseBody(most)
   const text = decodeUtf8(bytes)

@@ -7,7 +7,7 @@ import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { KeyringChange, SyncNote } from '../core/ports.ts'
 import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, Route } from './call.ts'
-import { readBody, readText } from './body.ts'
+import { readBody, bodyText } from './body.ts'
 import type { Reply } from './reply.ts'
 import {
   changeBody,
@@ -160,7 +160,7 @@ async function importRecord(call: Call): Promise<Reply> {
   const { force } = parseBody(importQuery, call.context.req.query())
   call.asks({ import: true, force })
   if (force) call.require('force')
-  const record = await readText(call.context, MAX_RECORD_BYTES)
+  const record = await bodyText(call.context, MAX_RECORD_BYTES)
   await call.begin(null)
   const { added, removed, active } = await call.keyring.import(record, force)
   return { body: { added, removed, active } }
