@@ -9,6 +9,7 @@ import type {
   DecryptedBody,
   DiagnosisBody,
   EncryptedBody,
+  ImportBody,
   Note,
   ResealedBody,
   RotationBody,
@@ -18,6 +19,7 @@ import {
   decryptedBody,
   diagnosisBody,
   encryptedBody,
+  importBody,
   notesOf,
   parseAnswer,
   remainingBody,
@@ -35,6 +37,9 @@ export interface Synced {
   readonly remaining: number
   readonly notes: readonly Note[]
 }
+
+/** A terminal obeys nothing of it. */
+const RECORD = /^ekr1 \P{Cc}+\n\P{Cc}+$/u
 
 export class KeyringClient {
   readonly name: string
@@ -79,6 +84,16 @@ export class KeyringClient {
 
   async change({ op, id, force }: KeyringChange): Promise<void> {
     await this.#do(op, { id, force }, [204])
+  }
+
+  async export(): Promise<string> {
+    const answer = await ask(this.#target, 'GET', `${this.#path}/export`)
+    if (typeof answer.body !== 'string' || !RECORD.test(answer.body)) throw unknown(this.#target, 'no record')
+    return answer.body
+  }
+
+  async import(record: Uint8Array, force: boolean): Promise<ImportBody> {
+    return parseAnswer(this.#target, importBody, await this.#post(`import?force=${force}`, record))
   }
 
   async encrypt(plaintext: Bytes, context: string): Promise<EncryptedBody> {

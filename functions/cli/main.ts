@@ -116,6 +116,17 @@ onKeyring('compromise', 'Mark a key: it decrypts, and never encrypts again.')
     act(rest, async (keyring) => (await import('./change.ts')).compromise(keyring, id, force)),
   )
 
+onKeyring('export', 'Print the sealed record, as it is stored.').action((flags) =>
+  act(flags, async (keyring) => (await import('./carry.ts')).printRecord(keyring)),
+)
+
+onKeyring('import', 'Bring back what export has printed: into an empty store, or the keys that this one lacks.')
+  .argument('[file]', 'File of the record; standard input where it is not given, or "-".')
+  .option('--force', 'Take it from another source, too; replace a record that cannot be read.')
+  .action((file = '-', { force = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./carry.ts')).bringBack(keyring, file, force)),
+  )
+
 program
   .command('check')
   .description('Check the settings of a deployment before there is one.')

@@ -87,6 +87,9 @@ export const rotationBody = z.looseObject({
 })
 export type RotationBody = z.output<typeof rotationBody>
 
+export const importBody = z.looseObject({ added: z.array(text), removed: z.array(text), active: z.nullable(text) })
+export type ImportBody = z.output<typeof importBody>
+
 export const remainingBody = z.looseObject({ remaining: z.number() })
 export const encryptedBody = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
 export type EncryptedBody = z.output<typeof encryptedBody>

@@ -239,6 +239,16 @@ export interface RotationReport {
   readonly sealed: Bytes
 }
 
+/** What an import did; ids. */
+export interface ImportReport {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** `null` = no key is active. */
+  readonly active: string | null
+  /** The sealed record as it is now, for the caller's snapshot. */
+  readonly sealed: Bytes
+}
+
 export interface KeyringChange {
   readonly op: 'remove' | 'compromise'
   readonly id: string
@@ -369,6 +379,11 @@ interface Operations {
   }
   /** The way to Vault, step by step; an answer may be some seconds old. */
   readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
+  /** `record` is a sealed record, as `read` has answered it once. */
+  readonly import: {
+    readonly says: { readonly record: string; readonly force: boolean }
+    readonly answer: ImportReport
+  }
 }
 export type Operation = keyof Operations
 export type AnswerTo<O extends Operation> = Operations[O]['answer']

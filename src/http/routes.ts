@@ -3,10 +3,11 @@ import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import { decodeUtf8, toBase64 } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
+import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { KeyringChange, SyncNote } from '../core/ports.ts'
 import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, Route } from './call.ts'
-import { readBody } from './body.ts'
+import { readBody, bodyText } from './body.ts'
 import type { Reply } from './reply.ts'
 import {
   changeBody,
@@ -14,6 +15,7 @@ import {
   decryptBody,
   doctorBody,
   encryptBody,
+  importQuery,
   parseBody,
   plaintextBytes,
   refuseLarge,
@@ -46,6 +48,10 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
   { method: 'POST', path: '/keyrings/:name/encrypt', action: 'encrypt', handle: encrypt },
   { method: 'POST', path: '/keyrings/:name/decrypt', action: 'decrypt', handle: decrypt },
+  { method: 'GET', path: '/keyring/export', action: 'export', handle: exportRecord },
+  { method: 'POST', path: '/keyring/import', action: 'admin', handle: importRecord },
+  { method: 'GET', path: '/keyrings/:name/export', action: 'export', handle: exportRecord },
+  { method: 'POST', path: '/keyrings/:name/import', action: 'admin', handle: importRecord },
 ]
 
 /** Ready means that the active key can be used, whether Vault is up or down. Why it cannot is for those with a grant. */
@@ -152,4 +158,20 @@ async function decrypt(call: Call): Promise<Reply> {
   const text = body.encoding === 'base64' ? toBase64(plaintext) : decodeUtf8(plaintext)
   if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
   return { body: { plaintext: text, encoding: body.encoding, key_id: keyId } }
+}
+
+async function exportRecord(call: Call): Promise<Reply> {
+  await call.begin(null)
+  return { body: await call.keyring.export(), headers: { 'content-type': 'application/octet-stream' } }
+}
+
+/** Of all grants `admin` alone covers what it may do: add, remove and mark keys. */
+async function importRecord(call: Call): Promise<Reply> {
+  const { force } = parseBody(importQuery, Object.fromEntries(new URL(call.context.request.url).searchParams))
+  call.asks({ import: true, force })
+  if (force) call.require('force')
+  const record = await bodyText(call.context, MAX_RECORD_BYTES)
+  await call.begin(null)
+  const { added, removed, active } = await call.keyring.import(record, force)
+  return { body: { added, removed, active } }
 }

@@ -56,6 +56,7 @@ const context = { context: optional(text), context_base64: optional(string) }
 export const syncBody = { token: optional(vaultToken), force: flag, adopt: flag }
 export const rotateBody = { dry_run: flag }
 export const doctorBody = { login: flag }
+export const importQuery = { force: flag }
 
 /** Kong names the key id `key`; some of its pages say `id`. */
 export const changeBody = { key: optional(keyId), id: optional(keyId), force: flag }

@@ -28,6 +28,7 @@ import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome } from './apply.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
+import type { importRecord } from './import.ts'
 import type { Handlers } from './messages.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
@@ -65,6 +66,7 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   /** What is asked for rarely, at once or when it is needed. */
   readonly loadRare: () => Awaitable<{
     readonly change: typeof changeKey
+    readonly import: typeof importRecord
     readonly reseal: typeof resealAll
     readonly rotate: typeof rotateKeyring
     readonly tellEnds: typeof tellEnds
@@ -209,6 +211,11 @@ export class Custodian implements Handlers {
   async reseal() {
     const { reseal } = await this.#parts.loadRare()
     return reseal({ ...this.#parts, ...this.#on(), putStamp: () => this.#putStamp() })
+  }
+
+  async import({ record, force }: Message<'import'>) {
+    const { import: bring } = await this.#parts.loadRare()
+    return bring({ ...this.#parts, ...this.#on() }, record, force)
   }
 
   async #isDue(): Promise<boolean> {

@@ -13,6 +13,7 @@ import type {
   Diagnosis,
   DiagnoseOptions,
   Hash,
+  ImportReport,
   KeyringAuthority,
   KeyringChange,
   RotationReport,
@@ -158,6 +159,21 @@ export class Keyring {
     const { sealed, ...under } = unwrap(await this.#parts.authority.call({ call: 'reseal', keyring: this.name }))
     if (sealed !== null) await this.#snapshot.adopt(sealed, known)
     return wrappingKeysView(under, this.#sealers.ids)
+  }
+
+  /** The sealed record as it is stored. @throws `ERR_NO_ACTIVE_KEY`: there is none. */
+  async export(): Promise<Bytes> {
+    const sealed = unwrap(await this.#parts.authority.call({ call: 'read', keyring: this.name, known: 0 }))
+    if (!(sealed instanceof Uint8Array)) throw noActiveKey(this.name, false)
+    return sealed
+  }
+
+  /** @param record a sealed one. */
+  async import(record: string, force: boolean): Promise<ImportReport> {
+    const known = this.#snapshot.revision
+    const report = unwrap(await this.#parts.authority.call({ call: 'import', keyring: this.name, record, force }))
+    await this.#snapshot.adopt(report.sealed, known)
+    return report
   }
 
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {

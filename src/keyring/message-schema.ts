@@ -1,6 +1,6 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
-import { KEYRING_NAME, KEY_ID } from '../core/limits.ts'
+import { KEYRING_NAME, KEY_ID, MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { Message, Operation } from '../core/ports.ts'
 
 const keyring = z.string().check(z.regex(KEYRING_NAME))
@@ -26,6 +26,10 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   }),
   reseal: said('reseal', {}),
   diagnose: said('diagnose', { login: z.boolean() }),
+  import: said('import', {
+    record: z.string().check(z.refine((text) => text.length <= MAX_RECORD_BYTES)),
+    force: z.boolean(),
+  }),
 }
 
 /** `null` = something else. */

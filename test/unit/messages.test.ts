@@ -1,10 +1,15 @@
 /** Messages to the authority: each is carried out, arrives as it was sent, and nothing else is taken for one. */
 import { describe, expect, it } from 'vitest'
-import { refusal } from '../../src/core/errors.ts'
+import { decodeUtf8 } from '../../src/core/bytes.ts'
+import { refusal, unwrap } from '../../src/core/errors.ts'
+import { MAX_RECORD_BYTES } from '../../src/core/limits.ts'
 import type { Message, Operation } from '../../src/core/ports.ts'
 import { MESSAGES, parseMessage } from '../../src/keyring/message-schema.ts'
 import { fromJson, toJson } from '../../src/keyring/messages.ts'
 import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
+
+const origin = authorityOn(world(['c:3']))
+const { sealed } = unwrap(await origin.sync('default', PLAIN_SYNC))
 
 /** In an order in which each can succeed. */
 const SENT: { readonly [O in Operation]: Message<O> } = {
@@ -17,6 +22,7 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
   status: { call: 'status', keyring: 'default' },
   reseal: { call: 'reseal', keyring: 'default' },
   diagnose: { call: 'diagnose', keyring: 'default', login: false },
+  import: { call: 'import', keyring: 'default', record: decodeUtf8(sealed) ?? '', force: false },
 }
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
@@ -50,6 +56,7 @@ describe('a message to the authority', () => {
     ['an option too many', { ...SENT.sync, options: { ...PLAIN_SYNC, more: true } }],
     ['a change of another kind', { ...SENT.change, change: { op: 'forget', id: 'a', force: true } }],
     ['a key id that is none', { ...SENT.change, change: { op: 'remove', id: 'a b', force: true } }],
+    ['a record that is too long', { ...SENT.import, record: 'x'.repeat(MAX_RECORD_BYTES + 1) }],
     ['a revision that is none', { ...SENT.read, known: Number.NaN }],
   ])('is none: %s', (_name, value) => {
     expect(parseMessage(value)).toBeNull()
