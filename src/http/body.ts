@@ -18,7 +18,10 @@ export async function readBody(context: Context): Promise<unknown> {
 
 /** The body as it is, of any media type. @throws `ERR_BODY_TOO_LARGE`, `ERR_BODY_MALFORMED`. */
 export async function bodyText({ request }: Context, most: number): Promise<string> {
-  const text = decodeUtf8(await bytesOf(request, most).catch(cutOff))
+  const bytes = await bytesOf(request, most).catch(cutOff)
+  // A length may be said wrongly.
+  if (bytes.length > most) refuseBody(most)
+  const text = decodeUtf8(bytes)
   if (text === null) throw malformed(BYTES)
   return text
 }

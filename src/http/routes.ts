@@ -113,6 +113,7 @@ async function rotate(call: Call): Promise<Reply> {
 /** It concerns what all keyrings share, and makes a record that is too old young again. */
 async function reseal(call: Call): Promise<Reply> {
   parseBody({}, await readBody(call.context))
+  call.asks({ reseal: true })
   await call.begin(null)
   const keys = await call.keyring.reseal()
   const done = keys.every(({ first, needed_by: by }) => first || by.length === 0)

@@ -519,7 +519,12 @@ export function conformance(name: string, start: Start): void {
         const { body: after } = await call('admin', 'GET', '/keyrings/default')
         expect(after['revision']).toBeGreaterThan(Number(body['revision']))
         await expect
-          .poll(() => audited(({ action, outcome }) => action === 'admin' && outcome === 'begun'), { timeout: 10_000 })
+          .poll(
+            () => audited(({ facts, outcome }) => JSON.stringify(facts) === '{"reseal":true}' && outcome === 'begun'),
+            {
+              timeout: 10_000,
+            },
+          )
           .toHaveLength(1)
       })
     })
