@@ -14,11 +14,17 @@ import type {
   Fetch,
   Hash,
   KeyringAuthority,
+  KeySink,
+  LoginItems,
   OpenKeySource,
+  PairSource,
+  Push,
   SharedStore,
+  SourceId,
   Replica,
 } from './core/ports.ts'
-import type { Probe } from './core/findings.ts'
+import type { Finding, Probe } from './core/findings.ts'
+import type { Doubt } from './core/time.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
 import { Authority } from './keyring/authority.ts'
@@ -27,10 +33,11 @@ import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
 import { examine } from './vault/doctor/doctor.ts'
-import { kv1Source } from './vault/kv/kv1.ts'
-import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
+import { kv1Pairs, kv1Source } from './vault/kv/kv1.ts'
+import { kv2Pairs, kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import { openVault } from './vault/open.ts'
+import type { VaultReader } from './vault/reader.ts'
 
 interface Primitives {
   readonly cipher: Cipher
@@ -70,8 +77,20 @@ export interface AppPorts extends Primitives {
 
 /** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation } = config
   const doubt = doubtsOnce(ports.log)
+  const { wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation } = config
+  const { sources, loginItems } =
+    config.pushed === null ? askedSources(config, ports, doubt) : pushedSources(config.pushed)
+  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt })
+}
+
+interface Sources {
+  readonly sources: ReadonlyMap<string, Source>
+  /** What is stored of the login to them. */
+  readonly loginItems: LoginItems | null
+}
+
+function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, doubt: Doubt): Sources {
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
   const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys, doubt })
   const { clock, probe } = ports
@@ -93,7 +112,54 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look }]
     }),
   )
-  return new Authority({ ...ports, wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt })
+  return { sources, loginItems }
+}
+
+const NOT_LOOKED_AT: Finding = {
+  check: 'server',
+  outcome: 'skipped',
+  detail: 'Nothing here asks Vault: the keyring is pushed from inside (KEYRING_STRATEGY).',
+}
+
+function pushedSources(pushed: NonNullable<Config['pushed']>): Sources {
+  const source = (id: SourceId): Source => ({
+    pushed: id,
+    open: () => {
+      throw new TypeError('A source that is pushed is not opened.')
+    },
+    openSink: null,
+    examine: async () => [NOT_LOOKED_AT],
+  })
+  return { sources: new Map(pushed.map(({ keyring, ...id }) => [keyring, source(id)])), loginItems: null }
+}
+
+/** Where a keyring comes from, for whoever pushes it. */
+export interface Pushing {
+  readonly source: Push['source']
+  readonly pairs: PairSource
+  /** `null` = it cannot be written. */
+  readonly sink: KeySink | null
+}
+
+/** Opens the sources of keyrings where Vault is reached. Tokens of logins are kept in `store`, under the wrapping keys. */
+export function openPushing(
+  { vault, wrappingKeys }: Pick<Config, 'vault' | 'wrappingKeys'>,
+  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'>,
+): ReadonlyMap<string, Pushing> {
+  if (vault === null) throw new TypeError('Whoever pushes needs the settings of Vault.')
+  const vaultPorts = { ...ports, wrappingKeys, doubt: doubtsOnce(ports.log) }
+  const { namespace } = vault
+  const reads = openVault(vault, vaultPorts)
+  const writes = vault.rotationLogin === null ? reads : openVault({ ...vault, ...vault.rotationLogin }, vaultPorts)
+  return new Map(
+    vault.secrets.map(({ keyring, kv, mount, path }) => {
+      const parts = (reader: VaultReader) => ({ ...ports, ...vault, mount, path, reader })
+      const [toRead, toWrite] = [parts(reads.reader(null, 'outage')), parts(writes.reader(null, 'outage'))]
+      const pairs = kv === 'v1' ? kv1Pairs(toRead) : kv2Pairs(toRead)
+      const sink = kv === 'v1' ? null : kv2Sink(toWrite)
+      return [keyring, { source: { kind: kv === 'v1' ? 'kv1' : 'kv2', namespace, mount, path }, pairs, sink }]
+    }),
+  )
 }
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {

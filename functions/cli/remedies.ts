@@ -24,9 +24,10 @@ export const remedyOf = (code: string, remedy: string): string => OF_REQUESTS[co
 
 /** Says what `remedies` of src say with fields and paths. They come from a deployment too, which may be of another release. */
 export const inWords = (remedy: string, keyring: string): string => {
-  const sync = (flag = '') => `"${commandLine('sync', keyring)}${flag && ` --${flag}`}"`
+  const [command = 'sync'] = /\bpush(?= with \{)/.exec(remedy) ?? []
+  const sync = (flag = '') => `"${commandLine(command, keyring)}${flag && ` --${flag}`}"`
   return remedy
-    .replace(/sync with \{"(\w+)": true\}/, (_text, flag: string) => `run ${sync(flag)}`)
+    .replace(/(?:sync|push) with \{"(\w+)": true\}/, (_text, flag: string) => `run ${sync(flag)}`)
     .replace(/ or \{"(\w+)": true\}/, (_text, flag: string) => ` or ${sync(flag)}`)
     .replace(/POST \/keyrings\/[\w.~-]+\/sync/, () => sync())
     .replace(/send "force"/, 'give --force')

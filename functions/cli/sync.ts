@@ -23,7 +23,7 @@ async function syncAll(keyring: KeyringClient, flags: typeof PLAIN): Promise<Syn
   return done
 }
 
-const together = (a: Synced, b: Synced): Synced => ({
+export const together = (a: Synced, b: Synced): Synced => ({
   changed: a.changed === null || b.changed === null ? null : a.changed || b.changed,
   requests: a.requests === null || b.requests === null ? null : a.requests + b.requests,
   remaining: b.remaining,
@@ -32,10 +32,10 @@ const together = (a: Synced, b: Synced): Synced => ({
 
 function screen({ changed, requests, notes }: Synced): string {
   const what = changed === null ? 'synced' : changed ? 'changed' : 'nothing new'
-  const lines = notes.map(
-    ({ code, version, id }) => `    version ${version}${id === null ? '' : ` (${id})`}: ${code}\n`,
-  )
-  return `ok  ${what}${requests === null ? '' : `, ${count(requests, 'request')} to Vault`}\n${lines.join('')}`
+  return `ok  ${what}${requests === null ? '' : `, ${count(requests, 'request')} to Vault`}\n${noteLines(notes)}`
 }
 
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
+export const noteLines = (notes: Synced['notes']): string =>
+  notes.map(({ code, version, id }) => `    version ${version}${id === null ? '' : ` (${id})`}: ${code}\n`).join('')
+
+export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`

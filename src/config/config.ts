@@ -1,6 +1,6 @@
 /** Reads the settings once, from the environment to the configuration. Every problem is told at once, by name and rule, never by value. */
 import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
-import type { RotationRules } from '../core/ports.ts'
+import type { RotationRules, SourceId } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff } from './answering.ts'
@@ -57,6 +57,8 @@ export interface VaultSettings {
 export interface Config extends AnsweringConfig {
   /** `null` where Vault is never asked. */
   readonly vault: VaultSettings | null
+  /** What others push here, and under which identity. `null` = Vault is asked. */
+  readonly pushed: readonly (SourceId & { readonly keyring: string })[] | null
   readonly rotation: RotationRules
   readonly workers: { readonly locationHint: NonNullable<Settings['KEYRING_LOCATION_HINT']> | null }
   readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
@@ -150,7 +152,8 @@ function readAll(written: Written): Read {
   const rules = runtime === 'lambda-sync' ? RULES : [...RULES, TOKENS]
   const { values: all, problems } = valuesOf<Settings>(TABLE, texts, runtime, rules)
   const isOff = saysOff(all)
-  const isAsking = ASKING.some((each) => each === runtime)
+  const isPushed = all.KEYRING_STRATEGY === 'push'
+  const isAsking = !isPushed && ASKING.some((each) => each === runtime)
   const login = isAsking ? readLogin({ ...written, rows: LOGIN, texts: written.login }, isOff) : NO_LOGIN
   const rotationLogin = isAsking ? readRotationLogin(written, isOff) : null
   return {
@@ -170,9 +173,17 @@ function readAll(written: Written): Read {
       ...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []),
       ...login.notices,
       ...(rotationLogin?.notices ?? []),
+      ...(isPushed ? unusedLogins(written) : []),
     ],
   }
 }
+
+/** Whoever pushes logs in; a credential has no business here. */
+const unusedLogins = ({ login, rotationLogin }: Written): string[] =>
+  [...login.values(), ...rotationLogin.values()]
+    .flat()
+    .filter(({ name }) => /^(?:KONG_)?KEYRING_/.test(name))
+    .map(({ name }) => `${name} is not used here: the strategy is push.`)
 
 /** `null` = rotations write with the login that reads. */
 function readRotationLogin(written: Written, isOff: boolean): ReadLogin | null {
@@ -212,7 +223,9 @@ function toConfig(read: Read): Config {
   const { all } = read
   return {
     ...answeringConfig(all),
-    vault: vaultSettings(read),
+    ...(all.KEYRING_STRATEGY === 'push'
+      ? { vault: null, pushed: pushedSources(all) }
+      : { vault: vaultSettings(read), pushed: null }),
     rotation: {
       cadence: all.KEYRING_ROTATION ?? null,
       delayMs: all.KEYRING_ROTATION_DELAY * 1000,
@@ -230,10 +243,10 @@ function toConfig(read: Read): Config {
 }
 
 function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): VaultSettings | null {
-  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
+  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
   if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
   return {
-    address: url.href.replace(/\/$/, ''),
+    address: addressOf(url),
     tls,
     providerTls,
     headers: all.KEYRING_VAULT_HEADERS,
@@ -244,17 +257,39 @@ function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): V
     rotationLogin: rotationLogin?.auth
       ? { auth: rotationLogin.auth, loginNamespace: rotationLogin.namespace ?? all.KEYRING_VAULT_NAMESPACE }
       : null,
-    secrets: [
-      { keyring: 'default', kv, mount, path },
-      ...all.KEYRINGS.map((each) => ({
-        keyring: each.name,
-        kv: each.kv ?? kv,
-        mount: each.mount ?? mount,
-        path: each.path,
-      })),
-    ],
+    secrets: secretsOf(all, mount, path),
   }
 }
+
+const secretsOf = (
+  { KEYRINGS, KEYRING_VAULT_KV: kv }: Settings,
+  mount: string,
+  path: string,
+): readonly SecretSetting[] => [
+  { keyring: 'default', kv, mount, path },
+  ...KEYRINGS.map((each) => ({
+    keyring: each.name,
+    kv: each.kv ?? kv,
+    mount: each.mount ?? mount,
+    path: each.path,
+  })),
+]
+
+/** Nobody is asked at it: it only tells one source from another. */
+const PUSHED_ADDRESS = 'push://inside'
+
+/** A deployment that was synced from an address keeps its keys when that stays set. */
+function pushedSources(all: Settings): NonNullable<Config['pushed']> {
+  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
+  if (mount === undefined || path === undefined) return []
+  const address = url === undefined ? PUSHED_ADDRESS : addressOf(url)
+  const namespace = all.KEYRING_VAULT_NAMESPACE
+  return secretsOf(all, mount, path).map(({ keyring, kv, ...secret }) => {
+    return { keyring, kind: kv === 'v1' ? 'kv1' : 'kv2', address, namespace, ...secret }
+  })
+}
+
+const addressOf = (url: URL): string => url.href.replace(/\/$/, '')
 
 /** The connection presents the certificate of the login `cert`. A setting that is itself wrong counts as not set. */
 function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, login }: Written): VaultTls {

@@ -14,9 +14,11 @@ import type {
   LoginItems,
   Message,
   OpenKeySource,
+  PushAnswer,
   RotationReport,
   RotationRules,
   SharedStore,
+  SourceId,
   SyncOptions,
   SyncReport,
 } from '../core/ports.ts'
@@ -27,6 +29,15 @@ import { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
+import {
+  handedSource,
+  inWordsOfPush,
+  lackingVersions,
+  nextKey,
+  notAskedHere,
+  notPushedHere,
+  refuseOlder,
+} from './push.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { encryptBoundMs, isDueForReseal } from './freshness.ts'
@@ -35,7 +46,7 @@ import type { RotateParts, RotationAsk } from './rotate.ts'
 import { rotateKeyring } from './rotate.ts'
 import { isRotationDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
-import type { SyncDone } from './sync.ts'
+import type { SyncDone, SyncParts } from './sync.ts'
 import { refusesBy, syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
@@ -47,6 +58,8 @@ export interface Source {
   /** With the login of rotations. `null` = the source cannot be written. */
   readonly openSink: ((how: { readonly insist: Insistence }) => KeySink) | null
   readonly examine: (...args: [...Parameters<Examine>, Refuses]) => ReturnType<Examine>
+  /** What others hand over is of this source, which is not asked from here. Absent = it is asked. */
+  readonly pushed?: SourceId
 }
 
 export interface CustodianParts extends ReaderParts, WriterParts {
@@ -73,6 +86,9 @@ const SEEK_PAUSE_MS = 60_000
 const SEEK_MS = 10_000
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
+/** What a sync reads. */
+type From = Pick<SyncParts, 'source' | 'batch' | 'refuse'>
+
 export class Custodian implements Handlers {
   readonly #parts: CustodianParts
   readonly #name: string
@@ -81,6 +97,7 @@ export class Custodian implements Handlers {
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   readonly #openSink: Source['openSink']
+  readonly #pushed: SourceId | null
   readonly #diagnoses: Diagnoses
   readonly #turns: Turns<SyncReport>
   /** When this process has seen to what is stored of the login. */
@@ -88,11 +105,12 @@ export class Custodian implements Handlers {
   /** The plain sync that has not begun insists as much as the one who insists most of those who asked for it. */
   #insists: Insistence = 'none'
 
-  constructor(parts: CustodianParts, name: string, { open, openSink, examine }: Source, set: SealerSet) {
+  constructor(parts: CustodianParts, name: string, { open, openSink, examine, pushed }: Source, set: SealerSet) {
     this.#parts = parts
     this.#name = name
     this.#source = open
     this.#openSink = openSink
+    this.#pushed = pushed ?? null
     this.#diagnoses = new Diagnoses(async (signal, options) => examine(signal, options, await this.#refuses()), parts)
     this.#sealers = set
     this.#reader = new Reader(parts, set, name)
@@ -109,18 +127,51 @@ export class Custodian implements Handlers {
     const loaded = await this.#reader.ledger.load()
     const { lastAttempt } = await this.#reader.log.read()
     const isHeld = loaded?.record.keys.some((entry) => entry.id === id) ?? false
+    const isAsked = this.#pushed === null
     const isRemoved = loaded?.record.tombstones.some((stone) => stone.id === id) ?? false
-    if (!isHeld && !isRemoved && ageOf(lastAttempt ?? 0, this.#parts.clock.now()) >= SEEK_PAUSE_MS)
+    if (isAsked && !isHeld && !isRemoved && ageOf(lastAttempt ?? 0, this.#parts.clock.now()) >= SEEK_PAUSE_MS)
       await settle(() => this.#plainSync('none', SEEK_MS))
     return (await this.#reader.ledger.load())?.bytes ?? null
   }
 
   /** A plain sync joins one that has not begun; whoever asks for more gets a sync of one's own. */
-  sync({ options }: Message<'sync'>): Promise<SyncReport> {
+  async sync({ options }: Message<'sync'>): Promise<SyncReport> {
+    if (this.#pushed !== null) throw notAskedHere(this.#name)
     const isPlain = !options.force && !options.adopt && options.token === null
     if (isPlain) return this.#plainSync('outage', SYNC_DEADLINE_MS)
     const insist = options.force ? 'refusal' : 'outage'
     return this.#turns.alone(this.#leftMs(SYNC_DEADLINE_MS), (signal) => this.#sync(options, insist, signal))
+  }
+
+  /** A refusal is told in the status too, because whoever pushes goes no further. */
+  async offer({ push, mountKeeps }: Message<'offer'>): Promise<PushAnswer> {
+    const { doubt, syncBatch: batch, rotation: rules } = this.#parts
+    const parts = { ...this.#on(), doubt, batch, source: this.#pushedSource() }
+    const lacking = await settle(() => lackingVersions(parts, push)).then(inWordsOfPush)
+    if (!lacking.ok) await settle(() => this.#reader.log.note(lacking, undefined, true))
+    const lacks = unwrap(lacking)
+    if (mountKeeps === null || lacks.length > 0) return { lacks, next: null }
+    const next = await settle(() => nextKey(parts, push, rules, mountKeeps))
+    const noted = next.ok ? { ok: true as const, value: { rotated: false, left: next.value.left } } : next
+    await settle(() => this.#reader.log.noteRotation(noted))
+    return { lacks, next: unwrap(next).id }
+  }
+
+  deliver({ push, reads }: Message<'deliver'>): Promise<SyncReport> {
+    const [id, keyring] = [this.#pushedSource(), this.#name]
+    const source = handedSource({ ...this.#parts, keyring }, id, push, reads)
+    // Whoever delivers nothing must lack nothing.
+    const from: From = { source, batch: Math.max(1, reads.length), refuse: refuseOlder(keyring, id) }
+    const { force, adopt } = push
+    return this.#turns.alone(this.#leftMs(SYNC_DEADLINE_MS), async (signal) => {
+      const result = await settle(() => this.#synced({ force, adopt, token: null }, () => from, signal, null))
+      return { ...unwrap(inWordsOfPush(result)).report(), requests: 0 }
+    })
+  }
+
+  #pushedSource(): SourceId {
+    if (this.#pushed === null) throw notPushedHere(this.#name)
+    return this.#pushed
   }
 
   diagnose({ login }: Message<'diagnose'>) {
@@ -134,7 +185,7 @@ export class Custodian implements Handlers {
   }
 
   async status() {
-    const { replicated, ...status } = await this.#reader.status()
+    const { replicated, ...status } = await this.#reader.status(this.#pushed !== null)
     const loaded = this.#parts.replica && (await settle(() => this.#reader.ledger.load()))
     return { ...status, replica: this.#writer.replicated(replicated, loaded?.ok ? loaded.value : null) }
   }
@@ -155,6 +206,7 @@ export class Custodian implements Handlers {
 
   /** The version that is current now, as far as is known here, is the one that the new key follows. */
   async rotate({ dryRun }: Message<'rotate'>): Promise<RotationReport> {
+    if (this.#pushed !== null) throw notAskedHere(this.#name)
     const known = (await this.#reader.ledger.load())?.record.highest ?? 0
     return this.#rotation({ by: 'hand', known, dryRun }, 'outage', SYNC_DEADLINE_MS)
   }
@@ -175,6 +227,7 @@ export class Custodian implements Handlers {
   }
 
   async #isDue(): Promise<boolean> {
+    if (this.#pushed !== null) return false
     const now = this.#parts.clock.now()
     const status = await this.#reader.log.read()
     const due = nextTry(status, this.#parts.syncPeriodMs, now)
@@ -227,7 +280,7 @@ export class Custodian implements Handlers {
     let hasSynced = false
     const result = await this.#turns.alone(this.#leftMs(mostMs), (signal) => {
       const sync: RotateParts['sync'] = async (options, written) => {
-        const synced = await this.#synced(options, insist, signal, written)
+        const synced = await this.#synced(options, this.#asked(options, insist), signal, written)
         hasSynced = true
         return synced
       }
@@ -246,22 +299,24 @@ export class Custodian implements Handlers {
 
   /** @param insist is of whoever asks: a person, an operator, or the schedule. */
   async #sync(options: SyncOptions, insist: Insistence, signal: AbortSignal): Promise<SyncReport> {
-    return (await this.#synced(options, insist, signal, null)).report()
+    return (await this.#synced(options, this.#asked(options, insist), signal, null)).report()
+  }
+
+  #asked({ token }: SyncOptions, insist: Insistence): () => From {
+    return () => ({ source: this.#source(token, { insist }), batch: this.#parts.syncBatch })
   }
 
   /** @param written a version that need not be read. */
   async #synced(
     options: SyncOptions,
-    insist: Insistence,
+    open: () => From,
     signal: AbortSignal,
     written: ReadOutcome | null,
   ): Promise<SyncDone> {
-    const result = await settle(() => this.#attempt(options, insist, signal, written)).catch(
-      async (defect: unknown) => {
-        if (options.token === null) await this.#note(DEFECT)
-        throw defect
-      },
-    )
+    const result = await settle(() => this.#attempt(options, open, signal, written)).catch(async (defect: unknown) => {
+      if (options.token === null) await this.#note(DEFECT)
+      throw defect
+    })
     const reported = result.ok ? await settle(() => result.value.report()) : result
     if (options.token === null || reported.ok)
       await this.#note(reported, result.ok ? this.#nextRotation(result.value) : undefined)
@@ -276,18 +331,17 @@ export class Custodian implements Handlers {
 
   /** A status that cannot be written must not hide how the sync itself went. */
   async #note(result: Result<SyncReport>, nextRotation?: number | null): Promise<void> {
-    await settle(() => this.#reader.log.note(result, nextRotation))
+    await settle(() => this.#reader.log.note(result, nextRotation, this.#pushed !== null))
   }
 
   #attempt(
     options: SyncOptions,
-    insist: Insistence,
+    open: () => From,
     signal: AbortSignal,
     written: ReadOutcome | null,
   ): Promise<SyncDone> {
-    const { doubt, syncBatch: batch, rotation } = this.#parts
-    const source = this.#source(options.token, { insist })
-    return syncKeyring({ ...this.#on(), doubt, batch, delayMs: rotation.delayMs, source, signal }, options, written)
+    const { doubt, rotation } = this.#parts
+    return syncKeyring({ ...this.#on(), doubt, delayMs: rotation.delayMs, ...open(), signal }, options, written)
   }
 
   #on() {

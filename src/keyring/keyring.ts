@@ -3,7 +3,7 @@ import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
-import type { KeyringErrorCode } from '../core/errors.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type {
   Cipher,
   Diagnosis,
@@ -11,6 +11,9 @@ import type {
   Hash,
   KeyringAuthority,
   KeyringChange,
+  PairRead,
+  Push,
+  PushAnswer,
   RotationReport,
   SyncOptions,
   SyncReport,
@@ -107,19 +110,24 @@ export class Keyring {
   /** The instance that asked uses the new state at once. */
   async sync(options: SyncOptions): Promise<SyncReport> {
     const known = this.#snapshot.revision
-    const result = await this.#parts.authority.call({ call: 'sync', keyring: this.name, options })
-    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
-    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
-    return unwrap(result)
+    return this.#adopted(await this.#parts.authority.call({ call: 'sync', keyring: this.name, options }), known)
   }
 
   /** Writes a new key to the source, as its next version. @param dryRun it only says what would be. */
   async rotate(dryRun: boolean): Promise<RotationReport> {
     const known = this.#snapshot.revision
-    const result = await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun })
-    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
-    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
-    return unwrap(result)
+    return this.#adopted(await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun }), known)
+  }
+
+  /** @param mountKeeps versions that the mount keeps, for whoever wants to rotate. */
+  async offer(push: Push, mountKeeps: number | null): Promise<PushAnswer> {
+    return unwrap(await this.#parts.authority.call({ call: 'offer', keyring: this.name, push, mountKeeps }))
+  }
+
+  async deliver(push: Push, pairs: readonly PairRead[]): Promise<SyncReport> {
+    const known = this.#snapshot.revision
+    const reads = pairs.map((read) => (read.kind === 'key' ? { ...read, key: read.key.reveal() } : read))
+    return this.#adopted(await this.#parts.authority.call({ call: 'deliver', keyring: this.name, push, reads }), known)
   }
 
   async change(change: KeyringChange): Promise<void> {
@@ -136,6 +144,12 @@ export class Keyring {
     const record = await this.record()
     const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
     return statusView(this.name, record, unwrap(status), { warning: this.warning, wrappingKeyIds: this.#sealers.ids })
+  }
+
+  async #adopted<T extends { readonly sealed: Bytes }>(result: Result<T>, known: number): Promise<T> {
+    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
+    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
+    return unwrap(result)
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {

@@ -2,6 +2,7 @@
 import { parseJson } from '../core/body.ts'
 import { settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
+import { MOST_TIME } from '../core/limits.ts'
 import type {
   Clock,
   LoginItemsUnder,
@@ -14,9 +15,10 @@ import type {
   SyncStatus,
 } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
-import { isAhead } from '../core/time.ts'
+import { ageOf, isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
+import { replicaAgeMs } from './freshness.ts'
 
 const FORMAT = 'eks1'
 
@@ -30,6 +32,7 @@ const NEVER: StoredStatus = {
   stalled: null,
   failing: null,
   rotation: null,
+  pushed: false,
   replicated: 0,
   items: null,
 }
@@ -50,6 +53,10 @@ export function nextTry(status: SyncStatus, periodMs: number | null, now: number
   if (lastAttempt === null || (failures === 0 && remaining > 0)) return now
   return lastAttempt + (failures === 0 ? periodMs : Math.min(periodMs, RETRY_MS * 2 ** (failures - 1)))
 }
+
+/** Whoever pushes has missed two times. Before the first one something else is needed. */
+export const isSilent = ({ lastSuccess }: SyncStatus, periodMs: number | null, now: number): boolean =>
+  periodMs !== null && lastSuccess !== null && ageOf(lastSuccess, now) > replicaAgeMs(periodMs)
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
@@ -91,10 +98,11 @@ export class StatusLog {
   }
 
   /** @param nextRotation when one is due by itself. Absent = the source was not seen. */
-  note(outcome: Outcome, nextRotation?: number | null): Promise<void> {
+  note(outcome: Outcome, nextRotation?: number | null, pushed = false): Promise<void> {
     return this.#write((status) => ({
       ...advance(status, outcome, this.#parts.clock.now()),
       rotation: scheduled(status.rotation, nextRotation),
+      pushed,
     }))
   }
 
@@ -129,10 +137,11 @@ function parseStatus(text: string): StoredStatus | null {
   const fields = parseJson(text)
   if (!isObject(fields)) return null
   const status = { ...NEVER, ...fields }
-  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation } = status
+  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation, pushed } = status
   const isRight =
     [lastAttempt, lastSuccess].every((time) => time === null || isTime(time)) &&
     [failures, remaining, replicated].every(isTime) &&
+    typeof pushed === 'boolean' &&
     (failing === null || isFailing(failing)) &&
     (stalled === null || isStalled(stalled)) &&
     (rotation === null || isRotation(rotation))
@@ -142,8 +151,6 @@ function parseStatus(text: string): StoredStatus | null {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** No date is later. */
-const MOST_TIME = 8.64e15
 const isTime = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
 
 const isFailing = (value: unknown): boolean =>

@@ -10,6 +10,7 @@ import type {
   KeySource,
   LoginItems,
   SharedStore,
+  SourceId,
   Replica,
   VersionRead,
 } from '../../src/core/ports.ts'
@@ -60,6 +61,8 @@ export interface World {
   rotation: RotationRules
   /** The source cannot be written. */
   kv1: boolean
+  /** It is not asked. */
+  pushed?: SourceId
   /** Of the authority. */
   replica?: Replica
   /** Of the authority. */
@@ -147,6 +150,7 @@ function fakeSink(on: World): KeySink {
 }
 
 const spiedSource = (on: World): Source => ({
+  ...(on.pushed && { pushed: on.pushed }),
   openSink: on.kv1 ? null : () => fakeSink(on),
   open: (_token, { insist }) => (on.insisted.push(insist), fakeSource(on)),
   examine: async (_signal, { login }) => (on.insisted.push(login), []),

@@ -1,0 +1,165 @@
+/**
+ * A source that cannot be asked from here: somebody who reaches it hands over what it holds, in two steps. First an observation is
+ * offered, and `planSync` answers which versions are lacking, for good or ill as for a sync. Those are read there, and delivered
+ * with the observation; `syncKeyring` applies them as if it had read them. So there is one set of rules, and whoever pushes can do
+ * no more than whoever writes the source.
+ *
+ * What differs: the identity of the source is the deployment's setting, and what was seen before the secret was made anew is
+ * refused whatever flag is given, since an old answer may come late and no source is there to be asked.
+ */
+import { isDueSince } from '../core/cadence.ts'
+import { KeyringError } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
+import type {
+  Cipher,
+  Clock,
+  Hash,
+  KeySource,
+  Observation,
+  PlainRead,
+  Push,
+  RotationRules,
+  SourceId,
+} from '../core/ports.ts'
+import { Secret } from '../core/secret.ts'
+import type { Doubt } from '../core/time.ts'
+import { materialOf } from '../crypto/material.ts'
+import type { Ledger } from './ledger.ts'
+import { planSync } from './plan.ts'
+import type { KeyringRecord } from './record.ts'
+import { KV1, newId } from './rotate.ts'
+import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
+import { believedStops } from './stopped.ts'
+
+export const notAskedHere = (keyring: string): KeyringError =>
+  new KeyringError('ERR_REQUEST_INVALID', `Keyring "${keyring}" is pushed from inside: nothing here asks Vault.`, {
+    facts: { keyring },
+    remedy: 'Run "edge-keyring push" where Vault is reached, with --rotate for a new key.',
+  })
+
+export const notPushedHere = (keyring: string): KeyringError =>
+  new KeyringError('ERR_REQUEST_INVALID', `Keyring "${keyring}" is synced from here: nothing is pushed to it.`, {
+    facts: { keyring },
+    remedy: 'Sync it; or set KEYRING_STRATEGY=push in the deployment.',
+  })
+
+/** Remedies say "sync with" a flag. */
+export const inWordsOfPush = <T>(result: Result<T>): Result<T> =>
+  result.ok
+    ? result
+    : { ok: false, error: { ...result.error, remedy: result.error.remedy.replace(/\bsync with/, 'push with') } }
+
+interface OfferParts {
+  readonly keyring: string
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly doubt: Doubt
+  readonly source: SourceId
+  readonly batch: number
+}
+
+/** The versions to read, the current one first. @throws what a sync would be refused for. */
+export async function lackingVersions(parts: OfferParts, push: Push): Promise<readonly number[]> {
+  const { keyring, ledger, clock, doubt, source, batch } = parts
+  refuseUnlike(keyring, source, push)
+  const draft = await ledger.draft(await ledger.load())
+  const record = draft && believedStops(draft, clock.now(), doubt)
+  const { observation, force, adopt } = push
+  refuseOlder(keyring, source)(record, observation)
+  return planSync({ keyring, record, source, observation, force, adopt, batch }).read
+}
+
+/**
+ * Whether a new key may be written, by the record as it is now.
+ * @returns its id; `null` = none is due. @throws `ERR_ROTATION_REFUSED`.
+ */
+export async function nextKey(
+  { keyring, ledger, source }: OfferParts,
+  { observation }: Push,
+  rules: RotationRules,
+  mountKeeps: number,
+): Promise<{ id: string | null; left: number | null }> {
+  if (source.kind === 'kv1') throw refusedRotation(keyring, KV1)
+  const loaded = await ledger.load()
+  if (loaded === null || observation === null)
+    throw refusedRotation(keyring, { why: 'nothing was pushed yet', remedy: 'Write a first version and push it.' })
+  const { record } = loaded
+  if (!isWanted(record, observation, rules)) return { id: null, left: null }
+  const { prunesHeld } = rules
+  refuseUnsafeWrite(record, observation, loaded.bytes.length, { mountKeeps, prunesHeld })
+  return { id: newId(record), left: rotationsLeft(record, observation, { mountKeeps, prunesHeld }) }
+}
+
+/** Without a cadence whoever pushes decides; without an active key nobody can encrypt. */
+function isWanted({ active }: KeyringRecord, observation: Observation, { cadence }: RotationRules): boolean {
+  const { currentCreatedMs: since, sourceMs } = observation
+  if (cadence === null || active === null) return true
+  return since !== null && isDueSince(cadence, since, sourceMs)
+}
+
+/** What was delivered, as a source for one sync. @throws `ERR_REQUEST_INVALID` for what no source says. */
+export function handedSource(
+  { cipher, hash, keyring }: { readonly cipher: Cipher; readonly hash: Hash; readonly keyring: string },
+  id: SourceId,
+  push: Push,
+  reads: readonly PlainRead[],
+): KeySource {
+  const handed = new Map(
+    reads.map((read) => [read.version, read.kind === 'key' ? { ...read, key: new Secret(read.key) } : read]),
+  )
+  return {
+    id,
+    async observe() {
+      refuseUnlike(keyring, id, push)
+      return push.observation
+    },
+    async read(version) {
+      const read = handed.get(version)
+      if (read !== undefined) return materialOf(cipher, hash, read)
+      throw new KeyringError(
+        'ERR_SYNC_CONTENDED',
+        `What was delivered to keyring "${keyring}" is not what it lacks now: version ${version} is missing.`,
+        { facts: { keyring, version } },
+      )
+    },
+  }
+}
+
+/** Somebody who pushes another secret would make a keyring of that. */
+function refuseUnlike(keyring: string, source: SourceId, { source: seen, observation }: Push): void {
+  const { mount, path } = source
+  if ((['kind', 'namespace', 'mount', 'path'] as const).some((field) => seen[field] !== source[field]))
+    throw new KeyringError('ERR_SOURCE_CHANGED', `The keyring is one of ${mount}/${path}, and another secret came.`, {
+      facts: { keyring, mount, path },
+      remedy:
+        'Set KEYRING_VAULT_KV, KEYRING_VAULT_NAMESPACE, KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS) alike here and where Vault is reached.',
+    })
+  if (observation !== null && !isSound(observation))
+    throw new KeyringError('ERR_REQUEST_INVALID', 'The versions are not such as a source shows.', {
+      facts: { keyring },
+    })
+}
+
+/** As `kv2.ts` and `kv1.ts` show them: they ascend, and the last one is the current one. */
+const isSound = ({ versions, current }: Observation): boolean =>
+  versions.every(({ version }, index) => version > (versions[index - 1]?.version ?? 0)) &&
+  current === (versions.at(-1)?.version ?? 0)
+
+/** Vault's times of creation; KV version 1 has none. */
+export const refuseOlder =
+  (keyring: string, { mount, path }: SourceId) =>
+  (record: KeyringRecord | null, observation: Observation | null): void => {
+    if (record === null || observation === null) return
+    const { source, incarnation } = record
+    if (source.mount !== mount || source.path !== path) return
+    if (!(Date.parse(observation.incarnation) < Date.parse(incarnation))) return
+    throw new KeyringError(
+      'ERR_SOURCE_RECREATED',
+      `The secret at ${mount}/${path} is an earlier one than was pushed before; the keyring stays as it is.`,
+      {
+        facts: { keyring, mount, path },
+        remedy:
+          'Find out who pushes what is old: a job that reaches a standby or a restored Vault. If that is the right one, write a new secret there.',
+      },
+    )
+  }
