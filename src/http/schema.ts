@@ -2,9 +2,10 @@
 import { KeyringError } from '../core/errors.ts'
 import { fromBase64, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { INCARNATION, KEY_ID, MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES, MOST_TIME } from '../core/limits.ts'
+import { KEY_ID, MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
 import type { PairRead } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
+import { isObservation, isReads, isSource, isWhole } from '../keyring/push-shape.ts'
 
 /** Throws a `Rule` when the value is not as expected; `undefined` = absent. */
 type Field<T> = (value: unknown) => T
@@ -48,37 +49,19 @@ const flag: Field<boolean> = (value = false) => {
 const encoding: Field<'text' | 'base64'> = (value = 'text') =>
   value === 'text' || value === 'base64' ? value : refuse(NOT_ALLOWED)
 
-const word =
-  <const Words extends readonly string[]>(...words: Words): Field<Words[number]> =>
-  (value) =>
-    words.find((each) => each === value) ?? refuse(NOT_ALLOWED)
-
-const whole: Field<number> = (value) =>
-  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
-    ? Number(value)
-    : refuse('is not a whole number')
-
 const optional =
   <T>(field: Field<T>): Field<T | undefined> =>
   (value) =>
     value === undefined ? undefined : field(value)
 
-const nullable =
-  <T>(field: Field<T>): Field<T | null> =>
+const shaped =
+  <T>(is: (value: unknown) => value is T): Field<T> =>
   (value) =>
-    value === null ? null : field(value)
+    is(value) ? value : refuse('is not as expected')
 
-const list =
-  <T>(field: Field<T>): Field<readonly T[]> =>
-  (value) =>
-    Array.isArray(value) ? value.map((entry) => field(entry)) : refuse('is not a list')
-
-const object =
-  <F extends Fields>(fields: F): Field<Parsed<F>> =>
-  (value) => {
-    const { parsed, wrong } = parseFields(fields, value)
-    return wrong.length === 0 ? parsed : refuse('is not as expected')
-  }
+/** Key strings are secrets from here on. */
+const reads: Field<readonly PairRead[]> = (value) =>
+  shaped(isReads)(value).map((read) => (read.kind === 'key' ? { ...read, key: new Secret(read.key) } : read))
 
 const context = { context: optional(text), context_base64: optional(string) }
 
@@ -86,38 +69,12 @@ export const syncBody = { token: optional(vaultToken), force: flag, adopt: flag 
 export const rotateBody = { dry_run: flag }
 export const doctorBody = { login: flag }
 
-const source = { kind: word('kv1', 'kv2'), namespace: text, mount: text, path: text }
-const observation = {
-  incarnation: (value: unknown) => (INCARNATION.test(string(value)) ? string(value) : refuse(NOT_ALLOWED)),
-  current: whole,
-  versions: list(object({ version: whole, state: word('readable', 'deleted', 'destroyed') })),
-  unlisted: word('destroyed', 'unknown'),
-  currentCreatedMs: nullable(whole),
-  sourceMs: whole,
-  keeps: whole,
-}
-
-const keyString: Field<Secret> = (value) => (text(value) === '' ? refuse('is empty') : new Secret(text(value)))
-const reads = {
-  key: object({ version: whole, kind: word('key'), id: keyId, createdMs: whole, key: keyString }),
-  malformed: object({
-    version: whole,
-    kind: word('malformed'),
-    why: word('no-id', 'bad-id', 'no-key', 'key-not-string'),
-  }),
-  other: object({ version: whole, kind: word('deleted', 'destroyed', 'gone') }),
-}
-const read: Field<PairRead> = (value) => {
-  const { kind } = { ...(value as { readonly kind?: unknown } | null) }
-  return kind === 'key' || kind === 'malformed' ? reads[kind](value) : reads.other(value)
-}
-
 /** Without `reads` it is an offer; `mount_keeps` asks whether a key may be written. */
 export const pushBody = {
-  source: object(source),
-  observation: nullable(object(observation)),
-  reads: optional(list(read)),
-  mount_keeps: optional(whole),
+  source: shaped(isSource),
+  observation: shaped(isObservation),
+  reads: optional(reads),
+  mount_keeps: optional(shaped(isWhole)),
   force: flag,
   adopt: flag,
 }
@@ -130,17 +87,8 @@ export const decryptBody = { ciphertext: string, encoding, ...context }
 
 type Fields = Readonly<Record<string, Field<unknown>>>
 
-type Parsed<F extends Fields> = { [Name in keyof F]: ReturnType<F[Name]> }
-
 /** @throws `ERR_REQUEST_INVALID`, which names the fields and never quotes them. */
-export function parseBody<F extends Fields>(fields: F, body: unknown): Parsed<F> {
-  const { parsed, wrong } = parseFields(fields, body)
-  if (wrong.length > 0)
-    throw new KeyringError('ERR_REQUEST_INVALID', `The body is not as expected: ${wrong.join('; ')}.`)
-  return parsed
-}
-
-function parseFields<F extends Fields>(fields: F, body: unknown): { parsed: Parsed<F>; wrong: readonly string[] } {
+export function parseBody<F extends Fields>(fields: F, body: unknown): { [Name in keyof F]: ReturnType<F[Name]> } {
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body)
   const given: Readonly<Record<string, unknown>> = isObject ? { ...body } : {}
   const wrong: string[] = isObject ? [] : ['the body is missing or of the wrong type']
@@ -153,7 +101,9 @@ function parseFields<F extends Fields>(fields: F, body: unknown): { parsed: Pars
     }
   }
   if (Object.keys(given).some((name) => !Object.hasOwn(fields, name))) wrong.push('it has fields that are not known')
-  return { parsed: parsed as Parsed<F>, wrong }
+  if (wrong.length > 0)
+    throw new KeyringError('ERR_REQUEST_INVALID', `The body is not as expected: ${wrong.join('; ')}.`)
+  return parsed as { [Name in keyof F]: ReturnType<F[Name]> }
 }
 
 export function plaintextBytes(value: string, form: 'text' | 'base64'): Bytes {

@@ -1,45 +1,14 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
-import { INCARNATION, KEYRING_NAME, KEY_ID, MOST_TIME } from '../core/limits.ts'
-import type { Message, Operation } from '../core/ports.ts'
+import { KEYRING_NAME, KEY_ID } from '../core/limits.ts'
+import type { Message, Operation, PlainRead, Push } from '../core/ports.ts'
+import { isPush, isReads, isWhole } from './push-shape.ts'
 
 const keyring = z.string().check(z.regex(KEYRING_NAME))
 const said = <O extends Operation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
   z.strictObject({ call: z.literal(call), keyring, ...fields })
 
-const whole = z.int().check(z.nonnegative())
-const time = z.int().check(z.nonnegative(), z.maximum(MOST_TIME))
-const push = z.strictObject({
-  source: z.strictObject({ kind: z.enum(['kv1', 'kv2']), namespace: z.string(), mount: z.string(), path: z.string() }),
-  observation: z.nullable(
-    z.strictObject({
-      incarnation: z.string().check(z.regex(INCARNATION)),
-      current: whole,
-      versions: z.array(z.strictObject({ version: whole, state: z.enum(['readable', 'deleted', 'destroyed']) })),
-      unlisted: z.enum(['destroyed', 'unknown']),
-      currentCreatedMs: z.nullable(time),
-      sourceMs: time,
-      keeps: whole,
-    }),
-  ),
-  force: z.boolean(),
-  adopt: z.boolean(),
-})
-const read = z.union([
-  z.strictObject({
-    version: whole,
-    kind: z.literal('key'),
-    id: z.string().check(z.regex(KEY_ID)),
-    createdMs: time,
-    key: z.string().check(z.minLength(1)),
-  }),
-  z.strictObject({
-    version: whole,
-    kind: z.literal('malformed'),
-    why: z.enum(['no-id', 'bad-id', 'no-key', 'key-not-string']),
-  }),
-  z.strictObject({ version: whole, kind: z.enum(['deleted', 'destroyed', 'gone']) }),
-])
+const push = z.custom<Push>(isPush)
 
 /** A new operation does not compile without a schema here. */
 export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } = {
@@ -51,8 +20,8 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   syncIfDue: said('syncIfDue', {}),
   seek: said('seek', { id: z.string().check(z.regex(KEY_ID)) }),
   rotate: said('rotate', { dryRun: z.boolean() }),
-  offer: said('offer', { push, mountKeeps: z.nullable(whole) }),
-  deliver: said('deliver', { push, reads: z.array(read) }),
+  offer: said('offer', { push, mountKeeps: z.nullable(z.custom<number>(isWhole)) }),
+  deliver: said('deliver', { push, reads: z.custom<readonly PlainRead[]>(isReads) }),
   change: said('change', {
     change: z.strictObject({
       op: z.enum(['remove', 'compromise']),

@@ -71,7 +71,7 @@ export async function lackingVersions(parts: OfferParts, push: Push): Promise<re
 
 /**
  * Whether a new key may be written, by the record as it is now.
- * @returns its id; `null` = none is due. @throws `ERR_ROTATION_REFUSED`.
+ * @returns its id, and the rotations left after it; `null` = none is due. @throws `ERR_ROTATION_REFUSED`.
  */
 export async function nextKey(
   { keyring, ledger, source }: OfferParts,
@@ -87,7 +87,7 @@ export async function nextKey(
   if (!isWanted(record, observation, rules)) return { id: null, left: null }
   const { prunesHeld } = rules
   refuseUnsafeWrite(record, observation, loaded.bytes.length, { mountKeeps, prunesHeld })
-  return { id: newId(record), left: rotationsLeft(record, observation, { mountKeeps, prunesHeld }) }
+  return { id: newId(record), left: rotationsLeft(record, observation, { mountKeeps, prunesHeld }) - 1 }
 }
 
 /** Without a cadence whoever pushes decides; without an active key nobody can encrypt. */

@@ -276,6 +276,7 @@ export function conformance(name: string, start: Start): void {
         'GET /keyring/',
         'GET /keyring/active',
         'POST /keyring/vault/sync',
+        'POST /keyring/push',
         'POST /keyring/remove',
         'POST /keyring/compromise',
         'GET /keyrings/default',
@@ -308,6 +309,7 @@ export function conformance(name: string, start: Start): void {
         ['other', 'GET /keyring'],
         ['other', 'POST /keyrings/default/decrypt'],
         ['syncer', 'POST /keyring/remove'],
+        ['syncer', 'POST /keyrings/default/push'],
       ])('refuses %s the call %s', async (who, route) => {
         const [method = '', path = ''] = route.split(' ')
         await problem('ERR_FORBIDDEN', 403, call(who, method, path))

@@ -43,7 +43,9 @@ export async function deployLambda(settings: Settings, syncBundle?: string): Pro
   const table = await createTable(server.endpoint)
   const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table }
   const { KEYRING_API_TOKENS: tokens = '', ...asking } = settings
-  const answering = Object.fromEntries(Object.entries(asking).filter(([name]) => !name.startsWith('KEYRING_VAULT_')))
+  const answering = Object.fromEntries(
+    Object.entries(asking).filter(([name]) => !/^KEYRING_(?:VAULT_|STRATEGY$)/.test(name)),
+  )
   const instances: LambdaFunction[] = []
   const open: Listening[] = []
   const start = async (file: string, name: FunctionName, own: Settings) => {
