@@ -118,7 +118,7 @@ function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, do
 const NOT_LOOKED_AT: Finding = {
   check: 'server',
   outcome: 'skipped',
-  detail: 'Nothing here asks Vault: the keyring is pushed from inside (KEYRING_STRATEGY).',
+  detail: 'Not asked from here: the keyring is pushed from inside.',
 }
 
 function pushedSources(pushed: NonNullable<Config['pushed']>): Sources {

@@ -25,8 +25,12 @@ const nullable =
 const fields =
   (checks: Readonly<Record<string, Check>>): Check =>
   (value) => {
-    const given = Object.entries({ ...(value as object | null) })
-    return given.length === Object.keys(checks).length && given.every(([name, field]) => checks[name]?.(field) ?? false)
+    const given: Readonly<Record<string, unknown>> = { ...(value as object | null) }
+    const names = Object.keys(checks)
+    return (
+      Object.keys(given).length === names.length &&
+      names.every((name) => Object.hasOwn(given, name) && checks[name]?.(given[name]))
+    )
   }
 
 export const isWhole = (value: unknown): value is number =>

@@ -31,17 +31,18 @@ import { KV1, newId } from './rotate.ts'
 import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
 import { believedStops } from './stopped.ts'
 
+const otherWay = (keyring: string, what: string, remedy: string): KeyringError =>
+  new KeyringError('ERR_REQUEST_INVALID', `Keyring "${keyring}" is ${what}.`, { facts: { keyring }, remedy })
+
 export const notAskedHere = (keyring: string): KeyringError =>
-  new KeyringError('ERR_REQUEST_INVALID', `Keyring "${keyring}" is pushed from inside: nothing here asks Vault.`, {
-    facts: { keyring },
-    remedy: 'Run "edge-keyring push" where Vault is reached, with --rotate for a new key.',
-  })
+  otherWay(
+    keyring,
+    'pushed from inside',
+    'Run "edge-keyring push" where Vault is reached, with --rotate for a new key.',
+  )
 
 export const notPushedHere = (keyring: string): KeyringError =>
-  new KeyringError('ERR_REQUEST_INVALID', `Keyring "${keyring}" is synced from here: nothing is pushed to it.`, {
-    facts: { keyring },
-    remedy: 'Sync it; or set KEYRING_STRATEGY=push in the deployment.',
-  })
+  otherWay(keyring, 'synced from here', 'Sync it; or set KEYRING_STRATEGY=push here.')
 
 /** Remedies say "sync with" a flag. */
 export const inWordsOfPush = <T>(result: Result<T>): Result<T> =>
@@ -82,7 +83,7 @@ export async function nextKey(
   if (source.kind === 'kv1') throw refusedRotation(keyring, KV1)
   const loaded = await ledger.load()
   if (loaded === null || observation === null)
-    throw refusedRotation(keyring, { why: 'nothing was pushed yet', remedy: 'Write a first version and push it.' })
+    throw refusedRotation(keyring, { why: 'nothing was pushed yet', remedy: 'Push a first version.' })
   const { record } = loaded
   if (!isWanted(record, observation, rules)) return { id: null, left: null }
   const { prunesHeld } = rules
@@ -132,7 +133,7 @@ function refuseUnlike(keyring: string, source: SourceId, { source: seen, observa
     throw new KeyringError('ERR_SOURCE_CHANGED', `The keyring is one of ${mount}/${path}, and another secret came.`, {
       facts: { keyring, mount, path },
       remedy:
-        'Set KEYRING_VAULT_KV, KEYRING_VAULT_NAMESPACE, KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS) alike here and where Vault is reached.',
+        'Set KEYRING_VAULT_KV, …_NAMESPACE, …_MOUNT and …_PATH, or KEYRINGS, alike here and where Vault is reached.',
     })
   if (observation !== null && !isSound(observation))
     throw new KeyringError('ERR_REQUEST_INVALID', 'The versions are not such as a source shows.', {
@@ -158,8 +159,7 @@ export const refuseOlder =
       `The secret at ${mount}/${path} is an earlier one than was pushed before; the keyring stays as it is.`,
       {
         facts: { keyring, mount, path },
-        remedy:
-          'Find out who pushes what is old: a job that reaches a standby or a restored Vault. If that is the right one, write a new secret there.',
+        remedy: 'Find out who pushes what is old. If that is right, delete the secret and make it again there.',
       },
     )
   }

@@ -154,11 +154,7 @@ const firstPush = (keyring: string): string =>
   `Push for the first time, from where Vault is reached: edge-keyring push --keyring ${keyring}.`
 
 const neededByPusher = ({ isSilent, lastSuccess }: SyncStatus & NextTry): string[] =>
-  isSilent
-    ? [
-        `Nothing was pushed since ${iso(lastSuccess)}: look at the job that runs "edge-keyring push"; KEYRING_SYNC_PERIOD says how often it should.`,
-      ]
-    : []
+  isSilent ? [`Nothing was pushed since ${iso(lastSuccess)}: look at what runs "edge-keyring push".`] : []
 
 function needed(
   keyring: string,

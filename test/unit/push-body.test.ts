@@ -9,6 +9,7 @@ const observation = observed(['a:1', 'b:2'], '2026-01-02T00:00:00.5Z')
 const key = { version: 2, kind: 'key', id: 'b', createdMs: 1, key: 'canary' }
 const reads = [key, { version: 1, kind: 'malformed', why: 'no-id' }, { version: 3, kind: 'gone' }]
 const body = { source, observation, reads, force: false, adopt: false }
+const without = (all: object, name: string) => Object.fromEntries(Object.entries(all).filter(([each]) => each !== name))
 const parse = (given: unknown) => parseBody(pushBody, given)
 
 describe('a push', () => {
@@ -35,6 +36,10 @@ describe('a push', () => {
     ['of another engine', { ...body, source: { ...source, kind: 'transit' } }],
     ['with a field more in the observation', { ...body, observation: { ...observation, more: 1 } }],
     ['with a field less in the observation', { ...body, observation: { ...observation, keeps: undefined } }],
+    [
+      'with what every object has in its place',
+      { ...body, observation: { ...without(observation, 'keeps'), constructor: 1 } },
+    ],
     ['with a number that is none', { ...body, observation: { ...observation, current: '2' } }],
     ['with a negative number', { ...body, observation: { ...observation, current: -1 } }],
     ['with a time that no date has', { ...body, reads: [{ ...key, createdMs: 8.64e15 + 1 }] }],

@@ -175,10 +175,10 @@ describe('a secret that was made anew', () => {
   it.each([{ force: true }, { adopt: true }, { force: true, adopt: true }])(
     'before the one that is held is refused, also with %o',
     async (flags) => {
-      const { push, deliver, record } = ring()
+      const { push, offer, deliver, record } = ring()
       await push(['a:1'])
       const old = { observation: made('2026-01-02T00:00:00.4Z'), ...flags }
-      expect(await push(['n:7'], old)).toMatchObject(refused('ERR_SOURCE_RECREATED', /an earlier one/))
+      expect(await offer(pushOf(['n:7'], old))).toMatchObject(refused('ERR_SOURCE_RECREATED', /an earlier one/))
       expect(await deliver(pushOf(['n:7'], old), [plainRead(['n:7'], 1)])).toMatchObject(
         refused('ERR_SOURCE_RECREATED', /an earlier one/),
       )
@@ -221,8 +221,10 @@ describe('what is pushed', () => {
     ['namespace', { namespace: 'team' }],
     ['engine', { kind: 'kv1' }],
   ])('must be of the secret in the settings: another %s is refused', async (_name, more) => {
-    const { push, record } = ring()
-    expect(await push(['a:1'], { source: { ...SEEN, ...more } })).toMatchObject(refused('ERR_SOURCE_CHANGED'))
+    const { offer, deliver, record } = ring()
+    const other = pushOf(['a:1'], { source: { ...SEEN, ...more } })
+    expect(await offer(other)).toMatchObject(refused('ERR_SOURCE_CHANGED'))
+    expect(await deliver(other, [plainRead(['a:1'], 1)])).toMatchObject(refused('ERR_SOURCE_CHANGED'))
     expect(await record()).toBeNull()
   })
 
@@ -231,10 +233,12 @@ describe('what is pushed', () => {
     ['twice there', [1, 1]],
     ['without the current one', [1]],
   ])('must be such as a source shows: versions that are %s are refused', async (_name, numbers) => {
-    const { push, record } = ring()
+    const { offer, deliver, record } = ring()
     const versions = numbers.map((version) => ({ version, state: 'readable' as const }))
     const observation = { ...observed(['a:1', 'b:2'], MADE), versions }
-    expect(await push(['a:1', 'b:2'], { observation })).toMatchObject(refused('ERR_REQUEST_INVALID'))
+    const wrong = pushOf([], { observation })
+    expect(await offer(wrong)).toMatchObject(refused('ERR_REQUEST_INVALID'))
+    expect(await deliver(wrong, [plainRead(['a:1', 'b:2'], 2)])).toMatchObject(refused('ERR_REQUEST_INVALID'))
     expect(await record()).toBeNull()
   })
 
