@@ -12,7 +12,7 @@ import {
   encryptedBody,
   notesOf,
   parseAnswer,
-  pushBody,
+  offeredBody,
   remainingBody,
   rotationBody,
   statusBody,
@@ -62,7 +62,7 @@ export class KeyringClient {
   /** @param mountKeeps versions that the mount keeps, for a rotation. */
   async offer(push: Push, mountKeeps: number | null): Promise<PushAnswer> {
     const body = { ...push, ...(mountKeeps !== null && { mount_keeps: mountKeeps }) }
-    return parseAnswer(this.#target, pushBody, await this.#post('push', body))
+    return parseAnswer(this.#target, offeredBody, await this.#post('push', body))
   }
 
   async deliver(push: Push, pairs: readonly PairRead[]): Promise<Synced> {

@@ -24,7 +24,7 @@ import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { KeyringClient, Synced } from './client.ts'
 import type { Outcome } from './command.ts'
 import { failed, wrongSettings } from './failure.ts'
-import { count, noteLines, together } from './sync.ts'
+import { bothSynced, counted, noteLines } from './sync.ts'
 
 interface Flags {
   readonly force: boolean
@@ -87,17 +87,17 @@ async function handOver(
     const fitting = fittingReads(push, reads)
     const synced = await keyring.deliver(push, fitting)
     if (done !== null && synced.remaining >= done.synced.remaining)
-      throw failed('ERR_SYNC_INCOMPLETE', `There are still ${count(synced.remaining, 'version')} to push.`)
+      throw failed('ERR_SYNC_INCOMPLETE', `There are still ${counted(synced.remaining, 'version')} to push.`)
     const handed = { observation, synced, versions: fitting.length }
     done = done === null ? handed : sum(done, handed)
     if (synced.remaining === 0) return done
-    console.error(`    ${count(synced.remaining, 'version')} still to push`)
+    console.error(`    ${counted(synced.remaining, 'version')} still to push`)
   }
 }
 
 const sum = (a: Handed, b: Handed): Handed => ({
   observation: b.observation,
-  synced: together(a.synced, b.synced),
+  synced: bothSynced(a.synced, b.synced),
   versions: a.versions + b.versions,
 })
 
@@ -145,7 +145,7 @@ async function rotate(keyring: KeyringClient, pushing: Pushing, observation: Obs
   const mountKeeps = sink === null ? 0 : await sink.keeps(deadline())
   const { next, lacks } = await keyring.offer({ source, observation, ...PLAIN }, mountKeeps)
   if (lacks.length > 0)
-    throw failed('ERR_SYNC_INCOMPLETE', `There are still ${count(lacks.length, 'version')} to push.`)
+    throw failed('ERR_SYNC_INCOMPLETE', `There are still ${counted(lacks.length, 'version')} to push.`)
   if (next === null || sink === null || observation === null) return { version: null, isDue: false, handed: null }
   const key = new Secret(newWrappingKey())
   const written = await sink.write({ id: next, key }, observation.current, deadline())
@@ -160,7 +160,7 @@ function outcome({ synced, versions }: Handed, rotation: Rotation | null): Outco
   const rotated = rotation?.version ?? null
   const what = changed === null ? 'pushed' : changed ? 'changed' : 'nothing new'
   const lines = [
-    `ok  ${what}, ${count(versions, 'version')} handed over\n`,
+    `ok  ${what}, ${counted(versions, 'version')} handed over\n`,
     noteLines(notes),
     rotation === null ? '' : `${rotationLine(rotation)}\n`,
   ]

@@ -80,7 +80,7 @@ export const rotationBody = z.looseObject({
 })
 export type RotationBody = z.output<typeof rotationBody>
 
-export const pushBody = z.object({
+export const offeredBody = z.object({
   lacks: z.array(z.int().check(z.positive())),
   next: z.nullable(z.string().check(z.regex(KEY_ID))),
 })

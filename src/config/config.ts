@@ -12,7 +12,7 @@ import { LOGIN, ROTATION_LOGIN, misplaced, unknownNames, unusedNotices } from '.
 import type { Env, Problem, Runtime, Texts } from './setting.ts'
 import { textsOf, valuesOf, wrongOf } from './setting.ts'
 import type { SettingName, Settings } from './settings.ts'
-import { ASKING, RULES, TABLE, TOKENS, isPlainHttp } from './settings.ts'
+import { ADDRESS, ASKING, RULES, TABLE, TOKENS, isPlainHttp } from './settings.ts'
 
 interface SecretSetting {
   readonly keyring: string
@@ -149,11 +149,12 @@ interface Read {
 
 function readAll(written: Written): Read {
   const { texts, runtime } = written
-  const rules = runtime === 'lambda-sync' ? RULES : [...RULES, TOKENS]
+  const [isAnswering, mayAsk] = [runtime !== 'lambda-sync', ASKING.some((each) => each === runtime)]
+  const rules = [...RULES, ...(isAnswering ? [TOKENS] : []), ...(mayAsk ? [ADDRESS] : [])]
   const { values: all, problems } = valuesOf<Settings>(TABLE, texts, runtime, rules)
   const isOff = saysOff(all)
   const isPushed = all.KEYRING_STRATEGY === 'push'
-  const isAsking = !isPushed && ASKING.some((each) => each === runtime)
+  const isAsking = mayAsk && !isPushed
   const login = isAsking ? readLogin({ ...written, rows: LOGIN, texts: written.login }, isOff) : NO_LOGIN
   const rotationLogin = isAsking ? readRotationLogin(written, isOff) : null
   return {

@@ -148,12 +148,14 @@ export const TABLE = rowsOf(SETTINGS)
 export const isPlainHttp = ({ KEYRING_VAULT_HOST: url }: Settings): boolean =>
   url !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname)
 
+/** It holds only where Vault is asked, or would be. */
+export const ADDRESS: Rule<Settings> = {
+  keys: ['KEYRING_VAULT_HOST', 'KEYRING_STRATEGY'],
+  holds: (all) => all.KEYRING_VAULT_HOST !== undefined || all.KEYRING_STRATEGY === 'push',
+  message: 'is required: the address of Vault, such as https://vault.example:8200',
+}
+
 export const RULES: readonly Rule<Settings>[] = [
-  {
-    keys: ['KEYRING_VAULT_HOST', 'KEYRING_STRATEGY'],
-    holds: (all) => all.KEYRING_VAULT_HOST !== undefined || all.KEYRING_STRATEGY === 'push',
-    message: 'is required: the address of Vault, such as https://vault.example:8200',
-  },
   {
     keys: ['KEYRING_VAULT_HOST', 'KEYRING_VAULT_ALLOW_HTTP'],
     holds: (all) => all.KEYRING_VAULT_ALLOW_HTTP || !isPlainHttp(all),
