@@ -174,16 +174,16 @@ function readAll(written: Written): Read {
       ...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []),
       ...login.notices,
       ...(rotationLogin?.notices ?? []),
-      ...(isPushed ? unusedLogins(written) : []),
+      ...unusedLogins(written, all),
     ],
   }
 }
 
 /** Whoever pushes logs in; a credential has no business here. */
-const unusedLogins = ({ login, rotationLogin }: Written): string[] =>
+const unusedLogins = ({ login, rotationLogin }: Written, { KEYRING_STRATEGY: strategy }: Partial<Settings>): string[] =>
   [...login.values(), ...rotationLogin.values()]
     .flat()
-    .filter(({ name }) => /^(?:KONG_)?KEYRING_/.test(name))
+    .filter(({ name }) => strategy === 'push' && /^(?:KONG_)?KEYRING_/.test(name))
     .map(({ name }) => `${name} is not used here: the strategy is push.`)
 
 /** `null` = rotations write with the login that reads. */
