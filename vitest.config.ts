@@ -23,6 +23,10 @@ export default defineConfig({
         globalSetup: ['test/interop/python.ts'],
       }),
       project('lambda', ['test/lambda/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('faults', ['test/{explore,faults}/**/*.test.ts'], {
+        testTimeout: 120_000,
+        globalSetup: ['test/vault/openbao.ts'],
+      }),
       project('vault', ['test/vault/**/*.test.ts'], { testTimeout: 60_000, globalSetup: ['test/vault/openbao.ts'] }),
     ],
   },

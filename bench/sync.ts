@@ -6,6 +6,7 @@ import { createAuthority } from '../src/app.ts'
 import { parseConfig } from '../src/config/config.ts'
 import type { KeyringAuthority } from '../src/core/ports.ts'
 import { memoryStore } from '../src/keyring/memory-store.ts'
+import { rare } from '../src/rare.ts'
 import { PLAIN_SYNC } from '../test/support/authority.ts'
 import { findOpenBao, startOpenBao } from '../test/vault/openbao.ts'
 import type { Row } from './measure.ts'
@@ -103,6 +104,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     readFile: null,
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},

@@ -32,10 +32,10 @@ import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
-import { examine } from './vault/doctor/doctor.ts'
 import { kv1Pairs, kv1Source } from './vault/kv/kv1.ts'
 import { kv2Pairs, kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
+import type { rare } from './rare.ts'
 import { openVault } from './vault/open.ts'
 import type { VaultReader } from './vault/reader.ts'
 
@@ -52,6 +52,8 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
   readonly fetch: Fetch
   /** The way to Vault's port. `null` = the platform does not show it. */
   readonly probe: Probe | null
+  /** `rare.ts`, at once or when it is needed. */
+  readonly loadRare: () => Awaitable<typeof rare>
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
@@ -102,9 +104,10 @@ function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, do
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
       const hasLogin = vault.auth.method !== 'token'
-      const look: Source['examine'] = (signal, how, refuses) => {
+      const look: Source['examine'] = async (signal, how, refuses) => {
         const insist = how.login ? 'refusal' : 'none'
         const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
+        const { examine } = await ports.loadRare()
         return examine({ ...way, probe, clock, address: vault.address, login, hasLogin, refuses }, signal)
       }
       const openSink: Source['openSink'] = ({ insist }) =>

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import type { BuildOptions, Metafile } from 'esbuild'
 
-export const FUNCTIONS = ['http', 'sync'] as const
+export const FUNCTIONS = ['http', 'sync', 'rotate'] as const
 export type FunctionName = (typeof FUNCTIONS)[number]
 
 interface Weight {

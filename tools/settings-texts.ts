@@ -60,6 +60,8 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_TABLE: 'Name of the DynamoDB table with the sealed record. Required on Lambda.',
   KEYRING_SYNC_FUNCTION:
     'Name of the function that syncs; the HTTP function invokes it. Required on Lambda, for the HTTP function.',
+  KEYRING_ROTATE_FUNCTION:
+    'Name of the function that rotates, which the HTTP function invokes for a rotation by hand. The one that syncs where it is not set.',
   KEYRING_LOCATION_HINT:
     'Where the Durable Object is made at its first use, near Vault: `wnam`, `enam`, `sam`, `weur`, `eeur`, `apac`, `oc`, `afr` or `me`. Later changes move nothing.',
   KEYRING_DEV_VAULT_PORT:

@@ -8,6 +8,7 @@ import { withoutOthers } from '../../src/config/others.ts'
 import type { Env, Problem, Runtime, Table } from '../../src/config/setting.ts'
 import { isRead } from '../../src/config/setting.ts'
 import { parseJson } from '../../src/core/body.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import type { Outcome } from './command.ts'
 import { failed, wrongSettings } from './failure.ts'
@@ -17,6 +18,8 @@ export type Platform = (typeof PLATFORMS)[number]
 
 /** What one process gets. A value that is known only at the deployment is an object here, or a text with a reference in it. */
 type Given = Readonly<Record<string, unknown>>
+/** Two may be of one kind: Lambda's sync and rotate functions. */
+type Processes = readonly (readonly [Runtime, Given])[]
 
 interface Checked {
   readonly problems: readonly Problem[]
@@ -26,7 +29,7 @@ interface Checked {
 }
 
 /** @param text of a file: settings as in `.env`, a JSON object of them, or a template of CloudFormation. @throws `ERR_USAGE`. */
-export function givenIn(text: string, platform: Platform): Map<Runtime, Given> {
+export function givenIn(text: string, platform: Platform): Processes {
   const json = parseJson(text) as Given | null | undefined
   if (platform === 'lambda' && json?.['Resources'] !== undefined) return inTemplate(json['Resources'] as object)
   const all: Given = json ?? parseEnv(text)
@@ -34,17 +37,17 @@ export function givenIn(text: string, platform: Platform): Map<Runtime, Given> {
 }
 
 /** One environment for all of a platform. Lambda's functions refuse what is the other's, so that each gets its own. */
-export function givenTo(all: Given, platform: Platform): Map<Runtime, Given> {
-  if (platform !== 'lambda') return new Map([[platform, all]])
+export function givenTo(all: Given, platform: Platform): Processes {
+  if (platform !== 'lambda') return [[platform, all]]
   const rows = Object.entries(ANSWERING_SETTINGS as Table)
   const ofHttp = (name: string) => Object.hasOwn(ANSWERING_SETTINGS, name.replace(/^KONG_/, ''))
   const only = new Set(rows.filter(([, row]) => !isRead(row, 'lambda-sync')).map(([name]) => name))
   const some = (isIts: (name: string) => boolean) =>
     Object.fromEntries(Object.entries(all).filter(([name]) => isIts(name)))
-  return new Map([
+  return [
     ['lambda-http', some(ofHttp)],
     ['lambda-sync', some((name) => !only.has(name))],
-  ])
+  ]
 }
 
 interface Resource {
@@ -53,19 +56,21 @@ interface Resource {
 }
 
 /** Ours are told by their handlers, whatever a service calls them. */
-function inTemplate(resources: object): Map<Runtime, Given> {
-  const given = new Map<Runtime, Given>()
+function inTemplate(resources: object): Processes {
+  const given: [Runtime, Given][] = []
   for (const { Type, Properties } of Object.values(resources) as Resource[]) {
-    const name = Type === 'AWS::Lambda::Function' && /\b(http|sync)\.handler$/.exec(String(Properties?.Handler))?.[1]
-    if (name) given.set(name === 'http' ? 'lambda-http' : 'lambda-sync', Properties?.Environment?.Variables ?? {})
+    const handler =
+      Type === 'AWS::Lambda::Function' && /\b(http|sync|rotate)\.handler$/.exec(String(Properties?.Handler))
+    if (handler)
+      given.push([handler[1] === 'http' ? 'lambda-http' : 'lambda-sync', Properties?.Environment?.Variables ?? {}])
   }
-  if (given.size < 2) throw failed('ERR_USAGE', 'The template of --file lacks the function http or sync.')
+  if (new Map(given).size < 2) throw failed('ERR_USAGE', 'The template of --file lacks the function http or sync.')
   return given
 }
 
 /** All problems of all processes, each told once. */
-export function check(given: Map<Runtime, Given>): Checked {
-  const all = Array.from(given, ([runtime, one]) => checkOne(runtime, one))
+export function check(given: Processes): Checked {
+  const all = given.map(([runtime, one]) => checkOne(runtime, one))
   const told = new Set<string>()
   const isNew = (text: string) => !told.has(text) && told.add(text)
   return {
@@ -106,11 +111,11 @@ export function altered(text: string, environment: Env): Problem[] {
 
 /** Files are looked at on Node alone: those of Lambda lie in its package. */
 function read(runtime: Runtime, env: Env): Parsed<unknown> {
-  if (runtime === 'node') return readSettings(env, 'node', withoutOthers)
-  if (runtime === 'workers') return parseConfig(env, 'workers')
+  if (runtime === 'node') return readSettings(env, 'node', withoutOthers, readCron)
+  if (runtime === 'workers') return parseConfig(env, 'workers', undefined, readCron)
   // Lambda sets the region itself.
   const there = { AWS_REGION: 'us-east-1', ...env }
-  return runtime === 'lambda-http' ? readAnswering(there) : parseConfig(there, runtime)
+  return runtime === 'lambda-http' ? readAnswering(there) : parseConfig(there, runtime, undefined, readCron)
 }
 
 function outcomeOf(platform: Platform, { problems, notices, unchecked }: Checked): Outcome {

@@ -4,6 +4,7 @@ import { newToken } from '../../src/auth/tokens.ts'
 import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { openInstance } from '../node/instance.ts'
 import { LOCAL_FOLDER, kept, prepare } from '../node/local.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
@@ -15,7 +16,7 @@ import { ANSWER_MS } from './target.ts'
 /** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
 export async function localStore(env: Env): Promise<Target> {
   const setup = await prepare(env, kept)
-  const parsed = readSettings(setup.env, 'node', withoutOthers)
+  const parsed = readSettings(setup.env, 'node', withoutOthers, readCron)
   const config = parsed.ok ? (parsed.config ?? refuseOff()) : null
   const {
     env: { KEYRING_DATABASE: database = '' },

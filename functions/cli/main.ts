@@ -7,7 +7,7 @@ import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
 import { report, reporting, withKeyring } from './command.ts'
 import { surviveStderr, untilStdoutCloses } from './pipes.ts'
-import { ME } from './remedies.ts'
+import { sayTyped } from './remedies.ts'
 import { refuseEmpty, usageFailure, valued } from './words.ts'
 
 const program = new Command('edge-keyring')
@@ -155,7 +155,7 @@ program
   .command('completion')
   .description('Print what a shell needs to complete commands and flags (docs/cli.md).')
   .addArgument(new Argument('<shell>', 'Shell to complete in.').choices(['bash', 'zsh', 'fish']))
-  .action(async (shell) => (await import('@bomb.sh/tab')).script(shell, program.name(), ME))
+  .action(async (shell) => (await import('./completion.ts')).completion(shell, program.name()))
 
 program
   .command('version')
@@ -177,10 +177,18 @@ async function help(command: CommandUnknownOpts, [name, ...names]: readonly stri
   else await help(named, names)
 }
 
+/** The names of the command in what was typed, '' = none. */
+function typedCommand(from: CommandUnknownOpts, words: readonly string[]): string {
+  const [first = '', ...rest] = words.filter((word) => !word.startsWith('-'))
+  const command = from.commands.find((each) => each.name() === first)
+  return command === undefined ? '' : [first, typedCommand(command, rest)].join(' ').trim()
+}
+
 async function run(words: readonly string[]): Promise<void> {
   try {
     if (words[0] === 'complete') await complete()
     else refuseEmpty(words)
+    sayTyped(typedCommand(program, words))
     await program.parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) report(isJson(), error)

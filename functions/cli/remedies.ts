@@ -22,11 +22,20 @@ const OF_REQUESTS: Readonly<Partial<Record<KeyringErrorCode, string>>> = {
 
 export const remedyOf = (code: string, remedy: string): string => OF_REQUESTS[code as KeyringErrorCode] ?? remedy
 
+let typed = '<command>'
+
+/** Help is for the command that was typed. @param command '' = none was. */
+export function sayTyped(command: string): void {
+  if (command !== '' && command !== 'help') typed = command
+}
+
 /** Says what `remedies` of src say with fields and paths. They come from a deployment too, which may be of another release. */
 export const inWords = (remedy: string, keyring: string): string => {
   const [command = 'sync'] = /\bpush(?= with \{)/.exec(remedy) ?? []
   const sync = (flag = '') => `"${commandLine(command, keyring)}${flag && ` --${flag}`}"`
   return remedy
+    .replace('help <command>', `help ${typed}`)
+    .replace(/edge-keyring sync --keyring [\w.~-]+, or POST \/keyrings\/[\w.~-]+\/sync/, () => sync())
     .replace(/(?:sync|push) with \{"(\w+)": true\}/, (_text, flag: string) => `run ${sync(flag)}`)
     .replace(/ or \{"(\w+)": true\}/, (_text, flag: string) => ` or ${sync(flag)}`)
     .replace(/POST \/keyrings\/[\w.~-]+\/sync/, () => sync())

@@ -1,6 +1,7 @@
 /** The authority of one deployment, in its one Durable Object; Vault's fetches start here. */
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
+import { rare } from '../../src/rare.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -8,6 +9,7 @@ import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
@@ -58,7 +60,7 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
 
 function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
   const { storage } = state
-  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers', undefined, readCron))
   if (config === null) return null
   return createAuthority(config, {
     cipher: webCipher,
@@ -72,6 +74,7 @@ function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): Keyri
     fetch: vaultFetch(bindings, config.vault?.address),
     readFile: null,
     probe: null,
+    loadRare: () => rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
     audit: workerAudit((work) => state.waitUntil(work)),

@@ -6,6 +6,7 @@ import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -28,7 +29,7 @@ const background: Background = (work) => waitUntil(work.catch((error: unknown) =
 const audit = workerAudit(background)
 
 function build(bindings: Bindings) {
-  const { config, names, tell } = outcomeOf(parseConfig(settingsOf(bindings), 'workers'))
+  const { config, names, tell } = outcomeOf(parseConfig(settingsOf(bindings), 'workers', undefined, readCron))
   if (config === null) return { tell, app: misconfigured(names), runDue: async () => {} }
   const object = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const authority = tellingAuthority(object, (line) => console.error(line))

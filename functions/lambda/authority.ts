@@ -1,4 +1,4 @@
-/** The authority as the HTTP function reaches it: each call is one invoke of the sync function. */
+/** The authority as the HTTP function reaches it: each call is one invoke of the sync function, or of the one that rotates. */
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
@@ -11,6 +11,7 @@ import { MOST_MS } from './invocation.ts'
 export interface InvokeParts {
   readonly aws: Aws
   readonly syncFunction: string
+  readonly rotateFunction: string
   /** How long work that begins now may take, in milliseconds. */
   readonly leftMs: () => number
 }
@@ -21,18 +22,22 @@ export const invokingAuthority = (parts: InvokeParts): KeyringAuthority =>
     const first = await send(parts, message)
     const answer = first === 'no connection' ? await send(parts, message) : first
     if (typeof answer !== 'string') return answer
-    return refusal('ERR_AUTHORITY_UNAVAILABLE', `The sync function cannot be used (${answer}).`, {
-      remedy: 'Try again; if it lasts, check KEYRING_SYNC_FUNCTION and the log of the sync function.',
+    const which = isRotation(message) ? 'rotate' : 'sync'
+    return refusal('ERR_AUTHORITY_UNAVAILABLE', `The ${which} function cannot be used (${answer}).`, {
+      remedy: `Try again; if it lasts, check KEYRING_${which.toUpperCase()}_FUNCTION and the log of the ${which} function.`,
     })
   })
 
+const isRotation = ({ call }: Message): boolean => call === 'rotate'
+
 /** A text = why there is no answer. @throws what is no trouble of the network. */
-async function send({ aws, syncFunction, leftMs }: InvokeParts, message: Message): Promise<unknown> {
+async function send({ aws, syncFunction, rotateFunction, leftMs }: InvokeParts, message: Message): Promise<unknown> {
+  const name = isRotation(message) ? rotateFunction : syncFunction
   const event: InvokeEvent = { ...message, withinMs: Math.min(leftMs(), MOST_MS) }
   try {
     const answer = await aws({
       service: 'lambda',
-      path: `/2015-03-31/functions/${encodeURIComponent(syncFunction)}/invocations`,
+      path: `/2015-03-31/functions/${encodeURIComponent(name)}/invocations`,
       headers: { 'content-type': 'application/json', 'x-amz-invocation-type': 'RequestResponse' },
       body: JSON.stringify(event),
       timeoutMs: event.withinMs,

@@ -8,7 +8,7 @@ import { MOST_MS } from './invocation.ts'
 /** One message to the authority, and how long its sender waits. */
 export type InvokeEvent = Message & { readonly withinMs: number }
 
-const invokeEvent = z.looseObject({ withinMs: z.number().check(z.nonnegative(), z.maximum(MOST_MS)) })
+const invokeEvent = z.looseObject({ withinMs: z.number().check(z.refine((ms) => ms >= 0 && ms <= MOST_MS)) })
 const scheduleEvent = z.object({ source: z.literal('aws.events'), 'detail-type': z.literal('Scheduled Event') })
 
 interface Invoke {

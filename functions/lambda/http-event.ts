@@ -19,7 +19,8 @@ function isHttpEvent(event: unknown): event is LambdaEvent {
   const { rawPath, rawQueryString, requestContext, headers, cookies = [], ...body } = fieldsOf(event)
   const { http, domainName = fieldsOf(headers)['host'] } = fieldsOf(requestContext)
   const { method } = fieldsOf(http)
-  const isAddressed = fits(METHOD, method) && fits(HOST, domainName) && fits(/^\//, rawPath)
+  const isAddressed =
+    fits(METHOD, method) && fits(HOST, domainName) && URL.canParse(`https://${domainName}`) && fits(/^\//, rawPath)
   const isHeaded = areHeaders(headers) && Array.isArray(cookies) && cookies.every(isHeaderValue)
   return isAddressed && isHeaded && typeof rawQueryString === 'string' && isBody(body)
 }

@@ -26,11 +26,12 @@ import { FRESHNESS } from './limits.ts'
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 const invocation = new Invocation(systemClock)
 
-function authorityOf({ table, syncFunction, wrappingKeys, syncPeriodMs, keyrings }: LambdaHttpConfig, env: Env) {
+function authorityOf(config: LambdaHttpConfig, env: Env) {
+  const { table, wrappingKeys, syncPeriodMs, keyrings } = config
   const aws = signedAws(env)
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
-  const invoking = invokingAuthority({ aws, syncFunction, leftMs })
+  const invoking = invokingAuthority({ ...config, aws, leftMs })
   const doubt = doubtsOnce((line) => console.warn(line))
   const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs, doubt }, keyrings, invoking)
   return tellingAuthority(reading, (line) => console.error(line))

@@ -33,11 +33,17 @@ interface Deployment {
 }
 
 const invocation = new Invocation(systemClock)
-const deployment = deploy(process.env)
+const deployment = await deploy(process.env)
+
+/** A cold start without an expression of several fields does not load what reads one. */
+function hasCron({ KEYRING_ROTATION: text = '' }: Env): boolean {
+  return /\s/.test(text.trim())
+}
 
 /** `null` = the settings are wrong. */
-function deploy(env: Env): Deployment | null {
-  const { config, tell } = outcomeOf(readSettings(env, 'lambda-sync'), awsProblems(env))
+async function deploy(env: Env): Promise<Deployment | null> {
+  const { readCron } = hasCron(env) ? await import('../../src/core/cadence.ts') : {}
+  const { config, tell } = outcomeOf(readSettings(env, 'lambda-sync', undefined, readCron), awsProblems(env))
   tell(console)
   return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
 }
@@ -54,6 +60,7 @@ function authorityOf(config: Config, env: Env): KeyringAuthority {
     fetch: vaultFetch(config.vault).fetch,
     readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
+    loadRare: async () => (await import('../../src/rare.ts')).rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
     audit: lambdaAudit,

@@ -69,7 +69,8 @@ function network(address: string, bits: string | undefined): BlockList {
 function proxyAt(setting: string, text: string): HttpProxy {
   const url = URL.parse(text.includes('://') ? text : `http://${text}`)
   const credentials = url && credentialsIn(url)
-  if (url === null || credentials === null || !/^https?:$/.test(url.protocol))
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.pathname + url.search + url.hash === '/'
+  if (!isPlain || credentials === null)
     throw new KeyringError('ERR_CONFIG_INVALID', `${setting} is not the address of an HTTP proxy.`, {
       facts: { setting },
       remedy: `Write ${setting} as http://<host>:<port>, with <user>:<password>@ before the host if the proxy asks for them; or name the host in NO_PROXY.`,
@@ -81,7 +82,7 @@ function proxyAt(setting: string, text: string): HttpProxy {
 /** '' = none; `null` = they cannot be read. */
 function credentialsIn({ username, password }: URL): string | null {
   try {
-    return username === '' ? '' : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    return username + password === '' ? '' : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
   } catch {
     return null
   }

@@ -5,23 +5,29 @@ import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Env, Problem, Runtime } from '../../src/config/setting.ts'
+import type { ReadCron } from '../../src/core/ports.ts'
 import { readTls } from './tls-files.ts'
 
-/** @param pick takes what others have in the environment out of it (`config/others.ts`). */
+/**
+ * @param pick takes what others have in the environment out of it (`config/others.ts`).
+ * @param readCron as in `parseConfig`.
+ */
 export function readSettings(
   given: Env,
   runtime: Exclude<Runtime, 'workers'>,
   pick = (env: Env): { env: Env; notices: readonly string[] } => ({ env, notices: [] }),
+  readCron?: ReadCron,
 ): Parsed<Config> {
   const { env, notices } = pick(given)
-  return parseConfig(env, runtime, ({ tls, database, isOff }) => {
+  const lookAtFiles: Parameters<typeof parseConfig>[2] = ({ tls, database, isOff }) => {
     const read = tls.map((each) => readTls(each, Date.now()))
     const needsDatabase = runtime === 'node' && !isOff
     return {
       problems: [...read.flatMap(({ problems }) => problems), ...(needsDatabase ? databaseProblems(database) : [])],
       warnings: [...notices, ...read.flatMap(({ warnings }) => warnings)],
     }
-  })
+  }
+  return parseConfig(env, runtime, lookAtFiles, readCron)
 }
 
 /** The file itself is made; a folder that is not there is a volume that is missing or a word that is misspelt. */

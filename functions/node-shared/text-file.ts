@@ -1,5 +1,6 @@
 /** Files with credentials as texts: bytes that are no text are never replaced by others. */
-import { readFile } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { decodeUtf8 } from '../../src/core/bytes.ts'
 import { isPem } from '../../src/core/pem.ts'
 
@@ -9,4 +10,17 @@ export function fileText(bytes: Buffer): string {
   return decodeUtf8(bytes) ?? (isPem(latin) ? latin : '')
 }
 
-export const readTextFile = async (path: string): Promise<string> => fileText(await readFile(path))
+/** Bytes of a file with credentials: the bundle of all public authorities has some 200 KiB. */
+const MOST_BYTES = 1024 * 1024
+
+/** A pipe without a writer, or a device without an end, would be read for ever. @throws an error of Node's form. */
+export function refuseOdd(stats: Stats): void {
+  const code = stats.isDirectory() ? 'EISDIR' : stats.isFile() ? null : 'no ordinary file'
+  const problem = code ?? (stats.size > MOST_BYTES ? 'larger than 1 MiB' : null)
+  if (problem !== null) throw Object.assign(new Error(problem), { code: problem })
+}
+
+export async function readTextFile(path: string): Promise<string> {
+  refuseOdd(await stat(path))
+  return fileText(await readFile(path))
+}

@@ -8,7 +8,7 @@ import type { Problem } from '../../src/config/setting.ts'
 import type { PemBlock } from '../../src/core/pem.ts'
 import { certificatesIn, isPem, privateKeyIn } from '../../src/core/pem.ts'
 import type { Secret } from '../../src/core/secret.ts'
-import { fileText } from './text-file.ts'
+import { fileText, refuseOdd } from './text-file.ts'
 
 /** As `tls.connect` takes it. */
 export interface Credentials {
@@ -114,7 +114,9 @@ class Reader {
   /** @returns `null` = there was a problem. */
   #text(name: string, given: string): string | null {
     if (isPem(given)) return given
+    if (name.endsWith('_BYTES')) return ''
     try {
+      refuseOdd(statSync(given))
       return fileText(readFileSync(given))
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'

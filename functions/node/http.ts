@@ -1,6 +1,6 @@
 /** The app behind Node's HTTP server: what becomes of a request that is answered before it has come whole, and of one whose target is no path. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { andThen } from '../../src/core/awaitable.ts'
@@ -30,11 +30,13 @@ export function serveHttp(
   where: { readonly hostname: string; readonly port: number },
   listening: (address: AddressInfo) => void,
 ): Server {
-  const fetch = (request: Request, http: unknown) =>
-    andThen(app.fetch(request), (response) => {
+  const fetch = (request: Request, http: unknown) => {
+    if (ended.has((http as Http).incoming.socket)) return new Response(null, { status: 400 })
+    return andThen(app.fetch(request), (response) => {
       endUnread(http as Http)
       return response
     })
+  }
   const server = serve({ fetch, ...where, serverOptions: CONNECTIONS }, listening) as Server
   server.prependListener('request', askedForPath)
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
@@ -49,11 +51,15 @@ function askedForPath(incoming: IncomingMessage): void {
   if (!/^(?:\/|https?:\/\/\w)[^\\?]*(?:\?|$)/.test(incoming.url ?? '')) incoming.url = '/'
 }
 
-/** An answer to a request of which a part is still to come is the connection's last. */
+/** What a client has sent behind the last answer of a connection is not carried out: it would hear nothing of it. */
+const ended = new WeakSet<Socket>()
+
+/** An answer to a request whose body was not read to its end is the connection's last, by its headers alone: how much has come says too much. */
 function endUnread({ incoming, outgoing }: Http): void {
-  const { headers, complete, socket } = incoming
+  const { headers, readableEnded, socket } = incoming
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  if (complete || !hasBody) return
+  if (readableEnded || !hasBody) return
+  ended.add(socket)
   outgoing.setHeader('connection', 'close')
   // A connection that is destroyed while something still comes is reset, and a client may then not read the answer.
   socket.destroySoon = () => {

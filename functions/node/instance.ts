@@ -12,6 +12,7 @@ import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
+import { rare } from '../../src/rare.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { SQLITE_READERS_MS, sqliteStore } from './sqlite-store.ts'
@@ -49,6 +50,7 @@ export function openInstance(config: Config, options: InstanceOptions) {
     fetch: vault.fetch,
     readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
+    loadRare: () => rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Number.POSITIVE_INFINITY,
     audit,

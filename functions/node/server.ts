@@ -11,6 +11,7 @@ import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { clearTextLine, defectLine } from '../../src/core/lines.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
@@ -63,7 +64,7 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
 /** @throws when they are wrong. */
 async function settings(hold: Hold | null, keep: Keep) {
   const setup = await prepare(process.env, keep)
-  const parsed = readSettings(setup.env, 'node', withoutOthers)
+  const parsed = readSettings(setup.env, 'node', withoutOthers, readCron)
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   return { setup, parsed }
 }

@@ -9,6 +9,8 @@ import { isSet, namesOf, rowsOf, textsOf, valuesOf, wrongOf } from './setting.ts
 import { matching, onOff, wholeNumber } from './values.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
 
+const functionName = () => matching(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function')
+
 export const ANSWERING_SETTINGS = {
   KEYRING_ENABLED: { schema: onOff, default: 'on', kong: true },
   KEYRINGS: { schema: keyrings, default: '[]' },
@@ -26,10 +28,11 @@ export const ANSWERING_SETTINGS = {
     only: ['lambda-http', 'lambda-sync'],
   },
   KEYRING_SYNC_FUNCTION: {
-    schema: () => matching(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function'),
+    schema: functionName,
     required: 'the name of the function that syncs',
     only: ['lambda-http'],
   },
+  KEYRING_ROTATE_FUNCTION: { schema: functionName, only: ['lambda-http'] },
 } as const satisfies Table
 
 type Answering = Values<typeof ANSWERING_SETTINGS, 'lambda-http'>
@@ -72,6 +75,8 @@ export const tokensRule = <V extends Pick<Answering, 'KEYRING_API_TOKENS' | 'KEY
 export interface LambdaHttpConfig extends AnsweringConfig {
   readonly table: string
   readonly syncFunction: string
+  /** By hand. It is the sync function where there is none of its own. */
+  readonly rotateFunction: string
 }
 
 /** `config` null = the keyring is off. */
@@ -101,5 +106,6 @@ export function readAnswering(env: Env): Parsed<LambdaHttpConfig> {
   const notices = entityNotices(env)
   if (isOff) return { ok: true, config: null, notices: [OFF, ...notices] }
   const { KEYRING_TABLE: table, KEYRING_SYNC_FUNCTION: syncFunction } = values
-  return { ok: true, config: { ...answeringConfig(values), table, syncFunction }, notices }
+  const rotateFunction = values.KEYRING_ROTATE_FUNCTION ?? syncFunction
+  return { ok: true, config: { ...answeringConfig(values), table, syncFunction, rotateFunction }, notices }
 }

@@ -38,8 +38,13 @@ export const apiTokens = () => {
   const fields = z.strictObject(
     {
       name: z.string(NAME).check(z.regex(/^[A-Za-z0-9._-]{1,64}$/, NAME)),
-      sha256: z.string(SHA256).check(z.regex(/^[0-9a-f]{64}$/i, SHA256), z.toLowerCase()),
-      grants: z.array(z.string(GRANT).check(z.refine(isGrant, GRANT)), GRANTS).check(z.minLength(1, GRANTS)),
+      sha256: z.string(SHA256).check(
+        z.regex(/^[0-9a-f]{64}$/i, SHA256),
+        z.overwrite((hex) => hex.toLowerCase()),
+      ),
+      grants: z
+        .array(z.string(GRANT).check(z.refine(isGrant, GRANT)), GRANTS)
+        .check(z.refine((grants) => grants.length > 0, GRANTS)),
       expires_at: z.optional(z.nullable(z.string(EXPIRES).check(z.refine(isTime, EXPIRES)))),
     },
     ENTRY,

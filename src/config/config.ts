@@ -1,9 +1,10 @@
 /** Reads the settings once, from the environment to the configuration. Every problem is told at once, by name and rule, never by value. */
 import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
-import type { RotationRules, SourceId } from '../core/ports.ts'
+import type { Cadence, ReadCron, RotationRules, SourceId } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff } from './answering.ts'
+import { cadenceOf } from './cadence.ts'
 import { entityNotices, unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
@@ -86,14 +87,18 @@ type LookAtFiles = (named: NamedFiles) => {
 const PLAIN_HTTP =
   'WARNING: KEYRING_VAULT_HOST is plain http (KEYRING_VAULT_ALLOW_HTTP is on): anyone on the way can read the Vault token and every key. Use https.'
 
-/** @param lookAtFiles its problems are told with all others, whatever else is wrong. */
+/**
+ * @param lookAtFiles its problems are told with all others, whatever else is wrong.
+ * @param readCron `core/cadence.ts`; without it every cron expression is refused.
+ */
 export function parseConfig(
   env: Env,
   runtime: Runtime,
   lookAtFiles: LookAtFiles = () => ({ problems: [], warnings: [] }),
+  readCron: ReadCron = () => null,
 ): Parsed<Config> {
   const written = writtenIn(env, runtime)
-  const read = readAll(written)
+  const read = readAll(written, readCron)
   const { tls, providerTls, isOff, all } = read
   const files = lookAtFiles({
     tls: providerTls === null ? [tls] : [tls, providerTls],
@@ -140,6 +145,7 @@ interface Read {
   readonly all: Settings
   readonly login: ReadLogin
   readonly rotationLogin: ReadLogin | null
+  readonly cadence: Cadence | null
   readonly tls: VaultTls
   readonly providerTls: VaultTls | null
   readonly isOff: boolean
@@ -147,7 +153,7 @@ interface Read {
   readonly notices: readonly string[]
 }
 
-function readAll(written: Written): Read {
+function readAll(written: Written, readCron: ReadCron): Read {
   const { texts, runtime } = written
   const [isAnswering, mayAsk] = [runtime !== 'lambda-sync', ASKING.some((each) => each === runtime)]
   const rules = [...RULES, ...(isAnswering ? [TOKENS] : []), ...(mayAsk ? [ADDRESS] : [])]
@@ -157,15 +163,18 @@ function readAll(written: Written): Read {
   const isAsking = mayAsk && !isPushed
   const login = isAsking ? readLogin({ ...written, rows: LOGIN, texts: written.login }, isOff) : NO_LOGIN
   const rotationLogin = isAsking ? readRotationLogin(written, isOff) : null
+  const rotation = readCadence(all, readCron)
   return {
     all,
     login,
     rotationLogin,
+    cadence: rotation.cadence,
     tls: tlsOf(all, login.auth, written),
     providerTls: providerTlsOf(login.auth, written),
     isOff,
     problems: [
       ...wrongOf(problems, isOff),
+      ...rotation.problems,
       ...login.problems,
       ...(rotationLogin?.problems ?? []),
       ...certOnWorkers(written, login.auth),
@@ -185,6 +194,12 @@ const unusedLogins = ({ login, rotationLogin }: Written, { KEYRING_STRATEGY: str
     .flat()
     .filter(({ name }) => strategy === 'push' && /^(?:KONG_)?KEYRING_/.test(name))
     .map(({ name }) => `${name} is not used here: the strategy is push.`)
+
+function readCadence({ KEYRING_ROTATION: written }: Settings, readCron: ReadCron): Pick<Read, 'cadence' | 'problems'> {
+  const cadence = written === undefined ? null : cadenceOf(written, readCron)
+  if (typeof cadence !== 'string') return { cadence, problems: [] }
+  return { cadence: null, problems: [{ name: 'KEYRING_ROTATION', message: cadence }] }
+}
 
 /** `null` = rotations write with the login that reads. */
 function readRotationLogin(written: Written, isOff: boolean): ReadLogin | null {
@@ -228,7 +243,7 @@ function toConfig(read: Read): Config {
       ? { vault: null, pushed: pushedSources(all) }
       : { vault: vaultSettings(read), pushed: null }),
     rotation: {
-      cadence: all.KEYRING_ROTATION ?? null,
+      cadence: read.cadence,
       delayMs: all.KEYRING_ROTATION_DELAY * 1000,
       prunesHeld: all.KEYRING_ROTATION_PRUNE === 'held',
     },

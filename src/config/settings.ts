@@ -179,7 +179,7 @@ export const RULES: readonly Rule<Settings>[] = [
   {
     keys: ['KEYRING_ROTATION_DELAY', 'KEYRING_ROTATION'],
     holds: ({ KEYRING_ROTATION: every, KEYRING_ROTATION_DELAY: seconds }) =>
-      every?.kind !== 'period' || seconds * 1000 < every.ms,
+      typeof every?.periodMs !== 'number' || seconds * 1000 < every.periodMs,
     message: 'must be shorter than the period in KEYRING_ROTATION',
   },
   {

@@ -140,7 +140,7 @@ const NOT_PRINTABLE = 'must be printable ASCII without spaces'
 export const apiToken = () =>
   secretText(
     trimmed(PRINTABLE, NOT_PRINTABLE).check(
-      z.minLength(8, 'must have 8 characters or more, and 32 or more when HOST is not loopback'),
+      follows((text) => text.length >= 8, 'must have 8 characters or more, and 32 or more when HOST is not loopback'),
     ),
   )
 

@@ -1,37 +1,26 @@
-/** When a rotation is due: every so often, or at the times of a cron expression. */
+/** Times of cron expressions. The library weighs 10 KiB, so that it is imported by the platforms that read such an expression. */
 import { Cron } from 'croner'
-import type { Cadence } from './ports.ts'
+import type { Cadence, ReadCron } from './ports.ts'
 
-/** @throws what croner says of an expression or a time zone that is none. */
-function cronOf({ expression, zone }: Cadence & { readonly kind: 'cron' }): Cron {
-  const cron = new Cron(expression, { mode: '5-part', paused: true, timezone: zone ?? 'UTC' })
-  // A zone that is none is noticed at the first use.
-  cron.nextRun()
-  return cron
+/** Words such as `@daily` are no five fields, though the library takes them. */
+const FIVE_FIELDS = /^[\d*/,\-A-Za-z#?LW]+(?: [\d*/,\-A-Za-z#?LW]+){4}$/
+
+export const readCron: ReadCron = (expression, zone) => {
+  const cadence = FIVE_FIELDS.test(expression) ? cadenceOf(expression, zone) : null
+  // A time zone that is none is noticed at the first use.
+  return cadence !== null && settled(() => cadence.after(Date.now())) !== null ? cadence : null
 }
 
-/** Five fields that croner takes, and a time zone that the runtime knows. Words such as `@daily` are none. */
-export function isCron(expression: string, zone: string | null): boolean {
+function cadenceOf(expression: string, zone: string | null): Cadence | null {
+  const cron = settled(() => new Cron(expression, { mode: '5-part', paused: true, timezone: zone ?? 'UTC' }))
+  return cron && { after: (since) => cron.nextRun(new Date(since))?.getTime() ?? null }
+}
+
+/** `null` = the library refuses it. */
+function settled<T>(ask: () => T): T | null {
   try {
-    return (
-      /^[\d*/,\-A-Za-z#?LW]+(?: [\d*/,\-A-Za-z#?LW]+){4}$/.test(expression) &&
-      cronOf({ kind: 'cron', expression, zone }).nextRun() !== null
-    )
+    return ask()
   } catch {
-    return false
+    return null
   }
-}
-
-/** Whether it is due at `now`, the last rotation being of `since`; both in milliseconds since 1970. */
-export function isDueSince(cadence: Cadence, since: number, now: number): boolean {
-  if (cadence.kind === 'period') return now - since >= cadence.ms
-  // The slot of this very moment is past.
-  const [last] = cronOf(cadence).previousRuns(1, new Date(now + 1))
-  return last !== undefined && last.getTime() > since
-}
-
-/** The next time after `since`, in milliseconds since 1970; `null` = there is none. */
-export function dueAfter(cadence: Cadence, since: number): number | null {
-  if (cadence.kind === 'period') return since + cadence.ms
-  return cronOf(cadence).nextRun(new Date(since))?.getTime() ?? null
 }

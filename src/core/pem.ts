@@ -10,21 +10,25 @@ export interface PemBlock {
 
 export const isPem = (text: string): boolean => text.includes('-----BEGIN ')
 
-/**
- * The blocks of a label, which is a part of a pattern. Line ends may be of any system, written as `\n`, or missing. What stands
- * around the blocks is for people.
- */
-const blocksIn = (text: string, label: string): PemBlock[] =>
-  Array.from(
-    text.replaceAll(/\\+[nr]/g, '\n').matchAll(new RegExp(`-----BEGIN (${label})-----([^]*?)-----END \\1-----`, 'g')),
-    ([, found = '', content = '']) => ({ label: found, content: content.replaceAll(/\s/g, '') }),
-  )
+/** `-----`. */
+const DASHES = 5
 
-export const certificatesIn = (text: string): PemBlock[] => blocksIn(text, '(?:X509 |TRUSTED )?CERTIFICATE')
+/** The blocks of a label. Line ends may be of any system, written as `\n`, or missing. What stands around the blocks is for people. */
+function blocksIn(text: string, isWanted: RegExp): PemBlock[] {
+  const [, ...begun] = text.replaceAll(/(?<!\\)\\+[nr]/g, '\n').split('-----BEGIN ')
+  return begun.flatMap((block) => {
+    const label = /^[A-Z0-9 ]+(?=-----)/.exec(block)?.[0] ?? ''
+    const end = block.indexOf(`-----END ${label}-----`)
+    if (end < 0 || !isWanted.test(label)) return []
+    return [{ label, content: block.slice(label.length + DASHES, end).replaceAll(/\s/g, '') }]
+  })
+}
+
+export const certificatesIn = (text: string): PemBlock[] => blocksIn(text, /^(?:X509 |TRUSTED )?CERTIFICATE$/)
 
 /** The one private key. A sentence about the text is what is wrong with it. */
 export function privateKeyIn(text: string): PemBlock | string {
-  const [key, ...others] = blocksIn(text, '(?:[A-Z]+ )?PRIVATE KEY')
+  const [key, ...others] = blocksIn(text, /^(?:[A-Z]+ )?PRIVATE KEY$/)
   if (key === undefined) return 'has no private key in PEM'
   if (others.some(({ content }) => content !== key.content)) return 'has more than one private key'
   if (/^ENCRYPTED|Proc-Type/.test(key.label + key.content))

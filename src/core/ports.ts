@@ -135,10 +135,14 @@ export interface KeyPair {
   readonly key: Secret
 }
 
-/** When keys are rotated: in milliseconds, or five fields; zone `null` = UTC. */
-export type Cadence =
-  | { readonly kind: 'period'; readonly ms: number }
-  | { readonly kind: 'cron'; readonly expression: string; readonly zone: string | null }
+/** When keys are rotated: every so often, or at the times of a cron expression. */
+export interface Cadence {
+  /** The next time after `since`, both in milliseconds since 1970; `null` = there is none. */
+  after(since: number): number | null
+}
+
+/** From five fields and a time zone, `null` = UTC, to their times. `null` = they are none, or no time ever comes. */
+export type ReadCron = (expression: string, zone: string | null) => Cadence | null
 
 /**
  * Which failure of an earlier login does not keep from another try: for work that goes on by itself none; for whoever asks now an

@@ -56,7 +56,8 @@ function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Resp
     )
     return response instanceof Promise ? response.catch(fail) : response
   } catch (error) {
-    return fail(error)
+    // As Hono does where there is no route: how soon an answer comes would tell them apart.
+    return Promise.resolve(fail(error))
   }
 }
 
@@ -137,13 +138,15 @@ const methodsOf = ({ router }: Hono, path: string): readonly string[] =>
     router.match(method, path)[0].length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method],
   )
 
-/** Without a credential nobody learns which paths there are. */
-async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
+/** Without a credential nobody learns which paths there are, nor by how soon the answer comes. */
+function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Awaitable<Response> {
   const trail = trailOf(parts, context, methodOf(context))
-  if ((await authenticate(parts, context, trail)) === null) return answer(parts, context, unauthenticated(), trail)
-  return methods.length === 0
-    ? answer(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.'), trail)
-    : answer(parts, context, new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.'), trail, {
-        allow: methods.join(', '),
-      })
+  return andThen(authenticate(parts, context, trail), (caller) => {
+    if (caller === null) return answer(parts, context, unauthenticated(), trail)
+    return methods.length === 0
+      ? answer(parts, context, new KeyringError('ERR_ROUTE_NOT_FOUND', 'There is nothing at this path.'), trail)
+      : answer(parts, context, new KeyringError('ERR_METHOD_NOT_ALLOWED', 'This path has other methods.'), trail, {
+          allow: methods.join(', '),
+        })
+  })
 }

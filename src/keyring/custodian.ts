@@ -1,5 +1,5 @@
 /** One keyring at the authority, with a method for each operation. */
-import { dueAfter } from '../core/cadence.ts'
+import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
@@ -25,7 +25,7 @@ import type {
 import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome } from './apply.ts'
-import { applyChange } from './change.ts'
+import type { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
@@ -42,8 +42,7 @@ import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { encryptBoundMs, isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
-import type { RotateParts, RotationAsk } from './rotate.ts'
-import { rotateKeyring } from './rotate.ts'
+import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
 import { isRotationDue, nextTry } from './status.ts'
 import { believedStops } from './stopped.ts'
 import type { SyncDone, SyncParts } from './sync.ts'
@@ -69,6 +68,8 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   /** New versions that one sync reads at most. */
   readonly syncBatch: number
   readonly rotation: RotationRules
+  /** What is asked for rarely, at once or when it is needed. */
+  readonly loadRare: () => Awaitable<{ readonly rotate: typeof rotateKeyring; readonly change: typeof applyChange }>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
@@ -212,14 +213,15 @@ export class Custodian implements Handlers {
   }
 
   async change({ change }: Message<'change'>) {
-    const { clock, doubt } = this.#parts
+    const { clock, doubt, loadRare } = this.#parts
+    const { change: apply } = await loadRare()
     for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
       const loaded = await this.#reader.ledger.load()
       const record = await this.#reader.ledger.draft(loaded)
       if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
       const bound = await this.#encryptBound()
       const now = clock.now()
-      const next = applyChange(believedStops(record, now, doubt), change, now, bound)
+      const next = apply(believedStops(record, now, doubt), change, now, bound)
       const saved = await this.#writer.save(loaded, next)
       if (saved !== 'conflict') return saved
     }
@@ -279,15 +281,16 @@ export class Custodian implements Handlers {
   async #rotation(ask: RotationAsk, insist: Insistence, mostMs: number): Promise<RotationReport> {
     let hasSynced = false
     const result = await this.#turns.alone(this.#leftMs(mostMs), (signal) => {
-      const sync: RotateParts['sync'] = async (options, written) => {
-        const synced = await this.#synced(options, this.#asked(options, insist), signal, written)
+      const sync: RotateParts['sync'] = async (written) => {
+        const synced = await this.#synced(PLAIN, this.#asked(PLAIN, insist), signal, written)
         hasSynced = true
         return synced
       }
       const sink = this.#openSink?.({ insist }) ?? null
-      return settle(() =>
-        rotateKeyring({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask),
-      )
+      return settle(async () => {
+        const { rotate } = await this.#parts.loadRare()
+        return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
+      })
     })
     if (hasSynced) await settle(() => this.#reader.log.noteRotation(result))
     return unwrap(result)
@@ -326,7 +329,7 @@ export class Custodian implements Handlers {
 
   #nextRotation({ observation: { currentCreatedMs } }: SyncDone): number | null {
     const { cadence } = this.#parts.rotation
-    return cadence && currentCreatedMs && dueAfter(cadence, currentCreatedMs)
+    return cadence && currentCreatedMs && cadence.after(currentCreatedMs)
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */

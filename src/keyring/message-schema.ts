@@ -32,10 +32,9 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   diagnose: said('diagnose', { login: z.boolean() }),
 }
 
-const message = z.union(Object.values(MESSAGES))
-
 /** `null` = something else. */
 export function parseMessage(value: unknown): Message | null {
-  const parsed = z.safeParse(message, value)
-  return parsed.success ? parsed.data : null
+  const { call } = Object(value) as { readonly call?: unknown }
+  const schema = Object.entries(MESSAGES).find(([operation]) => operation === call)?.[1]
+  return (schema && z.safeParse<z.ZodMiniType<Message>>(schema, value).data) ?? null
 }

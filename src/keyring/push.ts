@@ -7,7 +7,6 @@
  * What differs: the identity of the source is the deployment's setting, and what was seen before the secret was made anew is
  * refused whatever flag is given, since an old answer may come late and no source is there to be asked.
  */
-import { isDueSince } from '../core/cadence.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type {
@@ -95,7 +94,8 @@ export async function nextKey(
 function isWanted({ active }: KeyringRecord, observation: Observation, { cadence }: RotationRules): boolean {
   const { currentCreatedMs: since, sourceMs } = observation
   if (cadence === null || active === null) return true
-  return since !== null && isDueSince(cadence, since, sourceMs)
+  const next = since === null ? null : cadence.after(since)
+  return next !== null && next <= sourceMs
 }
 
 /** What was delivered, as a source for one sync. @throws `ERR_REQUEST_INVALID` for what no source says. */

@@ -14,19 +14,9 @@
  */
 import type { Bytes } from '../core/bytes.ts'
 import { toBase64, toBase64url } from '../core/bytes.ts'
-import { isDueSince } from '../core/cadence.ts'
 import { KeyringError } from '../core/errors.ts'
 import { SYNC_ATTEMPTS } from '../core/limits.ts'
-import type {
-  Audit,
-  AuditEvent,
-  Cipher,
-  Hash,
-  KeySink,
-  RotationReport,
-  RotationRules,
-  SyncOptions,
-} from '../core/ports.ts'
+import type { Audit, AuditEvent, Cipher, Hash, KeySink, RotationReport, RotationRules } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { materialFromString } from '../crypto/material.ts'
 import type { ReadOutcome } from './apply.ts'
@@ -44,7 +34,7 @@ export interface RotateParts extends Pick<SyncParts, 'keyring' | 'ledger' | 'wri
   /** `null` = the source cannot be written. */
   readonly sink: KeySink | null
   /** One sync. @param written a version that need not be read. */
-  readonly sync: (options: SyncOptions, written: ReadOutcome | null) => Promise<SyncDone>
+  readonly sync: (written: ReadOutcome | null) => Promise<SyncDone>
 }
 
 /** Who asks for it: the schedule, or somebody who knew this version as the current one. */
@@ -52,7 +42,6 @@ export type RotationAsk =
   | { readonly by: 'schedule' }
   | { readonly by: 'hand'; readonly known: number; readonly dryRun: boolean }
 
-const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 export const KV1 = {
   why: 'KV version 1 has no check-and-set, so that two writers could both win',
   remedy: 'Move the keyring to a KV version 2 mount, or write the next number yourself and sync.',
@@ -65,7 +54,7 @@ export const KV1 = {
 export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promise<RotationReport> {
   const { sink, keyring, signal } = parts
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
-    const before = await parts.sync(PLAIN, null)
+    const before = await parts.sync(null)
     if (!isWanted(parts, ask, before)) {
       before.report()
       return report(parts, before, null, null)
@@ -76,7 +65,7 @@ export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promi
     if (intent === 'conflict') continue
     if (intent === null) return report(parts, before, null, rules)
     const written = await writeDown(parts, sink, intent)
-    return report(parts, await parts.sync(PLAIN, written), written, rules)
+    return report(parts, await parts.sync(written), written, rules)
   }
   throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${keyring}" while it was to be rotated.`)
 }
@@ -86,7 +75,8 @@ function isWanted({ rules }: RotateParts, ask: RotationAsk, { record, observatio
   if (ask.by === 'hand') return observation.current <= ask.known
   if (record.intent !== undefined) return true
   const { currentCreatedMs: since, sourceMs } = observation
-  return rules.cadence !== null && since !== null && isDueSince(rules.cadence, since, sourceMs)
+  const next = since === null ? null : (rules.cadence?.after(since) ?? null)
+  return next !== null && next <= sourceMs
 }
 
 /** The open intent, or a new one that the store has taken. `null` = it only looks. */
@@ -113,37 +103,31 @@ async function writeDown(parts: RotateParts, sink: KeySink, intent: Intent): Pro
   const { sealers, cipher, hash, signal } = parts
   const { id, expected } = intent
   const key = await sealers.first.openText(id, intent.key)
-  await parts.audit.commit(event(parts, id, 'begun'))
+  const event = eventsOf(parts, id)
+  await parts.audit.commit(event('begun', null))
   const written = await sink.write({ id, key }, expected, signal).catch((error: unknown) => {
-    parts.audit.note(event(parts, id, 'failed', error instanceof KeyringError ? error.code : 'ERR_INTERNAL'))
+    parts.audit.note(event('failed', error instanceof KeyringError ? error.code : 'ERR_INTERNAL'))
     throw error
   })
-  parts.audit.note(
-    event(parts, id, written === 'conflict' ? 'failed' : 'ok', written === 'conflict' ? 'ERR_SYNC_CONTENDED' : null),
-  )
-  if (written === 'conflict') return null
+  const isTaken = written !== 'conflict'
+  parts.audit.note(event(isTaken ? 'ok' : 'failed', isTaken ? null : 'ERR_SYNC_CONTENDED'))
+  if (!isTaken) return null
   const material = await materialFromString(cipher, hash, key.reveal())
   const sealed = await sealers.first.sealMaterial(id, material)
   const { commitment: commit, weak } = material
   return { version: expected + 1, kind: 'key', id, created: written.createdMs, commit, weak, key: sealed }
 }
 
-const event = (
-  { clock, keyring }: RotateParts,
-  keyId: string,
-  outcome: AuditEvent['outcome'],
-  code: AuditEvent['code'] = null,
-): AuditEvent => ({
-  time: clock.now(),
-  request: crypto.randomUUID(),
-  caller: null,
-  action: 'rotate',
-  keyring,
-  keyId,
-  count: 1,
-  outcome,
-  code,
-})
+/** The lines of one write have one request id, so that they are found together. */
+function eventsOf({ clock, keyring }: RotateParts, keyId: string) {
+  const of = { request: crypto.randomUUID(), caller: null, action: 'rotate', keyring, keyId, count: 1 }
+  return (outcome: AuditEvent['outcome'], code: AuditEvent['code']): AuditEvent => ({
+    ...of,
+    time: clock.now(),
+    outcome,
+    code,
+  })
+}
 
 async function report(
   { ledger }: RotateParts,

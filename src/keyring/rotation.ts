@@ -35,10 +35,11 @@ export function refuseUnsafeWrite(record: KeyringRecord, observation: Observatio
 
 /** Rotations that are left until one would prune what must not go; at most as many as there are versions kept. */
 export function rotationsLeft(record: KeyringRecord, observation: Observation, rules: WriteRules): number {
-  const most = keptVersions(observation, rules)
-  let left = 0
-  while (left < most && pruneTrouble(record, observation, rules, left + 1) === null) left += 1
-  return left
+  const kept = keptVersions(observation, rules)
+  return observation.versions.reduce((left, { version }) => {
+    const writes = Math.max(1, version - observation.current + kept)
+    return writes <= left && versionTrouble(record, observation, version, rules, writes) !== null ? writes - 1 : left
+  }, kept)
 }
 
 interface Trouble {
@@ -82,27 +83,34 @@ function stepTrouble(record: KeyringRecord, { incarnation, current, versions }: 
 const keptVersions = ({ keeps }: Observation, { mountKeeps }: WriteRules): number =>
   Math.max(keeps, mountKeeps) || DEFAULT_KEPT
 
-/** What so many writes would prune, and must not: the lowest version tells. */
-function pruneTrouble(
+/** Of what so many writes would prune, and must not, the lowest version. */
+function pruneTrouble(record: KeyringRecord, observation: Observation, rules: WriteRules, writes: number) {
+  for (const { version } of observation.versions) {
+    const trouble = versionTrouble(record, observation, version, rules, writes)
+    if (trouble !== null) return trouble
+  }
+  return null
+}
+
+function versionTrouble(
   record: KeyringRecord,
   observation: Observation,
+  version: number,
   rules: WriteRules,
   writes: number,
 ): Trouble | null {
   const last = observation.current + writes - keptVersions(observation, rules)
-  for (const { version, state } of observation.versions) {
-    if (version > last || state === 'destroyed') continue
-    const what =
-      state === 'deleted'
-        ? 'is deleted, and could be undeleted'
-        : contentTrouble(record, observation, version, last, rules)
-    if (what !== null)
-      return {
-        why: `Vault would prune version ${version}, which ${what}`,
-        remedy: `Raise max_versions of the secret, destroy version ${version} if nobody needs it, or read it first; KEYRING_ROTATION_PRUNE=held lets go of versions whose key is held here.`,
-      }
+  const state = observation.versions.find((each) => each.version === version)?.state
+  if (version > last || state === 'destroyed') return null
+  const what =
+    state === 'deleted'
+      ? 'is deleted, and could be undeleted'
+      : contentTrouble(record, observation, version, last, rules)
+  if (what === null) return null
+  return {
+    why: `Vault would prune version ${version}, which ${what}`,
+    remedy: `Raise max_versions of the secret, destroy version ${version} if nobody needs it, or read it first; KEYRING_ROTATION_PRUNE=held lets go of versions whose key is held here.`,
   }
-  return null
 }
 
 function contentTrouble(

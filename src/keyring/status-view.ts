@@ -1,6 +1,6 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
 import type { KeyringErrorCode } from '../core/errors.ts'
-import { REMEDIES } from '../core/errors.ts'
+import { REMEDIES, remedyFor } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
@@ -164,7 +164,7 @@ function needed(
 ): string[] {
   const { failing } = status
   const lines: string[] = []
-  if (warning !== null) lines.push(REMEDIES[warning])
+  if (warning !== null) lines.push(remedyFor(warning))
   if (failing !== null) lines.push(failing.remedy)
   else if (status.rotation?.failing) lines.push(status.rotation.failing.remedy)
   if (record === null) lines.push(status.pushed ? firstPush(keyring) : firstSync(keyring))

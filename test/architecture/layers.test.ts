@@ -29,7 +29,6 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'library-zod': { file: 'src/keyring/planted-zod.ts', text: "export { object } from 'zod/mini'" },
   'library-croner': { file: 'src/keyring/planted-croner.ts', text: "export { Cron } from 'croner'" },
   'library-leven': { file: 'src/keyring/planted-leven.ts', text: "export { closestMatch } from 'leven'" },
-  'library-jose': { file: 'src/keyring/planted-jose.ts', text: "export { SignJWT } from 'jose'" },
   'library-aws4fetch': { file: 'src/config/planted-aws.ts', text: "export { AwsV4Signer } from 'aws4fetch'" },
   'platform-cloudflare': { file: 'functions/cloudflare/planted.ts', text: "export * from '../node-shared/cipher.ts'" },
   'platform-node': { file: 'functions/node/planted.ts', text: "export * from '../cli/keys.ts'" },
@@ -49,7 +48,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
     text: "export const load = () => import('../dev-vault/server.ts')",
   },
   'dev-vault-only-lazily': { file: 'functions/node/planted-eager.ts', text: "export * from '../dev-vault/server.ts'" },
-  'jose-only-lazily': { file: 'src/vault/planted-eager.ts', text: "export * from './login/client-assertion.ts'" },
+  'jwt-only-lazily': { file: 'src/vault/planted-eager.ts', text: "export * from './login/client-assertion.ts'" },
   'encrypt-path-without-vault': { file: 'src/keyring/keyring.ts', text: "export * from '../vault/wire/path.ts'" },
   'undici-only-lazily': { file: 'functions/node-shared/planted-undici.ts', text: "export { Agent } from 'undici'" },
   'undici-only-for-vault': {

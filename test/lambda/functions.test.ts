@@ -9,7 +9,7 @@ import { eventOf } from '../support/lambda/cloud.ts'
 import { faultsBefore } from '../support/lambda/faults.ts'
 import { listen } from '../support/listen.ts'
 import type { LambdaDeployment } from '../support/lambda/deployment.ts'
-import { deployLambda } from '../support/lambda/deployment.ts'
+import { ROTATE_FUNCTION, deployLambda } from '../support/lambda/deployment.ts'
 import type { VaultClient } from '../support/vault.ts'
 import { vaultClient } from '../support/vault.ts'
 
@@ -49,7 +49,7 @@ describe('on Lambda', () => {
     vault = await startDevVault({ port: 0, dataFile: null })
     secrets = vaultClient(vault.address, 'root')
     await secrets.write('keyring', { id: 'first001', key: KEY('first') })
-    deployment = await deployLambda(settings(vault.address))
+    deployment = await deployLambda({ ...settings(vault.address), KEYRING_ROTATION: '0 0 29 2 *' })
     ;[one, two] = [await deployment.startHttp(), await deployment.startHttp()]
   }, 60_000)
   afterAll(async () => {
@@ -63,6 +63,16 @@ describe('on Lambda', () => {
     await deployment.sync.invoke(SCHEDULED)
     const lines = deployment.sync.output().match(/"schedule":"sync".*/g)
     expect(lines).toEqual([expect.stringContaining('"keyring":"default","outcome":"synced"')])
+  })
+
+  it('a cron expression is read when it is set, and status has its next time', async () => {
+    const { body } = await call(one, 'GET', '/keyrings/default')
+    expect(body['rotation']).toMatchObject({ next: expect.stringMatching(/^\d{4}-02-29T00:00:00/) })
+  })
+
+  it('a rotation is loaded when somebody asks for one', async () => {
+    const looked = await call(one, 'POST', '/keyring/rotate', { dry_run: true })
+    expect(looked).toMatchObject({ status: 200, body: { rotated: false, active: 'first001' } })
   })
 
   it('two instances: a sync of one shows in the GET of the other, and what one encrypts the other decrypts', async () => {
@@ -157,6 +167,7 @@ describe('on Lambda', () => {
       ['a method that is none', asMethod(canary)],
       ['no method', asMethod(undefined)],
       ['a path that is a number', { ...event, rawPath: 1 }],
+      ['a port that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary}:99999` } }],
       ['a host that is none', { ...event, requestContext: { ...event.requestContext, domainName: `${canary} /` } }],
       ['a body that is no text to a GET', { ...event, body: { canary } }],
       ['a body that is not base64', { ...asMethod('POST'), body: canary, isBase64Encoded: true }],
@@ -316,5 +327,30 @@ describe('on Lambda', () => {
     expect(wrong.sync.output()).toMatch(/"setting":"KEYRING_VAULT_HOST".*\n.*"setting":"KEYRING_VAULT_MOUNT"/)
     expect(wrong.output()).not.toContain('secret-value')
     await wrong.stop()
+  })
+})
+
+describe('a rotation by hand', () => {
+  it('is for the function that rotates, where there is one, and for the one that syncs elsewhere', async () => {
+    const vault = await startDevVault({ port: 0, dataFile: null })
+    await vaultClient(vault.address, 'root').write('keyring', { id: 'first001', key: KEY('first') })
+    const deployment = await deployLambda(settings(vault.address))
+    const rotate = await deployment.startRotate({ KEYRING_ROTATION_PRUNE: 'held' })
+    const http = await deployment.startHttp({ KEYRING_ROTATE_FUNCTION: ROTATE_FUNCTION })
+    await call(http, 'POST', '/keyring/vault/sync')
+    expect(await call(http, 'POST', '/keyring/rotate')).toMatchObject({ body: { rotated: true, version: 2 } })
+    const rotations = () => [rotate, deployment.sync].map((each) => each.output().match(/"action":"rotate"/g)?.length)
+    expect(rotations()).toEqual([2, undefined])
+    const without = await deployment.startHttp()
+    await call(without, 'POST', '/keyring/vault/sync')
+    expect(await call(without, 'POST', '/keyring/rotate')).toMatchObject({ body: { rotated: true, version: 3 } })
+    expect(rotations()).toEqual([2, 2])
+    const gone = await deployment.startHttp({ KEYRING_ROTATE_FUNCTION: 'another' })
+    expect(await call(gone, 'POST', '/keyring/rotate')).toMatchObject({
+      status: 503,
+      body: { detail: 'The rotate function cannot be used (ResourceNotFoundException).' },
+    })
+    await deployment.stop()
+    await vault.close()
   })
 })

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LAMBDA_FOLDER, buildLambda } from '../../tools/build-lambda.ts'
@@ -10,13 +10,14 @@ import type { Bundle } from '../../tools/build-lambda.ts'
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
 /** Callers pay for its cold start: decision 9. */
-const MAX_HTTP_KIB = 41
-const MAX_SYNC_KIB = 68
+const MAX_HTTP_KIB = 40
+const MAX_SYNC_KIB = 69
 
 interface Statement {
   readonly Effect: string
   readonly Action: string | readonly string[]
   readonly Resource: unknown
+  readonly Condition?: Readonly<Record<string, object>>
 }
 type Resource = { readonly Type: string; readonly Properties: Record<string, unknown> } & Record<string, unknown>
 type Resources = Readonly<Record<string, Resource>>
@@ -33,6 +34,19 @@ describe('the package for Lambda', () => {
     resources = (JSON.parse(template) as { Resources: Resources }).Resources
   }, 120_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  /** The resources with these settings. */
+  async function packaged(settings: Readonly<Record<string, string>>, ...words: string[]): Promise<Resources> {
+    const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
+    const env = { PATH: process.env['PATH'], HOME: folder, KEYRING_VAULT_HOST: 'https://vault.example', ...settings }
+    await run('npx', ['osls', 'package', '--package', other, ...words], { cwd: ROOT, env })
+    const text = readFileSync(join(other, 'cloudformation-template-update-stack.json'), 'utf8')
+    rmSync(other, { recursive: true })
+    return (JSON.parse(text) as { Resources: Resources }).Resources
+  }
+  const variablesOf = (of: Resources, name: string) =>
+    (of[`${name}LambdaFunction`] as { Properties: { Environment: { Variables: Record<string, unknown> } } } | undefined)
+      ?.Properties.Environment.Variables ?? {}
 
   const named = (name: string): Resource => {
     const resource = resources[name]
@@ -89,9 +103,11 @@ describe('the package for Lambda', () => {
     const later = readdirSync(join(LAMBDA_FOLDER, 'sync')).map((name) => `dist/lambda/sync/${name}`)
     expect(later.filter((name) => name.includes('undici'))).toHaveLength(1)
     expect(await zipped('sync')).toEqual(['dist/lambda/sync.mjs', ...later].toSorted())
+    const ofRotate = readdirSync(join(LAMBDA_FOLDER, 'rotate')).map((name) => `dist/lambda/rotate/${name}`)
+    expect(await zipped('rotate')).toEqual(['dist/lambda/rotate.mjs', ...ofRotate].toSorted())
   })
 
-  it('lets the HTTP function read keyrings and their status, and invoke the sync function, and the sync function read and write the table', () => {
+  it('lets the HTTP function read keyrings and their status, and invoke the others, and those read and write the table', () => {
     expect(statements('HttpRole')).toEqual([
       {
         ...allow('KeyringTable', 'dynamodb:GetItem'),
@@ -100,13 +116,17 @@ describe('the package for Lambda', () => {
           Null: { 'dynamodb:LeadingKeys': 'false' },
         },
       },
-      allow('SyncLambdaFunction', 'lambda:InvokeFunction'),
+      {
+        ...allow('SyncLambdaFunction', 'lambda:InvokeFunction'),
+        Resource: ['Sync', 'Rotate'].map((name) => ({ 'Fn::GetAtt': [`${name}LambdaFunction`, 'Arn'] })),
+      },
       allow('HttpLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
     ])
-    expect(statements('SyncRole')).toEqual([
-      allow('KeyringTable', 'dynamodb:GetItem', 'dynamodb:PutItem'),
-      allow('SyncLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
-    ])
+    for (const name of ['Sync', 'Rotate'])
+      expect(statements(`${name}Role`)).toEqual([
+        allow('KeyringTable', 'dynamodb:GetItem', 'dynamodb:PutItem'),
+        allow(`${name}LogGroup`, 'logs:CreateLogStream', 'logs:PutLogEvents'),
+      ])
   })
 
   it('gives the HTTP function derived keys where they are set, and the sync function the wrapping keys', async () => {
@@ -132,11 +152,12 @@ describe('the package for Lambda', () => {
   }, 60_000)
 
   it('gives each function its own role and no other, without managed policies', () => {
-    expect(ofType('AWS::IAM::Role').sort()).toEqual(['HttpRole', 'SyncRole'])
+    expect(ofType('AWS::IAM::Role').sort()).toEqual(['HttpRole', 'RotateRole', 'SyncRole'])
     expect([...ofType('AWS::IAM::Policy'), ...ofType('AWS::IAM::ManagedPolicy')]).toEqual([])
-    for (const role of ['HttpRole', 'SyncRole']) expect(named(role).Properties['ManagedPolicyArns']).toBeUndefined()
-    expect(named('HttpLambdaFunction').Properties['Role']).toEqual({ 'Fn::GetAtt': ['HttpRole', 'Arn'] })
-    expect(named('SyncLambdaFunction').Properties['Role']).toEqual({ 'Fn::GetAtt': ['SyncRole', 'Arn'] })
+    for (const name of ['Http', 'Sync', 'Rotate']) {
+      expect(named(`${name}Role`).Properties['ManagedPolicyArns']).toBeUndefined()
+      expect(named(`${name}LambdaFunction`).Properties['Role']).toEqual({ 'Fn::GetAtt': [`${name}Role`, 'Arn'] })
+    }
   })
 
   it('keeps the table, whatever happens to the stack', () => {
@@ -153,20 +174,100 @@ describe('the package for Lambda', () => {
   })
 
   it('keeps logs for a limited time', () => {
-    for (const group of ['HttpLogGroup', 'SyncLogGroup']) expect(named(group).Properties['RetentionInDays']).toBe(90)
-    expect(ofType('AWS::Logs::LogGroup')).toHaveLength(2)
+    for (const name of ['Http', 'Sync', 'Rotate'])
+      expect(named(`${name}LogGroup`).Properties['RetentionInDays']).toBe(90)
+    expect(ofType('AWS::Logs::LogGroup')).toHaveLength(3)
   })
+
+  /** Which functions a rule runs once a minute. */
+  const ruled = (of: Resources) =>
+    Object.values(of)
+      .filter(({ Type, Properties }) => Type === 'AWS::Events::Rule' && Properties['State'] === 'ENABLED')
+      .map(({ Properties }) => [Properties['ScheduleExpression'], Properties['Targets']])
+  const onceAMinute = (name: string) => [
+    ['rate(1 minute)', [expect.objectContaining({ Arn: { 'Fn::GetAtt': [`${name}LambdaFunction`, 'Arn'] } })]],
+  ]
 
   it('runs the sync function once a minute by a rule, without repeating what failed', () => {
     expect(ofType('AWS::Scheduler::Schedule')).toEqual([])
-    const [rule = '', ...others] = ofType('AWS::Events::Rule')
-    expect(others).toEqual([])
-    expect(named(rule).Properties).toMatchObject({
-      ScheduleExpression: 'rate(1 minute)',
-      State: 'ENABLED',
-      Targets: [{ Arn: { 'Fn::GetAtt': ['SyncLambdaFunction', 'Arn'] } }],
-    })
-    expect(named('SyncLambdaEvConf').Properties).toMatchObject({ MaximumRetryAttempts: 0 })
+    expect(ruled(resources)).toEqual(onceAMinute('Sync'))
+    for (const name of ['Sync', 'Rotate'])
+      expect(named(`${name}LambdaEvConf`).Properties).toMatchObject({ MaximumRetryAttempts: 0 })
+  })
+
+  it.each(['30d', 'CRON_TZ=Europe/Berlin 0,30 3 1-7 */2 MON'])(
+    'with a rotation (%s) runs the rotate function instead, which alone has the login that writes',
+    async (cadence) => {
+      const given = await packaged({
+        KEYRING_ROTATION: cadence,
+        KEYRING_ROTATION_DELAY: '900',
+        KEYRING_ROTATION_PRUNE: 'held',
+        KEYRING_ROTATION_VAULT_AUTH_METHOD: 'token',
+      })
+      expect(ruled(given)).toEqual(onceAMinute('Rotate'))
+      const all = { KEYRING_ROTATION: cadence, KEYRING_ROTATION_DELAY: '900' }
+      expect(variablesOf(given, 'Sync')).toMatchObject(all)
+      expect(Object.keys(variablesOf(given, 'Sync')).filter((name) => /ROTATION_(VAULT|PRUNE)/.test(name))).toEqual([])
+      expect(Object.keys(variablesOf(given, 'Http')).filter((name) => name.includes('ROTATION'))).toEqual([])
+      expect(variablesOf(given, 'Rotate')).toMatchObject({
+        ...all,
+        ...variablesOf(given, 'Sync'),
+        KEYRING_ROTATION_PRUNE: 'held',
+        KEYRING_ROTATION_VAULT_TOKEN: '{{resolve:secretsmanager:edge-keyring:SecretString:rotation_token}}',
+      })
+    },
+    60_000,
+  )
+
+  it('joins a VPC with the functions that ask Vault, and lets their roles, where its lines in serverless.yml are taken in', async () => {
+    const yaml = readFileSync(join(ROOT, 'serverless.yml'), 'utf8')
+    const config = join(ROOT, `serverless.${process.pid}.yml`)
+    const lines =
+      /^( *(?:- )?)# (?=(?:vpc|join):|- \*join| {2}(?:securityGroupIds|subnetIds|Effect|Action|Resource):)/gm
+    writeFileSync(config, yaml.replace(lines, '$1').replaceAll(/\[(sg|subnet)-…\]/g, '[$1-1]'))
+    const given = await packaged({}, '--config', basename(config)).finally(() => rmSync(config))
+    const isIn = (name: string) => given[`${name}LambdaFunction`]?.Properties['VpcConfig'] !== undefined
+    const mayJoin = (name: string) => JSON.stringify(given[`${name}Role`]).includes('ec2:CreateNetworkInterface')
+    expect(['Http', 'Sync', 'Rotate'].map(isIn)).toEqual([false, true, true])
+    expect(['Http', 'Sync', 'Rotate'].map(mayJoin)).toEqual([false, true, true])
+  }, 60_000)
+
+  it('permits each trigger to invoke its function, and nothing else', () => {
+    const permissions = ofType('AWS::Lambda::Permission').map((name) => named(name).Properties)
+    const attribute = (resource: string) => ({ 'Fn::GetAtt': [resource, 'Arn'] })
+    const byRule = Object.fromEntries(
+      permissions.filter(({ Principal }) => Principal !== '*').map((each) => [JSON.stringify(each['SourceArn']), each]),
+    )
+    for (const rule of ofType('AWS::Events::Rule')) {
+      const [{ Arn: target } = {}] = named(rule).Properties['Targets'] as { Arn: unknown }[]
+      expect(byRule[JSON.stringify(attribute(rule))]).toEqual({
+        FunctionName: target,
+        Action: 'lambda:InvokeFunction',
+        Principal: 'events.amazonaws.com',
+        SourceArn: attribute(rule),
+      })
+    }
+    const open = permissions.filter(({ Principal }) => Principal === '*')
+    expect(new Set(open.map(({ Action }) => Action))).toEqual(
+      new Set(['lambda:InvokeFunction', 'lambda:InvokeFunctionUrl']),
+    )
+    for (const each of open)
+      expect(each).toMatchObject(
+        each['Action'] === 'lambda:InvokeFunction' ? { InvokedViaFunctionUrl: true } : { FunctionUrlAuthType: 'NONE' },
+      )
+    expect(permissions).toHaveLength(Object.keys(byRule).length + open.length)
+  })
+
+  /** DynamoDB's own: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html. A misspelt one would never hold, or always. */
+  it('has conditions with operators and keys that there are', () => {
+    const conditions = ofType('AWS::IAM::Role').flatMap((role) =>
+      statements(role).flatMap(({ Condition }) => Object.entries(Condition ?? {})),
+    )
+    expect(conditions).not.toEqual([])
+    for (const [operator, keys] of conditions) {
+      expect(['ForAllValues:StringLike', 'Null']).toContain(operator)
+      for (const key of Object.keys(keys)) expect(key).toBe('dynamodb:LeadingKeys')
+    }
   })
 
   it('has a URL for the HTTP function alone', () => {
@@ -199,7 +300,7 @@ describe('the bundle of the HTTP function', () => {
 
   it('has no code that asks Vault, syncs, changes or logs in, no undici, no SDK, and no settings of those', () => {
     const foreign =
-      /node_modules\/(undici|@aws-sdk|@smithy|jose|leven)|src\/vault\/|src\/config\/(login|config|settings|names|reach)|src\/keyring\/(authority|sync|plan|apply|change|schedule)\.ts/
+      /node_modules\/(undici|@aws-sdk|@smithy|hono\/dist\/utils\/jwt|leven)|src\/vault\/|src\/config\/(login|config|settings|names|reach)|src\/keyring\/(authority|sync|plan|apply|change|schedule)\.ts/
     const { start, later } = bundle
     expect([...start.parts, ...later.parts].filter((part) => foreign.test(part))).toEqual([])
     expect(start.parts).toContain('src/keyring/keyring.ts')
@@ -214,10 +315,12 @@ describe('the bundle of the sync function', () => {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bundle-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it(`has undici among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
+  it(`has undici and croner among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
     const { start, later } = await buildLambda('sync', folder)
-    const ofUndici = (part: string): boolean => part.startsWith('node_modules/undici/')
-    expect([start.parts.some(ofUndici), later.parts.some(ofUndici)]).toEqual([false, true])
+    for (const library of ['undici', 'croner']) {
+      const isOf = (part: string): boolean => part.startsWith(`node_modules/${library}/`)
+      expect([library, start.parts.some(isOf), later.parts.some(isOf)]).toEqual([library, false, true])
+    }
     expect(start.gzipped / 1024).toBeLessThanOrEqual(MAX_SYNC_KIB)
   })
 })

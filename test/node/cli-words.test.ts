@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { REMEDIES } from '../../src/core/errors.ts'
+import { firstSync } from '../../src/keyring/status-view.ts'
 import type { Ran } from '../support/cli.ts'
 import { runCli } from '../support/cli.ts'
 import type { Listening } from '../support/listen.ts'
@@ -30,7 +31,7 @@ const VIEW = {
   last_success: null,
   last_error: null,
   next_try: null,
-  needed: [REMEDIES.ERR_SOURCE_CHANGED, 'Sync for the first time: POST /keyrings/orders/sync.'],
+  needed: [REMEDIES.ERR_SOURCE_CHANGED, firstSync('orders')],
 }
 
 let keyring: Listening
@@ -132,7 +133,8 @@ describe('the words', () => {
     [['encrypt', 'x', '--kontext', 'a'], 'There is no flag --kontext here. Did you mean --context?'],
   ])('%j: the nearest command and flag are named', async (words, sentence) => {
     const { code, stderr } = await cli(words)
-    expect([code, stderr]).toEqual([2, `ERR_USAGE: ${sentence}\nSee "edge-keyring help <command>".\n`])
+    const typed = ['secrets', 'remove', 'encrypt'].find((name) => name === words[0]) ?? '<command>'
+    expect([code, stderr]).toEqual([2, `ERR_USAGE: ${sentence}\nSee "edge-keyring help ${typed}".\n`])
   })
 
   it.each([
@@ -169,6 +171,8 @@ describe('remedies', () => {
     const { needed } = JSON.parse((await cli(['status', '--keyring', 'orders', '--json'], more)).stdout) as typeof VIEW
     expect(needed.join()).not.toMatch(/POST|\{"/)
     expect((await cli(['help', 'nothing'], more)).stderr).toContain(`See "${me} help <command>".`)
+    expect((await cli(['remove'], more)).stderr).toContain(`See "${me} help remove".`)
+    expect((await cli(['secrets', 'derive', '--x'], more)).stderr).toContain(`See "${me} help secrets derive".`)
     const refused = await cli(['remove', 'a'], more)
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/; --force skips the wait, and loses/)])
     expect(JSON.parse((await cli(['remove', 'a', '--json'], more)).stdout)).toMatchObject({
@@ -273,16 +277,16 @@ describe('completion', () => {
 
   it('works in bash, with the command that is there', async () => {
     const line = [
-      // What the package bash-completion has.
-      '_get_comp_words_by_ref() { cur=${COMP_WORDS[COMP_CWORD]}; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }',
       'edge-keyring() { $CLI "$@"; }',
-      'source <($CLI completion bash)',
-      'COMP_WORDS=(edge-keyring sync --f); COMP_CWORD=2; __edge_keyring_complete 2>/dev/null',
-      'echo "${COMPREPLY[@]}"',
-      'complete -p edge-keyring',
+      'source <($CLI completion bash); source <($CLI completion bash)',
+      'COMP_WORDS=(edge-keyring sync --f); COMP_CWORD=2; _edge_keyring; echo "${COMPREPLY[@]}"',
+      'echo precious > important',
+      // The quotes keep them words, as they are on the line before it is carried out.
+      `COMP_WORDS=(edge-keyring remove '$(touch pwned)' '>' important '; touch pwned' --fo); COMP_CWORD=6; _edge_keyring`,
+      'cat important; ls pwned 2>/dev/null; complete -p edge-keyring',
     ].join('\n')
     expect(await shell(line)).toEqual({
-      stdout: '--force\ncomplete -F __edge_keyring_complete edge-keyring\n',
+      stdout: '--force\nprecious\ncomplete -F _edge_keyring edge-keyring\n',
       stderr: '',
     })
     for (const name of ['bash', 'zsh', 'fish'])

@@ -1,9 +1,10 @@
 /** The lines of the pages on platforms, pasted: they work, and leave no secret behind. */
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startDevVault } from '../../functions/dev-vault/server.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Local } from '../support/local.ts'
 import { CLI, local } from '../support/local.ts'
@@ -65,6 +66,60 @@ it.each([
   expect(existsSync(join(on.folder, 'worker.env'))).toBe(text === 'printf')
 })
 
+it('docs/cloudflare.md: under wrangler dev the line of the scheduled handler syncs, and rotates what is due', async () => {
+  const dataFile = join(on.folder, 'vault.json')
+  const seed = { mount: 'secret', path: 'keyring', data: { id: 'first001', key: 'some key material of no importance' } }
+  await (await startDevVault({ port: 0, dataFile, seed })).close()
+  writeFileSync(dataFile, readFileSync(dataFile, 'utf8').replaceAll(/"20\d\d(-\d\d-\d\dT)/g, '"2025$1'))
+  const vault = await startDevVault({ port: 0, dataFile })
+  const lines = block('cloudflare.md', 'printf').replace('http://127.0.0.1:8200', vault.address)
+  const { stderr } = await on.bash(`set -e\nnpx() { :; }\n${lines}`)
+  const token = /ek_\S+/.exec(stderr)?.[0]
+  appendFileSync(join(on.folder, 'worker.env'), 'KEYRING_ROTATION=30d\n')
+  const words = [
+    'dev',
+    '--env-file',
+    join(on.folder, 'worker.env'),
+    '--config',
+    join(ROOT, 'wrangler.toml'),
+    '--persist-to',
+    join(on.folder, 'state'),
+  ]
+  const ports = [
+    '--ip',
+    '127.0.0.1',
+    '--port',
+    String(on.port),
+    '--inspector-port',
+    '0',
+    '--show-interactive-dev-session=false',
+  ]
+  const child = spawn(join(ROOT, 'node_modules/.bin/wrangler'), [...words, ...ports], { cwd: on.folder, stdio: 'pipe' })
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const printed: string[] = []
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const look = (chunk: Buffer) => {
+        printed.push(chunk.toString())
+        if (/Ready on/.test(printed.join(''))) resolve()
+      }
+      child.stdout.on('data', look)
+      child.stderr.on('data', look)
+      void closed.then(() => reject(new Error(printed.join(''))))
+    })
+    const scheduled = /curl (localhost:8787\/\S+scheduled)/.exec(block('cloudflare.md', 'scheduled'))?.[1] ?? ''
+    const url = (path: string) => `http://127.0.0.1:${on.port}${path}`
+    expect((await fetch(url(scheduled.replace('localhost:8787', '')))).status).toBe(200)
+    const answer = await fetch(url('/keyring'), { headers: { authorization: `Bearer ${token}` } })
+    const { ids, active } = (await answer.json()) as { ids: string[]; active: string }
+    expect([ids.length, active === 'first001']).toEqual([2, false])
+  } finally {
+    child.kill('SIGTERM')
+    await closed
+    await vault.close()
+  }
+})
+
 it('files of secrets that the pages and wrangler know are not committed', () => {
   const names = ['worker.env', '.env', '.env.production', '.dev.vars', '.dev.vars.production']
   expect(
@@ -106,7 +161,7 @@ describe('docs/node.md', () => {
     expect(statSync(etc).mode & 0o777).toBe(0o600)
     const [, program = '', server = ''] = /^ExecStart=(\S+) \/opt\/edge-keyring\/(\S+)$/m.exec(UNIT) ?? []
     expect(program).toMatch(/node$/)
-    expect(block('node.md', 'docker run')).toMatch(new RegExp(`node --env-file=\\S+ /app/${server}\n`))
+    expect(block('node.md', 'docker run')).toMatch(new RegExp(`node --env-file=\\S+ ${server}\n`))
     const script = [
       'unset PORT',
       `"${process.execPath}" --env-file="${etc}" "${join(ROOT, server)}" > out 2> err & pid=$!`,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NodeServer } from '../support/node-server.ts'
 import { API_TOKEN, nodeServer } from '../support/node-server.ts'
-import { sendingOn, withoutCredential } from '../support/without-credential.ts'
+import { sendingNonsense, sendingOn, withoutCredential } from '../support/without-credential.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
 let server: NodeServer
@@ -21,6 +21,7 @@ afterAll(async () => {
 describe('on Node, somebody without a credential', () => {
   withoutCredential(() => server.port)
   sendingOn(() => server.port)
+  sendingNonsense(() => server.port)
 })
 
 /** Sends the head, and `body` once it is asked for. @returns all that came until the other side ended. */
@@ -37,6 +38,27 @@ function expecting(headers: string, body: string): Promise<string> {
     socket.write(`POST /keyrings/default/encrypt HTTP/1.1\r\n${head}\r\n${headers}\r\n\r\n`)
   })
 }
+
+describe('on Node, what follows an answer that ends its connection', () => {
+  it('is not carried out', async () => {
+    const socket = connect(server.port, '127.0.0.1')
+    const took: string[] = []
+    socket.setEncoding('latin1').on('data', (text: string) => took.push(text))
+    const first = 'POST /keyrings/default/encrypt HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}'
+    const head = `host: localhost\r\nkong-admin-token: ${API_TOKEN}\r\nx-request-id: after-the-end\r\ncontent-length: 0`
+    await new Promise((resolve, reject) => {
+      socket.once('close', resolve).once('error', reject)
+      socket.write(`${first}POST /keyring/vault/sync HTTP/1.1\r\n${head}\r\n\r\n`)
+    })
+    expect(took.join('').match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 401'])
+    await fetch(`http://127.0.0.1:${server.port}/keyring/vault/sync`, {
+      method: 'POST',
+      headers: { 'kong-admin-token': API_TOKEN, 'x-request-id': 'a-later-one' },
+    })
+    await expect.poll(() => server.wrote(), { timeout: 10_000 }).toContain('a-later-one')
+    expect(server.wrote()).not.toContain('after-the-end')
+  })
+})
 
 describe('on Node, somebody with a credential', () => {
   it('is asked for the body, which is then read', async () => {

@@ -2,6 +2,7 @@
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import type {
   Audit,
+  Cipher,
   Clock,
   KeySink,
   RotationRules,
@@ -22,6 +23,8 @@ import { Authority } from '../../src/keyring/authority.ts'
 import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { applyChange } from '../../src/keyring/change.ts'
+import { rotateKeyring } from '../../src/keyring/rotate.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
 import { verbsOf } from './verbs.ts'
@@ -63,6 +66,11 @@ export interface World {
   kv1: boolean
   /** It is not asked. */
   pushed?: SourceId
+  /** What stands between the authority and the source: faults, and bugs that were planted. */
+  between?: { readonly source: (source: KeySource) => KeySource; readonly sink: (sink: KeySink) => KeySink }
+  audit?: Audit
+  cipher?: Cipher
+  syncPeriodMs?: number
   /** Of the authority. */
   replica?: Replica
   /** Of the authority. */
@@ -91,6 +99,20 @@ export function world(versions: World['versions'], store = memoryStore()): World
     insisted: [],
     doubted: [],
   }
+}
+
+/** Another deployment on the same secret. */
+export function beside(on: World, more: Partial<World> = {}): World {
+  const other: World = { ...on, store: memoryStore(), ...more }
+  for (const field of ['versions', 'written', 'incarnation'] as const)
+    Object.defineProperty(other, field, {
+      enumerable: true,
+      get: () => on[field],
+      set(value: never) {
+        on[field] = value
+      },
+    })
+  return other
 }
 
 function fakeSource(on: World): KeySource {
@@ -130,7 +152,10 @@ function fakeSource(on: World): KeySource {
 
 const SILENT: Audit = { note: () => {}, commit: async () => {} }
 
-/** What it writes is read back as it is. */
+/** As Vault does where nobody says. */
+const DEFAULT_KEPT = 10
+
+/** What it writes is read back as it is, and the oldest goes without a word. */
 function fakeSink(on: World): KeySink {
   return {
     async keeps() {
@@ -142,7 +167,8 @@ function fakeSink(on: World): KeySink {
       await on.beforeWrite(id, signal)
       if (on.versions instanceof Error) throw on.versions
       if (on.versions.length !== expected) return 'conflict'
-      on.versions = [...on.versions, `${id}:=${key.reveal()}`]
+      const kept = [...on.versions, `${id}:=${key.reveal()}`]
+      on.versions = kept.map((content, at) => (at < kept.length - (on.keeps || DEFAULT_KEPT) ? null : content))
       on.written = on.clock.time
       return { createdMs: on.written }
     },
@@ -151,8 +177,8 @@ function fakeSink(on: World): KeySink {
 
 const spiedSource = (on: World): Source => ({
   ...(on.pushed && { pushed: on.pushed }),
-  openSink: on.kv1 ? null : () => fakeSink(on),
-  open: (_token, { insist }) => (on.insisted.push(insist), fakeSource(on)),
+  openSink: on.kv1 ? null : () => on.between?.sink(fakeSink(on)) ?? fakeSink(on),
+  open: (_token, { insist }) => (on.insisted.push(insist), on.between?.source(fakeSource(on)) ?? fakeSource(on)),
   examine: async (_signal, { login }) => (on.insisted.push(login), []),
 })
 
@@ -164,16 +190,17 @@ export const authorityOn = (
   verbsOf(
     new Authority({
       ...on,
-      cipher: nodeCipher,
+      cipher: on.cipher ?? nodeCipher,
       hash: nodeHash,
       wrappingKeys,
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       loginItems: on.loginItems ?? null,
+      loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
       syncBatch: 900,
       leftMs: () => on.leftMs,
-      syncPeriodMs: 600_000,
-      audit: SILENT,
+      syncPeriodMs: on.syncPeriodMs ?? 600_000,
+      audit: on.audit ?? SILENT,
       rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
       maxRecordAgeMs: MAX_RECORD_AGE_MS,

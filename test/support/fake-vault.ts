@@ -1,7 +1,7 @@
 /** A Vault of few words in the process: tokens that live by a virtual clock, and counts of all that was asked. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { RecordStore } from '../../src/core/ports.ts'
+import type { Clock, RecordStore } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { Doubted } from '../../src/core/time.ts'
 import { itemSealer } from '../../src/crypto/seal-item.ts'
@@ -18,7 +18,7 @@ const HOUR_SECONDS = 3600
 export const READ = { segments: ['secret', 'data', 'x'], signal: new AbortController().signal }
 
 export class FakeVault {
-  readonly clock = new VirtualClock()
+  readonly clock: VirtualClock
   readonly logins: number[] = []
   readonly renewals: number[] = []
   readonly reads: string[] = []
@@ -37,6 +37,10 @@ export class FakeVault {
   readonly denied = new Set<string>()
   latencyMs = 20
   readonly #live = new Map<string, { expires: number; uses: number }>()
+
+  constructor(clock = new VirtualClock()) {
+    this.clock = clock
+  }
 
   async login(signal: AbortSignal): Promise<IssuedToken> {
     this.logins.push(this.clock.time)
@@ -109,9 +113,14 @@ export function instance(
     random?: () => number
     shape?: () => string
     method?: string
+    /** Its own. */
+    clock?: Clock
+    /** What stands between it and Vault. */
+    between?: (vault: TokenVault) => TokenVault
   } = {},
 ) {
   const { credential = () => 'credential', keys = ['w1'], random = () => 0, shape = () => 'shape' } = options
+  const { clock = vault.clock, between = (plain) => plain } = options
   const method: LoginMethod = {
     method: options.method ?? 'approle',
     mount: 'fake',
@@ -119,7 +128,7 @@ export function instance(
     credential,
     login: (of, signal) => of.login(['auth', 'fake', 'login'], {}, signal),
   }
-  const items = sealedItems(store, vault.clock, () =>
+  const items = sealedItems(store, clock, () =>
     itemSealer(
       nodeCipher,
       nodeHash,
@@ -129,9 +138,9 @@ export function instance(
   const life = new TokenLife({
     method,
     shape: async () => shape(),
-    vault: vault.asTokenVault,
+    vault: between(vault.asTokenVault),
     items,
-    clock: vault.clock,
+    clock,
     doubt: (what) => vault.doubted.push(what),
     address: 'https://vault.example',
     namespace: '',

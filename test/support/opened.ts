@@ -8,6 +8,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import type { Finding } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import { configOf } from './syncing.ts'
 
 export function opened(env: Readonly<Record<string, string>>) {
@@ -24,6 +25,7 @@ export function opened(env: Readonly<Record<string, string>>) {
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
   })

@@ -10,6 +10,7 @@ import type { Clock, SharedStore, SyncOptions, SyncReport } from '../../src/core
 import type { ErrorData } from '../../src/core/errors.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import type { Verbs } from './verbs.ts'
 import { verbsOf } from './verbs.ts'
 
@@ -65,6 +66,7 @@ export async function syncing(
       readFile: (path) => readFile(path, 'utf8'),
       audit: { note: () => {}, commit: async () => {} },
       probe: null,
+      loadRare: () => rare,
       syncBatch: 900,
       leftMs: () => Number.POSITIVE_INFINITY,
       log: () => {},

@@ -6,12 +6,13 @@ import { ask } from '../../functions/cli/answer.ts'
 import { Failure, failureOf } from '../../functions/cli/failure.ts'
 import { ME, inWords } from '../../functions/cli/remedies.ts'
 import { KeyringError, REMEDIES } from '../../src/core/errors.ts'
+import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 
 const OF_HTTP =
   /\b(POST|GET|[Hh]eader|body|fields?|request id|Retry-After|Authorization|encoding)\b|\{"|"force"|"adopt"|application\/|docs\/api\.md for/
-const CODES = Object.keys(REMEDIES) as KeyringErrorCode[]
+const CODES = Object.keys({ ...REMEDIES, ...VAULT_REMEDIES }) as KeyringErrorCode[]
 
 const answering = (problem: object) => ({
   where: '',
@@ -24,7 +25,7 @@ const answering = (problem: object) => ({
 })
 
 async function answered(code: KeyringErrorCode): Promise<Failure> {
-  const target = answering({ code, detail: 'What happened.', remedy: REMEDIES[code] })
+  const target = answering({ code, detail: 'What happened.', remedy: { ...REMEDIES, ...VAULT_REMEDIES }[code] })
   return ask(target, 'GET', '/').then(
     () => Promise.reject(new Error('no failure')),
     (error: unknown) => (error instanceof Failure ? error : Promise.reject(error)),

@@ -35,7 +35,8 @@ describe("the settings of Lambda's HTTP function", () => {
       KEYRING_API_TOKENS: json(token({ expires_at: '2030-01-31T00:00:00+01:00' })),
     }
     for (const env of [RIGHT, { ...RIGHT, ...more }]) {
-      const { wrappingKeys, table, syncFunction, ...rest } = config(env)
+      const { wrappingKeys, table, syncFunction, rotateFunction, ...rest } = config(env)
+      expect(rotateFunction).toBe(syncFunction)
       const whole = parseConfig(env, 'lambda-http')
       expect(whole).toMatchObject({ ok: true, config: { ...rest, lambda: { table, syncFunction } } })
       expect(wrappingKeys.map(({ key }) => key.reveal())).toContain(KEY)

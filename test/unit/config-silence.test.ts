@@ -17,6 +17,7 @@ import { TABLE, UNUSED } from '../../src/config/settings.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 
 const CANARY = 'c4n4ry'
 const KEY = toBase64(new Uint8Array(32).fill(7))
@@ -218,6 +219,7 @@ async function asked(config: Config): Promise<unknown> {
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
   })

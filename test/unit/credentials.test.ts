@@ -240,7 +240,7 @@ describe('the key of an OAuth2 client', () => {
     const { alg, privateKey } = KEYS[name]?.() ?? expect.unreachable()
     const traditional = { rsa: 'pkcs1', ec: 'sec1', ed25519: 'pkcs8' }[privateKey.asymmetricKeyType as 'rsa'] as 'pkcs1'
     const pems = ['pkcs8' as const, traditional].map((type) => privateKey.export({ type, format: 'pem' }).toString())
-    const jwk = JSON.stringify(privateKey.export({ format: 'jwk' }))
+    const jwk = JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'key-7' })
     const texts = [
       ...pems.flatMap((pem) => FORMS.map((form) => dressed(form, pem))),
       `${root.cert}${pems[1]}${root.cert}`,
@@ -252,7 +252,8 @@ describe('the key of an OAuth2 client', () => {
       for (const [, put] of WAYS) {
         const assertion = await asserted(put(text))
         const verified = await jwtVerify(assertion, createPublicKey(privateKey)).catch(() => null)
-        expect([text, verified?.protectedHeader.alg]).toEqual([text, alg])
+        const { protectedHeader } = verified ?? expect.unreachable(text)
+        expect(protectedHeader).toEqual({ alg, typ: 'JWT', ...(text.includes('key-7') && { kid: 'key-7' }) })
       }
   })
 
@@ -371,5 +372,43 @@ describe('a token, a role id, a secret id, an API token', () => {
     })
     await refusal(loginMethod(options).login(vault, NEVER))
     expect(sent).toEqual([{ jwt: 'a.b.c' }])
+  })
+})
+
+describe('what is no file with credentials', () => {
+  const names = { authorities: 'VAULT_CACERT_BYTES', cert: '', key: '' }
+
+  it.each([
+    ['a device without an end', () => '/dev/zero', 'no ordinary file'],
+    ['a folder', () => folder, 'EISDIR'],
+    ['larger than any', () => file(Buffer.alloc(1024 * 1024 + 1, 'x')), 'larger than 1 MiB'],
+  ])('is not read: %s', (_name, pathOf, code) => {
+    expect(problems({ KEYRING_VAULT_CACERT: pathOf() })).toContain(
+      `KEYRING_VAULT_CACERT: names a file that cannot be read (${code})`,
+    )
+  })
+
+  it('is looked for in no text that is always one', () => {
+    const { problems } = readTls({ authorities: new Secret('1'), client: null, serverName: null, names }, 0)
+    expect(problems).toEqual([
+      { name: 'VAULT_CACERT_BYTES', message: 'has no certificate in PEM, or one that cannot be read' },
+    ])
+  })
+})
+
+describe('a text that only begins', () => {
+  /** What grew with the square of these texts took minutes. */
+  it.each([
+    ['blocks without an end', '-----BEGIN PRIVATE KEY-----\n'],
+    ['line ends escaped without an end', '\\'],
+  ])('with a megabyte of %s, is read once', (_name, part) => {
+    expect(privateKeyIn(part.repeat(1_000_000 / part.length))).toBe('has no private key in PEM')
+  })
+
+  it('is no reason to miss the block that follows', () => {
+    const key = privateKeyIn(
+      `-----BEGIN PRIVATE KEY-----\nbroken\n-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----`,
+    )
+    expect(key).toEqual({ label: 'PRIVATE KEY', content: 'MC4=' })
   })
 })

@@ -123,7 +123,7 @@ describe('the sync function of Lambda', () => {
       answer instanceof Error
         ? Promise.reject(answer)
         : Promise.resolve({ status: 200, headers: new Headers({ 'x-amz-function-error': 'Unhandled' }), body: answer })
-    const authority = invokingAuthority({ aws, syncFunction: 'sync', leftMs: () => 5000 })
+    const authority = invokingAuthority({ aws, syncFunction: 'sync', rotateFunction: 'rotate', leftMs: () => 5000 })
     return authority.call({ call: 'sync', keyring: 'default', options: PLAIN_SYNC })
   }
 

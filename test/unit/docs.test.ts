@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { OWN_REMEDIES } from '../../functions/cli/failure.ts'
 import { START_CODES } from '../../functions/node/start-failure.ts'
 import { REMEDIES } from '../../src/core/errors.ts'
+import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
 
 const PAGES = [
   ...readdirSync('.').filter((name) => name.endsWith('.md')),
@@ -12,7 +13,11 @@ const PAGES = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
 ]
-const KNOWN = new Set<string>([...Object.keys(REMEDIES), ...Object.keys(OWN_REMEDIES), ...START_CODES])
+const KNOWN = new Set<string>([
+  ...Object.keys({ ...REMEDIES, ...VAULT_REMEDIES }),
+  ...Object.keys(OWN_REMEDIES),
+  ...START_CODES,
+])
 
 describe.each(PAGES)('%s', (page) => {
   const text = readFileSync(page, 'utf8')

@@ -9,6 +9,7 @@ import type { Fetch } from '../../src/core/ports.ts'
 import { printable, printableJson, printableList } from '../../src/core/printable.ts'
 import { createHttp } from '../../src/http/app.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import { configOf } from '../support/syncing.ts'
 import { verbsOf } from '../support/verbs.ts'
@@ -128,6 +129,7 @@ describe('a Vault', () => {
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},
+        loadRare: () => rare,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,
       }),

@@ -1,6 +1,7 @@
 /** What is an outage and what is a refusal, for each step: the codes that come of an answer, and what Retry-After says. */
 import { describe, expect, it } from 'vitest'
 import type { KeyringError, KeyringErrorCode } from '../../src/core/errors.ts'
+import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
 import { REMEDIES } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { tokenVault } from '../../src/vault/login/vault.ts'
@@ -138,7 +139,9 @@ describe('Retry-After', () => {
 })
 
 it('each code is either an outage or a refusal, whatever row it came of', () => {
-  const refusals = Object.keys(REMEDIES).filter((code) => /_(REFUSED|DENIED|MFA|SPENT)$/.test(code))
+  const refusals = Object.keys({ ...REMEDIES, ...VAULT_REMEDIES }).filter((code) =>
+    /_(REFUSED|DENIED|MFA|SPENT)$/.test(code),
+  )
   expect(refusals.filter((code) => isOutage(code as KeyringErrorCode))).toEqual([])
   expect(ROWS.at(-1)).toEqual({ outage: null })
 })

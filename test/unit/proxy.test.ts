@@ -45,12 +45,26 @@ describe('the proxy', () => {
     expect(inspect(proxy, { depth: 9 }) + JSON.stringify(proxy)).not.toMatch(/s3cret|edge|ZWRnZ/)
   })
 
-  it.each(['socks5://tls.proxy', 'http://', 'http://a b', '%', 'ftp://tls.proxy', 'http://%zz@tls.proxy'])(
-    'that is none is told by the name of its variable alone: %s',
-    (text) =>
-      expect(() => found('https://vault.example', { https_proxy: text })).toThrow(
-        'https_proxy is not the address of an HTTP proxy.',
-      ),
+  it('may have a password alone', () => {
+    const proxy = proxyFor(new URL('https://vault.example'), { HTTPS_PROXY: 'http://:s3cret@tls.proxy:3128' })
+    expect(proxy?.authorization?.reveal()).toBe(`Basic ${Buffer.from(':s3cret').toString('base64')}`)
+  })
+
+  it.each([
+    'socks5://tls.proxy',
+    'http://',
+    'http://a b',
+    '%',
+    'ftp://tls.proxy',
+    'http://%zz@tls.proxy',
+    'http://u:12/3@tls.proxy',
+    'http://u:12#3@h',
+    'http://h:1?x',
+    'http://u:pw@h:1/path',
+  ])('that is none is told by the name of its variable alone: %s', (text) =>
+    expect(() => found('https://vault.example', { https_proxy: text })).toThrow(
+      'https_proxy is not the address of an HTTP proxy.',
+    ),
   )
 })
 

@@ -321,7 +321,7 @@ describe('a keyring that is pushed', () => {
 })
 
 describe('a rotation by whoever pushes', () => {
-  const WEEKLY = { cadence: { kind: 'period', ms: 7 * DAY } as const, delayMs: 0, prunesHeld: false }
+  const WEEKLY = { cadence: { after: (since: number) => since + 7 * DAY } as const, delayMs: 0, prunesHeld: false }
   const seen = (versions: Versions, ageMs: number): Partial<Push> => ({
     observation: { ...observed(versions, MADE), currentCreatedMs: NOW, sourceMs: NOW + ageMs },
   })

@@ -1,15 +1,17 @@
 /** Rotations in memory, under a clock that stands still: when they are due, what they may write, and what a fault leaves. */
 import { describe, expect, it } from 'vitest'
-import { dueAfter, isCron, isDueSince } from '../../src/core/cadence.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Cadence } from '../../src/core/ports.ts'
-import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
+import type { Audit, AuditEvent, Cadence } from '../../src/core/ports.ts'
+import { PLAIN_SYNC, authorityOn, beside, keyringOn, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
-import { NOW, observed } from '../support/observed.ts'
+import { loginEnv } from '../support/logins.ts'
+import { observed } from '../support/observed.ts'
 import { refuseUnsafeWrite } from '../../src/keyring/rotation.ts'
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
-const WEEKLY: Cadence = { kind: 'period', ms: 7 * DAY }
+const WEEKLY: Cadence = { after: (since) => since + 7 * DAY }
 const NONE = new Uint8Array()
 const LOST = new KeyringError('ERR_VAULT_TIMEOUT', 'Vault did not answer.')
 
@@ -39,26 +41,40 @@ describe('a cadence', () => {
     ['61 3 1 * *', null, false],
     ['0 0 30 2 *', null, false],
     ['', null, false],
-  ])('%s in %s is one: %s', (text, zone, is) => expect(isCron(text, zone)).toBe(is))
+  ])('%s in %s is one: %s', (text, zone, is) => expect(readCron(text, zone) !== null).toBe(is))
 
-  const cron: Cadence = { kind: 'cron', expression: '0 3 * * *', zone: null }
-  const at = (text: string) => Date.parse(text)
+  const next = (expression: string, since: string, zone: string | null = null): string =>
+    new Date(readCron(expression, zone)?.after(Date.parse(since)) ?? expect.unreachable()).toISOString()
 
-  it('is due when a time of it lies between the current version and now', () => {
-    const since = at('2026-03-01T02:59:59.999Z')
-    expect(isDueSince(cron, since, at('2026-03-01T02:59:59.999Z'))).toBe(false)
-    expect(isDueSince(cron, since, at('2026-03-01T03:00:00.000Z'))).toBe(true)
-    expect(isDueSince(cron, at('2026-03-01T03:00:00.000Z'), at('2026-03-02T02:59:59.999Z'))).toBe(false)
-    expect(isDueSince(WEEKLY, NOW, NOW + 7 * DAY - 1)).toBe(false)
-    expect(isDueSince(WEEKLY, NOW, NOW + 7 * DAY)).toBe(true)
+  it('comes at the first time after the one given, and never at that one', () => {
+    expect(next('0 3 * * *', '2026-03-01T02:59:59.999Z')).toBe('2026-03-01T03:00:00.000Z')
+    expect(next('0 3 * * *', '2026-03-01T03:00:00.000Z')).toBe('2026-03-02T03:00:00.000Z')
+    expect(next('0 3 * * *', '2026-03-01T03:00:00.001Z')).toBe('2026-03-02T03:00:00.000Z')
   })
 
   it('goes by the time of its zone, also when the clocks are changed', () => {
-    const berlin: Cadence = { kind: 'cron', expression: '30 2 * * *', zone: 'Europe/Berlin' }
-    expect(dueAfter(berlin, at('2026-03-27T12:00:00Z'))).toBe(at('2026-03-28T01:30:00Z'))
-    expect(dueAfter(berlin, at('2026-03-29T12:00:00Z'))).toBe(at('2026-03-30T00:30:00Z'))
-    expect(dueAfter(WEEKLY, NOW)).toBe(NOW + 7 * DAY)
+    expect(next('30 2 * * *', '2026-03-27T12:00:00Z', 'Europe/Berlin')).toBe('2026-03-28T01:30:00.000Z')
+    expect(next('30 2 * * *', '2026-03-29T12:00:00Z', 'Europe/Berlin')).toBe('2026-03-30T00:30:00.000Z')
   })
+
+  it.each([
+    ['30d', '2026-01-01T00:00:00Z', '2026-01-31T00:00:00.000Z'],
+    ['36h', '2026-01-01T00:00:00Z', '2026-01-02T12:00:00.000Z'],
+    ['0 3 1 * *', '2026-01-01T03:00:00Z', '2026-02-01T03:00:00.000Z'],
+    [' CRON_TZ=Europe/Berlin  0  3 1 * * ', '2026-06-15T00:00:00Z', '2026-07-01T01:00:00.000Z'],
+  ])('is read from the settings: %s', (KEYRING_ROTATION, since, then) => {
+    const parsed = parseConfig(loginEnv({ token: 't' }, { KEYRING_ROTATION }), 'node', undefined, readCron)
+    if (!parsed.ok) expect.unreachable(JSON.stringify(parsed))
+    expect(parsed.config?.rotation.cadence?.after(Date.parse(since))).toBe(Date.parse(then))
+  })
+
+  it.each(['30', '59m', '0h', '3651d', '@daily', '0 0 3 1 * *', '61 3 1 * *', 'CRON_TZ=Europe/Nowhere 0 3 1 * *'])(
+    'is refused when the settings are read: %s',
+    (KEYRING_ROTATION) => {
+      const parsed = parseConfig(loginEnv({ token: 't' }, { KEYRING_ROTATION }), 'node', undefined, readCron)
+      expect(parsed).toMatchObject({ ok: false, problems: [{ name: 'KEYRING_ROTATION' }] })
+    },
+  )
 })
 
 describe('a rotation by hand', () => {
@@ -80,6 +96,22 @@ describe('a rotation by hand', () => {
     const other = { ...on, store: world([]).store }
     await authorityOn(other).sync('default', PLAIN_SYNC)
     expect(await (await keyringOn(other)).decrypt(ciphertext, NONE)).toBeDefined()
+  })
+
+  it('is in the audit log before and after it, and does not happen without', async () => {
+    const lines: AuditEvent[] = []
+    const audit: Audit = { note: (event) => lines.push(event), commit: async (event) => void lines.push(event) }
+    const made = await ring(['a:1'], { audit })
+    await made.rotate()
+    const { active: keyId } = await made.record()
+    expect(lines).toMatchObject([
+      { action: 'rotate', outcome: 'begun', keyId, request: lines[1]?.request },
+      { action: 'rotate', outcome: 'ok', keyId, code: null },
+    ])
+    const full = new KeyringError('ERR_AUDIT_UNAVAILABLE', 'The disk is full.')
+    const silent = await ring(['a:1'], { audit: { ...audit, commit: () => Promise.reject(full) } })
+    expect(await silent.rotate()).toMatchObject({ error: { code: 'ERR_AUDIT_UNAVAILABLE' } })
+    expect(silent.on.versions).toEqual(['a:1'])
   })
 
   it('that only looks writes nothing', async () => {
@@ -204,16 +236,7 @@ describe('a rotation by the schedule', () => {
 
   it('of two deployments on one secret is one version for each period', async () => {
     const one = await ring(['a:1'], weekly)
-    const other: World = { ...one.on, store: world([]).store }
-    // What the source holds is the same for both.
-    for (const field of ['versions', 'written'] as const)
-      Object.defineProperty(other, field, {
-        get: () => one.on[field],
-        set(value: never) {
-          one.on[field] = value
-        },
-      })
-    const second = authorityOn(other)
+    const second = authorityOn(beside(one.on))
     await second.sync('default', PLAIN_SYNC)
     for (let day = 0; day < 15; day += 1) {
       await Promise.all([one.look(), second.syncIfDue('default')])

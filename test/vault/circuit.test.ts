@@ -11,6 +11,7 @@ import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { SharedStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC } from '../support/authority.ts'
 import type { IdentityProvider } from '../support/identity-provider.ts'
 import { RESOURCE, SECRET, startIdentityProvider } from '../support/identity-provider.ts'
@@ -92,6 +93,7 @@ describe.skipIf(shared === null)('a refused login', () => {
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},
+        loadRare: () => rare,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,
         fetch: (request) => fetch(request),

@@ -11,6 +11,8 @@ import { createAuthority } from '../../src/app.ts'
 import type { Check, Finding } from '../../src/core/findings.ts'
 import { CHECKS } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
+import { CHECK_FIRST } from '../../src/vault/wire/errors.ts'
 import { configOf, keyString, syncing } from '../support/syncing.ts'
 import type { TlsVault } from '../support/tls-vault.ts'
 import { startTlsVault } from '../support/tls-vault.ts'
@@ -32,8 +34,9 @@ function doctorOf(settings: Env, aheadMs = 0) {
     replica: null,
     fetch: vault.fetch,
     readFile: null,
-    audit: { note: () => {}, commit: async () => {} },
+    loadRare: () => rare,
     probe: probeOf(config.vault, clock),
+    audit: { note: () => {}, commit: async () => {} },
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},
@@ -161,7 +164,7 @@ for (const target of vaultTargets())
       expect(capabilities).toMatchObject({
         outcome: 'failed',
         code: 'ERR_VAULT_DENIED',
-        remedy: 'Add to the policy: path "kv/data/keyring" { capabilities = ["read"] }',
+        remedy: `${CHECK_FIRST} to the policy: path "kv/data/keyring" { capabilities = ["read"] }`,
       })
       expect(secret).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_DENIED' })
     })

@@ -7,6 +7,7 @@ import { vaultFetch } from '../../functions/node-shared/vault-fetch.ts'
 import { createAuthority } from '../../src/app.ts'
 import type { Check, Finding } from '../../src/core/findings.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import type { Authority, Pair } from '../support/certificates.ts'
 import { authority } from '../support/certificates.ts'
 import type { ForwardProxy } from '../support/forward-proxy.ts'
@@ -47,6 +48,7 @@ function deployment(settings: Env) {
     readFile: null,
     audit: { note: () => {}, commit: async () => {} },
     probe: probeOf(config.vault, CLOCK),
+    loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},

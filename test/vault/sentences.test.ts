@@ -97,6 +97,7 @@ describe.skipIf(!target.isAvailable)('a refusal', () => {
     ['team/kv', 'data/app/ring'],
     ['team/kv', 'metadata/app/ring'],
     ['team/kv/data', 'data/app/ring'],
+    ['team/kv', 'team/kv/data/app/ring'],
   ])('of %s and %s, which have what is added here, says what to write', async (mount, path) => {
     const words = 'Write "team/kv" as mount and "app/ring" as path, without data/ or metadata/. '
     const named = JSON.stringify([{ name: 'orders', mount, path }])

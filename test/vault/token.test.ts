@@ -10,6 +10,7 @@ import { createAuthority } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Clock, KeyringAuthority, SharedStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import type { FaultyProxy, VaultClient, VaultServer } from '../support/vault.ts'
 import { FAULTS, faultyProxy, vaultClient, vaultTargets } from '../support/vault.ts'
 
@@ -100,6 +101,7 @@ for (const target of vaultTargets())
         readFile: null,
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
+        loadRare: () => rare,
         syncBatch: 900,
       })
     }

@@ -2,15 +2,16 @@
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
-import { printableList } from '../../core/printable.ts'
+import { printable, printableList } from '../../core/printable.ts'
 import type { SourceId } from '../../core/ports.ts'
+import { CHECK_FIRST } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import { mountReply } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { LESS, asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
 export async function lookAtMount({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
-  const { mount, kind } = source.id
+  const { mount } = source.id
   const segments = ['sys', 'internal', 'ui', 'mounts', ...splitPath(mount)]
   const reply = await reader.probe({ segments, signal }).catch(asFailed('mount'))
   if (isFinding(reply))
@@ -19,12 +20,19 @@ export async function lookAtMount({ reader, source }: DoctorParts, signal: Abort
       : [reply]
   const parsed = z.safeParse(mountReply, reply.body)
   if (!parsed.success) return [unseen('mount', 'The server does not say what it is.')]
-  const { type, options } = parsed.data.data
+  const { path = mount } = parsed.data.data
+  const inside = path.replace(/\/$/, '')
+  return inside === mount
+    ? [kindFound(source.id, parsed.data.data)]
+    : [unseen('mount', `"${mount}" lies in the mount "${printable(inside)}".`)]
+}
+
+function kindFound({ mount, kind }: SourceId, { type, options }: z.output<typeof mountReply>['data']): Finding {
   const found = type === 'kv' ? `kv${options?.version ?? '1'}` : type
-  if (found === kind) return [ok('mount', `"${mount}" is KV version ${kind.slice(2)}.`)]
+  if (found === kind) return ok('mount', `"${mount}" is KV version ${kind.slice(2)}.`)
   const isKv = type === 'kv' && /^kv\d{1,3}$/.test(found)
   const message = `The mount "${mount}" is ${isKv ? `KV version ${found.slice(2)}` : 'no KV mount'}.`
-  return [failedCheck('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))]
+  return failedCheck('mount', new KeyringError('ERR_VAULT_KV_VERSION', message))
 }
 
 const ENOUGH: ReadonlySet<string> = new Set(['read', 'list', 'deny'])
@@ -50,7 +58,7 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
   const lacking = granted.filter(({ path, can }) => !can.has(needed[path] ?? '') && !can.has('root'))
   if (lacking.length > 0) {
     const list = lacking.map(({ path }) => `${needed[path]} ${path}`).join(' and ')
-    const remedy = `Add to the policy: ${lacking.map(({ path }) => `path "${path}" { capabilities = ["${needed[path]}"] }`).join(' ')}`
+    const remedy = `${CHECK_FIRST} to the policy: ${lacking.map(({ path }) => `path "${path}" { capabilities = ["${needed[path]}"] }`).join(' ')}`
     return [failedCheck('capabilities', new KeyringError('ERR_VAULT_DENIED', `The token may not ${list}.`, { remedy }))]
   }
   if (granted.some(({ can }) => can.has('root'))) return [warning('capabilities', 'The token may do everything.', LESS)]

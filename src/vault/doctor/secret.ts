@@ -47,9 +47,9 @@ function describe(read: VersionRead, refuses: Refuses): Finding {
   )
 }
 
-const limits = z.object({ max_versions: z._default(count, 0) })
-const metadataReply = z.object({ data: z.extend(limits, { versions: z.record(z.string(), z.unknown()) }) })
-const configReply = z.object({ data: limits })
+const LIMIT = { max_versions: z._default(count, 0) }
+const metadataReply = z.object({ data: z.object({ ...LIMIT, versions: z.record(z.string(), z.unknown()) }) })
+const configReply = z.object({ data: z.object(LIMIT) })
 
 /** KV version 2 keeps the larger of two limits, or 10 versions if both are 0, and destroys the oldest without a word. */
 const KEPT = 10

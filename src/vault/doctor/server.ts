@@ -4,6 +4,7 @@ import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { placeOf } from '../../core/printable.ts'
 import { HEALTH } from '../wire/namespaces.ts'
+import { integer } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, warning } from './finding.ts'
 
@@ -11,7 +12,7 @@ const healthReply = z.object({
   initialized: z.boolean(),
   sealed: z.boolean(),
   standby: z.boolean(),
-  server_time_utc: z.int(),
+  server_time_utc: integer,
   version: z.string().check(z.regex(/^[\w.+-]{1,40}$/)),
 })
 type Health = z.output<typeof healthReply>

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
+import { integer } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { LESS, failedCheck, ok, shown, unseen, warning } from './finding.ts'
 
@@ -11,10 +12,10 @@ const lookupReply = z.object({
     display_name: z._default(shown, ''),
     policies: z._default(z.nullable(z.array(z.string())), []),
     identity_policies: z.optional(z.nullable(z.array(z.string()))),
-    ttl: z.int(),
-    creation_ttl: z._default(z.int(), 0),
-    explicit_max_ttl: z._default(z.int(), 0),
-    num_uses: z._default(z.int(), 0),
+    ttl: integer,
+    creation_ttl: z._default(integer, 0),
+    explicit_max_ttl: z._default(integer, 0),
+    num_uses: z._default(integer, 0),
     renewable: z._default(z.boolean(), false),
     type: z._default(shown, 'service'),
     entity_id: z._default(shown, ''),

@@ -1,6 +1,6 @@
 /** The part of a keyring's source that both versions of the KV engine share. */
 import * as z from 'zod/mini'
-import { KeyringError, REMEDIES } from '../../core/errors.ts'
+import { KeyringError } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
 import { placeOf, printable } from '../../core/printable.ts'
 import type { Cipher, Hash, KeySource, Malformed, PairRead, PairSource, SourceId } from '../../core/ports.ts'
@@ -31,9 +31,6 @@ export const askKv = (
       ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', add)
       : error
   })
-
-/** A token of least privilege is refused alike whatever the mount or path is, so that the first request names both. */
-export const CHECK_FIRST = `${REMEDIES.ERR_VAULT_MOUNT_NOT_FOUND} If they are right, add`
 
 /** 'conflict' = the check-and-set does not hold. */
 export const writeKv = (

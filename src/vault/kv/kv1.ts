@@ -5,7 +5,8 @@
 import { KeyringError } from '../../core/errors.ts'
 import type { Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { CHECK_FIRST, askKv, expectBody, kvSource, lookAgain, readPair, refuseOtherKv } from './kv.ts'
+import { askKv, expectBody, kvSource, lookAgain, readPair, refuseOtherKv } from './kv.ts'
+import { CHECK_FIRST } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 

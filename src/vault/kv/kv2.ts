@@ -3,7 +3,8 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { KeyPair, KeySink, Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { CHECK_FIRST, askKv, expectBody, invalid, kvSource, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import { askKv, expectBody, invalid, kvSource, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import { CHECK_FIRST } from '../wire/errors.ts'
 import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
@@ -41,7 +42,9 @@ const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): st
 
 /** People copy the `data/` of the API or of a policy into mount or path, where it may also belong: only a failure tells. */
 function unlessCopied({ mount, path }: KvParts, observed: Promise<Observation | null>) {
-  const [plainMount, plainPath] = [mount.replace(/\/(meta)?data$/, ''), path.replace(/^(meta)?data\//, '')]
+  const plainMount = mount.replace(/\/(meta)?data$/, '')
+  const below = path.startsWith(`${plainMount}/`) ? path.slice(plainMount.length + 1) : path
+  const plainPath = below.replace(/^(meta)?data\//, '')
   if (plainMount === mount && plainPath === path) return observed
   const none = new KeyringError('ERR_SOURCE_NOT_FOUND', `There is no secret at ${mount}/${path}.`)
   return observed
@@ -80,12 +83,12 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     unlisted: 'unknown',
     currentCreatedMs: createdMs(data.versions[data.current_version]),
     sourceMs: reply.serverTime,
-    keeps: data.max_versions,
+    keeps: data.max_versions ?? 0,
   }
 }
 
-const createdMs = (version: { readonly created_time: string } | undefined): number | null =>
-  version === undefined ? null : Date.parse(version.created_time)
+const createdMs = (version: { readonly created_time?: string | undefined } | undefined): number | null =>
+  version?.created_time === undefined ? null : Date.parse(version.created_time)
 
 /** `delete_version_after` sets a time in the future: the version is readable until then. */
 const isPast = (time: string, now: number): boolean => time !== '' && Date.parse(time) <= now

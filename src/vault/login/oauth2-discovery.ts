@@ -6,7 +6,7 @@ import { oauthError, refusedBy } from './oauth2-errors.ts'
 import { askOutside, isSafeUrl } from './outside.ts'
 
 /** Its host is shown. */
-const endpoint = z.string().check(z.maxLength(1024))
+const endpoint = z.string().check(z.refine((url) => url.length <= 1024))
 const metadata = z.object({ issuer: z.string(), token_endpoint: endpoint })
 
 /** The document must name the very issuer that was asked for (RFC 8414 section 3.3). */

@@ -11,7 +11,7 @@ import { oauthError, refusedBy } from './oauth2-errors.ts'
 import { askOutside } from './outside.ts'
 import { inRole, loginPath } from './path.ts'
 
-const tokenReply = z.object({ access_token: z.string().check(z.minLength(1)) })
+const tokenReply = z.object({ access_token: z.string().check(z.refine((token) => token !== '')) })
 
 export function oauth2Login(settings: OAuth2Settings, parts: LoginParts): LoginMethod {
   const { mount, role, client, issuer, tokenEndpoint, clientId } = settings

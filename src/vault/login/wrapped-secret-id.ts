@@ -21,12 +21,14 @@ interface Wrapped {
   readonly parts: Pick<LoginParts, 'items' | 'clock'>
 }
 
+/** A claim that is over. */
+const OVER = 1
 /** An item tells of a wrapping token since when somebody is opening it, or what came of it. 0 = it is known to be whole. */
-const kept = z.union([
-  z.object({ secretId: z.string() }),
-  z.object({ refused: z.literal(true) }),
-  z.object({ claimed: z.number() }),
-])
+const kept = z.object({
+  secretId: z.optional(z.string()),
+  refused: z.optional(z.literal(true)),
+  claimed: z._default(z.number(), OVER),
+})
 const WHOLE = { claimed: 0 }
 const lookupReply = z.object({ data: z.object({ creation_path: z.string() }) })
 const unwrapReply = z.object({ data: z.object({ secret_id: z.string() }) })
@@ -84,21 +86,21 @@ async function itemName(token: string): Promise<string> {
 
 /** What cannot be read counts as a claim that is over. */
 const contentOf = (item: NonNullable<Item>): z.output<typeof kept> =>
-  z.safeParse(kept, item.value).data ?? { claimed: 1 }
+  z.safeParse(kept, item.value).data ?? { claimed: OVER }
 
 /** Somebody began to open the token, and nobody knows what came of it. */
 function hasClaim(item: Item): boolean {
-  const content = item && contentOf(item)
-  return content !== null && 'claimed' in content && content.claimed !== WHOLE.claimed
+  if (item === null) return false
+  const { secretId, refused, claimed } = contentOf(item)
+  return secretId === undefined && refused === undefined && claimed !== WHOLE.claimed
 }
 
 /** `null` = nobody is opening the token, or whoever was has ended. A claim of a clock that is far ahead is none. */
 function secretIdOf(item: Item, now: number): string | null {
   if (item === null) return null
-  const content = contentOf(item)
-  if ('secretId' in content) return content.secretId
-  if ('refused' in content) throw spent()
-  const { claimed } = content
+  const { secretId, refused, claimed } = contentOf(item)
+  if (secretId !== undefined) return secretId
+  if (refused) throw spent()
   if (ageOf(claimed, now) < LEASED_WORK_MS) throw held(claimed, now)
   return null
 }

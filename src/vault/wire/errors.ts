@@ -1,8 +1,11 @@
 /** From what Vault, or the way to it, answered to one error that says what to do. Foreign texts are matched, never passed on. */
 import type { Facts, KeyringErrorCode } from '../../core/errors.ts'
-import { KeyringError } from '../../core/errors.ts'
+import { KeyringError, teach } from '../../core/errors.ts'
+import { VAULT_REMEDIES } from '../../core/vault-remedies.ts'
 import type { Answered, VaultStep } from './outages.ts'
 import { rowOf } from './outages.ts'
+
+teach(VAULT_REMEDIES)
 
 /** Where a request went, as far as people may know. */
 export interface Destination {
@@ -81,6 +84,9 @@ export const fromStatus: ErrorOf = (target, answer, retryAfterSeconds) => {
 
 const isDenial = (answer: ErrorAnswer): boolean =>
   answer.texts !== null && (answer.status === 403 || has(answer, 'missing client token'))
+
+/** A token of least privilege is refused alike whatever the mount or path is, so that the first request names both. */
+export const CHECK_FIRST = `${VAULT_REMEDIES.ERR_VAULT_MOUNT_NOT_FOUND} If they are right, add`
 
 interface Denial {
   /** A new token helps against `token`, and not against `policy`. */

@@ -3,17 +3,18 @@ import * as z from 'zod/mini'
 
 /** RFC 3339, as Go writes it: nothing else that Date.parse takes, such as a year that no Date can show. */
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
-const time = z.string().check(
-  z.regex(RFC_3339),
-  z.refine((text) => !Number.isNaN(Date.parse(text))),
-)
-export const count = z.int().check(z.nonnegative())
+const isTime = (text: string): boolean => RFC_3339.test(text) && !Number.isNaN(Date.parse(text))
+const time = z.string().check(z.refine(isTime))
+/** zod's own formats and bounds of numbers weigh more in the Worker than these. */
+export const integer = z.number().check(z.refine(Number.isSafeInteger))
+export const count = integer.check(z.refine((number) => number >= 0))
 /** The longest that Go's durations can say: 292 years. */
-const seconds = z.int().check(z.nonnegative(), z.maximum(9_223_372_036))
+const seconds = count.check(z.refine((number) => number <= 9_223_372_036))
 const versionNumber = z.string().check(z.regex(/^[1-9]\d{0,14}$/))
+/** What a rotation alone needs may be missing in the answer of what only looks like Vault. */
 const versionState = z.object({
-  created_time: time,
-  deletion_time: z.union([z.literal(''), time]),
+  created_time: z.optional(time),
+  deletion_time: z.string().check(z.refine((text) => text === '' || isTime(text))),
   destroyed: z.boolean(),
 })
 
@@ -21,7 +22,7 @@ export const metadataReply = z.object({
   data: z.object({
     created_time: time,
     current_version: count,
-    max_versions: count,
+    max_versions: z.optional(count),
     versions: z.record(versionNumber, versionState),
   }),
 })
@@ -44,7 +45,11 @@ export const listReply = z.object({ data: z.object({ keys: z.array(z.string()) }
 export const plainReply = z.object({ data: z.record(z.string(), z.unknown()) })
 
 export const mountReply = z.object({
-  data: z.object({ type: z.string(), options: z.nullable(z.object({ version: z.optional(z.string()) })) }),
+  data: z.object({
+    path: z.optional(z.string()),
+    type: z.string(),
+    options: z.nullable(z.object({ version: z.optional(z.string()) })),
+  }),
 })
 
 /** The answer to a login, and to a renewal. */

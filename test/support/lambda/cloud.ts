@@ -122,22 +122,25 @@ function isUtf8(body: Buffer): boolean {
   }
 }
 
-/** The Invoke API for one function by this name. Requests that are not signed for Lambda are refused. */
-export const invokeApi = (name: string, target: () => LambdaFunction): Promise<Listening> =>
+/** The Invoke API. @param named the function of that name. Requests that are not signed for Lambda are refused. */
+export const invokeApi = (named: (name: string) => LambdaFunction | undefined): Promise<Listening> =>
   listen(async (request, response) => {
     const event = await buffer(request)
-    const error = invokeError(name, request)
+    const target = named(/^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(request.url ?? '')?.[1] ?? '')
+    const error = invokeError(request)
     if (error !== null) response.writeHead(error[0], { 'x-amzn-errortype': error[1] }).end('{"Message":"secret-text"}')
+    else if (target === undefined)
+      response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{"Message":"secret-text"}')
     else {
-      const { failed, body } = await target().invoke(JSON.parse(event.toString()))
+      const { failed, body } = await target.invoke(JSON.parse(event.toString()))
       response.writeHead(200, failed ? { 'x-amz-function-error': 'Unhandled' } : {}).end(JSON.stringify(body))
     }
   })
 
 const SIGNED = /^AWS4-HMAC-SHA256 Credential=\w+\/\d{8}\/[\w-]+\/lambda\/aws4_request/
 
-function invokeError(name: string, { headers, url }: IncomingMessage): [number, string] | null {
+function invokeError({ headers }: IncomingMessage): [number, string] | null {
   if (!SIGNED.test(headers.authorization ?? '')) return [403, 'AccessDeniedException']
   if (headers['x-amz-invocation-type'] !== 'RequestResponse') return [400, 'InvalidParameterValueException']
-  return url === `/2015-03-31/functions/${name}/invocations` ? null : [404, 'ResourceNotFoundException']
+  return null
 }

@@ -1,4 +1,4 @@
-/** The two bundles, deployed as serverless.yml does it, on a table in memory. */
+/** The bundles, deployed as serverless.yml does it, on a table in memory. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,8 +10,9 @@ import { functionUrl, invokeApi, startFunction } from './cloud.ts'
 import { awsEnvironment, createTable, startDynalite } from './table.ts'
 
 const SYNC_FUNCTION = 'edge-keyring-test-sync'
+export const ROTATE_FUNCTION = 'edge-keyring-test-rotate'
 /** As in serverless.yml, in milliseconds. */
-const TIMEOUT_MS: Readonly<Record<FunctionName, number>> = { http: 29_000, sync: 90_000 }
+const TIMEOUT_MS: Readonly<Record<FunctionName, number>> = { http: 29_000, sync: 90_000, rotate: 90_000 }
 
 type Settings = Readonly<Record<string, string>>
 
@@ -21,6 +22,8 @@ export interface LambdaDeployment {
   readonly sync: LambdaFunction
   /** Another instance of the HTTP function, with a URL of its own. */
   startHttp(more?: Settings): Promise<{ readonly url: string; readonly instance: LambdaFunction }>
+  /** The function that rotates, by this name: it has the settings of the sync function, and more. */
+  startRotate(more: Settings): Promise<LambdaFunction>
   output(): string
   stop(): Promise<void>
 }
@@ -38,13 +41,13 @@ function build(): Promise<Bundle[]> {
 
 /** @param settings of both functions; each gets those that it reads. @param syncBundle a file; the built one unless given. */
 export async function deployLambda(settings: Settings, syncBundle?: string): Promise<LambdaDeployment> {
-  const [http, sync] = (await bundles()).map(({ file }) => file)
+  const [http, sync, rotate] = (await bundles()).map(({ file }) => file)
   const server = await startDynalite()
   const table = await createTable(server.endpoint)
   const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table }
   const { KEYRING_API_TOKENS: tokens = '', ...asking } = settings
   const answering = Object.fromEntries(
-    Object.entries(asking).filter(([name]) => !/^KEYRING_(?:VAULT_|STRATEGY$)/.test(name)),
+    Object.entries(asking).filter(([name]) => !/^KEYRING_(?:VAULT_|ROTATION|STRATEGY$)/.test(name)),
   )
   const instances: LambdaFunction[] = []
   const open: Listening[] = []
@@ -54,7 +57,8 @@ export async function deployLambda(settings: Settings, syncBundle?: string): Pro
     return instance
   }
   const syncing = await start(syncBundle ?? sync ?? '', 'sync', asking)
-  const api = await invokeApi(SYNC_FUNCTION, () => syncing)
+  const byName = new Map([[SYNC_FUNCTION, syncing]])
+  const api = await invokeApi((name) => byName.get(name))
   open.push(api)
   const own = { KEYRING_API_TOKENS: tokens, KEYRING_SYNC_FUNCTION: SYNC_FUNCTION, AWS_ENDPOINT_URL_LAMBDA: api.url }
   return {
@@ -66,6 +70,11 @@ export async function deployLambda(settings: Settings, syncBundle?: string): Pro
       const listening = await functionUrl(instance)
       open.push(listening)
       return { url: listening.url, instance }
+    },
+    async startRotate(more) {
+      const instance = await start(rotate ?? '', 'rotate', { ...asking, ...more })
+      byName.set(ROTATE_FUNCTION, instance)
+      return instance
     },
     output: () => instances.map((instance) => instance.output()).join(''),
     async stop() {

