@@ -9,7 +9,7 @@ import { entityNotices, unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
 import { readLogin } from './login.ts'
-import { LOGIN, ROTATION_LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
+import { LOGIN, OWN, ROTATION_LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
 import type { Env, Problem, Runtime, Texts } from './setting.ts'
 import { textsOf, valuesOf, wrongOf } from './setting.ts'
 import type { SettingName, Settings } from './settings.ts'
@@ -129,10 +129,12 @@ function writtenIn(env: Env, runtime: Runtime): Written {
   const away = misplaced(env, runtime)
   const names = new Set(away.map(({ name }) => name))
   const readable = Object.fromEntries(Object.entries(env).filter(([name]) => !names.has(name)))
+  const texts = textsOf(TABLE, readable, runtime)
+  const isPushed = texts.get('KEYRING_STRATEGY')?.[0]?.text === 'push'
   return {
     env,
     runtime,
-    texts: textsOf(TABLE, readable, runtime),
+    texts: isPushed ? textsOf(OWN, readable, runtime) : texts,
     login: textsOf(LOGIN, readable, runtime),
     rotationLogin: textsOf(ROTATION_LOGIN, readable, runtime),
     problems: [...unknownNames(env), ...away, ...unverified(env)],
@@ -294,7 +296,7 @@ const secretsOf = (
 /** Nobody is asked at it: it only tells one source from another. */
 const PUSHED_ADDRESS = 'push://inside'
 
-/** A deployment that was synced from an address keeps its keys when that stays set. */
+/** A deployment that was synced from an address keeps its keys when `KEYRING_VAULT_HOST` has it. */
 function pushedSources(all: Settings): NonNullable<Config['pushed']> {
   const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
   if (mount === undefined || path === undefined) return []

@@ -43,6 +43,13 @@ describe('the strategy push', () => {
     ])
   })
 
+  it("has no part of its identity from what Vault's own clients read", () => {
+    const theirs = { VAULT_ADDR: 'https://elsewhere', BAO_ADDR: 'https://elsewhere', VAULT_NAMESPACE: 'other' }
+    expect(parsed(theirs).pushed).toEqual([{ keyring: 'default', ...ID }])
+    expect(parsed({ ...theirs, KONG_KEYRING_VAULT_HOST: 'https://v' }).pushed).toMatchObject([{ address: 'https://v' }])
+    expect(parsed({ VAULT_CACERT: '/nowhere/ca.pem', VAULT_CLIENT_TIMEOUT: 'never' }).notices).toEqual([])
+  })
+
   it('needs mount and path all the same', () => {
     const { KEYRING_VAULT_MOUNT: _mount, KEYRING_VAULT_PATH: _path, ...rest } = PUSHED
     expect(parseConfig(rest, 'node')).toMatchObject({
