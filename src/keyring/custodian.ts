@@ -29,15 +29,7 @@ import type { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
-import {
-  handedSource,
-  inWordsOfPush,
-  lackingVersions,
-  nextKey,
-  notAskedHere,
-  notPushedHere,
-  refuseOlder,
-} from './push.ts'
+import type { pushing } from './push.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import { encryptBoundMs, isDueForReseal } from './freshness.ts'
@@ -69,7 +61,11 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   readonly syncBatch: number
   readonly rotation: RotationRules
   /** What is asked for rarely, at once or when it is needed. */
-  readonly loadRare: () => Awaitable<{ readonly rotate: typeof rotateKeyring; readonly change: typeof applyChange }>
+  readonly loadRare: () => Awaitable<{
+    readonly rotate: typeof rotateKeyring
+    readonly change: typeof applyChange
+    readonly pushing: typeof pushing
+  }>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
@@ -137,42 +133,37 @@ export class Custodian implements Handlers {
 
   /** A plain sync joins one that has not begun; whoever asks for more gets a sync of one's own. */
   async sync({ options }: Message<'sync'>): Promise<SyncReport> {
-    if (this.#pushed !== null) throw notAskedHere(this.#name)
+    if (this.#pushed !== null) throw await this.#notAskedHere()
     const isPlain = !options.force && !options.adopt && options.token === null
     if (isPlain) return this.#plainSync('outage', SYNC_DEADLINE_MS)
     const insist = options.force ? 'refusal' : 'outage'
     return this.#turns.alone(this.#leftMs(SYNC_DEADLINE_MS), (signal) => this.#sync(options, insist, signal))
   }
 
-  /** A refusal is told in the status too, because whoever pushes goes no further. */
   async offer({ push, mountKeeps }: Message<'offer'>): Promise<PushAnswer> {
     const { doubt, syncBatch: batch, rotation: rules } = this.#parts
-    const parts = { ...this.#on(), doubt, batch, source: this.#pushedSource() }
-    const lacking = await settle(() => lackingVersions(parts, push)).then(inWordsOfPush)
-    if (!lacking.ok) await settle(() => this.#reader.log.note(lacking, undefined, true))
-    const lacks = unwrap(lacking)
-    if (mountKeeps === null || lacks.length > 0) return { lacks, next: null }
-    const next = await settle(() => nextKey(parts, push, rules, mountKeeps))
-    const noted = next.ok ? { ok: true as const, value: { rotated: false, left: next.value.left } } : next
-    await settle(() => this.#reader.log.noteRotation(noted))
-    return { lacks, next: unwrap(next).id }
+    const [{ offer }, source] = await this.#pushing()
+    return offer({ ...this.#on(), doubt, batch, rules, source, log: this.#reader.log }, push, mountKeeps)
   }
 
-  deliver({ push, reads }: Message<'deliver'>): Promise<SyncReport> {
-    const [id, keyring] = [this.#pushedSource(), this.#name]
-    const source = handedSource({ ...this.#parts, keyring }, id, push, reads)
-    // Whoever delivers nothing must lack nothing.
-    const from: From = { source, batch: Math.max(1, reads.length), refuse: refuseOlder(keyring, id) }
+  async deliver({ push, reads }: Message<'deliver'>): Promise<SyncReport> {
+    const [{ delivered, inWords }, source] = await this.#pushing()
+    const from = delivered({ ...this.#parts, keyring: this.#name }, source, push, reads)
     const { force, adopt } = push
     return this.#turns.alone(this.#leftMs(SYNC_DEADLINE_MS), async (signal) => {
       const result = await settle(() => this.#synced({ force, adopt, token: null }, () => from, signal, null))
-      return { ...unwrap(inWordsOfPush(result)).report(), requests: 0 }
+      return { ...unwrap(inWords(result)).report(), requests: 0 }
     })
   }
 
-  #pushedSource(): SourceId {
-    if (this.#pushed === null) throw notPushedHere(this.#name)
-    return this.#pushed
+  async #pushing(): Promise<[typeof pushing, SourceId]> {
+    const { pushing } = await this.#parts.loadRare()
+    if (this.#pushed === null) throw pushing.notPushedHere(this.#name)
+    return [pushing, this.#pushed]
+  }
+
+  async #notAskedHere(): Promise<KeyringError> {
+    return (await this.#parts.loadRare()).pushing.notAskedHere(this.#name)
   }
 
   diagnose({ login }: Message<'diagnose'>) {
@@ -207,7 +198,7 @@ export class Custodian implements Handlers {
 
   /** The version that is current now, as far as is known here, is the one that the new key follows. */
   async rotate({ dryRun }: Message<'rotate'>): Promise<RotationReport> {
-    if (this.#pushed !== null) throw notAskedHere(this.#name)
+    if (this.#pushed !== null) throw await this.#notAskedHere()
     const known = (await this.#reader.ledger.load())?.record.highest ?? 0
     return this.#rotation({ by: 'hand', known, dryRun }, 'outage', SYNC_DEADLINE_MS)
   }

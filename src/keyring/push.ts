@@ -7,59 +7,72 @@
  * What differs: the identity of the source is the deployment's setting, and what was seen before the secret was made anew is
  * refused whatever flag is given, since an old answer may come late and no source is there to be asked.
  */
-import { KeyringError } from '../core/errors.ts'
+import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type {
   Cipher,
-  Clock,
   Hash,
   KeySource,
   Observation,
   PlainRead,
   Push,
+  PushAnswer,
   RotationRules,
   SourceId,
 } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
-import type { Doubt } from '../core/time.ts'
 import { materialOf } from '../crypto/material.ts'
-import type { Ledger } from './ledger.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
 import { KV1, newId } from './rotate.ts'
 import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
+import type { StatusLog } from './status.ts'
 import { believedStops } from './stopped.ts'
+import type { SyncParts } from './sync.ts'
+
+/** What differs at the authority for a keyring that is pushed; it is loaded when it is needed. */
+export const pushing = { offer, delivered, notAskedHere, notPushedHere, inWords } as const
 
 const otherWay = (keyring: string, what: string, remedy: string): KeyringError =>
   new KeyringError('ERR_REQUEST_INVALID', `Keyring "${keyring}" is ${what}.`, { facts: { keyring }, remedy })
 
-export const notAskedHere = (keyring: string): KeyringError =>
-  otherWay(
-    keyring,
-    'pushed from inside',
-    'Run "edge-keyring push" where Vault is reached, with --rotate for a new key.',
-  )
+function notAskedHere(keyring: string): KeyringError {
+  const remedy = 'Run "edge-keyring push" where Vault is reached, with --rotate for a new key.'
+  return otherWay(keyring, 'pushed from inside', remedy)
+}
 
-export const notPushedHere = (keyring: string): KeyringError =>
-  otherWay(keyring, 'synced from here', 'Sync it; or set KEYRING_STRATEGY=push here.')
+function notPushedHere(keyring: string): KeyringError {
+  return otherWay(keyring, 'synced from here', 'Sync it; or set KEYRING_STRATEGY=push here.')
+}
 
 /** Remedies say "sync with" a flag. */
-export const inWordsOfPush = <T>(result: Result<T>): Result<T> =>
-  result.ok
-    ? result
-    : { ok: false, error: { ...result.error, remedy: result.error.remedy.replace(/\bsync with/, 'push with') } }
+function inWords<T>(result: Result<T>): Result<T> {
+  if (result.ok) return result
+  const { error } = result
+  return { ok: false, error: { ...error, remedy: error.remedy.replace(/\bsync with/, 'push with') } }
+}
 
-interface OfferParts {
-  readonly keyring: string
-  readonly ledger: Ledger
-  readonly clock: Clock
-  readonly doubt: Doubt
+interface OfferParts extends Pick<SyncParts, 'keyring' | 'ledger' | 'clock' | 'doubt' | 'batch'> {
   readonly source: SourceId
-  readonly batch: number
+  readonly rules: RotationRules
+  readonly log: StatusLog
+}
+
+/** A refusal is told in the status too, because whoever pushes goes no further. */
+async function offer(parts: OfferParts, push: Push, mountKeeps: number | null): Promise<PushAnswer> {
+  const { log } = parts
+  const lacking = inWords(await settle(() => lackingVersions(parts, push)))
+  if (!lacking.ok) await settle(() => log.note(lacking, undefined, true))
+  const lacks = unwrap(lacking)
+  if (mountKeeps === null || lacks.length > 0) return { lacks, next: null }
+  const next = await settle(() => nextKey(parts, push, mountKeeps))
+  const noted = next.ok ? { ok: true as const, value: { rotated: false, left: next.value.left } } : next
+  await settle(() => log.noteRotation(noted))
+  return { lacks, next: unwrap(next).id }
 }
 
 /** The versions to read, the current one first. @throws what a sync would be refused for. */
-export async function lackingVersions(parts: OfferParts, push: Push): Promise<readonly number[]> {
+async function lackingVersions(parts: OfferParts, push: Push): Promise<readonly number[]> {
   const { keyring, ledger, clock, doubt, source, batch } = parts
   refuseUnlike(keyring, source, push)
   const draft = await ledger.draft(await ledger.load())
@@ -73,10 +86,9 @@ export async function lackingVersions(parts: OfferParts, push: Push): Promise<re
  * Whether a new key may be written, by the record as it is now.
  * @returns its id, and the rotations left after it; `null` = none is due. @throws `ERR_ROTATION_REFUSED`.
  */
-export async function nextKey(
-  { keyring, ledger, source }: OfferParts,
+async function nextKey(
+  { keyring, ledger, source, rules }: OfferParts,
   { observation }: Push,
-  rules: RotationRules,
   mountKeeps: number,
 ): Promise<{ id: string | null; left: number | null }> {
   if (source.kind === 'kv1') throw refusedRotation(keyring, KV1)
@@ -98,17 +110,23 @@ function isWanted({ active }: KeyringRecord, observation: Observation, { cadence
   return next !== null && next <= sourceMs
 }
 
-/** What was delivered, as a source for one sync. @throws `ERR_REQUEST_INVALID` for what no source says. */
-export function handedSource(
-  { cipher, hash, keyring }: { readonly cipher: Cipher; readonly hash: Hash; readonly keyring: string },
+interface DeliverParts {
+  readonly keyring: string
+  readonly cipher: Cipher
+  readonly hash: Hash
+}
+
+/** What was delivered, as the source of one sync. @throws `ERR_REQUEST_INVALID` for what no source says. */
+function delivered(
+  { cipher, hash, keyring }: DeliverParts,
   id: SourceId,
   push: Push,
   reads: readonly PlainRead[],
-): KeySource {
+): Pick<SyncParts, 'source' | 'batch' | 'refuse'> {
   const handed = new Map(
     reads.map((read) => [read.version, read.kind === 'key' ? { ...read, key: new Secret(read.key) } : read]),
   )
-  return {
+  const source: KeySource = {
     id,
     async observe() {
       refuseUnlike(keyring, id, push)
@@ -124,6 +142,8 @@ export function handedSource(
       )
     },
   }
+  // Whoever delivers nothing must lack nothing.
+  return { source, batch: Math.max(1, reads.length), refuse: refuseOlder(keyring, id) }
 }
 
 /** Somebody who pushes another secret would make a keyring of that. */
@@ -147,7 +167,7 @@ const isSound = ({ versions, current }: Observation): boolean =>
   current === (versions.at(-1)?.version ?? 0)
 
 /** Vault's times of creation; KV version 1 has none. */
-export const refuseOlder =
+const refuseOlder =
   (keyring: string, { mount, path }: SourceId) =>
   (record: KeyringRecord | null, observation: Observation | null): void => {
     if (record === null || observation === null) return

@@ -23,8 +23,7 @@ import { Authority } from '../../src/keyring/authority.ts'
 import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { applyChange } from '../../src/keyring/change.ts'
-import { rotateKeyring } from '../../src/keyring/rotate.ts'
+import { rare } from '../../src/rare.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
 import { verbsOf } from './verbs.ts'
@@ -196,7 +195,7 @@ export const authorityOn = (
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       loginItems: on.loginItems ?? null,
-      loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
+      loadRare: () => rare,
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: on.syncPeriodMs ?? 600_000,
