@@ -23,7 +23,7 @@ import { Secret } from '../../src/core/secret.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { KeyringClient, Synced } from './client.ts'
 import type { Outcome } from './command.ts'
-import { failed, wrongSettings } from './failure.ts'
+import { failed, failureOf, wrongSettings } from './failure.ts'
 import { bothSynced, counted, noteLines } from './sync.ts'
 
 interface Flags {
@@ -36,12 +36,30 @@ const PLAIN: Flags = { force: false, adopt: false }
 export async function push(keyring: KeyringClient, env: Env, rotates: boolean, flags: Flags): Promise<Outcome> {
   const { pushing, close } = open(keyring.name, env)
   try {
-    const first = await handOver(keyring, pushing, flags)
-    const rotation = rotates ? await rotate(keyring, pushing, first.observation) : null
-    return outcome(rotation?.handed ? sum(first, rotation.handed) : first, rotation)
+    const { handed, rotation } = await pushOnce(keyring, pushing, rotates, flags)
+    return outcome(handed, rotation)
   } finally {
     await close()
   }
+}
+
+type Deployment = Pick<KeyringClient, 'offer' | 'deliver'>
+
+/** The steps alone, between any source and any deployment. */
+export async function pushOnce(keyring: Deployment, pushing: Pushing, rotates: boolean, flags: Flags = PLAIN) {
+  // A new key is what helps where none can be active.
+  const taking: Deployment = rotates
+    ? { offer: (...all) => keyring.offer(...all), deliver: (...all) => keyring.deliver(...all).catch(unlessUnusable) }
+    : keyring
+  const first = await handOver(taking, pushing, flags)
+  const rotation = rotates ? await rotate(keyring, pushing, first) : null
+  return { handed: rotation?.handed ? sum(first, rotation.handed) : first, rotation }
+}
+
+/** The keys were taken all the same. */
+function unlessUnusable(error: unknown): Synced {
+  if (failureOf(error)?.document['code'] !== 'ERR_ACTIVE_UNUSABLE') throw error
+  return { changed: null, requests: null, remaining: 0, notes: [] }
 }
 
 /** Settings of a deployment may stand beside those of Vault; the first two are required of whoever stores something. */
@@ -64,6 +82,8 @@ function open(name: string, given: Env): { readonly pushing: Pushing; readonly c
 
 interface Handed {
   readonly observation: Observation | null
+  /** The version that was current when all began. */
+  readonly known: number
   readonly synced: Synced
   readonly versions: number
 }
@@ -73,7 +93,7 @@ const BATCH = 100
 
 /** What the flags accept is accepted by the first round. @param known versions that need not be read. */
 async function handOver(
-  keyring: KeyringClient,
+  keyring: Deployment,
   { source, pairs }: Pushing,
   flags: Flags,
   known: ReadonlyMap<number, PairRead> = new Map(),
@@ -88,7 +108,7 @@ async function handOver(
     const synced = await keyring.deliver(push, fitting)
     if (done !== null && synced.remaining >= done.synced.remaining)
       throw failed('ERR_SYNC_INCOMPLETE', `There are still ${counted(synced.remaining, 'version')} to push.`)
-    const handed = { observation, synced, versions: fitting.length }
+    const handed = { observation, known: observation?.current ?? 0, synced, versions: fitting.length }
     done = done === null ? handed : sum(done, handed)
     if (synced.remaining === 0) return done
     console.error(`    ${counted(synced.remaining, 'version')} still to push`)
@@ -97,6 +117,7 @@ async function handOver(
 
 const sum = (a: Handed, b: Handed): Handed => ({
   observation: b.observation,
+  known: a.known,
   synced: bothSynced(a.synced, b.synced),
   versions: a.versions + b.versions,
 })
@@ -139,8 +160,10 @@ interface Rotation {
   readonly handed: Handed | null
 }
 
-async function rotate(keyring: KeyringClient, pushing: Pushing, observation: Observation | null): Promise<Rotation> {
+/** A version that came meanwhile is somebody else's rotation: of two that begin at once one writes. */
+async function rotate(keyring: Deployment, pushing: Pushing, { observation, known }: Handed): Promise<Rotation> {
   const { source, sink } = pushing
+  if (observation !== null && observation.current > known) return { version: null, isDue: true, handed: null }
   // The deployment refuses a source without check-and-set.
   const mountKeeps = sink === null ? 0 : await sink.keeps(deadline())
   const { next, lacks } = await keyring.offer({ source, observation, ...PLAIN }, mountKeeps)
@@ -151,8 +174,8 @@ async function rotate(keyring: KeyringClient, pushing: Pushing, observation: Obs
   const written = await sink.write({ id: next, key }, observation.current, deadline())
   if (written === 'conflict') return { version: null, isDue: true, handed: await handOver(keyring, pushing, PLAIN) }
   const version = observation.current + 1
-  const known = new Map<number, PairRead>([[version, { version, kind: 'key', id: next, key, ...written }]])
-  return { version, isDue: true, handed: await handOver(keyring, pushing, PLAIN, known) }
+  const made = new Map<number, PairRead>([[version, { version, kind: 'key', id: next, key, ...written }]])
+  return { version, isDue: true, handed: await handOver(keyring, pushing, PLAIN, made) }
 }
 
 function outcome({ synced, versions }: Handed, rotation: Rotation | null): Outcome {
