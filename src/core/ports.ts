@@ -4,6 +4,7 @@
  */
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
+import type { End } from './ends.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
 import type { Secret } from './secret.ts'
@@ -299,6 +300,8 @@ export interface SyncStatus {
   readonly rotation: RotationStatus | null
   /** The source is not asked from here: others hand over what it holds. */
   readonly pushed: boolean
+  /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
+  readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
 }
 
 /** What happened to rotations, for people. Times in milliseconds since 1970. */
@@ -314,8 +317,8 @@ export interface RotationStatus {
 export interface NextTry {
   /** Milliseconds since 1970; `null` = nothing is scheduled. */
   readonly nextTry: number | null
-  /** Who pushes is late by so much that people must hear of it. */
-  readonly isSilent: boolean
+  /** From when on people must hear that nobody pushes, in milliseconds since 1970; `null` = never. */
+  readonly silentFrom: number | null
 }
 
 /** What the replica is known to have taken. */
@@ -393,6 +396,12 @@ interface Operations {
   }
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
+  /** All that is stored is sealed anew under the first wrapping key; it may stop half-way, and goes on when it is asked again. */
+  readonly reseal: {
+    readonly says: object
+    /** `sealed` is the record as it is now; `null` = never synced. */
+    readonly answer: SealedUnder & { readonly sealed: Bytes | null }
+  }
   /** The way to Vault, step by step; an answer may be some seconds old. */
   readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
 }

@@ -75,8 +75,11 @@ function admit(
   })
 }
 
-function finish({ action }: Route, { keyring: { warning } }: Call, trail: Trail, reply: Reply): Response {
+/** What ends is for those with a credential. */
+function finish({ action }: Route, { keyring }: Call, trail: Trail, reply: Reply): Response {
   if (action !== 'open') trail.end(null)
+  const ending = action === 'open' ? null : keyring.ending
+  const warning = keyring.warning ?? (ending && `${ending.what};days=${ending.days}`)
   return respond(warning === null ? reply : { ...reply, headers: { ...reply.headers, 'keyring-warning': warning } })
 }
 

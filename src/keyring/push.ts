@@ -26,7 +26,7 @@ import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
 import { KV1, newId } from './rotate.ts'
 import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
-import type { StatusLog } from './status.ts'
+import type { StatusLog } from './status-log.ts'
 import { believedStops } from './stopped.ts'
 import type { SyncParts } from './sync.ts'
 
@@ -62,12 +62,11 @@ interface OfferParts extends Pick<SyncParts, 'keyring' | 'ledger' | 'clock' | 'd
 async function offer(parts: OfferParts, push: Push, mountKeeps: number | null): Promise<PushAnswer> {
   const { log } = parts
   const lacking = inWords(await settle(() => lackingVersions(parts, push)))
-  if (!lacking.ok) await settle(() => log.note(lacking, undefined, true))
+  if (!lacking.ok) await settle(() => log.note(lacking, null, true))
   const lacks = unwrap(lacking)
   if (mountKeeps === null || lacks.length > 0) return { lacks, next: null }
   const next = await settle(() => nextKey(parts, push, mountKeeps))
-  const noted = next.ok ? { ok: true as const, value: { rotated: false, left: next.value.left } } : next
-  await settle(() => log.noteRotation(noted))
+  await settle(() => log.noteOffer(next))
   return { lacks, next: unwrap(next).id }
 }
 

@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts'
 import type { Handlers, Look } from './messages.ts'
 import { recordName } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { StatusLog, isSilent, nextTry, statusName } from './status.ts'
+import { StatusReader, nextTry, silentFrom, statusName } from './status.ts'
 
 export interface ReaderParts {
   readonly store: RecordStore
@@ -24,15 +24,21 @@ export interface ReaderParts {
 
 export class Reader {
   readonly ledger: Ledger
-  readonly log: StatusLog
+  readonly log: StatusReader
   readonly #parts: ReaderParts
   readonly #keyring: string
 
-  constructor(parts: ReaderParts, set: SealerSet, keyring: string) {
+  /** @param ledger of whoever writes too, because both must have seen the same. */
+  constructor(
+    parts: ReaderParts,
+    set: SealerSet,
+    keyring: string,
+    ledger: Ledger = new Ledger(parts.store, set, keyring),
+  ) {
     this.#parts = parts
     this.#keyring = keyring
-    this.ledger = new Ledger(parts.store, set, parts.clock, keyring)
-    this.log = new StatusLog(parts, set, keyring)
+    this.ledger = ledger
+    this.log = new StatusReader(parts, set, keyring)
   }
 
   async read(known: number): Promise<Bytes | 'unchanged' | null> {
@@ -41,8 +47,8 @@ export class Reader {
   }
 
   /** @param pushed Absent = as it was when somebody last synced or pushed. */
-  async status(pushed?: boolean): Promise<Omit<StoredStatus, 'items'> & NextTry & SealedUnder> {
-    const { items, ...stored } = await this.log.read()
+  async status(pushed?: boolean): Promise<Omit<StoredStatus, 'items' | 'offered'> & NextTry & SealedUnder> {
+    const { items, offered: _, ...stored } = await this.log.read()
     const status = { ...stored, pushed: pushed ?? stored.pushed }
     const { syncPeriodMs, clock } = this.#parts
     const names = [recordName(this.#keyring), statusName(this.#keyring)]
@@ -50,7 +56,7 @@ export class Reader {
     return {
       ...status,
       nextTry: status.pushed ? null : nextTry(status, syncPeriodMs, clock.now()),
-      isSilent: status.pushed && isSilent(status, syncPeriodMs, clock.now()),
+      silentFrom: silentFrom(status, syncPeriodMs),
       sealedUnder: { record, status: ofStatus, items },
     }
   }

@@ -80,7 +80,11 @@ describe('the time of an invocation', () => {
         cipher: nodeCipher,
         hash: nodeHash,
         wrappingKeys: [wrappingKey('w1', 1)],
-        sources: new Map([['default', { open: () => waiting, openSink: null, examine: async () => [] }]]),
+        log: () => {},
+        apiTokens: [],
+        sources: new Map([
+          ['default', { open: () => waiting, openSink: null, examine: async () => [], ends: async () => [] }],
+        ]),
         rotation: { cadence: null, delayMs: 0, prunesHeld: false },
         audit: { note: () => {}, commit: async () => {} },
         loadRare: () => rare,

@@ -16,6 +16,8 @@ import type {
   Replica,
 } from '../../src/core/ports.ts'
 import type { Doubted } from '../../src/core/time.ts'
+import type { ApiToken } from '../../src/core/api-token.ts'
+import type { End } from '../../src/core/ends.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialOf } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -74,6 +76,12 @@ export interface World {
   replica?: Replica
   /** Of the authority. */
   loginItems?: LoginItems
+  /** On the way to the source. */
+  ends: readonly End[]
+  /** When somebody looked what ends. */
+  readonly looked: number[]
+  apiTokens: readonly ApiToken[]
+  readonly log: string[]
 }
 
 export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
@@ -97,6 +105,10 @@ export function world(versions: World['versions'], store = memoryStore()): World
     asked: [],
     insisted: [],
     doubted: [],
+    ends: [],
+    looked: [],
+    apiTokens: [],
+    log: [],
   }
 }
 
@@ -180,6 +192,7 @@ const spiedSource = (on: World): Source => ({
   openSink: on.kv1 ? null : () => on.between?.sink(fakeSink(on)) ?? fakeSink(on),
   open: (_token, { insist }) => (on.insisted.push(insist), on.between?.source(fakeSource(on)) ?? fakeSource(on)),
   examine: async (_signal, { login }) => (on.insisted.push(login), []),
+  ends: async () => (on.looked.push(on.clock.time), on.ends),
 })
 
 export const authorityOn = (
@@ -201,6 +214,8 @@ export const authorityOn = (
       leftMs: () => on.leftMs,
       syncPeriodMs: on.syncPeriodMs ?? 600_000,
       audit: on.audit ?? SILENT,
+      apiTokens: on.apiTokens,
+      log: (line) => on.log.push(line),
       rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
@@ -218,6 +233,7 @@ export function keyringOn(
     hash: nodeHash,
     clock: on.clock,
     wrappingKeys,
+    apiTokens: on.apiTokens,
     replica: null,
     background: null,
     audit: { note: () => {} },

@@ -36,6 +36,7 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
     ],
   },
   status: { call: 'status', keyring: 'default' },
+  reseal: { call: 'reseal', keyring: 'default' },
   diagnose: { call: 'diagnose', keyring: 'default', login: false },
 }
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))

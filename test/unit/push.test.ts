@@ -284,10 +284,12 @@ describe('a keyring that is pushed', () => {
     const { at, push, status } = ring()
     expect((await status()).needed).toEqual([expect.stringMatching(/^Push for the first time/)])
     await push(['a:1'])
-    at.clock.time += 20 * MINUTE
-    expect(await status()).toMatchObject({ needed: [], next_try: null })
+    at.clock.time += 20 * MINUTE - 1
+    expect(await status()).toMatchObject({ needed: [], ends: [], next_try: null })
     at.clock.time += 1
-    expect((await status()).needed).toEqual([expect.stringMatching(/^Nothing was pushed since 20.*edge-keyring push/)])
+    const { needed, ends } = await status()
+    expect(needed).toEqual([expect.stringMatching(/^The time for a push was over at 20.*edge-keyring push/)])
+    expect(ends).toMatchObject([{ what: 'pusher', days: 0 }])
     await push(['a:1'])
     expect((await status()).needed).toEqual([])
   })
@@ -304,7 +306,7 @@ describe('a keyring that is pushed', () => {
     const wrappingKeys = [wrappingKey('w1', 1)]
     const parts = { ...at, cipher, hash, wrappingKeys, syncPeriodMs: 600_000, doubt: () => {} }
     const reader = new Reader(parts, await sealers(cipher, hash, wrappingKeys, 'default'), 'default')
-    expect(await reader.status()).toMatchObject({ pushed: true, isSilent: true, nextTry: null })
+    expect(await reader.status()).toMatchObject({ pushed: true, silentFrom: NOW + 20 * MINUTE, nextTry: null })
   })
 
   it('uses what was pushed at once', async () => {
@@ -365,6 +367,20 @@ describe('a rotation by whoever pushes', () => {
     expect((await status()).rotation?.last_error?.code).toBe('ERR_ROTATION_REFUSED')
     expect(await offer(pushOf(ten), 12)).toMatchObject({ value: { next: expect.any(String) } })
     expect(await status()).toMatchObject({ rotation: { left: 1, last_error: null }, last_error: null })
+  })
+
+  it('is known afterwards, whoever delivers its key, and other keys are none', async () => {
+    const { push, offer, status } = ring()
+    await push(['a:1'])
+    const ids: string[] = []
+    for (const _job of ['one', 'two']) {
+      const offered = await offer(pushOf(['a:1']), 0)
+      ids.push((offered.ok && offered.value.next) || expect.unreachable())
+    }
+    await push(['a:1', 'b:2'])
+    expect((await status()).rotation?.last).toBeNull()
+    await push(['a:1', 'b:2', `${ids[0]}:3`])
+    expect((await status()).rotation?.last).toBe(new Date(NOW).toISOString())
   })
 
   it('of KV version 1 is refused', async () => {
