@@ -5,7 +5,7 @@ import { withDeadline } from '../core/deadline.ts'
 import type { ApiToken } from '../core/api-token.ts'
 import type { End } from '../core/ends.ts'
 import { refusal, settle, unwrap } from '../core/errors.ts'
-import type { KeyringError, KeyringErrorCode, Result } from '../core/errors.ts'
+import type { KeyringError, Result } from '../core/errors.ts'
 import type { Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_DEADLINE_MS } from '../core/limits.ts'
@@ -34,7 +34,6 @@ import type { Handlers } from './messages.ts'
 import type { pushing } from './push.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
-import { isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
 import type { changeKey, resealAll } from './rewrite.ts'
 import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
@@ -44,6 +43,7 @@ import { nextTry } from './status.ts'
 import type { tellEnds } from './ends.ts'
 import type { SyncDone, SyncParts } from './sync.ts'
 import { refusesBy, syncKeyring } from './sync.ts'
+import { Upkeep } from './upkeep.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
@@ -89,8 +89,6 @@ export interface CustodianParts extends ReaderParts, WriterParts {
 
 /** What the status says of a defect: neither that all is well nor that Vault is down. */
 const DEFECT = refusal('ERR_INTERNAL', 'Something went wrong in the sync itself.')
-/** Against these only other settings help, so that a look a day is enough. */
-const NOT_BY_WAITING: ReadonlySet<KeyringErrorCode> = new Set(['ERR_WRAPPING_KEY_MISSING', 'ERR_WRAPPING_KEY_WRONG'])
 /** Ids in a flood are random: so often, in milliseconds, one of them may cost requests to Vault. */
 const SEEK_PAUSE_MS = 60_000
 /** A caller waits for its value, in milliseconds. */
@@ -114,10 +112,9 @@ export class Custodian implements Handlers {
   readonly #openSink: Source['openSink']
   readonly #pushed: SourceId | null
   readonly #ends: Source['ends']
+  readonly #upkeep: Upkeep
   readonly #diagnoses: Diagnoses
   readonly #turns: Turns<SyncReport>
-  /** When this process has seen to what is stored of the login. */
-  #itemsSealed = Number.NEGATIVE_INFINITY
   /** The plain sync that has not begun insists as much as the one who insists most of those who asked for it. */
   #insists: Insistence = 'none'
 
@@ -142,6 +139,7 @@ export class Custodian implements Handlers {
     this.#reader = new Reader(parts, set, name, ledger)
     this.#log = new StatusLog(parts, set, name)
     this.#writer = new Writer(parts, name, { ledger, log: this.#log }, set)
+    this.#upkeep = new Upkeep({ ...parts, ...this.#on() })
     this.#turns = new Turns(name)
   }
 
@@ -214,11 +212,9 @@ export class Custodian implements Handlers {
 
   /** What is due is looked at again under the lease, because whoever had it before may have done the work. */
   async syncIfDue(): Promise<DueSync> {
-    if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
+    if (!(await this.#isDue()) && !(await this.#upkeep.isNeeded())) return 'not-due'
     return underLease(this.#parts, `sync/${this.#name}`, async () => {
-      await settle(() => this.#writer.upkeep())
-      if (await this.#isStampDue()) await this.#putStamp()
-      await settle(() => this.#sealItems())
+      await this.#upkeep.run()
       if (this.#pushed !== null) await settle(() => this.#lookAhead())
       if (!(await this.#isDue())) return 'not-due'
       if (this.#parts.rotation.cadence === null) await this.#plainSync('none', LEASED_WORK_MS)
@@ -251,7 +247,7 @@ export class Custodian implements Handlers {
 
   async reseal() {
     const { reseal } = await this.#parts.loadRare()
-    return reseal({ ...this.#parts, ...this.#on(), putStamp: () => this.#putStamp() })
+    return reseal({ ...this.#parts, ...this.#on(), putStamp: () => this.#upkeep.putStamp() })
   }
 
   async #isDue(): Promise<boolean> {
@@ -260,40 +256,6 @@ export class Custodian implements Handlers {
     const status = await this.#log.read()
     const due = nextTry(status, this.#parts.syncPeriodMs, now)
     return (due !== null && due <= now) || isRotationDue(status, now)
-  }
-
-  /** Each process does this once a day and at its first look, since a new order of the wrapping keys comes with a new process. What was left goes on at the next look. */
-  async #sealItems(): Promise<void> {
-    const { loginItems, clock } = this.#parts
-    if (loginItems === null || !this.#isItemsDue()) return
-    const sealed = await settle(() => loginItems.sealAnew())
-    if (sealed.ok) await this.#log.noteItems(sealed.value)
-    const isOver = sealed.ok ? sealed.value.isDone : NOT_BY_WAITING.has(sealed.error.code)
-    if (isOver) this.#itemsSealed = clock.now()
-  }
-
-  #isItemsDue(): boolean {
-    return this.#parts.loginItems !== null && isDueForReseal(this.#itemsSealed, this.#parts.clock.now())
-  }
-
-  #isStampDue(): Promise<boolean> {
-    return this.#parts.stamps.isDue(this.#name, this.#sealers)
-  }
-
-  /** A record that cannot be read gets no stamp: nobody shall encrypt by a copy of it. */
-  async #putStamp(): Promise<void> {
-    const { stamps, clock } = this.#parts
-    const time = clock.now()
-    const loaded = await settle(() => this.#ledger.load())
-    const revision = loaded.ok && loaded.value?.record.revision
-    await stamps.note(this.#name, this.#sealers, revision ? { revision, time } : null)
-  }
-
-  /** A record that cannot be read is for the next sync to report. */
-  async #needsUpkeep(): Promise<boolean> {
-    if (this.#isItemsDue() || (await this.#isStampDue())) return true
-    const needed = await settle(() => this.#writer.isUpkeepNeeded())
-    return needed.ok && needed.value
   }
 
   #plainSync(insist: Insistence, mostMs: number): Promise<SyncReport> {
@@ -346,7 +308,7 @@ export class Custodian implements Handlers {
     })
     const reported = result.ok ? await settle(() => result.value.report()) : result
     if (options.token === null || reported.ok) await this.#note(reported, result.ok ? this.#seen(result.value) : null)
-    await settle(() => this.#sealItems())
+    await settle(() => this.#upkeep.sealItems())
     return unwrap(result)
   }
 

@@ -14,13 +14,10 @@ export function endsOf(status: SyncStatus & Pick<NextTry, 'silentFrom'>): readon
   const { ahead, rotation, lastAttempt, silentFrom } = status
   const { last = null, next = null, left = null } = rotation ?? {}
   const lastWithRoom = left === 0 ? (last ?? lastAttempt) : left === 1 ? next : null
-  return [
-    ...(ahead?.ends ?? []),
-    ...(next === null ? [] : [late(next)]),
-    ...(lastWithRoom === null ? [] : [full(lastWithRoom)]),
-    ...(silentFrom === null ? [] : [silent(silentFrom)]),
-  ]
+  return [...(ahead?.ends ?? []), ...ofTime(next, late), ...ofTime(lastWithRoom, full), ...ofTime(silentFrom, silent)]
 }
+
+const ofTime = (at: number | null, end: (at: number) => End): End[] => (at === null ? [] : [end(at)])
 
 const late = (next: number): End => ({
   what: 'rotation',

@@ -99,16 +99,18 @@ function parseStatus(text: string): StoredStatus | null {
   const status = { ...NEVER, ...fields }
   const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation, ahead } = status
   const isRight =
-    [lastAttempt, lastSuccess].every((time) => time === null || isTime(time)) &&
+    [lastAttempt, lastSuccess].every((time) => isNullOr(time, isTime)) &&
     [failures, remaining, replicated].every(isTime) &&
     typeof status.pushed === 'boolean' &&
     Array.isArray(status.offered) &&
-    (failing === null || isFailing(failing)) &&
-    (stalled === null || isStalled(stalled)) &&
-    (rotation === null || isRotation(rotation)) &&
-    (ahead === null || isAheadOf(ahead))
+    isNullOr(failing, isFailing) &&
+    isNullOr(stalled, isStalled) &&
+    isNullOr(rotation, isRotation) &&
+    isNullOr(ahead, isAheadOf)
   return isRight ? status : null
 }
+
+const isNullOr = (value: unknown, check: (value: unknown) => boolean): boolean => value === null || check(value)
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
