@@ -37,7 +37,7 @@ const otherWay = (keyring: string, what: string, remedy: string): KeyringError =
   new KeyringError('ERR_REQUEST_INVALID', `Keyring "${keyring}" is ${what}.`, { facts: { keyring }, remedy })
 
 function notAskedHere(keyring: string): KeyringError {
-  const remedy = 'Run "edge-keyring push" where Vault is reached, with --rotate for a new key.'
+  const remedy = 'Run "edge-keyring push [--rotate]" where Vault is reached.'
   return otherWay(keyring, 'pushed from inside', remedy)
 }
 
@@ -151,8 +151,7 @@ function refuseUnlike(keyring: string, source: SourceId, { source: seen, observa
   if ((['kind', 'namespace', 'mount', 'path'] as const).some((field) => seen[field] !== source[field]))
     throw new KeyringError('ERR_SOURCE_CHANGED', `The keyring is one of ${mount}/${path}, and another secret came.`, {
       facts: { keyring, mount, path },
-      remedy:
-        'Set KEYRING_VAULT_KV, …_NAMESPACE, …_MOUNT and …_PATH, or KEYRINGS, alike here and where Vault is reached.',
+      remedy: 'Set KEYRING_VAULT_KV, …_NAMESPACE, …_MOUNT and …_PATH, or KEYRINGS, alike here and there.',
     })
   if (observation !== null && !isSound(observation))
     throw new KeyringError('ERR_REQUEST_INVALID', 'The versions are not such as a source shows.', {
@@ -178,7 +177,7 @@ const refuseOlder =
       `The secret at ${mount}/${path} is an earlier one than was pushed before; the keyring stays as it is.`,
       {
         facts: { keyring, mount, path },
-        remedy: 'Find out who pushes what is old. If that is right, delete the secret and make it again there.',
+        remedy: 'Find out who pushes what is old; if that is right, make the secret again there.',
       },
     )
   }

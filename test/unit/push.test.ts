@@ -1,5 +1,7 @@
 /** Pushes in memory: what is offered and delivered is taken by the rules of a sync, and by no others. */
 import { describe, expect, it } from 'vitest'
+import { invokingAuthority } from '../../functions/lambda/authority.ts'
+import type { Aws } from '../../functions/lambda/aws.ts'
 import type { PlainRead, Push, SourceId } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, wrappingKey, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
@@ -390,5 +392,21 @@ describe('a rotation by whoever pushes', () => {
     expect(await offer(pushOf(['a:1'], { source }), 0)).toMatchObject(
       refused('ERR_ROTATION_REFUSED', /no check-and-set/),
     )
+  })
+})
+
+describe('on Lambda', () => {
+  it('the function that rotates says whether a key may be written, by its rules, and the other one all else', async () => {
+    const invoked: string[] = []
+    const aws: Aws = async ({ path }) => {
+      invoked.push(/functions\/(\w+)/.exec(path)?.[1] ?? '')
+      return { status: 200, headers: new Headers(), body: { ok: true, value: null } }
+    }
+    const authority = invokingAuthority({ aws, syncFunction: 'sync', rotateFunction: 'rotate', leftMs: () => 5000 })
+    const push = pushOf(['a:1'])
+    for (const mountKeeps of [null, 0, 10])
+      await authority.call({ call: 'offer', keyring: 'default', push, mountKeeps })
+    await authority.call({ call: 'deliver', keyring: 'default', push, reads: [] })
+    expect(invoked).toEqual(['sync', 'rotate', 'rotate', 'sync'])
   })
 })
