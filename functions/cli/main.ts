@@ -97,6 +97,14 @@ onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
     act(rest, async (keyring) => (await import('./rotate.ts')).rotate(keyring, dryRun)),
   )
 
+onKeyring('push', 'Read the keyring from Vault here, and hand over what the deployment lacks.')
+  .option('--rotate', 'Write a new key to Vault when one is due (KEYRING_ROTATION there; else at once).')
+  .option('--force', 'Accept a secret that was made anew, or an older current version.')
+  .option('--adopt', 'Accept another source; earlier keys stay, for decryption only.')
+  .action(({ rotate = false, force = false, adopt = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./push.ts')).push(keyring, process.env, rotate, { force, adopt })),
+  )
+
 onKeyring(
   'reseal',
   'Seal what is stored anew under the first wrapping key, and say which key is needed by what.',

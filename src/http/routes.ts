@@ -4,7 +4,7 @@ import { andThen } from '../core/awaitable.ts'
 import { decodeUtf8, toBase64 } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import { MAX_RECORD_BYTES } from '../core/limits.ts'
-import type { KeyringChange, SyncNote } from '../core/ports.ts'
+import type { KeyringChange, SyncNote, SyncReport } from '../core/ports.ts'
 import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, Route } from './call.ts'
 import { readBody, bodyText } from './body.ts'
@@ -18,6 +18,7 @@ import {
   importQuery,
   parseBody,
   plaintextBytes,
+  pushBody,
   refuseLarge,
   rotateBody,
   syncBody,
@@ -31,6 +32,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/keyring/active', action: 'read', handle: active },
   { method: 'POST', path: '/keyring/vault/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyring/rotate', action: 'rotate', handle: rotate },
+  { method: 'POST', path: '/keyring/push', action: 'push', handle: push },
   { method: 'POST', path: '/keyring/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyring/compromise', action: 'remove', handle: change('compromise') },
   {
@@ -43,6 +45,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctorWithLogin },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyrings/:name/rotate', action: 'rotate', handle: rotate },
+  { method: 'POST', path: '/keyrings/:name/push', action: 'push', handle: push },
   { method: 'POST', path: '/keyrings/:name/reseal', action: 'admin', handle: reseal },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
@@ -93,12 +96,27 @@ async function sync(call: Call): Promise<Reply> {
   const { token, force, adopt } = parseBody(syncBody, await readBody(call.context))
   call.asks({ force, adopt, ownToken: token !== undefined })
   if (force || adopt) call.require('force')
-  const { notes, remaining, changed, requests } = await call.keyring.sync({ force, adopt, token: token ?? null })
+  return synced(await call.keyring.sync({ force, adopt, token: token ?? null }))
+}
+
+function synced({ notes, remaining, changed, requests }: SyncReport): Reply {
   const headers = {
     'keyring-sync': `changed=?${changed ? 1 : 0}, requests=${requests}`,
     ...(notes.length > 0 && { 'keyring-notes': notesHeader(notes) }),
   }
   return remaining > 0 ? { status: 202, body: { remaining }, headers } : { status: 204, body: null, headers }
+}
+
+/** The audit log has what is begun before a version is delivered, and before somebody is told to write one. */
+async function push(call: Call): Promise<Reply> {
+  const { reads, mount_keeps: mountKeeps = null, ...push } = parseBody(pushBody, await readBody(call.context))
+  const { force, adopt } = push
+  call.asks({ force, adopt, delivers: reads !== undefined, rotates: mountKeeps !== null })
+  if (force || adopt) call.require('force')
+  if (reads !== undefined || mountKeeps !== null) await call.begin(null)
+  return reads === undefined
+    ? { body: await call.keyring.offer(push, mountKeeps) }
+    : synced(await call.keyring.deliver(push, reads))
 }
 
 /** The id is not known before: the audit log has it from whoever writes. */

@@ -278,6 +278,7 @@ export function conformance(name: string, start: Start): void {
         'GET /keyring/',
         'GET /keyring/active',
         'POST /keyring/vault/sync',
+        'POST /keyring/push',
         'POST /keyring/remove',
         'POST /keyring/compromise',
         'GET /keyrings/default',
@@ -318,6 +319,7 @@ export function conformance(name: string, start: Start): void {
         ['reader', 'GET /keyring/export'],
         ['keeper', 'GET /keyrings/orders/export'],
         ['keeper', 'POST /keyrings/default/import'],
+        ['syncer', 'POST /keyrings/default/push'],
       ])('refuses %s the call %s', async (who, route) => {
         const [method = '', path = ''] = route.split(' ')
         await problem('ERR_FORBIDDEN', 403, call(who, method, path))
