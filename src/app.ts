@@ -31,6 +31,7 @@ import { kv1Source } from './vault/kv/kv1.ts'
 import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import type { rare } from './rare.ts'
+import type { Vault } from './vault/open.ts'
 import { openVault } from './vault/open.ts'
 
 interface Primitives {
@@ -76,13 +77,8 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
   const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation, apiTokens } = config
   const doubt = doubtsOnce(ports.log)
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const {
-    reader,
-    open,
-    login,
-    ends: loginEnds,
-    items: loginItems,
-  } = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const own = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const { reader, open, items: loginItems } = own
   const { clock, probe } = ports
   const writer =
     vault.rotationLogin && openVault({ ...vault, ...vault.rotationLogin }, { ...ports, wrappingKeys, doubt })
@@ -91,11 +87,16 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       const source = kv === 'v1' ? kv1Source : kv2Source
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
-      const hasLogin = vault.auth.method !== 'token'
-      const way = (insist: Insistence, refuses: Refuses) => {
-        const asking = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        return { ...asking, probe, clock, address: vault.address, login, loginEnds, hasLogin, refuses }
-      }
+      const way = (insist: Insistence, refuses: Refuses) => ({
+        ...loginOf(own, insist),
+        rotation: writer && loginOf(writer, insist),
+        transport: open,
+        source: openSource(null, { insist }),
+        probe,
+        clock,
+        address: vault.address,
+        refuses,
+      })
       const look: Source['examine'] = async (signal, how, refuses) =>
         (await ports.loadRare()).examine(way(how.login ? 'refusal' : 'none', refuses), signal)
       const ends: Source['ends'] = async (signal) => {
@@ -110,9 +111,17 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
-  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
-  return new Authority({ ...ports, ...own })
+  const rules = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
+  return new Authority({ ...ports, ...rules })
 }
+
+/** For the doctor. */
+const loginOf = ({ reader, login, ends, hasLogin }: Vault, insist: Insistence) => ({
+  reader: reader(null, insist),
+  login,
+  loginEnds: ends,
+  hasLogin,
+})
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
   const { hash, clock, audit, onDefect } = ports

@@ -1,5 +1,5 @@
 /** What is asked for rarely, such as a change of a key, a rotation and the doctor: a platform where each start is paid for loads it when it is needed. */
-import { tellEnds } from './keyring/ends.ts'
+import { noteFound, tellEnds } from './keyring/ends.ts'
 import { changeKey, resealAll } from './keyring/rewrite.ts'
 import { rotateKeyring } from './keyring/rotate.ts'
 import { examine, lookAhead } from './vault/doctor/doctor.ts'
@@ -10,5 +10,6 @@ export const rare = {
   rotate: rotateKeyring,
   examine,
   lookAhead,
+  noteFound,
   tellEnds,
 } as const

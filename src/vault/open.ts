@@ -51,6 +51,8 @@ export interface Vault {
   readonly open: VaultTransport
   /** The deployment's own login, for people. */
   readonly login: string
+  /** Whether a login gets another token by itself when this one ends. */
+  readonly hasLogin: boolean
   /** What of its credential ends by itself. */
   readonly ends: (signal: AbortSignal) => Promise<readonly End[]>
   /** What is stored of logins. */
@@ -71,6 +73,7 @@ export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
     open,
     ends,
     login: describeLogin(auth),
+    hasLogin: auth.method !== 'token',
     items,
   }
 }

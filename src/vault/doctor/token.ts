@@ -52,6 +52,32 @@ export async function lookAtToken(
   }
 }
 
+/** The login of rotations, in one finding; what ends of it bears its name. Whatever fails there, nothing that was known of it has changed. */
+export async function lookAtRotation(
+  { rotation, ...parts }: DoctorParts,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (rotation === null) return [unseen('rotation', 'No login of its own here.')]
+  const found = await lookAtToken({ ...parts, ...rotation, rotation }, signal)
+  const detail = found.map((each) => each.detail).join(' ')
+  return found.slice(-1).map(({ ends: _, remedy, ...last }) => ({
+    ...last,
+    check: 'rotation',
+    detail,
+    ...(remedy && {
+      remedy: remedy === LESS ? 'Give it what edge-keyring policy --rotate prints.' : ofRotation(remedy),
+    }),
+    ...(last.outcome !== 'failed' && {
+      ends: found.flatMap(({ ends = [] }) =>
+        ends.map((end) => ({ ...end, name: 'rotation', remedy: ofRotation(end.remedy) })),
+      ),
+    }),
+  }))
+}
+
+/** Its settings are the same ones under another name. */
+const ofRotation = (remedy: string): string => remedy.replace('KEYRING_VAULT_', 'KEYRING_ROTATION_VAULT_')
+
 /** A token that cannot be renewed and lives for less, in seconds, needs a person soon. */
 const SHORT = 86_400
 
