@@ -1,12 +1,20 @@
 /** The local default: what is missing in the settings is made and kept in `.edge-keyring/`. */
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Parsed } from '../../src/config/answering.ts'
+import type { Config } from '../../src/config/config.ts'
+import { referencesIn } from '../../src/config/names.ts'
+import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { newToken } from '../../src/auth/tokens.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
+import { readLive } from '../node-shared/references.ts'
+import { readSettings } from '../node-shared/settings.ts'
 
 /** It lies in the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
@@ -45,6 +53,18 @@ export async function prepare(env: Env, keep: Keep): Promise<Setup> {
   const { secrets, tokenIn } = await localSecrets(env, keep)
   const settings = { ...env, ...vaultDefaults(env, devVaultPort), ...secrets, KEYRING_DATABASE: database }
   return { isLocal: true, devVaultPort, env: settings, tokenIn }
+}
+
+interface LiveSettings {
+  readonly parsed: Parsed<Config>
+  /** `null` = there is no setting by reference. */
+  readonly renew: Renew<Config> | null
+}
+
+export async function liveSettings(env: Env): Promise<LiveSettings> {
+  const read = (each: Env) => readSettings(each, 'node', withoutOthers, readCron)
+  const names = referencesIn(env, 'node')
+  return names.length === 0 ? { parsed: read(env), renew: null } : readLive(env, names, read)
 }
 
 async function localSecrets(env: Env, keep: Keep): Promise<{ secrets: Env; tokenIn: Setup['tokenIn'] }> {

@@ -22,7 +22,12 @@ export const ANSWERING_SETTINGS = {
     required: '<id>:<32 bytes in base64>; "edge-keyring secrets new" makes one',
     secret: true,
   },
-  KEYRING_API_TOKENS: { schema: apiTokens, default: '[]', only: ['node', 'workers', 'lambda-http'] },
+  KEYRING_API_TOKENS: {
+    schema: apiTokens,
+    default: '[]',
+    only: ['node', 'workers', 'lambda-http'],
+    secret: true,
+  },
   KEYRING_TABLE: {
     schema: () => matching(/^[A-Za-z0-9_.-]{3,255}$/, 'must be the name of a DynamoDB table, 3 to 255 characters'),
     required: 'the name of the DynamoDB table',

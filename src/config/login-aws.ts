@@ -14,7 +14,7 @@ const AWS = {
     required: 'the region of STS, such as eu-west-1',
     fallbacks: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
   },
-  aws_access_key_id: { schema: () => trimmed(/^\w{16,128}$/, 'must be an access key id of AWS') },
+  aws_access_key_id: { schema: () => trimmed(/^\w{16,128}$/, 'must be an access key id of AWS'), secret: true },
   aws_secret_access_key: { schema: credential, secret: true },
   aws_sts_endpoint_url: { schema: safeUrl },
   aws_assume_role_arn: {

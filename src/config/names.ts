@@ -1,5 +1,6 @@
 /** Names of the environment that are no settings here: misspelt, of another platform, or of Kong and not used. */
 import { nearest } from '#platform/config/nearest'
+import { meansReference } from '../core/reference.ts'
 import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
@@ -23,6 +24,16 @@ export const unusedNotices = (env: Env): string[] =>
 
 const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN]
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
+
+/** The settings that may be given by reference, or as a binding of a secret: under our own names, because others read theirs too. */
+export const secretNames = (runtime: Runtime): readonly string[] =>
+  ALL.filter(([, setting]) => setting.secret && isRead(setting, runtime)).flatMap(([name, setting]) =>
+    ownNames(name, setting),
+  )
+
+/** Those of them that are. */
+export const referencesIn = (env: Env, runtime: Runtime): readonly string[] =>
+  secretNames(runtime).filter((name) => meansReference(env[name] ?? ''))
 
 /** Names such as PORT are common: where they mean nothing they are left alone. */
 export const misplaced = (env: Env, runtime: Runtime): Problem[] =>

@@ -66,6 +66,7 @@ const VAULT_SETTINGS = {
     fallbacks: ['BAO_CLIENT_CERT', 'VAULT_CLIENT_CERT'],
     only: NODEJS,
     onWorkers: MTLS,
+    secret: true,
   },
   KEYRING_VAULT_CLIENT_KEY: {
     schema: () => fileOrPem(),

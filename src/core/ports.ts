@@ -322,6 +322,12 @@ export interface SealedUnder {
   }
 }
 
+/** What an instance knows of the settings that it reads again while it runs. */
+export interface RefusedSettings {
+  /** What was not taken, in sentences. Absent = everything was. */
+  readonly refused?: readonly string[]
+}
+
 /** A schedule's look: 'held' = somebody else is at it. */
 export type DueSync = 'synced' | 'not-due' | 'held'
 
@@ -342,7 +348,10 @@ export interface Diagnosis {
 interface Operations {
   /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
   readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
-  readonly status: { readonly says: object; readonly answer: SyncStatus & NextTry & Replicated & SealedUnder }
+  readonly status: {
+    readonly says: object
+    readonly answer: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings
+  }
   readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
   /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
   readonly syncIfDue: { readonly says: object; readonly answer: DueSync }

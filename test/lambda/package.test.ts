@@ -160,6 +160,26 @@ describe('the package for Lambda', () => {
     }
   })
 
+  it('lets sync and rotate read the secrets that are named for it, and rotate alone those of the login that writes', async () => {
+    const arn = (name: string) => `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`
+    const given = await packaged({
+      KEYRING_SECRET_ARNS: `${arn('a')},${arn('b')}`,
+      KEYRING_ROTATION_SECRET_ARNS: arn('c'),
+    })
+    const policies = Object.values(given).filter(({ Type }) => Type === 'AWS::IAM::Policy')
+    const granted = policies.map(({ Properties: { Roles, PolicyDocument } }) => [
+      (Roles as { Ref: string }[]).map(({ Ref }) => Ref),
+      (PolicyDocument as { Statement: unknown }).Statement,
+    ])
+    const reading = (arns: string) => [
+      { Effect: 'Allow', Action: ['secretsmanager:GetSecretValue'], Resource: { 'Fn::Split': [',', arns] } },
+    ]
+    expect(granted).toEqual([
+      [['SyncRole', 'RotateRole'], reading(`${arn('a')},${arn('b')}`)],
+      [['RotateRole'], reading(arn('c'))],
+    ])
+  }, 60_000)
+
   it('keeps the table, whatever happens to the stack', () => {
     expect(named('KeyringTable')).toMatchObject({
       DeletionPolicy: 'Retain',
@@ -311,13 +331,13 @@ describe('the bundle of the HTTP function', () => {
   })
 })
 
-describe('the bundle of the sync function', () => {
+describe.each(['sync', 'rotate'] as const)('the bundle of the function %s', (name) => {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bundle-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it(`has undici and croner among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
-    const { start, later } = await buildLambda('sync', folder)
-    for (const library of ['undici', 'croner']) {
+  it(`has undici, croner and the SDK among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
+    const { start, later } = await buildLambda(name, folder)
+    for (const library of ['undici', 'croner', '@aws-sdk']) {
       const isOf = (part: string): boolean => part.startsWith(`node_modules/${library}/`)
       expect([library, start.parts.some(isOf), later.parts.some(isOf)]).toEqual([library, false, true])
     }

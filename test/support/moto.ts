@@ -17,6 +17,8 @@ interface Tools {
 const TOOLS = { folder: 'moto-5.2.5', packages: ['moto==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5'] }
 const CACHE = join(import.meta.dirname, '../../.cache')
 const START_MS = 60_000
+/** The account may read it; the role that it takes may not. */
+export const SECRET = 'edge/keyring'
 const run = promisify(execFile)
 
 export interface Moto {
@@ -132,7 +134,28 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
     field(await ask({ Action: 'CreateRole', RoleName, AssumeRolePolicyDocument: trust }), 'Arn')
   const [role, closedRole] = [await roleOf('login'), await roleOf('closed')]
   const arn = field(await ask({ Action: 'CreateUser', UserName: 'edge' }), 'Arn')
-  const may = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: role }] }
+  const secrets = new AwsClient({ ...keys, service: 'secretsmanager' })
+  const put = async (operation: string, fields: object) => {
+    const made = await secrets.fetch(address, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `secretsmanager.${operation}` },
+      body: JSON.stringify(fields),
+    })
+    if (!made.ok) throw new Error(`${operation}: ${made.status} ${await made.text()}`)
+  }
+  await put('CreateSecret', { Name: SECRET, SecretString: '{"vault_token":"of-before","keys":"w1:first"}' })
+  await put('PutSecretValue', { SecretId: SECRET, SecretString: '{"vault_token":"of-moto","keys":"w2:second"}' })
+  const may = {
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: role },
+      {
+        Effect: 'Allow',
+        Action: 'secretsmanager:GetSecretValue',
+        Resource: '*',
+      },
+    ],
+  }
   await ask({ Action: 'PutUserPolicy', UserName: 'edge', PolicyName: 'may', PolicyDocument: JSON.stringify(may) })
   const key = await ask({ Action: 'CreateAccessKey', UserName: 'edge' })
   const account = { id: field(key, 'AccessKeyId'), secret: field(key, 'SecretAccessKey'), arn }

@@ -587,7 +587,7 @@ describe('API tokens', () => {
 
 describe('what was left around or in a value', () => {
   const QUOTES = 'is still in its quotes'
-  const REFERENCE = 'has a reference {vault://…}, which nothing resolves here'
+  const REFERENCE = 'has a reference, which nothing resolves here'
 
   it.each([
     ['KEYRING_VAULT_HOST', '"https://vault.example"', QUOTES],
