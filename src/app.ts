@@ -31,6 +31,7 @@ import { kv1Source } from './vault/kv/kv1.ts'
 import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import type { rare } from './rare.ts'
+import type { DoctorLogin } from './vault/doctor/parts.ts'
 import type { Vault } from './vault/open.ts'
 import { openVault } from './vault/open.ts'
 
@@ -116,12 +117,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
 }
 
 /** For the doctor. */
-const loginOf = ({ reader, login, ends, hasLogin }: Vault, insist: Insistence) => ({
-  reader: reader(null, insist),
-  login,
-  loginEnds: ends,
-  hasLogin,
-})
+const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, reader: vault.reader(null, insist) })
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
   const { hash, clock, audit, onDefect } = ports

@@ -64,9 +64,7 @@ export async function lookAtRotation(
     ...last,
     check: 'rotation',
     detail,
-    ...(remedy && {
-      remedy: remedy === LESS ? 'Give it what edge-keyring policy --rotate prints.' : ofRotation(remedy),
-    }),
+    ...(remedy && { remedy: ofRotation(remedy) }),
     ...(last.outcome !== 'failed' && {
       ends: found.flatMap(({ ends = [] }) =>
         ends.map((end) => ({ ...end, name: 'rotation', remedy: ofRotation(end.remedy) })),
@@ -75,8 +73,11 @@ export async function lookAtRotation(
   }))
 }
 
-/** Its settings are the same ones under another name. */
-const ofRotation = (remedy: string): string => remedy.replace('KEYRING_VAULT_', 'KEYRING_ROTATION_VAULT_')
+/** It may write, and its settings are the same ones under another name. */
+const ofRotation = (remedy: string): string =>
+  remedy
+    .replace(LESS, 'Give it what edge-keyring policy --rotate prints.')
+    .replace('KEYRING_VAULT_', 'KEYRING_ROTATION_VAULT_')
 
 /** A token that cannot be renewed and lives for less, in seconds, needs a person soon. */
 const SHORT = 86_400
