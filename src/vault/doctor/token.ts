@@ -60,11 +60,11 @@ export async function lookAtRotation(
   if (rotation === null) return [unseen('rotation', 'No login of its own here.')]
   const found = await lookAtToken({ ...parts, ...rotation, rotation }, signal)
   const detail = found.map((each) => each.detail).join(' ')
-  return found.slice(-1).map(({ ends: _, remedy, ...last }) => ({
+  return found.slice(-1).map((last) => ({
     ...last,
     check: 'rotation',
     detail,
-    ...(remedy && { remedy: ofRotation(remedy) }),
+    ...(last.remedy && { remedy: ofRotation(last.remedy) }),
     ...(last.outcome !== 'failed' && {
       ends: found.flatMap(({ ends = [] }) =>
         ends.map((end) => ({ ...end, name: 'rotation', remedy: ofRotation(end.remedy) })),
