@@ -14,11 +14,17 @@ import type {
   Hash,
   Insistence,
   KeyringAuthority,
+  KeySink,
+  LoginItems,
   OpenKeySource,
+  PairSource,
+  Push,
   SharedStore,
+  SourceId,
   Replica,
 } from './core/ports.ts'
-import type { Probe, Refuses } from './core/findings.ts'
+import type { Finding, Probe, Refuses } from './core/findings.ts'
+import type { Doubt } from './core/time.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
 import type { Http } from './http/dispatch.ts'
@@ -27,13 +33,14 @@ import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
-import { kv1Source } from './vault/kv/kv1.ts'
-import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
+import { kv1Pairs, kv1Source } from './vault/kv/kv1.ts'
+import { kv2Pairs, kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import type { rare } from './rare.ts'
 import type { DoctorLogin } from './vault/doctor/parts.ts'
 import type { Vault } from './vault/open.ts'
 import { openVault } from './vault/open.ts'
+import type { VaultReader } from './vault/reader.ts'
 
 interface Primitives {
   readonly cipher: Cipher
@@ -75,8 +82,21 @@ export interface AppPorts extends Primitives {
 
 /** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation, apiTokens } = config
   const doubt = doubtsOnce(ports.log)
+  const { wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation, apiTokens } = config
+  const { sources, loginItems } =
+    config.pushed === null ? askedSources(config, ports, doubt) : pushedSources(config.pushed)
+  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
+  return new Authority({ ...ports, ...own })
+}
+
+interface Sources {
+  readonly sources: ReadonlyMap<string, Source>
+  /** What is stored of the login to them. */
+  readonly loginItems: LoginItems | null
+}
+
+function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, doubt: Doubt): Sources {
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
   const own = openVault(vault, { ...ports, wrappingKeys, doubt })
   const { reader, open, items: loginItems } = own
@@ -112,8 +132,55 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
-  const rules = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
-  return new Authority({ ...ports, ...rules })
+  return { sources, loginItems }
+}
+
+const NOT_LOOKED_AT: Finding = {
+  check: 'server',
+  outcome: 'skipped',
+  detail: 'Not asked from here: the keyring is pushed from inside.',
+}
+
+function pushedSources(pushed: NonNullable<Config['pushed']>): Sources {
+  const source = (id: SourceId): Source => ({
+    pushed: id,
+    open: () => {
+      throw new TypeError('A source that is pushed is not opened.')
+    },
+    openSink: null,
+    examine: async () => [NOT_LOOKED_AT],
+    ends: async () => [],
+  })
+  return { sources: new Map(pushed.map(({ keyring, ...id }) => [keyring, source(id)])), loginItems: null }
+}
+
+/** Where a keyring comes from, for whoever pushes it. */
+export interface Pushing {
+  readonly source: Push['source']
+  readonly pairs: PairSource
+  /** `null` = it cannot be written. */
+  readonly sink: KeySink | null
+}
+
+/** Opens the sources of keyrings where Vault is reached. Tokens of logins are kept in `store`, under the wrapping keys. */
+export function openPushing(
+  { vault, wrappingKeys }: Pick<Config, 'vault' | 'wrappingKeys'>,
+  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'>,
+): ReadonlyMap<string, Pushing> {
+  if (vault === null) throw new TypeError('Whoever pushes needs the settings of Vault.')
+  const vaultPorts = { ...ports, wrappingKeys, doubt: doubtsOnce(ports.log) }
+  const { namespace } = vault
+  const reads = openVault(vault, vaultPorts)
+  const writes = vault.rotationLogin === null ? reads : openVault({ ...vault, ...vault.rotationLogin }, vaultPorts)
+  return new Map(
+    vault.secrets.map(({ keyring, kv, mount, path }) => {
+      const parts = (reader: VaultReader) => ({ ...ports, ...vault, mount, path, reader })
+      const [toRead, toWrite] = [parts(reads.reader(null, 'outage')), parts(writes.reader(null, 'outage'))]
+      const pairs = kv === 'v1' ? kv1Pairs(toRead) : kv2Pairs(toRead)
+      const sink = kv === 'v1' ? null : kv2Sink(toWrite)
+      return [keyring, { source: { kind: kv === 'v1' ? 'kv1' : 'kv2', namespace, mount, path }, pairs, sink }]
+    }),
+  )
 }
 
 /** For the doctor. */

@@ -97,6 +97,14 @@ onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
     act(rest, async (keyring) => (await import('./rotate.ts')).rotate(keyring, dryRun)),
   )
 
+onKeyring('push', 'Read the keyring from Vault here, and hand over what the deployment lacks.')
+  .option('--rotate', 'Write a new key to Vault when one is due (KEYRING_ROTATION there; else at once).')
+  .option('--force', 'Accept a secret that was made anew, or an older current version.')
+  .option('--adopt', 'Accept another source; earlier keys stay, for decryption only.')
+  .action(({ rotate = false, force = false, adopt = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./push.ts')).push(keyring, process.env, rotate, { force, adopt })),
+  )
+
 onKeyring(
   'reseal',
   'Seal what is stored anew under the first wrapping key, and say which key is needed by what.',
@@ -114,6 +122,17 @@ onKeyring('compromise', 'Mark a key: it decrypts, and never encrypts again.')
   .option('--force', 'The active key too: encryption then waits for a new version.')
   .action((id, { force = false, ...rest }) =>
     act(rest, async (keyring) => (await import('./change.ts')).compromise(keyring, id, force)),
+  )
+
+onKeyring('export', 'Print the sealed record, as it is stored.').action((flags) =>
+  act(flags, async (keyring) => (await import('./carry.ts')).printRecord(keyring)),
+)
+
+onKeyring('import', 'Bring back what export has printed: into an empty store, or the keys that this one lacks.')
+  .argument('[file]', 'File of the record; standard input where it is not given, or "-".')
+  .option('--force', 'Take it from another source, too; replace a record that cannot be read.')
+  .action((file = '-', { force = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./carry.ts')).bringBack(keyring, file, force)),
   )
 
 program

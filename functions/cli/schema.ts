@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { fromBase64 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { KEY_ID } from '../../src/core/limits.ts'
 import { printable } from '../../src/core/printable.ts'
 import type { Answer } from './answer.ts'
 import { unknown } from './answer.ts'
@@ -87,6 +88,13 @@ export const rotationBody = z.looseObject({
 })
 export type RotationBody = z.output<typeof rotationBody>
 
+export const importBody = z.looseObject({ added: z.array(text), removed: z.array(text), active: z.nullable(text) })
+export type ImportBody = z.output<typeof importBody>
+
+export const offeredBody = z.object({
+  lacks: z.array(z.int().check(z.positive())),
+  next: z.nullable(z.string().check(z.regex(KEY_ID))),
+})
 export const remainingBody = z.looseObject({ remaining: z.number() })
 export const encryptedBody = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
 export type EncryptedBody = z.output<typeof encryptedBody>

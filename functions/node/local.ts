@@ -80,7 +80,9 @@ async function localSecrets(env: Env, keep: Keep): Promise<{ secrets: Env; token
 
 export const newWrappingKey = (): string => toBase64(crypto.getRandomValues(new Uint8Array(32)))
 
+/** What is pushed comes from a Vault too. */
 const namesVault = (env: Env): boolean =>
+  env['KEYRING_STRATEGY'] === 'push' ||
   Object.keys(env).some((name) => /^(KONG_)?KEYRING_VAULT_/.test(name) && isSet(env, name))
 
 /** The how-to's mount and path; the dev Vault's address and token hide what VAULT_ADDR and VAULT_TOKEN may say. */

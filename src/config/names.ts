@@ -17,6 +17,9 @@ export const ROTATION_LOGIN: readonly Row[] = loginRows('KEYRING_ROTATION_VAULT_
   .filter(([, , key]) => !OF_CONNECTION.has(key))
   .map(([name, setting, key]) => [name, { ...setting, also: [], fallbacks: [] }, key])
 
+/** The same settings under our names: what Vault's own clients read on this machine says nothing of a Vault that is not asked from here. */
+export const OWN: readonly Row[] = TABLE.map(([name, setting, key]) => [name, { ...setting, fallbacks: [] }, key])
+
 const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(name).map((each) => ({ name: each, why })))
 
 export const unusedNotices = (env: Env): string[] =>

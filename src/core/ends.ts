@@ -18,6 +18,7 @@ export interface End {
     | 'api-token'
     | 'rotation'
     | 'versions'
+    | 'pusher'
   /** Which one, where there are several; `null` = there is one. */
   readonly name: string | null
   /** How people call it. */

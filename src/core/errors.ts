@@ -39,7 +39,7 @@ export const REMEDIES = {
   ERR_SYNC_CONTENDED: 'Try again.',
   ERR_ROTATION_REFUSED: 'Do what the message asks for, then rotate again.',
 
-  ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: restore it from a backup.',
+  ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: import a backup, with "force".',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
   ERR_RECORD_OUTDATED:
     'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one that was put back.',

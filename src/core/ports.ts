@@ -79,11 +79,16 @@ export interface KeyMaterial {
 }
 
 export type Malformed = 'no-id' | 'bad-id' | 'no-key' | 'key-not-string'
-export type VersionRead = { readonly version: number } & (
-  | { readonly kind: 'key'; readonly id: string; readonly createdMs: number; readonly material: KeyMaterial }
+type ReadOf<Key> = { readonly version: number } & (
+  | ({ readonly kind: 'key'; readonly id: string; readonly createdMs: number } & Key)
   | { readonly kind: 'malformed'; readonly why: Malformed }
   | { readonly kind: 'deleted' | 'destroyed' | 'gone' }
 )
+export type VersionRead = ReadOf<{ readonly material: KeyMaterial }>
+/** A version as the source has it, with the key string. */
+export type PairRead = ReadOf<{ readonly key: Secret }>
+/** The same as plain data, on its way to the authority. */
+export type PlainRead = ReadOf<{ readonly key: string }>
 
 /** Throws for outages and refusals; "deleted" and "nothing there" are values. */
 export interface KeySource {
@@ -91,6 +96,31 @@ export interface KeySource {
   /** `null` = there is no such secret. */
   observe(signal: AbortSignal): Promise<Observation | null>
   read(version: number, signal: AbortSignal): Promise<VersionRead>
+}
+
+/** A key source for whoever hands over what it holds, and uses nothing of it. */
+export interface PairSource {
+  /** `null` = there is no such secret. */
+  observe(signal: AbortSignal): Promise<Observation | null>
+  read(version: number, signal: AbortSignal): Promise<PairRead>
+}
+
+/** What somebody who reaches the source has seen there. */
+export interface Push {
+  /** Where it was seen. By which address does not matter. */
+  readonly source: Omit<SourceId, 'address'>
+  /** `null` = there is no such secret. */
+  readonly observation: Observation | null
+  readonly force: boolean
+  readonly adopt: boolean
+}
+
+/** What is to be done after an observation was offered. */
+export interface PushAnswer {
+  /** Versions to read and to deliver, the current one first. */
+  readonly lacks: readonly number[]
+  /** The id of a key to write as the next version. `null` = none was asked for, or none is due. */
+  readonly next: string | null
 }
 
 /** What a rotation does to a source. Throws for outages and refusals; after an outage nobody knows whether it was written. */
@@ -239,6 +269,16 @@ export interface RotationReport {
   readonly sealed: Bytes
 }
 
+/** What an import did; ids. */
+export interface ImportReport {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** `null` = no key is active. */
+  readonly active: string | null
+  /** The sealed record as it is now, for the caller's snapshot. */
+  readonly sealed: Bytes
+}
+
 export interface KeyringChange {
   readonly op: 'remove' | 'compromise'
   readonly id: string
@@ -268,6 +308,8 @@ export interface SyncStatus {
   } | null
   /** `null` = nobody has rotated here, and nothing is due. */
   readonly rotation: RotationStatus | null
+  /** The source is not asked from here: others hand over what it holds. */
+  readonly pushed: boolean
   /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
   readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
 }
@@ -285,6 +327,8 @@ export interface RotationStatus {
 export interface NextTry {
   /** Milliseconds since 1970; `null` = nothing is scheduled. */
   readonly nextTry: number | null
+  /** From when on people must hear that nobody pushes, in milliseconds since 1970; `null` = never. */
+  readonly silentFrom: number | null
 }
 
 /** What the replica is known to have taken. */
@@ -359,6 +403,16 @@ interface Operations {
   readonly seek: { readonly says: { readonly id: string }; readonly answer: Bytes | null }
   /** A new key at the source. `dryRun` = it says what would be, and writes nothing. */
   readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
+  /** Nothing of the record changes. @param mountKeeps versions that the mount keeps, for whoever wants to rotate; `null` = nobody does. */
+  readonly offer: {
+    readonly says: { readonly push: Push; readonly mountKeeps: number | null }
+    readonly answer: PushAnswer
+  }
+  /** A sync with what was observed, and read of what is lacking: all of it, or its first versions. */
+  readonly deliver: {
+    readonly says: { readonly push: Push; readonly reads: readonly PlainRead[] }
+    readonly answer: SyncReport
+  }
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
   /** All that is stored is sealed anew under the first wrapping key; it may stop half-way, and goes on when it is asked again. */
@@ -369,6 +423,11 @@ interface Operations {
   }
   /** The way to Vault, step by step; an answer may be some seconds old. */
   readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
+  /** `record` is a sealed record, as `read` has answered it once. */
+  readonly import: {
+    readonly says: { readonly record: string; readonly force: boolean }
+    readonly answer: ImportReport
+  }
 }
 export type Operation = keyof Operations
 export type AnswerTo<O extends Operation> = Operations[O]['answer']

@@ -7,34 +7,41 @@ import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Context } from './call.ts'
 
 /** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
-export async function readBody({ request }: Context): Promise<unknown> {
-  const bytes = await bytesOf(request).catch(cutOff)
-  if (bytes.length > MAX_REQUEST_BODY_BYTES) refuseBody()
-  if (bytes.length === 0) return {}
-  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-  const text = decodeUtf8(bytes)
-  if (text === null) throw malformed(BYTES)
+export async function readBody(context: Context): Promise<unknown> {
+  const text = await bodyText(context, MAX_REQUEST_BODY_BYTES)
+  if (text === '') return {}
+  const type = context.request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
 }
 
+/** The body as it is, of any media type. @throws `ERR_BODY_TOO_LARGE`, `ERR_BODY_MALFORMED`. */
+export async function bodyText({ request }: Context, most: number): Promise<string> {
+  const bytes = await bytesOf(request, most).catch(cutOff)
+  // A length may be said wrongly.
+  if (bytes.length > most) refuseBody(most)
+  const text = decodeUtf8(bytes)
+  if (text === null) throw malformed(BYTES)
+  return text
+}
+
 /** The platform holds a body to its length; only one without is counted as it comes. What is no length is none. */
-async function bytesOf(request: Request): Promise<Bytes> {
+async function bytesOf(request: Request, most: number): Promise<Bytes> {
   const length = request.headers.get('content-length') ?? ''
-  if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding')) return counted(request)
-  return Number(length) > MAX_REQUEST_BODY_BYTES ? refuseBody() : new Uint8Array(await request.arrayBuffer())
+  if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding')) return counted(request, most)
+  return Number(length) > most ? refuseBody(most) : new Uint8Array(await request.arrayBuffer())
 }
 
 /** What is too long is read no further. One buffer grows, because a body may come byte by byte. */
-async function counted({ body }: Request): Promise<Bytes> {
-  const buffer = new ArrayBuffer(0, { maxByteLength: MAX_REQUEST_BODY_BYTES })
+async function counted({ body }: Request, most: number): Promise<Bytes> {
+  const buffer = new ArrayBuffer(0, { maxByteLength: most })
   const reader = body?.getReader()
   for (;;) {
     const { value } = (await reader?.read()) ?? {}
     if (value === undefined) return new Uint8Array(buffer.slice())
     const start = buffer.byteLength
-    if (start + value.length > MAX_REQUEST_BODY_BYTES) refuseBody()
+    if (start + value.length > most) refuseBody(most)
     buffer.resize(start + value.length)
     new Uint8Array(buffer).set(value, start)
   }
@@ -43,9 +50,9 @@ async function counted({ body }: Request): Promise<Bytes> {
 const malformed = (sentence: string): KeyringError => new KeyringError('ERR_BODY_MALFORMED', sentence)
 const BYTES = 'The body is not UTF-8.'
 
-function refuseBody(): never {
-  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${MAX_REQUEST_BODY_BYTES} bytes.`, {
-    facts: { field: 'body', limit: MAX_REQUEST_BODY_BYTES },
+function refuseBody(limit: number): never {
+  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${limit} bytes.`, {
+    facts: { field: 'body', limit },
   })
 }
 

@@ -43,8 +43,10 @@ export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: nu
 }
 
 /** An intent is open until the source has gone on, or back, whoever did that. What was begun in another incarnation is over. */
-export const openIntent = ({ intent }: KeyringRecord, { incarnation, current }: Observation): Intent | undefined =>
-  intent?.inc === incarnation && intent.expected === current ? intent : undefined
+export const openIntent = (
+  { intent }: KeyringRecord,
+  { incarnation, current }: Pick<Observation, 'incarnation' | 'current'>,
+): Intent | undefined => (intent?.inc === incarnation && intent.expected === current ? intent : undefined)
 
 /** A rotation that has begun is over when its version is there, whoever wrote that. */
 function withIntent(base: KeyringRecord, observation: Observation): KeyringRecord {

@@ -3,22 +3,22 @@ import type { End } from '../core/ends.ts'
 import type { ApiToken } from '../core/api-token.ts'
 import type { Finding } from '../core/findings.ts'
 import { endLine, warningsOf } from '../core/warnings.ts'
-import type { Clock, SyncStatus } from '../core/ports.ts'
+import type { Clock, NextTry, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { StatusLog } from './status-log.ts'
+import { silentFrom } from './status.ts'
 
 const DAY_MS = 86_400_000
 
 /** A rotation that is a day late is over. The room for versions is over with the last rotation that has some. */
-export function endsOf({ ahead, rotation, lastAttempt }: SyncStatus): readonly End[] {
+export function endsOf(status: SyncStatus & Pick<NextTry, 'silentFrom'>): readonly End[] {
+  const { ahead, rotation, lastAttempt, silentFrom } = status
   const { last = null, next = null, left = null } = rotation ?? {}
   const lastWithRoom = left === 0 ? (last ?? lastAttempt) : left === 1 ? next : null
-  return [
-    ...(ahead?.ends ?? []),
-    ...(next === null ? [] : [late(next)]),
-    ...(lastWithRoom === null ? [] : [full(lastWithRoom)]),
-  ]
+  return [...(ahead?.ends ?? []), ...ofTime(next, late), ...ofTime(lastWithRoom, full), ...ofTime(silentFrom, silent)]
 }
+
+const ofTime = (at: number | null, end: (at: number) => End): End[] => (at === null ? [] : [end(at)])
 
 const late = (next: number): End => ({
   what: 'rotation',
@@ -39,6 +39,16 @@ const full = (at: number): End => ({
   at,
 })
 
+/** Nobody hears of it before. */
+const silent = (at: number): End => ({
+  what: 'pusher',
+  name: null,
+  words: 'The time for a push',
+  remedy: 'Look at what runs "edge-keyring push".',
+  since: at,
+  at,
+})
+
 export const endsOfTokens = (tokens: readonly ApiToken[]): readonly End[] =>
   tokens.flatMap(({ name, expiresAt: at }) => (at === null ? [] : [{ ...TOKEN, name, at }]))
 
@@ -56,6 +66,7 @@ interface LookParts {
   /** On the way to the source just now. */
   readonly found: readonly Finding[]
   readonly apiTokens: readonly ApiToken[]
+  readonly syncPeriodMs: number | null
   readonly tell: (line: string) => void
 }
 
@@ -73,13 +84,25 @@ function seenBy(found: readonly Finding[], { ahead }: SyncStatus): readonly End[
 }
 
 /** The log hears of what concerns all keyrings by the first of them. */
-export async function tellEnds({ keyring, log, clock, found, apiTokens, tell }: LookParts): Promise<void> {
+export async function tellEnds({
+  keyring,
+  log,
+  clock,
+  found,
+  apiTokens,
+  syncPeriodMs,
+  tell,
+}: LookParts): Promise<void> {
   const [status, now] = [await log.read(), clock.now()]
   const isSaid = isSayingDue(status, now)
   const seen = seenBy(found, status)
   await log.noteEnds(seen, isSaid)
   if (!isSaid) return
-  for (const warning of warningsOf(endsOf({ ...status, ahead: null }), now)) tell(endLine(keyring, warning))
+  for (const warning of warningsOf(
+    endsOf({ ...status, ahead: null, silentFrom: silentFrom(status, syncPeriodMs) }),
+    now,
+  ))
+    tell(endLine(keyring, warning))
   if (keyring !== 'default') return
   for (const warning of warningsOf([...seen, ...endsOfTokens(apiTokens)], now)) tell(endLine(null, warning))
 }

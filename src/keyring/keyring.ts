@@ -7,14 +7,18 @@ import type { End } from '../core/ends.ts'
 import type { Warning } from '../core/warnings.ts'
 import { warningsOf } from '../core/warnings.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
-import type { KeyringErrorCode } from '../core/errors.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type {
   Cipher,
   Diagnosis,
   DiagnoseOptions,
   Hash,
+  ImportReport,
   KeyringAuthority,
   KeyringChange,
+  PairRead,
+  Push,
+  PushAnswer,
   RotationReport,
   SyncOptions,
   SyncReport,
@@ -131,19 +135,24 @@ export class Keyring {
   /** The instance that asked uses the new state at once. */
   async sync(options: SyncOptions): Promise<SyncReport> {
     const known = this.#snapshot.revision
-    const result = await this.#parts.authority.call({ call: 'sync', keyring: this.name, options })
-    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
-    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
-    return unwrap(result)
+    return this.#adopted(await this.#parts.authority.call({ call: 'sync', keyring: this.name, options }), known)
   }
 
   /** Writes a new key to the source, as its next version. @param dryRun it only says what would be. */
   async rotate(dryRun: boolean): Promise<RotationReport> {
     const known = this.#snapshot.revision
-    const result = await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun })
-    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
-    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
-    return unwrap(result)
+    return this.#adopted(await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun }), known)
+  }
+
+  /** @param mountKeeps versions that the mount keeps, for whoever wants to rotate. */
+  async offer(push: Push, mountKeeps: number | null): Promise<PushAnswer> {
+    return unwrap(await this.#parts.authority.call({ call: 'offer', keyring: this.name, push, mountKeeps }))
+  }
+
+  async deliver(push: Push, pairs: readonly PairRead[]): Promise<SyncReport> {
+    const known = this.#snapshot.revision
+    const reads = pairs.map((read) => (read.kind === 'key' ? { ...read, key: read.key.reveal() } : read))
+    return this.#adopted(await this.#parts.authority.call({ call: 'deliver', keyring: this.name, push, reads }), known)
   }
 
   async change(change: KeyringChange): Promise<void> {
@@ -158,6 +167,21 @@ export class Keyring {
     const { sealed, ...under } = unwrap(await this.#parts.authority.call({ call: 'reseal', keyring: this.name }))
     if (sealed !== null) await this.#snapshot.adopt(sealed, known)
     return wrappingKeysView(under, this.#sealers.ids)
+  }
+
+  /** The sealed record as it is stored. @throws `ERR_NO_ACTIVE_KEY`: there is none. */
+  async export(): Promise<Bytes> {
+    const sealed = unwrap(await this.#parts.authority.call({ call: 'read', keyring: this.name, known: 0 }))
+    if (!(sealed instanceof Uint8Array)) throw noActiveKey(this.name, false)
+    return sealed
+  }
+
+  /** @param record a sealed one. */
+  async import(record: string, force: boolean): Promise<ImportReport> {
+    const known = this.#snapshot.revision
+    const report = unwrap(await this.#parts.authority.call({ call: 'import', keyring: this.name, record, force }))
+    await this.#snapshot.adopt(report.sealed, known)
+    return report
   }
 
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
@@ -191,6 +215,12 @@ export class Keyring {
   /** For what may be known after the pause. */
   #again(): { keyring: string; retryAfterSeconds: number } {
     return { keyring: this.name, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 }
+  }
+
+  async #adopted<T extends { readonly sealed: Bytes }>(result: Result<T>, known: number): Promise<T> {
+    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
+    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
+    return unwrap(result)
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {

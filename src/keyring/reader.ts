@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts'
 import type { Handlers, Look } from './messages.ts'
 import { recordName } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { StatusReader, nextTry, statusName } from './status.ts'
+import { StatusReader, nextTry, silentFrom, statusName } from './status.ts'
 
 export interface ReaderParts {
   readonly store: RecordStore
@@ -46,13 +46,17 @@ export class Reader {
     return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
   }
 
-  async status(): Promise<Omit<StoredStatus, 'items'> & NextTry & SealedUnder> {
-    const { items, ...status } = await this.log.read()
+  /** @param pushed Absent = as it was when somebody last synced or pushed. */
+  async status(pushed?: boolean): Promise<Omit<StoredStatus, 'items' | 'offered'> & NextTry & SealedUnder> {
+    const { items, offered: _, ...stored } = await this.log.read()
+    const status = { ...stored, pushed: pushed ?? stored.pushed }
+    const { syncPeriodMs, clock } = this.#parts
     const names = [recordName(this.#keyring), statusName(this.#keyring)]
     const [record = null, ofStatus = null] = await Promise.all(names.map((name) => this.#wrappingKeyId(name)))
     return {
       ...status,
-      nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()),
+      nextTry: status.pushed ? null : nextTry(status, syncPeriodMs, clock.now()),
+      silentFrom: silentFrom(status, syncPeriodMs),
       sealedUnder: { record, status: ofStatus, items },
     }
   }

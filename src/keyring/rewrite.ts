@@ -9,6 +9,7 @@ import { encryptBoundMs } from './freshness.ts'
 import type { Reader } from './reader.ts'
 import type { StatusLog } from './status-log.ts'
 import type { KeyringRecord } from './record.ts'
+import type { EncryptBound } from './stopped.ts'
 import { believedStops } from './stopped.ts'
 import type { Writer } from './writer.ts'
 import type { WrittenLedger } from './written-ledger.ts'
@@ -29,14 +30,18 @@ export interface ChangeParts extends RewriteParts {
 
 /** @returns the sealed record. */
 export async function changeKey(parts: ChangeParts, change: KeyringChange): Promise<Bytes> {
-  const { keyring, log, replica, store, clock, doubt } = parts
+  const { keyring, clock, doubt } = parts
   const saved = await rewrite(parts, async (record) => {
-    const bound = { ms: encryptBoundMs(store), replicated: replica && (await log.read()).replicated }
+    const bound = await boundOf(parts)
     const now = clock.now()
     return applyChange(believedStops(record, now, doubt), change, now, bound)
   })
   if (saved === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${keyring}" has never been synced.`)
   return saved
+}
+
+export async function boundOf({ log, replica, store }: ChangeParts): Promise<EncryptBound> {
+  return { ms: encryptBoundMs(store), replicated: replica && (await log.read()).replicated }
 }
 
 export interface ResealParts extends RewriteParts {

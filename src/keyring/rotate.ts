@@ -42,7 +42,7 @@ export type RotationAsk =
   | { readonly by: 'schedule' }
   | { readonly by: 'hand'; readonly known: number; readonly dryRun: boolean }
 
-const KV1 = {
+export const KV1 = {
   why: 'KV version 1 has no check-and-set, so that two writers could both win',
   remedy: 'Move the keyring to a KV version 2 mount, or write the next number yourself and sync.',
 }
@@ -155,7 +155,7 @@ async function report(
 const random = (count: number): Bytes => crypto.getRandomValues(new Uint8Array(count))
 
 /** Kong's ids have 8 letters and digits too. */
-function newId(record: KeyringRecord): string {
+export function newId(record: KeyringRecord): string {
   const taken = new Set([...record.keys, ...record.tombstones].map(({ id }) => id))
   for (;;) {
     const id = toBase64url(random(6))

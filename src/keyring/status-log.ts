@@ -11,17 +11,40 @@ import type {
   SyncStatus,
 } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
+import type { KeyEntry } from './record.ts'
 import type { StoredStatus } from './status.ts'
 import { FORMAT, StatusReader } from './status.ts'
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
+/** What a sync has seen. */
+export interface Seen {
+  /** When one is due by itself. */
+  readonly nextRotation: number | null
+  readonly keys: readonly Pick<KeyEntry, 'id' | 'created'>[]
+}
+
+/** Pushes at the same time; one of them writes. */
+const MOST_OFFERED = 8
+
 export class StatusLog extends StatusReader {
-  /** @param nextRotation when one is due by itself. Absent = the source was not seen. */
-  note(outcome: Outcome, nextRotation?: number | null): Promise<void> {
+  /** @param seen `null` = the source was not. */
+  note(outcome: Outcome, seen: Seen | null, pushed: boolean): Promise<void> {
     return this.#write((status) => ({
       ...advance(status, outcome, this.parts.clock.now()),
-      rotation: scheduled(status.rotation, nextRotation),
+      ...delivered(status, seen),
+      pushed,
+    }))
+  }
+
+  /** @param offer `id` is of a key that somebody else is to write. */
+  noteOffer(offer: Result<{ readonly id: string | null; readonly left: number | null }>): Promise<void> {
+    const { id = null, left = null } = offer.ok ? offer.value : {}
+    const outcome = offer.ok ? { ok: true as const, value: { rotated: false, left } } : offer
+    return this.#write((status) => ({
+      ...status,
+      rotation: rotatedStatus(status.rotation, outcome, this.parts.clock.now()),
+      offered: id === null ? status.offered : [...status.offered, id].slice(-MOST_OFFERED),
     }))
   }
 
@@ -81,6 +104,13 @@ function advance(status: StoredStatus, outcome: Outcome, now: number): StoredSta
     }
   const since = status.failing?.since ?? now
   return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...outcome.error } }
+}
+
+/** A key that was offered and is there is a rotation, whoever delivers it, and when. */
+function delivered({ rotation, offered }: StoredStatus, seen: Seen | null): Pick<StoredStatus, 'rotation' | 'offered'> {
+  const written = seen?.keys.find(({ id }) => offered.includes(id))
+  const rotated = written ? { ...(rotation ?? NEVER_ROTATED), last: written.created } : rotation
+  return { rotation: scheduled(rotated, seen?.nextRotation), offered: written ? [] : offered }
 }
 
 type RotationOutcome = Result<Pick<RotationReport, 'rotated' | 'left'>>

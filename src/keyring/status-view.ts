@@ -167,6 +167,9 @@ function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
 export const firstSync = (keyring: string): string =>
   `Sync for the first time: edge-keyring sync --keyring ${keyring}, or POST /keyrings/${keyring}/sync.`
 
+const firstPush = (keyring: string): string =>
+  `Push for the first time, from where Vault is reached: edge-keyring push --keyring ${keyring}.`
+
 function needed(
   keyring: string,
   record: KeyringRecord | null,
@@ -178,7 +181,7 @@ function needed(
   if (warning !== null) lines.push(remedyFor(warning))
   if (failing !== null) lines.push(failing.remedy)
   else if (status.rotation?.failing) lines.push(status.rotation.failing.remedy)
-  if (record === null) lines.push(firstSync(keyring))
+  if (record === null) lines.push(status.pushed ? firstPush(keyring) : firstSync(keyring))
   else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
   // After a failure nobody knows: the next sync that succeeds decides.
   else if (failing === null) lines.push(...neededByStalled(status, record.active))

@@ -1,11 +1,13 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica holds. */
 import { parseJson } from '../core/body.ts'
 import { settle } from '../core/errors.ts'
+import { MOST_TIME } from '../core/limits.ts'
 import type { Clock, LoginItemsUnder, RecordStore, StoredRecord, SyncStatus } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import { isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
+import { replicaAgeMs } from './freshness.ts'
 
 export const FORMAT = 'eks1'
 
@@ -19,9 +21,11 @@ const NEVER: StoredStatus = {
   stalled: null,
   failing: null,
   rotation: null,
+  pushed: false,
   ahead: null,
   replicated: 0,
   items: null,
+  offered: [],
 }
 /** The first wait between two tries while syncs fail, in milliseconds; it doubles each time, up to the period. */
 const RETRY_MS = 60_000
@@ -31,6 +35,8 @@ export interface StoredStatus extends SyncStatus {
   readonly replicated: number
   /** What is stored of the Vault login, as it was last looked at. `null` = never. */
   readonly items: LoginItemsUnder | null
+  /** Ids that were given to whoever pushes, for keys that nobody has delivered yet. */
+  readonly offered: readonly string[]
 }
 
 type Tried = Pick<SyncStatus, 'lastAttempt' | 'failures' | 'remaining'>
@@ -42,6 +48,10 @@ export function nextTry(status: Tried, periodMs: number | null, now: number): nu
   if (lastAttempt === null || (failures === 0 && remaining > 0)) return now
   return lastAttempt + (failures === 0 ? periodMs : Math.min(periodMs, RETRY_MS * 2 ** (failures - 1)))
 }
+
+/** When whoever pushes has missed two times. `null` = never; before the first one something else is needed. */
+export const silentFrom = ({ pushed, lastSuccess }: SyncStatus, periodMs: number | null): number | null =>
+  !pushed || periodMs === null || lastSuccess === null ? null : lastSuccess + replicaAgeMs(periodMs)
 
 export interface StatusParts {
   readonly store: RecordStore
@@ -89,20 +99,22 @@ function parseStatus(text: string): StoredStatus | null {
   const status = { ...NEVER, ...fields }
   const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation, ahead } = status
   const isRight =
-    [lastAttempt, lastSuccess].every((time) => time === null || isTime(time)) &&
+    [lastAttempt, lastSuccess].every((time) => isNullOr(time, isTime)) &&
     [failures, remaining, replicated].every(isTime) &&
-    (failing === null || isFailing(failing)) &&
-    (stalled === null || isStalled(stalled)) &&
-    (rotation === null || isRotation(rotation)) &&
-    (ahead === null || isAheadOf(ahead))
+    typeof status.pushed === 'boolean' &&
+    Array.isArray(status.offered) &&
+    isNullOr(failing, isFailing) &&
+    isNullOr(stalled, isStalled) &&
+    isNullOr(rotation, isRotation) &&
+    isNullOr(ahead, isAheadOf)
   return isRight ? status : null
 }
+
+const isNullOr = (value: unknown, check: (value: unknown) => boolean): boolean => value === null || check(value)
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** No date is later. */
-const MOST_TIME = 8.64e15
 const isTime = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
 
 const hasTexts = (value: Readonly<Record<string, unknown>>, ...fields: readonly string[]): boolean =>

@@ -40,6 +40,8 @@ export interface SyncParts {
   readonly clock: Clock
   readonly doubt: Doubt
   readonly source: KeySource
+  /** Refuses what `planSync` would accept from a source that is asked. Absent = nothing. */
+  readonly refuse?: (record: KeyringRecord | null, observation: Observation | null) => void
   readonly batch: number
   /** So long others have to sync before a new version becomes active, in milliseconds. */
   readonly delayMs: number
@@ -76,6 +78,7 @@ export async function syncKeyring(
     const loaded = await ledger.load()
     const draft = await ledger.draft(loaded)
     const record = draft && believedStops(draft, clock.now(), doubt)
+    parts.refuse?.(record, observation)
     const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
     const { taken, trouble } = await readVersions(parts, plan.read, reads)
     const done = await commit(parts, loaded, plan, taken)

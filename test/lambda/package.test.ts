@@ -36,7 +36,10 @@ describe('the package for Lambda', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   /** The resources with these settings. */
-  async function packaged(settings: Readonly<Record<string, string>>, ...words: string[]): Promise<Resources> {
+  async function packaged(
+    settings: Readonly<Record<string, string | undefined>>,
+    ...words: string[]
+  ): Promise<Resources> {
     const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
     const env = { PATH: process.env['PATH'], HOME: folder, KEYRING_VAULT_HOST: 'https://vault.example', ...settings }
     await run('npx', ['osls', 'package', '--package', other, ...words], { cwd: ROOT, env })
@@ -63,6 +66,25 @@ describe('the package for Lambda', () => {
     Effect: 'Allow',
     Action: actions,
     Resource: { 'Fn::GetAtt': [resource, 'Arn'] },
+  })
+
+  it('needs neither address nor login of Vault where somebody pushes', { timeout: 60_000 }, async () => {
+    const given = await packaged({ KEYRING_STRATEGY: 'push', KEYRING_VAULT_HOST: undefined })
+    for (const name of ['Sync', 'Rotate']) {
+      expect(variablesOf(given, name)).toMatchObject({
+        KEYRING_STRATEGY: 'push',
+        KEYRING_VAULT_HOST: '',
+        KEYRING_VAULT_AUTH_METHOD: '',
+        KEYRING_VAULT_TOKEN: '',
+      })
+    }
+    expect(variablesOf(resources, 'Sync')).toMatchObject({
+      KEYRING_STRATEGY: 'vault',
+      KEYRING_VAULT_HOST: 'https://vault.example',
+    })
+    await expect(packaged({ KEYRING_VAULT_HOST: undefined })).rejects.toMatchObject({
+      stdout: expect.stringContaining('KEYRING_VAULT_HOST'),
+    })
   })
 
   it('has no secret for a login that needs none, and that of a login that does', async () => {

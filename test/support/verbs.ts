@@ -12,6 +12,8 @@ export const verbsOf = (authority: KeyringAuthority) => ({
   syncIfDue: (keyring: string) => authority.call({ call: 'syncIfDue', keyring }),
   change: (keyring: string, change: KeyringChange) => authority.call({ call: 'change', keyring, change }),
   reseal: (keyring: string) => authority.call({ call: 'reseal', keyring }),
+  import: (keyring: string, record: string, force = false) =>
+    authority.call({ call: 'import', keyring, record, force }),
   diagnose: (keyring: string, options: DiagnoseOptions = { login: false }) =>
     authority.call({ call: 'diagnose', keyring, ...options }),
 })

@@ -82,6 +82,7 @@ describe('the next try', () => {
     failures: 0,
     remaining: 0,
     stalled: null,
+    pushed: false,
     failing: null,
     rotation: null,
   }

@@ -3,8 +3,9 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
 import { placeOf, printable } from '../../core/printable.ts'
-import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
-import { materialFromString } from '../../crypto/material.ts'
+import type { Cipher, Hash, KeySource, Malformed, PairRead, PairSource, SourceId } from '../../core/ports.ts'
+import { Secret } from '../../core/secret.ts'
+import { materialOf } from '../../crypto/material.ts'
 import type { ErrorOf } from '../wire/errors.ts'
 import { CHECK_FIRST, fromStatus, vaultError } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
@@ -63,16 +64,20 @@ const notAllowed = (
     remedy: `${add} to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
   })
 
-export async function readPair(
-  { cipher, hash }: KvParts,
-  version: number,
-  data: Readonly<Record<string, unknown>> | null,
-  createdMs: number,
-): Promise<VersionRead> {
+/** The source of a keyring, from what the engine holds. */
+export function kvSource(kind: SourceId['kind'], parts: KvParts, pairs: PairSource): KeySource {
+  const { cipher, hash, address, namespace, mount, path } = parts
+  return {
+    id: { kind, address, namespace, mount, path },
+    observe: (signal) => pairs.observe(signal),
+    read: async (version, signal) => materialOf(cipher, hash, await pairs.read(version, signal)),
+  }
+}
+
+export function readPair(version: number, data: Readonly<Record<string, unknown>> | null, createdMs: number): PairRead {
   const pair = keyPair(data?.['id'], data?.['key'])
   if (typeof pair === 'string') return { version, kind: 'malformed', why: pair }
-  const material = await materialFromString(cipher, hash, pair.key)
-  return { version, kind: 'key', id: pair.id, createdMs, material }
+  return { version, kind: 'key', id: pair.id, createdMs, key: new Secret(pair.key) }
 }
 
 /** Id and key count as they are stored: nothing is trimmed. */
