@@ -1,18 +1,21 @@
 /** Who encrypts in a scene: an instance that goes by what it holds, a copy or the store, and tells the witness which key it used. */
 import { FRESHNESS } from '../../functions/cloudflare/limits.ts'
-import { nodeHash } from '../../functions/node-shared/cipher.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
-import { KeyringError } from '../../src/core/errors.ts'
+import { KeyringError, refusal, settle } from '../../src/core/errors.ts'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import type { Cipher, Clock, KeyringAuthority, Replica, SharedStore } from '../../src/core/ports.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import type { Freshness } from '../../src/keyring/freshness.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
-import { MAX_RECORD_AGE_MS } from '../support/authority.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
+import type { World } from '../support/authority.ts'
+import { MAX_RECORD_AGE_MS, authorityOn } from '../support/authority.ts'
 import type { Remembered } from '../support/crossing.ts'
 import { remembering } from '../support/crossing.ts'
 import type { Watched, Witness } from '../support/witness.ts'
+import { activeIn } from '../support/witness.ts'
 
 /** What stands under its name in a store or a replica. */
 export type Items = readonly (readonly [string, Bytes])[]
@@ -101,4 +104,18 @@ export function user(witness: Witness, on: Watched, store: SharedStore, open: ()
       else if (!WAITING.has(error.code)) witness.say('an active key cannot be read', error.code)
     }
   }
+}
+
+const GONE = refusal('ERR_AUTHORITY_UNAVAILABLE', 'Nobody can be asked.')
+
+/** The next look of the schedule brings the copy up to the record, so that an instance that begins then needs nobody. */
+export async function copyConverges(witness: Witness, on: World, replica: Replica, keys: readonly WrappingKey[]) {
+  on.clock.time += 10 * 60_000
+  await authorityOn(on, keys).syncIfDue('default')
+  const parts = { authority: distantAuthority(async () => GONE), replica, freshness: FRESHNESS, clock: on.clock }
+  const isolate = await openIsolate(keys, { ...parts, cipher: on.cipher ?? nodeCipher })
+  const used = await settle(() => isolate.encrypt(NONE, NONE))
+  const active = await activeIn(on.store)
+  if (!used.ok) witness.say('it does not converge', `by a copy alone: ${used.error.code}`)
+  else if (used.value.keyId !== active) witness.say('it does not converge', `a copy has not ${active}`)
 }

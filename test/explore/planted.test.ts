@@ -71,7 +71,7 @@ const PLANTED: readonly (readonly [rule: Rule, bug: string, setting: Setting])[]
   [
     'a key is used past its bound',
     'a clock that stands still',
-    { ...sceneNamed(COPIES), bug: { clock: ({ now, sleep }) => ({ now: stopped(now()), sleep }) } },
+    { ...sceneNamed(COPIES), bug: { clock: (clock) => ({ ...clock, now: stopped(clock.now()) }) } },
   ],
   [
     'two versions for one slot',

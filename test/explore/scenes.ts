@@ -15,7 +15,7 @@ import { Witness } from '../support/witness.ts'
 import type { Verbs } from '../support/verbs.ts'
 import type { Scene } from './explore.ts'
 import type { Base, Items } from './isolate.ts'
-import { baseOf, memoryReplica, openIsolate, user } from './isolate.ts'
+import { baseOf, copyConverges, memoryReplica, openIsolate, user } from './isolate.ts'
 
 export const [W1, W2] = [wrappingKey('w1', 1), wrappingKey('w2', 2)]
 const CIPHER = rememberingCipher()
@@ -137,7 +137,8 @@ export function sceneOf(setting: Setting): (crossing: Crossing) => Promise<Scene
       const all = async () => {
         const authority = told(authorityOn(on, keys), witness, deployment.on)
         const isolate = { authority, replica, freshness: base.freshness, clock: eyes, cipher: CIPHER }
-        const use = user(witness, deployment.on, base.store, () => openIsolate(keys, isolate))
+        const used = user(witness, deployment.on, base.store, () => openIsolate(keys, isolate))
+        const use = () => ports.request().then(used)
         const restore = () =>
           ports.act(`${name}store ${RECORD}`, 'restore', () => restored(base, stored, deployment.on, witness))
         for (const act of acts) {
@@ -160,6 +161,7 @@ export function sceneOf(setting: Setting): (crossing: Crossing) => Promise<Scene
           const { replica } = base
           const well = beside(on, { store, ...(replica && { replica }), ...(between && { between }) })
           await witness.converges(well, keySets[0])
+          if (replica !== null) await copyConverges(witness, well, replica, keySets[0] ?? [W1])
         }
       },
     }

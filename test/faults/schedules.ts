@@ -1,16 +1,17 @@
 /** Orders and faults that a seed chooses, and a fault at each await in turn, on any store. */
-import type { SharedStore } from '../../src/core/ports.ts'
 import type { Act, Bug, Instance, Setting } from '../explore/scenes.ts'
-import { W1, W2, change, look, rotate, sceneOf, sync } from '../explore/scenes.ts'
+import { W1, W2, change, encrypt, look, restore, rotate, sceneOf, sync, wait } from '../explore/scenes.ts'
 import type { World } from '../support/authority.ts'
-import type { Fate } from '../support/crossing.ts'
-import { Crossing } from '../support/crossing.ts'
+import type { Call, Fate } from '../support/crossing.ts'
+import { Crossing, fatesOf } from '../support/crossing.ts'
 import { numbersOf } from '../support/seed.ts'
 
 const DAY = 86_400_000
 
 export interface Place {
-  readonly stores?: () => readonly [SharedStore, SharedStore]
+  readonly stores?: Setting['stores']
+  readonly replicas?: Setting['replicas']
+  readonly bug?: Bug
   /** Another source than the one in memory; nobody but the instances writes it. */
   readonly source?: Bug
   readonly versions?: readonly string[]
@@ -29,9 +30,9 @@ export async function runSeed(seed: number, place: Place = {}): Promise<string |
   return drive(setting, `seed ${seed}`, async (crossing) => {
     const [dice, together] = [random(), random() < 0.2 ? 2 : 1]
     if (dice < 0.01) return crossing.kill(one(crossing.actors()))
-    const fate = (): Fate => (random() < spoiled ? one(['fail', 'lose']) : 'go')
+    const fate = (call: Call): Fate => (random() < spoiled ? one(call.isSure ? ['go'] : fatesOf(call)) : 'go')
     const chosen = new Set(Array.from({ length: together }, () => one(crossing.waiting)))
-    await Promise.all([...chosen].map((next) => crossing.take(next, fate())))
+    await Promise.all([...chosen].map((next) => crossing.take(next, fate(next.call))))
   })
 }
 
@@ -70,10 +71,17 @@ async function drive(
   return broken === undefined ? null : [`${name}: ${broken.rule}: ${broken.detail}`, ...crossing.trace].join('\n')
 }
 
-const settingFor = ({ stores, source, versions = ['a:1', 'b:2'] }: Place): Omit<Setting, 'instances'> => ({
+const settingFor = ({
+  stores,
+  replicas,
+  source,
+  bug,
+  versions = ['a:1', 'b:2'],
+}: Place): Omit<Setting, 'instances'> => ({
   versions,
   ...(stores && { stores }),
-  ...(source && { bug: source }),
+  ...(replicas && { replicas }),
+  ...((source ?? bug) && { bug: { ...source, ...bug } }),
 })
 
 function settingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
@@ -101,9 +109,28 @@ function settingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
       two: instance(false),
       three: instance(one([true, false])),
       other: instance(true),
+      ...(place.replicas && { reader: { acts: USES, keys: [W1, W2] }, mover: { acts: moves(one), keys: [W1, W2] } }),
     },
   }
 }
+
+let written = 0
+const write: Act = (_, secret) =>
+  secret('write', (on) => {
+    const id = `n${(written += 1)}`
+    on.versions = [...(on.versions as readonly string[]), `${id}:${id}`]
+    on.written = on.clock.time
+  })
+
+const USES: readonly Act[] = [encrypt, encrypt, encrypt, encrypt, encrypt]
+/** A key stops being active, and is removed as soon as it may be, or not yet. */
+const moves = (one: <T>(from: readonly T[]) => T): readonly Act[] => [
+  write,
+  sync,
+  wait(one([60_000, 600_000, 1_600_000])),
+  look,
+  change('remove', 'b'),
+]
 
 const ACTS: readonly Act[] = [
   sync,
@@ -111,18 +138,11 @@ const ACTS: readonly Act[] = [
   look,
   change('remove', 'a'),
   change('remove', 'a', true),
+  change('remove', 'b'),
   change('compromise', 'b', true),
+  encrypt,
+  encrypt,
   (by) => by.call({ call: 'seek', keyring: 'default', id: 'c' }),
 ]
 
-let written = 0
-const OPERATED: readonly Act[] = [
-  (_, secret) =>
-    secret('write', (on) => {
-      const id = `n${(written += 1)}`
-      on.versions = [...(on.versions as readonly string[]), `${id}:${id}`]
-      on.written = on.clock.time
-    }),
-  (_, secret) => secret('wait', (on) => (on.clock.time += 31_000)),
-  (_, secret) => secret('wait', (on) => (on.clock.time += DAY)),
-]
+const OPERATED: readonly Act[] = [write, wait(31_000), wait(26 * 60_000), wait(DAY), restore]

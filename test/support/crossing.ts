@@ -99,13 +99,8 @@ export class Crossing {
     const done = fate === 'fail' || fate === 'late' ? null : await carried(workOf(next, fate))
     if (fate === 'late')
       this.waiting.push({ ...next, call: { ...call, actor: LATE }, resolve: () => {}, reject: () => {} })
-    const isWritten = call.writes && done?.error === undefined && done?.value !== CONFLICT && done !== null
-    this.#note(call, fate, isWritten, done)
-    if (done !== null && fate !== 'lose') {
-      if (done.error === undefined) next.resolve(done.value)
-      else next.reject(done.error)
-    } else if (next.unanswered instanceof Error) next.reject(next.unanswered)
-    else next.resolve(next.unanswered)
+    this.#note(call, fate, call.writes && isDone(done), done)
+    answer(next, fate === 'lose' ? null : done)
     await idle()
   }
 
@@ -147,6 +142,15 @@ const workOf = ({ call: { copy }, carryOut }: Waiting, fate: Fate): (() => Promi
 interface Done {
   readonly value?: unknown
   readonly error?: unknown
+}
+
+const isDone = (done: Done | null): boolean => done !== null && done.error === undefined && done.value !== CONFLICT
+
+/** `null` = nothing was answered. */
+function answer({ unanswered, resolve, reject }: Waiting, done: Done | null): void {
+  const told: Done = done ?? (unanswered instanceof Error ? { error: unanswered } : { value: unanswered })
+  if (told.error === undefined) resolve(told.value)
+  else reject(told.error)
 }
 
 async function carried(work: () => Promise<unknown>): Promise<Done> {
@@ -210,7 +214,10 @@ export function crossed(crossing: Crossing, actor: string) {
     } satisfies Audit,
     replica: (replica: Remembered, name = 'replica'): Replica => {
       const call = (item: string, what: string, writes: boolean): Call => ({
-        ...{ actor, on: `${name} ${item}`, what, writes },
+        actor,
+        on: `${name} ${item}`,
+        what,
+        writes,
         copy: {
           old: async () => replica.before(item).at(-2) ?? null,
           oldest: async () => replica.before(item)[0] ?? null,
@@ -221,6 +228,9 @@ export function crossed(crossing: Crossing, actor: string) {
         set: (item, bytes) => crossing.pass(call(item, 'set', true), () => replica.set(item, bytes), false),
       }
     },
+    /** Somebody asks the instance for something. */
+    request: () =>
+      crossing.pass({ actor, on: 'request', what: 'gets', writes: false, isSure: true }, async () => {}, null),
     /** Whatever else a test lets an instance do. */
     act: (on: string, what: string, work: () => Awaitable<void>) =>
       pass(on, what, async () => work(), VAULT_DOWN, true),

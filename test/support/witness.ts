@@ -54,6 +54,11 @@ const contentOf = (bytes: Bytes): KeyringRecord => {
   return JSON.parse(text.slice(text.indexOf('\n') + 1)) as KeyringRecord
 }
 
+export const activeIn = async (store: SharedStore): Promise<string | null> => {
+  const stored = await store.get(RECORD)
+  return stored && contentOf(stored.bytes).active
+}
+
 const holds = async (store: SharedStore, id: string): Promise<boolean> => {
   const stored = await store.get(RECORD)
   return stored !== null && contentOf(stored.bytes).keys.some((entry) => entry.id === id)
