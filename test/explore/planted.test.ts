@@ -7,7 +7,7 @@ import { explore } from './explore.ts'
 import type { TokenBug } from './token.ts'
 import { tokenScene } from './token.ts'
 import type { Bug, Setting } from './scenes.ts'
-import { SCENES, blind, W1, W2, change, look, rotate, sceneOf, sync } from './scenes.ts'
+import { SCENES, blind, W1, W2, change, encrypt, look, rotate, sceneOf, sync, wait } from './scenes.ts'
 
 /** Without check-and-set, so that every write is taken. */
 const unchecked = (sink: KeySink): KeySink => ({
@@ -66,7 +66,14 @@ const PLANTED: readonly (readonly [rule: Rule, bug: string, setting: Setting])[]
   [
     'a removed key is used',
     'a store that takes its readers for quicker than they are',
-    { ...sceneNamed(COPIES), bug: { store: (store) => ({ ...store, readersMs: 1000 }) } },
+    {
+      ...sceneNamed(COPIES),
+      bug: { store: (store) => ({ ...store, readersMs: 1000 }) },
+      instances: {
+        one: { acts: [sync, wait(60_000), look, change('remove', 'b')] },
+        two: { acts: [encrypt, encrypt] },
+      },
+    },
   ],
   [
     'a key is used past its bound',

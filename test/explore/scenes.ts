@@ -218,7 +218,6 @@ export const change =
 
 /** Two versions, the first of which may be removed by now. */
 const RING = ['a:1', 'b:2'] as const
-const removeB = change('remove', 'b')
 /** Every so many days, at times that do not depend on the last one. */
 const grid = (days: number): Cadence => ({
   after: (since) => (Math.floor(since / (days * DAY)) + 1) * days * DAY,
@@ -287,10 +286,11 @@ export const SCENES: Readonly<Record<string, Setting>> = {
   'a removal, and who encrypts by a copy': {
     versions: RING,
     later: ['c:3'],
+    switches: 2,
     replicas: () => [memoryReplica(), memoryReplica()],
     instances: {
-      one: { acts: [sync, wait(MINUTE), look, removeB, wait(26 * MINUTE), look, removeB] },
-      two: { acts: [encrypt, encrypt, encrypt] },
+      one: { acts: [sync, wait(26 * MINUTE), look, change('remove', 'b')] },
+      two: { acts: [encrypt, encrypt] },
     },
   },
   'schedules of two deployments': {

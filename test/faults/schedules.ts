@@ -15,6 +15,8 @@ export interface Place {
   /** Another source than the one in memory; nobody but the instances writes it. */
   readonly source?: Bug
   readonly versions?: readonly string[]
+  /** Is told when faults may begin, and when they have stopped. */
+  readonly faults?: (are: boolean) => void
 }
 
 /** What was broken, and how; `null` = nothing. */
@@ -27,13 +29,14 @@ export async function runSeed(seed: number, place: Place = {}): Promise<string |
   }
   const setting = settingOf(one, place)
   const spoiled = one([0, 0.02, 0.1, 0.2])
-  return drive(setting, `seed ${seed}`, async (crossing) => {
+  const step = async (crossing: Crossing) => {
     const [dice, together] = [random(), random() < 0.2 ? 2 : 1]
     if (dice < 0.01) return crossing.kill(one(crossing.actors()))
     const fate = (call: Call): Fate => (random() < spoiled ? one(call.isSure ? ['go'] : fatesOf(call)) : 'go')
     const chosen = new Set(Array.from({ length: together }, () => one(crossing.waiting)))
     await Promise.all([...chosen].map((next) => crossing.take(next, fate(next.call))))
-  })
+  }
+  return drive(setting, `seed ${seed}`, step, place.faults)
 }
 
 /** The fault at each await of one instance in turn. @returns how many awaits there were, or what was broken. */
@@ -58,13 +61,16 @@ async function drive(
   setting: Setting,
   name: string,
   step: (crossing: Crossing) => Promise<void>,
+  faults: Place['faults'] = () => {},
 ): Promise<string | null> {
   const crossing = new Crossing()
   const scene = await sceneOf(setting)(crossing)
+  faults(true)
   const ends = Object.values(scene.actors).map((act) => act().catch(() => {}))
   await crossing.settled()
   while (crossing.waiting.length > 0) await step(crossing)
   await Promise.all(ends)
+  faults(false)
   crossing.open()
   await scene.end()
   const [broken] = scene.broken
