@@ -1,5 +1,4 @@
 /** The one file that knows every layer: it introduces them to each other. */
-import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
 import type { AnsweringConfig } from './config/answering.ts'
 import type { Config } from './config/config.ts'
@@ -13,14 +12,16 @@ import type {
   Clock,
   Fetch,
   Hash,
+  Insistence,
   KeyringAuthority,
   OpenKeySource,
   SharedStore,
   Replica,
 } from './core/ports.ts'
-import type { Probe } from './core/findings.ts'
+import type { Probe, Refuses } from './core/findings.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
+import type { Http } from './http/dispatch.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
@@ -72,10 +73,16 @@ export interface AppPorts extends Primitives {
 
 /** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation } = config
+  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation, apiTokens } = config
   const doubt = doubtsOnce(ports.log)
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const {
+    reader,
+    open,
+    login,
+    ends: loginEnds,
+    items: loginItems,
+  } = openVault(vault, { ...ports, wrappingKeys, doubt })
   const { clock, probe } = ports
   const writer =
     vault.rotationLogin && openVault({ ...vault, ...vault.rotationLogin }, { ...ports, wrappingKeys, doubt })
@@ -85,22 +92,29 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
       const hasLogin = vault.auth.method !== 'token'
-      const look: Source['examine'] = async (signal, how, refuses) => {
-        const insist = how.login ? 'refusal' : 'none'
-        const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        const { examine } = await ports.loadRare()
-        return examine({ ...way, probe, clock, address: vault.address, login, hasLogin, refuses }, signal)
+      const way = (insist: Insistence, refuses: Refuses) => {
+        const asking = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
+        return { ...asking, probe, clock, address: vault.address, login, loginEnds, hasLogin, refuses }
+      }
+      const look: Source['examine'] = async (signal, how, refuses) =>
+        (await ports.loadRare()).examine(way(how.login ? 'refusal' : 'none', refuses), signal)
+      const ends: Source['ends'] = async (signal) => {
+        const { lookAhead } = await ports.loadRare()
+        return lookAhead(
+          way('none', () => null),
+          signal,
+        )
       }
       const openSink: Source['openSink'] = ({ insist }) =>
         kv2Sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })
-      return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look }]
+      return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
-  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt }
+  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
   return new Authority({ ...ports, ...own })
 }
 
-export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
+export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
   const { hash, clock, audit, onDefect } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
@@ -114,14 +128,16 @@ export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
 
 /** A keyring is opened at its first use and kept as data, never as a promise, so that requests do not wait for each other's I/O. */
 export function openKeyrings(
-  config: Omit<AnsweringConfig, 'apiTokens'>,
+  config: AnsweringConfig,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()
   const ages = { stampMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }
   const names = new Set(config.keyrings)
   const open = async (name: string): Promise<Keyring> => {
-    const made = await Keyring.open(name, { ...ports, ages, siblings: names.size, wrappingKeys: config.wrappingKeys })
+    const { maxStalenessMs, apiTokens } = config
+    const own = { ages, apiTokens, maxStalenessMs, siblings: names.size, wrappingKeys: config.wrappingKeys }
+    const made = await Keyring.open(name, { ...ports, ...own })
     return opened.get(name) ?? (opened.set(name, made), made)
   }
   return (name) => {

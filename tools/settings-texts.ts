@@ -40,6 +40,8 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
     'Seconds between two syncs by themselves, looked at once a minute: 0 to 86400, where 0 is never. After a failure the next try comes sooner: after 1, 2, 4… minutes.',
   KEYRING_MAX_RECORD_AGE:
     'Seconds since the record was sealed, which the schedule does anew once a day, Vault up or down: 172800 (2 days) to 31536000. An older one from a replica is not used; an older one from the record store is used with a warning.',
+  KEYRING_MAX_STALENESS:
+    'Seconds since the last sync that succeeded, after which nobody encrypts any more (`ERR_SNAPSHOT_STALE`) and `/readyz` is 503: 60 to 31536000. Decryption goes on. Not set = however long Vault is down.',
   KEYRING_ROTATION:
     "When a new key is written to Vault: hours or days since the current version was written, such as `30d`, or a cron expression of five fields in UTC, `0 3 1 * *`, or with a time zone before it, `CRON_TZ=Europe/Berlin 0 3 1 * *`. Vault's clock counts. Not set = never by itself.",
   KEYRING_ROTATION_DELAY:

@@ -5,7 +5,15 @@ import type { KeyringChange } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
 import { ask, unknown } from './answer.ts'
 import { inWords } from './remedies.ts'
-import type { DecryptedBody, DiagnosisBody, EncryptedBody, Note, RotationBody, StatusBody } from './schema.ts'
+import type {
+  DecryptedBody,
+  DiagnosisBody,
+  EncryptedBody,
+  Note,
+  ResealedBody,
+  RotationBody,
+  StatusBody,
+} from './schema.ts'
 import {
   decryptedBody,
   diagnosisBody,
@@ -13,6 +21,7 @@ import {
   notesOf,
   parseAnswer,
   remainingBody,
+  resealedBody,
   rotationBody,
   statusBody,
   syncOf,
@@ -62,6 +71,10 @@ export class KeyringClient {
 
   async rotate(dryRun: boolean): Promise<RotationBody> {
     return parseAnswer(this.#target, rotationBody, await this.#post('rotate', { dry_run: dryRun }))
+  }
+
+  async reseal(): Promise<ResealedBody> {
+    return parseAnswer(this.#target, resealedBody, await this.#post('reseal', {}))
   }
 
   async change({ op, id, force }: KeyringChange): Promise<void> {

@@ -14,6 +14,11 @@ const text = z.pipe(
 )
 const time = z.nullable(text)
 
+const wrappingKeys = z.array(
+  z.looseObject({ id: text, configured: z.boolean(), first: z.boolean(), needed_by: z.array(text) }),
+)
+export type WrappingKeysBody = z.output<typeof wrappingKeys>
+
 export const statusBody = z.looseObject({
   keyring: text,
   active: z.nullable(text),
@@ -47,9 +52,9 @@ export const statusBody = z.looseObject({
   /** Absent or `null` = there is none. */
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
   /** Absent = of an earlier build. */
-  wrapping_keys: z.optional(
-    z.array(z.looseObject({ id: text, configured: z.boolean(), first: z.boolean(), needed_by: z.array(text) })),
-  ),
+  wrapping_keys: z.optional(wrappingKeys),
+  /** Absent = of an earlier build. */
+  ends: z.optional(z.array(z.looseObject({ detail: text, days: z.number() }))),
   needed: z.array(text),
 })
 export type StatusBody = z.output<typeof statusBody>
@@ -70,6 +75,9 @@ export const diagnosisBody = z.looseObject({
 })
 export type DiagnosisBody = z.output<typeof diagnosisBody>
 export type ChecksBody = DiagnosisBody['checks']
+
+export const resealedBody = z.looseObject({ done: z.boolean(), wrapping_keys: wrappingKeys })
+export type ResealedBody = z.output<typeof resealedBody>
 
 export const rotationBody = z.looseObject({
   rotated: z.boolean(),

@@ -1,5 +1,5 @@
 /** Names of the environment that are no settings here: misspelt, of another platform, or of Kong and not used. */
-import { closestMatch } from 'leven'
+import { nearest } from '#platform/config/nearest'
 import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
@@ -43,8 +43,6 @@ const KNOWN = new Set([
   ...unusedNames.map(({ name }) => name),
 ])
 const SUGGESTED = [...ALL.map(([name]) => name), ...Object.keys(UNUSED)]
-/** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */
-const NEAR = 4
 
 /** It begins like ours and is no setting. */
 export const isStranger = (env: Env, name: string): boolean => OURS.test(name) && isSet(env, name) && !KNOWN.has(name)
@@ -59,6 +57,6 @@ const LATER = /^(?:KONG_)?KEYRING_VAULT_(?:GCP_|AZURE_|AWS_AUTH_NONCE$)/
 
 function suggestion(name: string): string {
   if (LATER.test(name)) return ' yet: its login comes with a later release'
-  const nearest = closestMatch(name.replace('KONG_', ''), SUGGESTED, { maxDistance: NEAR })
-  return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
+  const meant = nearest(name.replace('KONG_', ''), SUGGESTED)
+  return meant === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${meant}?`
 }

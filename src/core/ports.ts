@@ -4,6 +4,7 @@
  */
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
+import type { End } from './ends.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
 import type { Secret } from './secret.ts'
@@ -267,6 +268,8 @@ export interface SyncStatus {
   } | null
   /** `null` = nobody has rotated here, and nothing is due. */
   readonly rotation: RotationStatus | null
+  /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
+  readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
 }
 
 /** What happened to rotations, for people. Times in milliseconds since 1970. */
@@ -349,6 +352,12 @@ interface Operations {
   readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
+  /** All that is stored is sealed anew under the first wrapping key; it may stop half-way, and goes on when it is asked again. */
+  readonly reseal: {
+    readonly says: object
+    /** `sealed` is the record as it is now; `null` = never synced. */
+    readonly answer: SealedUnder & { readonly sealed: Bytes | null }
+  }
   /** The way to Vault, step by step; an answer may be some seconds old. */
   readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
 }

@@ -1,16 +1,17 @@
 /** Request bodies: from bytes, by their media type, to a plain value. */
-import type { Context } from 'hono'
 import { parseJson } from '../core/body.ts'
+import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
+import type { Context } from './call.ts'
 
 /** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
-export async function readBody(context: Context): Promise<unknown> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
+export async function readBody({ request }: Context): Promise<unknown> {
+  const bytes = await bytesOf(request).catch(cutOff)
   if (bytes.length > MAX_REQUEST_BODY_BYTES) refuseBody()
   if (bytes.length === 0) return {}
-  const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   const text = decodeUtf8(bytes)
   if (text === null) throw malformed(BYTES)
   if (type === 'application/json') return jsonOf(text)
@@ -18,17 +19,38 @@ export async function readBody(context: Context): Promise<unknown> {
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
 }
 
+/** The platform holds a body to its length; only one without is counted as it comes. What is no length is none. */
+async function bytesOf(request: Request): Promise<Bytes> {
+  const length = request.headers.get('content-length') ?? ''
+  if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding')) return counted(request)
+  return Number(length) > MAX_REQUEST_BODY_BYTES ? refuseBody() : new Uint8Array(await request.arrayBuffer())
+}
+
+/** What is too long is read no further. One buffer grows, because a body may come byte by byte. */
+async function counted({ body }: Request): Promise<Bytes> {
+  const buffer = new ArrayBuffer(0, { maxByteLength: MAX_REQUEST_BODY_BYTES })
+  const reader = body?.getReader()
+  for (;;) {
+    const { value } = (await reader?.read()) ?? {}
+    if (value === undefined) return new Uint8Array(buffer.slice())
+    const start = buffer.byteLength
+    if (start + value.length > MAX_REQUEST_BODY_BYTES) refuseBody()
+    buffer.resize(start + value.length)
+    new Uint8Array(buffer).set(value, start)
+  }
+}
+
 const malformed = (sentence: string): KeyringError => new KeyringError('ERR_BODY_MALFORMED', sentence)
 const BYTES = 'The body is not UTF-8.'
 
-export function refuseBody(): never {
+function refuseBody(): never {
   throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${MAX_REQUEST_BODY_BYTES} bytes.`, {
     facts: { field: 'body', limit: MAX_REQUEST_BODY_BYTES },
   })
 }
 
 /** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */
-export function cutOff(error: unknown): never {
+function cutOff(error: unknown): never {
   if (error instanceof KeyringError) throw error
   throw malformed('The body ended before all of it had come.')
 }

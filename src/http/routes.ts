@@ -41,6 +41,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctorWithLogin },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyrings/:name/rotate', action: 'rotate', handle: rotate },
+  { method: 'POST', path: '/keyrings/:name/reseal', action: 'admin', handle: reseal },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
   { method: 'POST', path: '/keyrings/:name/encrypt', action: 'encrypt', handle: encrypt },
@@ -101,6 +102,15 @@ async function rotate(call: Call): Promise<Reply> {
   const { rotated, version, active, left } = await call.keyring.rotate(dryRun)
   call.used(active)
   return { body: { rotated, version, active, rotations_left: left } }
+}
+
+/** It concerns what all keyrings share, and makes a record that is too old young again. */
+async function reseal(call: Call): Promise<Reply> {
+  parseBody({}, await readBody(call.context))
+  await call.begin(null)
+  const keys = await call.keyring.reseal()
+  const done = keys.every(({ first, needed_by: by }) => first || by.length === 0)
+  return { body: { keyring: call.keyring.name, done, wrapping_keys: keys } }
 }
 
 const MOST_NOTES = 20

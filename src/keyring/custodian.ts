@@ -1,11 +1,14 @@
 /** One keyring at the authority, with a method for each operation. */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
+import { withDeadline } from '../core/deadline.ts'
+import type { ApiToken } from '../core/api-token.ts'
+import type { End } from '../core/ends.ts'
+import { refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type { Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
-import { SYNC_ATTEMPTS, SYNC_DEADLINE_MS } from '../core/limits.ts'
+import { SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type {
   Audit,
   DueSync,
@@ -23,22 +26,24 @@ import type {
 import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome } from './apply.ts'
-import type { applyChange } from './change.ts'
 import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
 import type { Handlers } from './messages.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
-import { encryptBoundMs, isDueForReseal } from './freshness.ts'
+import { isDueForReseal } from './freshness.ts'
 import type { Stamps } from './stamp.ts'
+import type { changeKey, resealAll } from './rewrite.ts'
 import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
-import { isRotationDue, nextTry } from './status.ts'
-import { believedStops } from './stopped.ts'
+import { StatusLog, isLookDue, isRotationDue } from './status-log.ts'
+import { nextTry } from './status.ts'
+import type { tellEnds } from './ends.ts'
 import type { SyncDone } from './sync.ts'
 import { refusesBy, syncKeyring } from './sync.ts'
 import type { WriterParts } from './writer.ts'
 import { Turns } from './turns.ts'
 import { Writer } from './writer.ts'
+import { WrittenLedger } from './written-ledger.ts'
 
 /** Where a keyring comes from, and how the way there is looked at. */
 export interface Source {
@@ -46,6 +51,8 @@ export interface Source {
   /** With the login of rotations. `null` = the source cannot be written. */
   readonly openSink: ((how: { readonly insist: Insistence }) => KeySink) | null
   readonly examine: (...args: [...Parameters<Examine>, Refuses]) => ReturnType<Examine>
+  /** What ends by itself on the way there. It throws nothing but a defect. */
+  readonly ends: (signal: AbortSignal) => Promise<readonly End[]>
 }
 
 export interface CustodianParts extends ReaderParts, WriterParts {
@@ -56,10 +63,19 @@ export interface CustodianParts extends ReaderParts, WriterParts {
   readonly syncBatch: number
   readonly rotation: RotationRules
   /** What is asked for rarely, at once or when it is needed. */
-  readonly loadRare: () => Awaitable<{ readonly rotate: typeof rotateKeyring; readonly change: typeof applyChange }>
+  readonly loadRare: () => Awaitable<{
+    readonly change: typeof changeKey
+    readonly reseal: typeof resealAll
+    readonly rotate: typeof rotateKeyring
+    readonly tellEnds: typeof tellEnds
+  }>
   /** Hears of keys that are written. */
   readonly audit: Audit
   readonly stamps: Stamps
+  /** They may end, and concern all keyrings. */
+  readonly apiTokens: readonly ApiToken[]
+  /** Takes a line for the log. */
+  readonly log: (line: string) => void
   /** How long a sync that begins now may take, in milliseconds; at most 60 s are used. */
   readonly leftMs: () => number
 }
@@ -72,16 +88,21 @@ const NOT_BY_WAITING: ReadonlySet<KeyringErrorCode> = new Set(['ERR_WRAPPING_KEY
 const SEEK_PAUSE_MS = 60_000
 /** A caller waits for its value, in milliseconds. */
 const SEEK_MS = 10_000
+/** For a look at what ends, in milliseconds. */
+const LOOK_MS = 10_000
 const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
 
 export class Custodian implements Handlers {
   readonly #parts: CustodianParts
   readonly #name: string
+  readonly #ledger: WrittenLedger
   readonly #reader: Reader
+  readonly #log: StatusLog
   readonly #writer: Writer
   readonly #sealers: SealerSet
   readonly #source: OpenKeySource
   readonly #openSink: Source['openSink']
+  readonly #ends: Source['ends']
   readonly #diagnoses: Diagnoses
   readonly #turns: Turns<SyncReport>
   /** When this process has seen to what is stored of the login. */
@@ -89,15 +110,25 @@ export class Custodian implements Handlers {
   /** The plain sync that has not begun insists as much as the one who insists most of those who asked for it. */
   #insists: Insistence = 'none'
 
-  constructor(parts: CustodianParts, name: string, { open, openSink, examine }: Source, set: SealerSet) {
+  constructor(parts: CustodianParts, name: string, { open, openSink, examine, ends }: Source, set: SealerSet) {
     this.#parts = parts
     this.#name = name
     this.#source = open
     this.#openSink = openSink
-    this.#diagnoses = new Diagnoses(async (signal, options) => examine(signal, options, await this.#refuses()), parts)
+    this.#ends = ends
+    this.#diagnoses = new Diagnoses(async (signal, options) => {
+      const findings = await examine(signal, options, await this.#refuses())
+      const isWhole = findings.every(({ outcome }) => outcome !== 'failed')
+      const seen = findings.flatMap((finding) => finding.ends ?? [])
+      if (isWhole) await settle(() => this.#log.noteEnds(seen, false))
+      return findings
+    }, parts)
     this.#sealers = set
-    this.#reader = new Reader(parts, set, name)
-    this.#writer = new Writer(parts, name, this.#reader, set)
+    const ledger = new WrittenLedger(parts.store, set, parts.clock, name)
+    this.#ledger = ledger
+    this.#reader = new Reader(parts, set, name, ledger)
+    this.#log = new StatusLog(parts, set, name)
+    this.#writer = new Writer(parts, name, { ledger, log: this.#log }, set)
     this.#turns = new Turns(name)
   }
 
@@ -107,13 +138,13 @@ export class Custodian implements Handlers {
 
   /** A new version is used elsewhere before it is synced here. A sync that fails leaves what is held as the answer. */
   async seek({ id }: Message<'seek'>): Promise<Bytes | null> {
-    const loaded = await this.#reader.ledger.load()
-    const { lastAttempt } = await this.#reader.log.read()
+    const loaded = await this.#ledger.load()
+    const { lastAttempt } = await this.#log.read()
     const isHeld = loaded?.record.keys.some((entry) => entry.id === id) ?? false
     const isRemoved = loaded?.record.tombstones.some((stone) => stone.id === id) ?? false
     if (!isHeld && !isRemoved && ageOf(lastAttempt ?? 0, this.#parts.clock.now()) >= SEEK_PAUSE_MS)
       await settle(() => this.#plainSync('none', SEEK_MS))
-    return (await this.#reader.ledger.load())?.bytes ?? null
+    return (await this.#ledger.load())?.bytes ?? null
   }
 
   /** A plain sync joins one that has not begun; whoever asks for more gets a sync of one's own. */
@@ -130,13 +161,13 @@ export class Custodian implements Handlers {
 
   /** By the record, as far as it can be read. */
   async #refuses(): Promise<Refuses> {
-    const loaded = await settle(() => this.#reader.ledger.load())
+    const loaded = await settle(() => this.#ledger.load())
     return loaded.ok && loaded.value !== null ? refusesBy(loaded.value.record) : () => null
   }
 
   async status() {
     const { replicated, ...status } = await this.#reader.status()
-    const loaded = this.#parts.replica && (await settle(() => this.#reader.ledger.load()))
+    const loaded = this.#parts.replica && (await settle(() => this.#ledger.load()))
     return { ...status, replica: this.#writer.replicated(replicated, loaded?.ok ? loaded.value : null) }
   }
 
@@ -145,40 +176,44 @@ export class Custodian implements Handlers {
     if (!(await this.#isDue()) && !(await this.#needsUpkeep())) return 'not-due'
     return underLease(this.#parts, `sync/${this.#name}`, async () => {
       await settle(() => this.#writer.upkeep())
-      await this.#stamp()
+      if (await this.#isStampDue()) await this.#putStamp()
       await settle(() => this.#sealItems())
       if (!(await this.#isDue())) return 'not-due'
       if (this.#parts.rotation.cadence === null) await this.#plainSync('none', LEASED_WORK_MS)
       else await this.#rotation({ by: 'schedule' }, 'none', LEASED_WORK_MS)
+      await settle(() => this.#lookAhead())
       return 'synced'
     })
   }
 
+  /** After a sync, when Vault is known to answer. */
+  async #lookAhead(): Promise<void> {
+    const { clock, apiTokens, log: tell, loadRare } = this.#parts
+    if (!isLookDue(await this.#log.read(), clock.now())) return
+    const seen = await withDeadline(this.#leftMs(LOOK_MS), (signal) => this.#ends(signal))
+    const { tellEnds } = await loadRare()
+    await tellEnds({ ...this.#on(), seen, apiTokens, tell })
+  }
+
   /** The version that is current now, as far as is known here, is the one that the new key follows. */
   async rotate({ dryRun }: Message<'rotate'>): Promise<RotationReport> {
-    const known = (await this.#reader.ledger.load())?.record.highest ?? 0
+    const known = (await this.#ledger.load())?.record.highest ?? 0
     return this.#rotation({ by: 'hand', known, dryRun }, 'outage', SYNC_DEADLINE_MS)
   }
 
   async change({ change }: Message<'change'>) {
-    const { clock, doubt, loadRare } = this.#parts
-    const { change: apply } = await loadRare()
-    for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
-      const loaded = await this.#reader.ledger.load()
-      const record = await this.#reader.ledger.draft(loaded)
-      if (record === null) throw new KeyringError('ERR_KEY_NOT_FOUND', `Keyring "${this.#name}" has never been synced.`)
-      const bound = await this.#encryptBound()
-      const now = clock.now()
-      const next = apply(believedStops(record, now, doubt), change, now, bound)
-      const saved = await this.#writer.save(loaded, next)
-      if (saved !== 'conflict') return saved
-    }
-    throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${this.#name}".`)
+    const { change: apply } = await this.#parts.loadRare()
+    return apply({ ...this.#parts, ...this.#on() }, change)
+  }
+
+  async reseal() {
+    const { reseal } = await this.#parts.loadRare()
+    return reseal({ ...this.#parts, ...this.#on(), putStamp: () => this.#putStamp() })
   }
 
   async #isDue(): Promise<boolean> {
     const now = this.#parts.clock.now()
-    const status = await this.#reader.log.read()
+    const status = await this.#log.read()
     const due = nextTry(status, this.#parts.syncPeriodMs, now)
     return (due !== null && due <= now) || isRotationDue(status, now)
   }
@@ -188,7 +223,7 @@ export class Custodian implements Handlers {
     const { loginItems, clock } = this.#parts
     if (loginItems === null || !this.#isItemsDue()) return
     const sealed = await settle(() => loginItems.sealAnew())
-    if (sealed.ok) await this.#reader.log.noteItems(sealed.value)
+    if (sealed.ok) await this.#log.noteItems(sealed.value)
     const isOver = sealed.ok ? sealed.value.isDone : NOT_BY_WAITING.has(sealed.error.code)
     if (isOver) this.#itemsSealed = clock.now()
   }
@@ -197,26 +232,24 @@ export class Custodian implements Handlers {
     return this.#parts.loginItems !== null && isDueForReseal(this.#itemsSealed, this.#parts.clock.now())
   }
 
+  #isStampDue(): Promise<boolean> {
+    return this.#parts.stamps.isDue(this.#name, this.#sealers)
+  }
+
   /** A record that cannot be read gets no stamp: nobody shall encrypt by a copy of it. */
-  async #stamp(): Promise<void> {
+  async #putStamp(): Promise<void> {
     const { stamps, clock } = this.#parts
-    if (!(await stamps.isDue(this.#name, this.#sealers))) return
     const time = clock.now()
-    const loaded = await settle(() => this.#reader.ledger.load())
+    const loaded = await settle(() => this.#ledger.load())
     const revision = loaded.ok && loaded.value?.record.revision
     await stamps.note(this.#name, this.#sealers, revision ? { revision, time } : null)
   }
 
   /** A record that cannot be read is for the next sync to report. */
   async #needsUpkeep(): Promise<boolean> {
-    if (this.#isItemsDue() || (await this.#parts.stamps.isDue(this.#name, this.#sealers))) return true
+    if (this.#isItemsDue() || (await this.#isStampDue())) return true
     const needed = await settle(() => this.#writer.isUpkeepNeeded())
     return needed.ok && needed.value
-  }
-
-  async #encryptBound() {
-    const { replica, store } = this.#parts
-    return { ms: encryptBoundMs(store), replicated: replica && (await this.#reader.log.read()).replicated }
   }
 
   #plainSync(insist: Insistence, mostMs: number): Promise<SyncReport> {
@@ -239,7 +272,7 @@ export class Custodian implements Handlers {
         return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
       })
     })
-    if (hasSynced) await settle(() => this.#reader.log.noteRotation(result))
+    if (hasSynced) await settle(() => this.#log.noteRotation(result))
     return unwrap(result)
   }
 
@@ -279,7 +312,7 @@ export class Custodian implements Handlers {
 
   /** A status that cannot be written must not hide how the sync itself went. */
   async #note(result: Result<SyncReport>, nextRotation?: number | null): Promise<void> {
-    await settle(() => this.#reader.log.note(result, nextRotation))
+    await settle(() => this.#log.note(result, nextRotation))
   }
 
   #attempt(
@@ -295,7 +328,15 @@ export class Custodian implements Handlers {
 
   #on() {
     const { clock } = this.#parts
-    const { ledger } = this.#reader
-    return { keyring: this.#name, ledger, writer: this.#writer, sealers: this.#sealers, clock }
+    const reader = this.#reader
+    return {
+      keyring: this.#name,
+      reader,
+      log: this.#log,
+      ledger: this.#ledger,
+      writer: this.#writer,
+      sealers: this.#sealers,
+      clock,
+    }
   }
 }

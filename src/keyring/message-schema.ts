@@ -24,6 +24,7 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
       force: z.boolean(),
     }),
   }),
+  reseal: said('reseal', {}),
   diagnose: said('diagnose', { login: z.boolean() }),
 }
 

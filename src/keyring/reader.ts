@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts'
 import type { Handlers, Look } from './messages.ts'
 import { recordName } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { StatusLog, nextTry, statusName } from './status.ts'
+import { StatusReader, nextTry, statusName } from './status.ts'
 
 export interface ReaderParts {
   readonly store: RecordStore
@@ -24,15 +24,21 @@ export interface ReaderParts {
 
 export class Reader {
   readonly ledger: Ledger
-  readonly log: StatusLog
+  readonly log: StatusReader
   readonly #parts: ReaderParts
   readonly #keyring: string
 
-  constructor(parts: ReaderParts, set: SealerSet, keyring: string) {
+  /** @param ledger of whoever writes too, because both must have seen the same. */
+  constructor(
+    parts: ReaderParts,
+    set: SealerSet,
+    keyring: string,
+    ledger: Ledger = new Ledger(parts.store, set, keyring),
+  ) {
     this.#parts = parts
     this.#keyring = keyring
-    this.ledger = new Ledger(parts.store, set, parts.clock, keyring)
-    this.log = new StatusLog(parts, set, keyring)
+    this.ledger = ledger
+    this.log = new StatusReader(parts, set, keyring)
   }
 
   async read(known: number): Promise<Bytes | 'unchanged' | null> {

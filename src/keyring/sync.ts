@@ -24,7 +24,8 @@ import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
 import { isDueForReseal } from './freshness.ts'
-import type { Ledger, Loaded } from './ledger.ts'
+import type { Loaded } from './ledger.ts'
+import type { WrittenLedger } from './written-ledger.ts'
 import type { SyncPlan } from './plan.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
@@ -33,7 +34,7 @@ import type { Writer } from './writer.ts'
 
 export interface SyncParts {
   readonly keyring: string
-  readonly ledger: Ledger
+  readonly ledger: WrittenLedger
   readonly writer: Writer
   readonly sealers: SealerSet
   readonly clock: Clock

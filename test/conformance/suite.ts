@@ -281,6 +281,7 @@ export function conformance(name: string, start: Start): void {
         'GET /keyrings/default',
         'GET /keyrings/default/doctor',
         'POST /keyrings/default/doctor',
+        'POST /keyrings/default/reseal',
         'POST /keyrings/default/encrypt',
         'POST /keyrings/default/decrypt',
         'GET /nowhere',
@@ -493,6 +494,23 @@ export function conformance(name: string, start: Start): void {
         })
         const { body } = await call('admin', 'GET', '/keyrings/default')
         expect(body['keys']).toContainEqual(expect.objectContaining({ id: 'second02', state: 'compromised' }))
+      })
+    })
+
+    describe('sealing anew', () => {
+      it('says which wrapping key is needed by what then, and is for whoever may do everything', async () => {
+        await problem('ERR_FORBIDDEN', 403, call('syncer', 'POST', '/keyrings/default/reseal'))
+        const { body } = await call('admin', 'GET', '/keyrings/default')
+        const resealed = await call('admin', 'POST', '/keyrings/default/reseal')
+        expect(resealed).toMatchObject({
+          status: 200,
+          body: { keyring: 'default', done: true, wrapping_keys: [{ id: 'w1', needed_by: ['record', 'status'] }] },
+        })
+        const { body: after } = await call('admin', 'GET', '/keyrings/default')
+        expect(after['revision']).toBeGreaterThan(Number(body['revision']))
+        await expect
+          .poll(() => audited(({ action, outcome }) => action === 'admin' && outcome === 'begun'), { timeout: 10_000 })
+          .toHaveLength(1)
       })
     })
 

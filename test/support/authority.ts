@@ -15,6 +15,8 @@ import type {
   VersionRead,
 } from '../../src/core/ports.ts'
 import type { Doubted } from '../../src/core/time.ts'
+import type { ApiToken } from '../../src/core/api-token.ts'
+import type { End } from '../../src/core/ends.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -22,8 +24,7 @@ import { Authority } from '../../src/keyring/authority.ts'
 import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { applyChange } from '../../src/keyring/change.ts'
-import { rotateKeyring } from '../../src/keyring/rotate.ts'
+import { rare } from '../../src/rare.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
 import { verbsOf } from './verbs.ts'
@@ -72,6 +73,12 @@ export interface World {
   replica?: Replica
   /** Of the authority. */
   loginItems?: LoginItems
+  /** On the way to the source. */
+  ends: readonly End[]
+  /** When somebody looked what ends. */
+  readonly looked: number[]
+  apiTokens: readonly ApiToken[]
+  readonly log: string[]
 }
 
 export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
@@ -95,6 +102,10 @@ export function world(versions: World['versions'], store = memoryStore()): World
     asked: [],
     insisted: [],
     doubted: [],
+    ends: [],
+    looked: [],
+    apiTokens: [],
+    log: [],
   }
 }
 
@@ -176,6 +187,7 @@ const spiedSource = (on: World): Source => ({
   openSink: on.kv1 ? null : () => on.between?.sink(fakeSink(on)) ?? fakeSink(on),
   open: (_token, { insist }) => (on.insisted.push(insist), on.between?.source(fakeSource(on)) ?? fakeSource(on)),
   examine: async (_signal, { login }) => (on.insisted.push(login), []),
+  ends: async () => (on.looked.push(on.clock.time), on.ends),
 })
 
 export const authorityOn = (
@@ -192,11 +204,13 @@ export const authorityOn = (
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       loginItems: on.loginItems ?? null,
-      loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
+      loadRare: () => rare,
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: on.syncPeriodMs ?? 600_000,
       audit: on.audit ?? SILENT,
+      apiTokens: on.apiTokens,
+      log: (line) => on.log.push(line),
       rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
@@ -214,6 +228,7 @@ export function keyringOn(
     hash: nodeHash,
     clock: on.clock,
     wrappingKeys,
+    apiTokens: on.apiTokens,
     replica: null,
     background: null,
     audit: { note: () => {} },

@@ -1,15 +1,21 @@
-/** moto, a stand-in for AWS that really verifies signatures: fetched from PyPI once, into .cache/. */
+/** moto, a stand-in for AWS that really verifies signatures, and what else is written in Python: from PyPI once, into .cache/. */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { AwsClient } from 'aws4fetch'
 import { freePort } from '../vault/openbao.ts'
 
-const VERSIONS = ['moto==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5']
-const HOME = join(import.meta.dirname, '../../.cache/moto-5.2.5')
+/** A Python of its own in .cache/, with packages from PyPI. */
+interface Tools {
+  readonly folder: string
+  readonly packages: readonly string[]
+}
+
+const TOOLS = { folder: 'moto-5.2.5', packages: ['moto==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5'] }
+const CACHE = join(import.meta.dirname, '../../.cache')
 const START_MS = 60_000
 const run = promisify(execFile)
 
@@ -25,19 +31,28 @@ export interface Moto {
   close(): Promise<void>
 }
 
-/** `null` = cannot be had on this machine; in CI that is an error. */
+/** `null` = cannot be had on this machine. */
 export async function startMoto(): Promise<Moto | null> {
+  if (!(await isInstalled(TOOLS))) return null
+  const { address, close } = await startServer(TOOLS)
   try {
-    await install()
+    return { address, ...(await prepare(address)), close }
   } catch (error) {
-    if (process.env['CI'] === 'true') throw error
-    console.error('moto is not at hand: its tests are skipped.')
-    return null
+    await close()
+    throw error
   }
+}
+
+export interface Started {
+  readonly address: string
+  readonly close: () => Promise<void>
+}
+
+export async function startServer(tools: Tools): Promise<Started> {
   const port = await freePort()
   const address = `http://127.0.0.1:${port}`
   const options = ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)]
-  const child = spawn(join(HOME, 'bin/python'), options, { stdio: 'ignore' })
+  const child = spawn(pythonOf(tools), options, { stdio: 'ignore' })
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
@@ -48,23 +63,39 @@ export async function startMoto(): Promise<Moto | null> {
   }
   try {
     await untilUp(address)
-    return { address, ...(await prepare(address)), close }
+    return { address, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-/** Renamed into place when whole, by whichever suite is first. What is in there names the place where it is made, so it is run by its Python alone. */
-async function install(): Promise<void> {
-  if (existsSync(HOME)) return
-  const making = `${HOME}-${process.pid}`
-  await mkdir(dirname(HOME), { recursive: true })
+/** What is in there names the place where it was made, so it is run by its Python alone. */
+export const pythonOf = ({ folder }: Tools): string => join(CACHE, folder, 'bin/python')
+
+/** `false` = they cannot be had on this machine; in CI that is an error. */
+export async function isInstalled(tools: Tools): Promise<boolean> {
+  try {
+    await install(tools)
+    return true
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error
+    console.error(`${tools.packages.join(', ')} cannot be had: the tests that need them are skipped.`)
+    return false
+  }
+}
+
+/** Renamed into place when whole, by whichever suite is first. */
+async function install({ folder, packages }: Tools): Promise<void> {
+  const home = join(CACHE, folder)
+  if (existsSync(home)) return
+  const making = `${home}-${process.pid}`
+  await mkdir(CACHE, { recursive: true })
   try {
     await run('python3', ['-m', 'venv', making])
-    await run(join(making, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...VERSIONS])
-    await rename(making, HOME).catch((error: unknown) => {
-      if (!existsSync(HOME)) throw error
+    await run(join(making, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...packages])
+    await rename(making, home).catch((error: unknown) => {
+      if (!existsSync(home)) throw error
     })
   } finally {
     await rm(making, { recursive: true, force: true })

@@ -15,6 +15,7 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
   seek: { call: 'seek', keyring: 'default', id: 'zz' },
   rotate: { call: 'rotate', keyring: 'default', dryRun: true },
   status: { call: 'status', keyring: 'default' },
+  reseal: { call: 'reseal', keyring: 'default' },
   diagnose: { call: 'diagnose', keyring: 'default', login: false },
 }
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))

@@ -1,4 +1,6 @@
 /** Examines the way to one keyring's secret, step by step; a step that an earlier failure makes pointless is skipped. */
+import type { End } from '../../core/ends.ts'
+import { warningsOf } from '../../core/warnings.ts'
 import type { Check, Finding } from '../../core/findings.ts'
 import { CHECKS, POINTLESS } from '../../core/findings.ts'
 import { isLoopback } from '../../core/loopback.ts'
@@ -25,11 +27,25 @@ const STEPS: readonly {
   { step: lookAtRateLimit, stops: false },
 ]
 
+/** What ends by itself, by the two steps that can see it. @throws only a defect. */
+export async function lookAhead(parts: DoctorParts, signal: AbortSignal): Promise<readonly End[]> {
+  const found = [...(await lookAtNetwork(parts, signal)), ...(await lookAtToken(parts, signal))]
+  return found.flatMap(({ ends = [] }) => ends)
+}
+
+/** What ends soon is a warning, whatever else is well with it. */
+function withEnds(finding: Finding, now: number): Finding {
+  const [soonest] = warningsOf(finding.ends ?? [], now)
+  if (finding.outcome !== 'ok' || soonest === undefined) return finding
+  const { detail, remedy } = soonest
+  return { ...finding, outcome: 'warning', detail: `${finding.detail} ${detail}`, remedy }
+}
+
 /** @throws only what is no `KeyringError`, which is a defect. */
 export async function examine(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const { step, stops } of STEPS) {
-    const found = await step(parts, signal)
+    const found = (await step(parts, signal)).map((finding) => withEnds(finding, parts.clock.now()))
     findings.push(...found)
     if (stops && found.some(({ outcome }) => outcome === 'failed')) break
   }

@@ -1,4 +1,5 @@
 /** The parts of a deployment that the steps of an examination look at. */
+import type { End } from '../../core/ends.ts'
 import type { Probe, Refuses } from '../../core/findings.ts'
 import type { Clock, KeySource } from '../../core/ports.ts'
 import type { VaultReader } from '../reader.ts'
@@ -15,6 +16,8 @@ export interface DoctorParts {
   readonly address: string
   /** How the login is called, for people: `approle at auth/approle, role "edge"`. */
   readonly login: string
+  /** What of its credential ends by itself. */
+  readonly loginEnds: (signal: AbortSignal) => Promise<readonly End[]>
   /** Whether a login gets another token by itself when this one ends. */
   readonly hasLogin: boolean
   /** By what the keyring holds. */

@@ -6,7 +6,7 @@ import { placeOf, printable } from '../../core/printable.ts'
 import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
 import { materialFromString } from '../../crypto/material.ts'
 import type { ErrorOf } from '../wire/errors.ts'
-import { fromStatus, vaultError } from '../wire/errors.ts'
+import { CHECK_FIRST, fromStatus, vaultError } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import type { VaultReader } from '../reader.ts'
 import { mountReply } from '../wire/schema.ts'
@@ -18,17 +18,18 @@ export interface KvParts extends Omit<SourceId, 'kind'> {
   readonly hash: Hash
 }
 
+/** @param first of a sync, by this version of the engine: a token that fits the other one is refused there, and lacks no right. */
 export const askKv = (
-  { reader }: KvParts,
+  parts: KvParts,
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
-  add = 'Add',
+  first?: 1 | 2,
 ): Promise<VaultReply> =>
-  reader.get({ segments, query, signal }).catch((error: unknown) => {
-    throw error instanceof KeyringError && error.facts['denied'] === 'policy'
-      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', add)
-      : error
+  parts.reader.get({ segments, query, signal }).catch(async (error: unknown) => {
+    if (!(error instanceof KeyringError) || error.facts['denied'] !== 'policy') throw error
+    if (first !== undefined) await refuseOtherKv(parts, first, signal)
+    throw notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', first ? CHECK_FIRST : 'Add')
   })
 
 /** 'conflict' = the check-and-set does not hold. */
@@ -93,7 +94,7 @@ export async function refuseOtherKv(parts: KvParts, wanted: 1 | 2, signal: Abort
   if (type === 'kv' && version === wanted) return
   throw new KeyringError('ERR_VAULT_KV_VERSION', `The mount ${parts.mount} is not a KV version ${wanted} mount.`, {
     facts: { mount: parts.mount, wanted },
-    ...(type === 'kv' && { remedy: `Set KEYRING_VAULT_KV=v${version}, or name another mount in KEYRING_VAULT_MOUNT.` }),
+    ...(type === 'kv' && { remedy: `Set KEYRING_VAULT_KV=v${version} ("kv" in KEYRINGS), or name another mount.` }),
   })
 }
 

@@ -6,7 +6,6 @@ import { KeyringError } from '../../core/errors.ts'
 import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
 import { askKv, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
-import { CHECK_FIRST } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 
@@ -28,7 +27,7 @@ export function kv1Source(parts: KvParts): KeySource {
 const segmentsOf = ({ mount, path }: KvParts): string[] => [...splitPath(mount), ...splitPath(path)]
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await askKv(parts, segmentsOf(parts), { list: 'true' }, signal, CHECK_FIRST)
+  const reply = await askKv(parts, segmentsOf(parts), { list: 'true' }, signal, 1)
   const names = reply.status === 404 ? [] : expectBody(parts, listReply, reply.body).data.keys
   const present = names.filter((name) => /^\d+$/.test(name)).map((name) => versionOf(parts, name))
   return present.length === 0 ? refuseOtherLayout(parts, signal) : observation(new Set(present))

@@ -4,7 +4,6 @@ import { KeyringError } from '../../core/errors.ts'
 import type { KeyPair, KeySink, KeySource, Observation, VersionRead } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
 import { askKv, expectBody, invalid, readPair, refuseOtherKv, writeKv } from './kv.ts'
-import { CHECK_FIRST } from '../wire/errors.ts'
 import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
@@ -59,7 +58,7 @@ function unlessCopied({ mount, path }: KvParts, observed: Promise<Observation | 
 }
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await askKv(parts, segmentsOf(parts, 'metadata'), {}, signal, CHECK_FIRST)
+  const reply = await askKv(parts, segmentsOf(parts, 'metadata'), {}, signal, 2)
   if (reply.status === 404) {
     await refuseOtherKv(parts, 2, signal)
     return null

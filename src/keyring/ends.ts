@@ -1,0 +1,72 @@
+/** What ends of a keyring: what was seen on the way to its source, and what its rotations tell. */
+import type { End } from '../core/ends.ts'
+import type { ApiToken } from '../core/api-token.ts'
+import { endLine, warningsOf } from '../core/warnings.ts'
+import type { Clock, SyncStatus } from '../core/ports.ts'
+import { ageOf } from '../core/time.ts'
+import type { StatusLog } from './status-log.ts'
+
+const DAY_MS = 86_400_000
+
+/** A rotation that is a day late is over. The room for versions is over with the last rotation that has some. */
+export function endsOf({ ahead, rotation, lastAttempt }: SyncStatus): readonly End[] {
+  const { last = null, next = null, left = null } = rotation ?? {}
+  const lastWithRoom = left === 0 ? (last ?? lastAttempt) : left === 1 ? next : null
+  return [
+    ...(ahead?.ends ?? []),
+    ...(next === null ? [] : [late(next)]),
+    ...(lastWithRoom === null ? [] : [full(lastWithRoom)]),
+  ]
+}
+
+const late = (next: number): End => ({
+  what: 'rotation',
+  name: null,
+  words: 'The time for the rotation',
+  remedy: 'Does the schedule run? edge-keyring rotate --dry-run says what is in the way.',
+  since: next,
+  at: next + DAY_MS,
+})
+
+const full = (at: number): End => ({
+  what: 'versions',
+  name: null,
+  words: 'The room for versions at Vault',
+  remedy:
+    'The rotation after that would prune a key: raise max_versions of the secret, or remove keys that nobody needs; edge-keyring rotate --dry-run looks again.',
+  since: null,
+  at,
+})
+
+export const endsOfTokens = (tokens: readonly ApiToken[]): readonly End[] =>
+  tokens.flatMap(({ name, expiresAt: at }) => (at === null ? [] : [{ ...TOKEN, name, at }]))
+
+const TOKEN = {
+  what: 'api-token',
+  words: 'The API token',
+  remedy: 'Add another one to KEYRING_API_TOKENS, and give that to its callers.',
+  since: null,
+} as const
+
+interface LookParts {
+  readonly keyring: string
+  readonly log: StatusLog
+  readonly clock: Clock
+  /** What was seen on the way to the source just now. */
+  readonly seen: readonly End[]
+  readonly apiTokens: readonly ApiToken[]
+  readonly tell: (line: string) => void
+}
+
+/** The log hears of what concerns all keyrings by the first of them. */
+export async function tellEnds({ keyring, log, clock, seen, apiTokens, tell }: LookParts): Promise<void> {
+  const [status, now] = [await log.read(), clock.now()]
+  const isSaid = isSayingDue(status, now)
+  await log.noteEnds(seen, isSaid)
+  if (!isSaid) return
+  for (const warning of warningsOf(endsOf({ ...status, ahead: null }), now)) tell(endLine(keyring, warning))
+  if (keyring !== 'default') return
+  for (const warning of warningsOf([...seen, ...endsOfTokens(apiTokens)], now)) tell(endLine(null, warning))
+}
+
+const isSayingDue = ({ ahead }: SyncStatus, now: number): boolean => ahead === null || ageOf(ahead.said, now) >= DAY_MS
