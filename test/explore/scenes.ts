@@ -205,6 +205,7 @@ function knowing(store: SharedStore, asked: Asked): SharedStore {
 export const sync: Act = (by) => by.sync('default', PLAIN_SYNC)
 export const rotate: Act = (by) => by.call({ call: 'rotate', keyring: 'default', dryRun: false })
 export const look: Act = (by) => by.syncIfDue('default')
+export const reseal: Act = (by) => by.call({ call: 'reseal', keyring: 'default' })
 export const encrypt: Act = (_by, _secret, { use }) => use()
 export const restore: Act = (_by, _secret, own) => own.restore()
 export const wait =
@@ -263,6 +264,14 @@ export const SCENES: Readonly<Record<string, Setting>> = {
     versions: RING,
     agoMs: 2 * DAY,
     instances: { one: { acts: [rotate], keys: [W1, W2] }, two: { acts: [look], keys: [W2, W1] } },
+  },
+  'a reseal on demand and a rotation': {
+    versions: RING,
+    instances: { one: { acts: [rotate], keys: [W1, W2] }, two: { acts: [reseal], keys: [W2, W1] } },
+  },
+  'two reseals, by instances with other first keys': {
+    versions: RING,
+    instances: { one: { acts: [reseal], keys: [W1, W2] }, two: { acts: [reseal], keys: [W2, W1] } },
   },
   'a reseal and a removal': {
     versions: RING,

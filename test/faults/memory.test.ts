@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryReplica } from '../explore/isolate.ts'
 import type { Bug } from '../explore/scenes.ts'
-import { blind, change, look, rotate, sync } from '../explore/scenes.ts'
+import { blind, change, look, reseal, rotate, sync } from '../explore/scenes.ts'
 import { runSeed, sweep } from './schedules.ts'
 
 const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 2000)
@@ -27,7 +27,8 @@ describe('in memory', () => {
   describe.each([
     ['a sync', sync, 5],
     ['a rotation', rotate, 15],
-    ['a reseal', look, 10],
+    ['a look that seals anew', look, 10],
+    ['a reseal', reseal, 5],
     ['a removal', change('remove', 'a', true), 2],
   ])('%s', (_name, act, least) => {
     it.each(['kill', 'fail', 'lose'] as const)('keeps every promise at each await: %s', async (fate) => {

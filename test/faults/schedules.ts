@@ -1,6 +1,6 @@
 /** Orders and faults that a seed chooses, and a fault at each await in turn, on any store. */
 import type { Act, Bug, Instance, Setting } from '../explore/scenes.ts'
-import { W1, W2, change, encrypt, look, restore, rotate, sceneOf, sync, wait } from '../explore/scenes.ts'
+import { W1, W2, change, encrypt, look, reseal, restore, rotate, sceneOf, sync, wait } from '../explore/scenes.ts'
 import type { World } from '../support/authority.ts'
 import type { Call, Fate } from '../support/crossing.ts'
 import { Crossing, fatesOf } from '../support/crossing.ts'
@@ -142,6 +142,7 @@ const ACTS: readonly Act[] = [
   sync,
   sync,
   look,
+  reseal,
   change('remove', 'a'),
   change('remove', 'a', true),
   change('remove', 'b'),

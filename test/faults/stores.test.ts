@@ -10,7 +10,7 @@ import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import type { Result } from '../../src/core/errors.ts'
 import type { Replica, SharedStore, StoredRecord } from '../../src/core/ports.ts'
-import { change, look, rotate, sync } from '../explore/scenes.ts'
+import { change, look, reseal, rotate, sync } from '../explore/scenes.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
 import { createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
@@ -51,7 +51,8 @@ function matrix(open: () => SharedStore, openReplica?: () => Replica): void {
   it.each([
     ['sync', sync],
     ['rotation', rotate],
-    ['reseal', look],
+    ['look that seals anew', look],
+    ['reseal', reseal],
     ['removal', change('remove', 'a', true)],
   ])('a kill at each await of a %s keeps every promise', { timeout: START_MS }, async (_name, act) => {
     expect(await sweep(act, 'kill', place)).toBeGreaterThan(1)
