@@ -83,7 +83,9 @@ export class DurableOpenBao {
     const env = { PATH: process.env['PATH'], HOME: this.#folder }
     const options = ['server', `-config=${join(this.#folder, 'config.hcl')}`]
     const child = spawn(this.#binary, options, { env, stdio: 'ignore' })
-    process.once('exit', () => child.kill('SIGKILL'))
+    const kill = () => child.kill('SIGKILL')
+    process.once('exit', kill)
+    child.once('close', () => process.off('exit', kill))
     this.#child = child
     await this.#until(async () => (await this.#ask('GET', 'sys/init')).status === 200)
   }
