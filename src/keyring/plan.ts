@@ -35,7 +35,7 @@ export function planSync(request: SyncRequest): SyncPlan {
   if (observation === null) throw sourceError('ERR_SOURCE_NOT_FOUND', request, 'There is no secret at')
   const known = baseOf(request, observation)
   const isBack = observation.current < highestRead(known)
-  const base = force ? readAnew(isBack ? rewind(known, observation.current) : known) : known
+  const base = force ? readAnew(isBack ? rewind(known) : known) : known
   const behind = isBack && !force
   const unread = behind ? [] : unreadVersions(base, observation)
   return {
@@ -81,14 +81,13 @@ function detach({ keyring, source }: SyncRequest, record: KeyringRecord, observa
   return { ...record, ...fresh, revision: record.revision, sealed: record.sealed, keys, tombstones: record.tombstones }
 }
 
-/** The operator forced it back: numbers above may come again with other keys, so the keys that had them are detached and the numbers forgotten. */
-function rewind(record: KeyringRecord, current: number): KeyringRecord {
-  const keys = record.keys.map((entry) => {
-    if (entry.inc !== undefined) return entry
-    const v = entry.v.filter((version) => version <= current)
-    return v.length > 0 ? { ...entry, v } : { ...entry, inc: record.incarnation }
-  })
-  return { ...record, keys, skipped: record.skipped.filter(({ v }) => v <= current) }
+/** The operator forced it back: whatever number is there may have come again with another key, so that all are read anew and attached again. */
+function rewind(record: KeyringRecord): KeyringRecord {
+  return {
+    ...record,
+    keys: record.keys.map((entry) => ({ ...entry, inc: entry.inc ?? record.incarnation })),
+    skipped: [],
+  }
 }
 
 /**

@@ -130,6 +130,19 @@ describe('the active key', () => {
   })
 })
 
+describe('a source that went back and was written to since, when forced', () => {
+  it('is read anew, because its numbers may have other keys now', () => {
+    const { plan, record } = synced(first('a:1', 'b:2', 'c:3'), ['a:1', 'd:4'], { force: true })
+    expect([plan.read, record.active]).toEqual([[2, 1], 'd'])
+    expect(record.keys.map(({ id, v, inc }) => [id, v, inc])).toEqual([
+      ['a', [1], undefined],
+      ['b', [2], 'first'],
+      ['c', [3], 'first'],
+      ['d', [2], undefined],
+    ])
+  })
+})
+
 describe('a known key', () => {
   it.each([
     ['deleted', ['deleted', 'b:2']],
