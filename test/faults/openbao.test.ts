@@ -224,15 +224,19 @@ describe.skipIf(!target.isAvailable)('with an OpenBao that keeps its storage', {
     aheadMs += 120_000
     expect(await rotate(made)).toMatchObject({ ok: false, error: { code: 'ERR_ROTATION_REFUSED' } })
     expect((await made.keyring.status()).needed.join()).toContain('{"force": true}')
-    await secrets.write('restored', keyOf('other'))
-    await made.sync()
+    // It is written to beyond what was read of it, before anybody looks again.
+    const others = ['other-2', 'other-3', 'other-4']
+    for (const id of others) await secrets.write('restored', keyOf(id))
+    const refused = { code: 'ERR_SOURCE_RECREATED' }
+    expect(await made.refusal()).toMatchObject(refused)
+    expect(await rotate(made)).toMatchObject({ ok: false, error: refused })
     expect((await made.shown()).active).toBe(values[2]?.keyId)
     await readAll(made)
 
     await made.sync({ force: true })
-    expect((await made.shown()).active).toBe('other')
+    expect(await made.shown()).toMatchObject({ active: 'other-4', ids: expect.arrayContaining(others) })
     await readAll(made)
-    expect(await rotate(made)).toMatchObject({ ok: true, value: { rotated: true, version: 3 } })
+    expect(await rotate(made)).toMatchObject({ ok: true, value: { rotated: true, version: 5 } })
     values.push(await made.keyring.encrypt(NONE, NONE))
     expect(new Set(values.map(({ keyId }) => keyId)).size).toBe(4)
     await readAll(made)
