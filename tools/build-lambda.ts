@@ -55,6 +55,8 @@ export async function bundleForLambda(entry: string, name: string, folder: strin
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    // What stands for what Lambda cannot meet (package.json).
+    conditions: ['lambda', 'module'],
     legalComments: 'none',
     logLevel: 'warning',
     ...more,

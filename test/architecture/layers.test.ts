@@ -12,7 +12,7 @@ const { forbidden } = createRequire(import.meta.url)(join(ROOT, CONFIG)) as { fo
 
 /** For each rule: a file, and what it imports. */
 const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
-  'layer-core': { file: 'src/core/planted.ts', text: "export * from '#platform/config/nearest'" },
+  'layer-core': { file: 'src/core/planted.ts', text: "export * from '#server/config/nearest'" },
   'layer-config': { file: 'src/config/planted.ts', text: "export * from '../crypto/xaes.ts'" },
   'layer-crypto': { file: 'src/crypto/planted.ts', text: "export type { Env } from '../config/names.ts'" },
   'layer-references': { file: 'src/references/planted.ts', text: "export * from '../config/names.ts'" },
