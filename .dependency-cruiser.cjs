@@ -20,7 +20,7 @@ const ROOMS = {
 }
 /** Which library may be imported where in src. */
 const LIBRARIES = {
-  hono: '(http/|app\\.ts|vault/login/client-assertion\\.ts)',
+  hono: '(http/|app\\.ts)',
   zod: '((config|http|vault)/|keyring/message-schema\\.ts)',
   leven: 'config/',
   croner: 'core/cadence\\.ts',
