@@ -90,11 +90,6 @@ module.exports = {
       { path: '^functions/dev-vault/', dependencyTypesNot: ['dynamic-import'] },
     ),
     error(
-      'jwt-only-lazily',
-      { path: '^src/' },
-      { path: '^src/vault/login/client-assertion\\.ts$', dependencyTypesNot: ['dynamic-import'] },
-    ),
-    error(
       'encrypt-path-without-vault',
       { path: '^src/keyring/keyring\\.ts$' },
       { path: '^src/(vault|config)/', reachable: true },

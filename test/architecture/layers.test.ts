@@ -49,7 +49,6 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
     text: "export const load = () => import('../dev-vault/server.ts')",
   },
   'dev-vault-only-lazily': { file: 'functions/node/planted-eager.ts', text: "export * from '../dev-vault/server.ts'" },
-  'jwt-only-lazily': { file: 'src/vault/planted-eager.ts', text: "export * from './login/client-assertion.ts'" },
   'encrypt-path-without-vault': { file: 'src/keyring/keyring.ts', text: "export * from '../vault/wire/path.ts'" },
   'undici-only-lazily': { file: 'functions/node-shared/planted-undici.ts', text: "export { Agent } from 'undici'" },
   'undici-only-for-vault': {

@@ -1,4 +1,4 @@
-/** `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core section 9). It is a file of its own, so that only who needs it loads what signs. */
+/** `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core section 9). */
 import { toBase64url, utf8 } from '../../core/bytes.ts'
 import type { PemBlock } from '../../core/pem.ts'
 import { pkcs8Of } from './pkcs8.ts'
