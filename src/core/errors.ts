@@ -41,7 +41,8 @@ export const REMEDIES = {
 
   ERR_RECORD_INVALID: 'The record was altered or is of another keyring: import a backup, with "force".',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
-  ERR_RECORD_OUTDATED: 'Sync: nobody sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one put back.',
+  ERR_RECORD_OUTDATED:
+    'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one put back.',
   ERR_REPLICA_INVALID:
     'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered, of another keyring, or ahead of the authority, and was not used.',
   ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs.',

@@ -53,17 +53,18 @@ export const VAULT_REMEDIES = {
   ERR_WRAP_TOKEN_SPENT:
     'Treat the secret id as stolen unless you know who opened it: destroy it, see the audit log of Vault, and give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID.',
   ERR_WRAP_PATH_MISMATCH:
-    'Treat the secret id as stolen: another may have been wrapped. Check KEYRING_VAULT_APPROLE_ROLE_NAME and …_AUTH_PATH, and give a new wrapping token.',
+    'Treat the secret id as stolen: another may have been wrapped. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
   ERR_WRAP_RESULT_LOST: 'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; what this one held was lost.',
   ERR_OAUTH2_UNAVAILABLE: 'Check that the identity provider answers (KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT).',
   ERR_OAUTH2_CLIENT_REFUSED:
-    'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, …_CLIENT_AUTH, and that the client may use client credentials.',
-  ERR_OAUTH2_TARGET_REFUSED: 'Check KEYRING_VAULT_OAUTH2_RESOURCE, …_AUDIENCES and …_SCOPES.',
+    'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, KEYRING_VAULT_OAUTH2_CLIENT_AUTH, and that the client may use client credentials.',
+  ERR_OAUTH2_TARGET_REFUSED:
+    'Check KEYRING_VAULT_OAUTH2_RESOURCE, KEYRING_VAULT_OAUTH2_AUDIENCES and KEYRING_VAULT_OAUTH2_SCOPES.',
   ERR_OAUTH2_REQUEST_REFUSED: 'See the log of the identity provider; check KEYRING_VAULT_OAUTH2_*.',
   ERR_OAUTH2_ANSWER_INVALID: 'Check that KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT or _ISSUER names the identity provider.',
   ERR_OAUTH2_ISSUER_MISMATCH: 'Write KEYRING_VAULT_OAUTH2_ISSUER exactly as the identity provider does.',
   ERR_OAUTH2_TOKEN_OPAQUE:
-    'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or …_AUDIENCES must name an API with such tokens.',
+    'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or KEYRING_VAULT_OAUTH2_AUDIENCES must name an API with such tokens.',
   ERR_AWS_UNAVAILABLE: 'Check the network and KEYRING_VAULT_AWS_STS_ENDPOINT_URL.',
   ERR_AWS_ROLE_REFUSED:
     'Check the role (KEYRING_VAULT_AWS_ASSUME_ROLE_ARN, or AWS_ROLE_ARN of EKS), that its trust policy names us, and that we may call sts:AssumeRole.',
