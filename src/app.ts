@@ -37,6 +37,8 @@ import { kv1Pairs, kv1Source } from './vault/kv/kv1.ts'
 import { kv2Pairs, kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import type { rare } from './rare.ts'
+import type { DoctorLogin } from './vault/doctor/parts.ts'
+import type { Vault } from './vault/open.ts'
 import { openVault } from './vault/open.ts'
 import type { VaultReader } from './vault/reader.ts'
 
@@ -96,13 +98,8 @@ interface Sources {
 
 function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, doubt: Doubt): Sources {
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const {
-    reader,
-    open,
-    login,
-    ends: loginEnds,
-    items: loginItems,
-  } = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const own = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const { reader, open, items: loginItems } = own
   const { clock, probe } = ports
   const writer =
     vault.rotationLogin && openVault({ ...vault, ...vault.rotationLogin }, { ...ports, wrappingKeys, doubt })
@@ -111,11 +108,16 @@ function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, do
       const source = kv === 'v1' ? kv1Source : kv2Source
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
-      const hasLogin = vault.auth.method !== 'token'
-      const way = (insist: Insistence, refuses: Refuses) => {
-        const asking = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        return { ...asking, probe, clock, address: vault.address, login, loginEnds, hasLogin, refuses }
-      }
+      const way = (insist: Insistence, refuses: Refuses) => ({
+        ...loginOf(own, insist),
+        rotation: writer && loginOf(writer, insist),
+        transport: open,
+        source: openSource(null, { insist }),
+        probe,
+        clock,
+        address: vault.address,
+        refuses,
+      })
       const look: Source['examine'] = async (signal, how, refuses) =>
         (await ports.loadRare()).examine(way(how.login ? 'refusal' : 'none', refuses), signal)
       const ends: Source['ends'] = async (signal) => {
@@ -180,6 +182,9 @@ export function openPushing(
     }),
   )
 }
+
+/** For the doctor. */
+const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, reader: vault.reader(null, insist) })
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
   const { hash, clock, audit, onDefect } = ports

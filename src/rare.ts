@@ -1,5 +1,5 @@
 /** What is asked for rarely, such as a change of a key, a rotation, an import and the doctor: a platform where each start is paid for loads it when it is needed. */
-import { tellEnds } from './keyring/ends.ts'
+import { noteFound, tellEnds } from './keyring/ends.ts'
 import { importRecord } from './keyring/import.ts'
 import { pushing } from './keyring/push.ts'
 import { changeKey, resealAll } from './keyring/rewrite.ts'
@@ -14,5 +14,6 @@ export const rare = {
   pushing,
   examine,
   lookAhead,
+  noteFound,
   tellEnds,
 } as const

@@ -16,6 +16,7 @@ export const CHECKS = [
   'secret',
   'versions',
   'rate-limit',
+  'rotation',
 ] as const
 export type Check = (typeof CHECKS)[number]
 

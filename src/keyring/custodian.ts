@@ -3,10 +3,9 @@ import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { withDeadline } from '../core/deadline.ts'
 import type { ApiToken } from '../core/api-token.ts'
-import type { End } from '../core/ends.ts'
 import { refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringError, Result } from '../core/errors.ts'
-import type { Refuses } from '../core/findings.ts'
+import type { Finding, Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type {
@@ -41,7 +40,7 @@ import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
 import type { Seen } from './status-log.ts'
 import { StatusLog, isLookDue, isRotationDue } from './status-log.ts'
 import { nextTry } from './status.ts'
-import type { tellEnds } from './ends.ts'
+import type { noteFound, tellEnds } from './ends.ts'
 import type { SyncDone, SyncParts } from './sync.ts'
 import { refusesBy, syncKeyring } from './sync.ts'
 import { Upkeep } from './upkeep.ts'
@@ -56,8 +55,8 @@ export interface Source {
   /** With the login of rotations. `null` = the source cannot be written. */
   readonly openSink: ((how: { readonly insist: Insistence }) => KeySink) | null
   readonly examine: (...args: [...Parameters<Examine>, Refuses]) => ReturnType<Examine>
-  /** What ends by itself on the way there. It throws nothing but a defect. */
-  readonly ends: (signal: AbortSignal) => Promise<readonly End[]>
+  /** A look at what ends by itself on the way there. It throws nothing but a defect. */
+  readonly ends: (signal: AbortSignal) => Promise<readonly Finding[]>
   /** What others hand over is of this source, which is not asked from here. Absent = it is asked. */
   readonly pushed?: SourceId
 }
@@ -75,6 +74,7 @@ export interface CustodianParts extends ReaderParts, WriterParts {
     readonly import: typeof importRecord
     readonly reseal: typeof resealAll
     readonly rotate: typeof rotateKeyring
+    readonly noteFound: typeof noteFound
     readonly pushing: typeof pushing
     readonly tellEnds: typeof tellEnds
   }>
@@ -130,9 +130,7 @@ export class Custodian implements Handlers {
     this.#ends = ends
     this.#diagnoses = new Diagnoses(async (signal, options) => {
       const findings = await examine(signal, options, await this.#refuses())
-      const isWhole = findings.every(({ outcome }) => outcome !== 'failed')
-      const seen = findings.flatMap((finding) => finding.ends ?? [])
-      if (isWhole) await settle(() => this.#log.noteEnds(seen, false))
+      await settle(async () => (await parts.loadRare()).noteFound(this.#log, findings))
       return findings
     }, parts)
     this.#sealers = set
@@ -230,9 +228,9 @@ export class Custodian implements Handlers {
   async #lookAhead(): Promise<void> {
     const { clock, apiTokens, syncPeriodMs, log: tell, loadRare } = this.#parts
     if (!isLookDue(await this.#log.read(), clock.now())) return
-    const seen = await withDeadline(this.#leftMs(LOOK_MS), (signal) => this.#ends(signal))
+    const found = await withDeadline(this.#leftMs(LOOK_MS), (signal) => this.#ends(signal))
     const { tellEnds } = await loadRare()
-    await tellEnds({ ...this.#on(), seen, apiTokens, syncPeriodMs, tell })
+    await tellEnds({ ...this.#on(), found, apiTokens, syncPeriodMs, tell })
   }
 
   /** The version that is current now, as far as is known here, is the one that the new key follows. */

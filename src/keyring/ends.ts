@@ -1,6 +1,7 @@
 /** What ends of a keyring: what was seen on the way to its source, and what its rotations tell. */
 import type { End } from '../core/ends.ts'
 import type { ApiToken } from '../core/api-token.ts'
+import type { Finding } from '../core/findings.ts'
 import { endLine, warningsOf } from '../core/warnings.ts'
 import type { Clock, NextTry, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
@@ -62,17 +63,39 @@ interface LookParts {
   readonly keyring: string
   readonly log: StatusLog
   readonly clock: Clock
-  /** What was seen on the way to the source just now. */
-  readonly seen: readonly End[]
+  /** On the way to the source just now. */
+  readonly found: readonly Finding[]
   readonly apiTokens: readonly ApiToken[]
   readonly syncPeriodMs: number | null
   readonly tell: (line: string) => void
 }
 
+/** The doctor's findings. A failure on the way has hidden what ends; that of the login of rotations hides nothing else. */
+export async function noteFound(log: StatusLog, found: readonly Finding[]): Promise<void> {
+  if (found.every(({ check, outcome }) => outcome !== 'failed' || check === 'rotation'))
+    await log.noteEnds(seenBy(found, await log.read()), false)
+}
+
+/** The login of rotations may be known elsewhere alone, or may have failed: then what was known of it stays. */
+function seenBy(found: readonly Finding[], { ahead }: SyncStatus): readonly End[] {
+  const isUnseen = found.some(({ check, ends }) => check === 'rotation' && ends === undefined)
+  const known = isUnseen ? (ahead?.ends ?? []).filter(({ name }) => name === 'rotation') : []
+  return [...found.flatMap(({ ends = [] }) => ends), ...known]
+}
+
 /** The log hears of what concerns all keyrings by the first of them. */
-export async function tellEnds({ keyring, log, clock, seen, apiTokens, syncPeriodMs, tell }: LookParts): Promise<void> {
+export async function tellEnds({
+  keyring,
+  log,
+  clock,
+  found,
+  apiTokens,
+  syncPeriodMs,
+  tell,
+}: LookParts): Promise<void> {
   const [status, now] = [await log.read(), clock.now()]
   const isSaid = isSayingDue(status, now)
+  const seen = seenBy(found, status)
   await log.noteEnds(seen, isSaid)
   if (!isSaid) return
   for (const warning of warningsOf(

@@ -51,8 +51,10 @@ export interface Vault {
   readonly open: VaultTransport
   /** The deployment's own login, for people. */
   readonly login: string
+  /** Whether a login gets another token by itself when this one ends. */
+  readonly hasLogin: boolean
   /** What of its credential ends by itself. */
-  readonly ends: (signal: AbortSignal) => Promise<readonly End[]>
+  readonly loginEnds: (signal: AbortSignal) => Promise<readonly End[]>
   /** What is stored of logins. */
   readonly items: LoginItems
 }
@@ -69,8 +71,9 @@ export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
   return {
     reader: (token, insist) => (token === null ? own(insist) : givenTokenReader(transport, new Secret(token))),
     open,
-    ends,
+    loginEnds: ends,
     login: describeLogin(auth),
+    hasLogin: auth.method !== 'token',
     items,
   }
 }
@@ -84,7 +87,7 @@ function ownLogin(
   fetch: Fetch,
   check: NamespaceCheck,
   ports: OwnPorts,
-): Pick<Vault, 'ends'> & { readonly own: (insist: Insistence) => VaultReader } {
+): { readonly own: (insist: Insistence) => VaultReader; readonly ends: Vault['loginEnds'] } {
   const { auth } = access
   if (auth.method === 'token') return { own: () => givenTokenReader(transport, auth.token), ends: async () => [] }
   const life = tokenLife(access, auth, fetch, check, ports)

@@ -318,13 +318,18 @@ describe('on Lambda', () => {
   })
 
   it('a sync function with wrong settings says so to who asks it, and logs why', async () => {
-    const wrong = await deployLambda({ ...settings('ftp://secret-value'), KEYRING_VAULT_MOUNT: '' })
+    const wrong = await deployLambda({
+      ...settings('ftp://secret-value'),
+      KEYRING_VAULT_MOUNT: '',
+      KEYRING_VAULT_CACERT: '/nowhere/secret-value.pem',
+    })
     const http = await wrong.startHttp()
     expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject({
       status: 503,
       body: { code: 'ERR_CONFIG_INVALID' },
     })
     expect(wrong.sync.output()).toMatch(/"setting":"KEYRING_VAULT_HOST".*\n.*"setting":"KEYRING_VAULT_MOUNT"/)
+    expect(wrong.sync.output()).toMatch(/"setting":"KEYRING_VAULT_CACERT","problem":"names a file that cannot be read/)
     expect(wrong.output()).not.toContain('secret-value')
     await wrong.stop()
   })

@@ -1,8 +1,8 @@
 /** What ends soon, as callers of a deployment and a monitor hear of it. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
 import { runCli } from '../support/cli.ts'
@@ -14,11 +14,20 @@ import { vaultClient } from '../support/vault.ts'
 let folder: string
 let vault: DevVault
 let server: NodeServer
+let others: Readonly<Record<'well' | 'failing', NodeServer>>
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
   vault = await startDevVault({ port: 0, dataFile: null })
   await vaultClient(vault.address, 'root').write('keyring', { id: 'one', key: keyString('one') })
+  const well = await nodeServer({ KEYRING_VAULT_HOST: vault.address, KEYRING_DATABASE: join(folder, 'well') })
+  await well.call('/keyring/vault/sync', {})
+  const failing = await nodeServer({
+    KEYRING_VAULT_HOST: 'http://127.0.0.1:9',
+    KEYRING_DATABASE: join(folder, 'failing'),
+  })
+  await failing.call('/keyring/vault/sync', {})
+  others = { well, failing }
   const ends = new Date(Date.now() + 5 * 86_400_000).toISOString()
   server = await nodeServer({
     KEYRING_VAULT_HOST: vault.address,
@@ -27,7 +36,7 @@ beforeAll(async () => {
   })
 })
 afterAll(async () => {
-  await server.end('SIGTERM')
+  for (const each of [server, ...Object.values(others)]) await each.end('SIGTERM')
   await vault.close()
   rmSync(folder, { recursive: true })
 })
@@ -45,4 +54,36 @@ it('ends a check of the status with exit status 1, and its remedy is said', asyn
     stdout: expect.stringMatching(/^ends .*"ci".*\(within 7 days\)\nneeded .*KEYRING_API_TOKENS/m),
   })
   expect((await runCli(['status'], { cwd: folder, env })).code).toBe(0)
+})
+
+/** The command lines of a page's blocks that show a status, without what is said of them. */
+const shownIn = (page: string): string[] =>
+  readFileSync(page, 'utf8')
+    .split('```')
+    .filter((_part, index) => index % 2 === 1)
+    .flatMap((block) =>
+      Array.from(block.matchAll(/^npx edge-keyring (status\b[^#\n]*)/gm), ([, words = '']) => words.trim()),
+    )
+const [README, ON_CALL] = [shownIn('README.md'), shownIn('docs/on-call.md')]
+
+describe('the pages', () => {
+  it('show a status, and the README how a monitor asks for it', () => {
+    expect(README).toContain('status --check')
+    expect(ON_CALL).toContain('status')
+  })
+
+  it.each([...new Set([...README, ...ON_CALL])])('show a line that says what they say it does: %s', async (words) => {
+    const run = ({ port }: NodeServer) =>
+      runCli(words.split(/ +/), {
+        cwd: folder,
+        env: { EDGE_KEYRING_URL: `http://127.0.0.1:${port}`, EDGE_KEYRING_TOKEN: API_TOKEN },
+      })
+    const needed = words.includes('--check') ? 1 : 0
+    expect(await run(others.well)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^needed +nothing$/m) })
+    expect(await run(server)).toMatchObject({ code: needed, stdout: expect.stringMatching(/^ends .*\n^needed +\S/m) })
+    expect(await run(others.failing)).toMatchObject({
+      code: needed,
+      stdout: expect.stringMatching(/^failing +since \S+Z, .*: ERR_VAULT_UNREACHABLE: [^]*^needed +\S/m),
+    })
+  })
 })

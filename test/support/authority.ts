@@ -18,6 +18,7 @@ import type {
 import type { Doubted } from '../../src/core/time.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
 import type { End } from '../../src/core/ends.ts'
+import type { Finding } from '../../src/core/findings.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { materialOf } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
@@ -78,6 +79,8 @@ export interface World {
   loginItems?: LoginItems
   /** On the way to the source. */
   ends: readonly End[]
+  /** What the doctor and the schedule find there beside that. */
+  found: readonly Finding[]
   /** When somebody looked what ends. */
   readonly looked: number[]
   apiTokens: readonly ApiToken[]
@@ -106,6 +109,7 @@ export function world(versions: World['versions'], store = memoryStore()): World
     insisted: [],
     doubted: [],
     ends: [],
+    found: [],
     looked: [],
     apiTokens: [],
     log: [],
@@ -191,8 +195,11 @@ const spiedSource = (on: World): Source => ({
   ...(on.pushed && { pushed: on.pushed }),
   openSink: on.kv1 ? null : () => on.between?.sink(fakeSink(on)) ?? fakeSink(on),
   open: (_token, { insist }) => (on.insisted.push(insist), on.between?.source(fakeSource(on)) ?? fakeSource(on)),
-  examine: async (_signal, { login }) => (on.insisted.push(login), []),
-  ends: async () => (on.looked.push(on.clock.time), on.ends),
+  examine: async (_signal, { login }) => (on.insisted.push(login), on.found),
+  ends: async () => (
+    on.looked.push(on.clock.time),
+    [{ check: 'token', outcome: 'ok', detail: '', ends: on.ends }, ...on.found]
+  ),
 })
 
 export const authorityOn = (

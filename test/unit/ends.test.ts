@@ -5,6 +5,7 @@ import { KeyringClient } from '../../functions/cli/client.ts'
 import type { Target } from '../../functions/cli/target.ts'
 import type { End } from '../../src/core/ends.ts'
 import { bandOf } from '../../src/core/ends.ts'
+import type { Finding } from '../../src/core/findings.ts'
 import { KeyringError, unwrap } from '../../src/core/errors.ts'
 import type { AppRoleSettings } from '../../src/core/login-settings.ts'
 import { Secret } from '../../src/core/secret.ts'
@@ -154,6 +155,64 @@ describe('what ends', () => {
   })
 })
 
+describe('what ends of the login of rotations', () => {
+  const known = end('secret-id', NOW + 5 * DAY, { name: 'rotation' })
+  const login = (outcome: Finding['outcome'], ends?: readonly End[]): Finding => ({
+    check: 'rotation',
+    outcome,
+    detail: '',
+    ...(ends && { ends }),
+  })
+  const warned = async (on: ReturnType<typeof world>) =>
+    (await (await keyringOn(on)).status()).ends.map(({ what, name }) => [what, name])
+
+  it('is in status, log and header, beside that of the other login', async () => {
+    const on = world(['a:1'])
+    on.ends = [end('vault-token', NOW + 6 * DAY)]
+    on.found = [login('ok', [known])]
+    await scheduled(on, 1)
+    expect(logged(on)).toEqual([
+      ['warn', 'secret-id', 'rotation', 7],
+      ['warn', 'vault-token', null, 7],
+    ])
+    const keyring = await keyringOn(on)
+    expect((await keyring.status()).needed.filter((line) => line.startsWith('secret-id "rotation" is over'))).toEqual([
+      expect.stringMatching(/Renew the secret-id\.$/),
+    ])
+    expect(keyring.ending).toMatchObject({ what: 'secret-id', days: 7 })
+  })
+
+  it.each([
+    ['where it is not set, as in another function', 'skipped'],
+    ['that refuses', 'failed'],
+  ] as const)('stays known to a look %s, which tells of all else', async (_name, outcome) => {
+    const on = world(['a:1'])
+    on.ends = [end('vault-token', NOW + 6 * DAY)]
+    on.found = [login('ok', [known])]
+    await scheduled(on, 1)
+    on.found = [login(outcome)]
+    await (await keyringOn(on)).diagnose({ login: false })
+    expect(await warned(on)).toEqual([['secret-id', 'rotation']])
+    on.ends = [end('vault-certificate', NOW + 6 * DAY)]
+    await scheduled(on, 24 * 60)
+    expect(await warned(on)).toEqual([
+      ['secret-id', 'rotation'],
+      ['vault-certificate', null],
+    ])
+  })
+
+  it('is forgotten once it does not end, or there is no such login any more', async () => {
+    for (const found of [[login('ok', [])], []]) {
+      const on = world(['a:1'])
+      on.found = [login('ok', [known])]
+      await scheduled(on, 1)
+      on.found = found
+      await scheduled(on, 24 * 60)
+      expect(await warned(on)).toEqual([])
+    }
+  })
+})
+
 describe("a look at Vault's token", () => {
   const DAY_S = 86_400
   const clock = { now: () => NOW, sleep: async () => {} }
@@ -170,6 +229,7 @@ describe("a look at Vault's token", () => {
         login: '',
         loginEnds: async () => [],
         hasLogin,
+        rotation: null,
         refuses: () => null,
       },
       new AbortController().signal,

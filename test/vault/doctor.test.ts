@@ -306,6 +306,54 @@ for (const target of vaultTargets())
     })
 
     it.skipIf(target.name === 'dev Vault')(
+      'looks at the login of rotations by its name, beside the other one',
+      async () => {
+        const policy = 'path "kv/*" { capabilities = ["read", "update"] }'
+        await root.request('POST', 'sys/policies/acl/rotates', { body: { policy } })
+        const ending = async () => {
+          const wish = { ttl: '120h', explicit_max_ttl: '120h', renewable: true, policies: ['rotates'] }
+          const made = (await root.request('POST', 'auth/token/create', { body: wish })).body as {
+            auth: { client_token: string }
+          }
+          return made.auth.client_token
+        }
+        const [reads, rotates] = [await ending(), await ending()]
+        const tokens = { KEYRING_VAULT_TOKEN: reads, KEYRING_ROTATION_VAULT_TOKEN: rotates }
+        const { authority, close } = authorityFor(settings(tokens), 4 * 86_400_000)
+        const seen = async () => {
+          const status = await authority.call({ call: 'status', keyring: 'default' })
+          return status.ok && status.value.ahead?.ends.map(({ what, name }) => [what, name])
+        }
+        const rotation = async (login: boolean) => {
+          const told = await authority.call({ call: 'diagnose', keyring: 'default', login })
+          return told.ok && told.value.findings.find(({ check }) => check === 'rotation')
+        }
+        const BOTH = [
+          ['vault-token', null],
+          ['vault-token', 'rotation'],
+        ]
+        expect(await authority.call({ call: 'syncIfDue', keyring: 'default' })).toMatchObject({ value: 'synced' })
+        expect(await seen()).toEqual(BOTH)
+        expect(await rotation(false)).toMatchObject({
+          outcome: 'warning',
+          detail: expect.stringMatching(/^Logged in: .*Vault's token "rotation" is over at /),
+          remedy: expect.stringContaining('KEYRING_ROTATION_VAULT_TOKEN'),
+        })
+        expect(await seen()).toEqual(BOTH)
+        await vaultClient(server.address, rotates).request('POST', 'auth/token/revoke-self')
+        expect(await rotation(true)).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_DENIED' })
+        expect(await seen()).toEqual(BOTH)
+        await close()
+      },
+    )
+
+    it('says of the login of rotations that there is none, or that its token may do more than that', async () => {
+      expect((await examined(settings())).rotation).toMatchObject({ outcome: 'skipped' })
+      const { rotation } = await examined(settings({ KEYRING_ROTATION_VAULT_TOKEN: server.token }))
+      expect(rotation).toMatchObject({ outcome: 'warning', remedy: expect.stringContaining('policy --rotate') })
+    })
+
+    it.skipIf(target.name === 'dev Vault')(
       'warns of a secret id that ends, where the policy lets the token ask',
       async () => {
         await root.request('POST', 'sys/auth/ending', { body: { type: 'approle' } })
@@ -331,6 +379,18 @@ for (const target of vaultTargets())
         expect(login).toMatchObject({
           outcome: 'warning',
           detail: expect.stringContaining('The secret id of the login'),
+        })
+        const renamed = Object.entries(of).map(([name, value]) => [
+          name.replace('KEYRING_', 'KEYRING_ROTATION_'),
+          value,
+        ])
+        const rotating = { KEYRING_VAULT_TOKEN: reader, ...Object.fromEntries(renamed) }
+        expect((await examined(settings(rotating))).rotation).toMatchObject({
+          outcome: 'ok',
+          detail: expect.stringMatching(/^Logged in: approle at auth\/ending\. You are /),
+          ends: [
+            { what: 'secret-id', name: 'rotation', remedy: expect.stringContaining('KEYRING_ROTATION_VAULT_APPROLE') },
+          ],
         })
       },
     )

@@ -1,5 +1,4 @@
 /** Examines the way to one keyring's secret, step by step; a step that an earlier failure makes pointless is skipped. */
-import type { End } from '../../core/ends.ts'
 import { warningsOf } from '../../core/warnings.ts'
 import type { Check, Finding } from '../../core/findings.ts'
 import { CHECKS, POINTLESS } from '../../core/findings.ts'
@@ -8,7 +7,7 @@ import type { DoctorParts } from './parts.ts'
 import { lookAtMount, lookAtRateLimit, lookAtRights } from './mount.ts'
 import { lookAtSecret, lookAtVersions } from './secret.ts'
 import { lookAtServer } from './server.ts'
-import { lookAtToken } from './token.ts'
+import { lookAtRotation, lookAtToken } from './token.ts'
 
 type Step = (parts: DoctorParts, signal: AbortSignal) => Promise<readonly Finding[]>
 
@@ -25,12 +24,13 @@ const STEPS: readonly {
   { step: lookAtSecret, stops: false },
   { step: lookAtVersions, stops: false },
   { step: lookAtRateLimit, stops: false },
+  { step: lookAtRotation, stops: false },
 ]
 
-/** What ends by itself, by the two steps that can see it. @throws only a defect. */
-export async function lookAhead(parts: DoctorParts, signal: AbortSignal): Promise<readonly End[]> {
+/** What ends by itself, by the steps that can see it. @throws only a defect. */
+export async function lookAhead(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const found = [...(await lookAtNetwork(parts, signal)), ...(await lookAtToken(parts, signal))]
-  return found.flatMap(({ ends = [] }) => ends)
+  return parts.rotation === null ? found : [...found, ...(await lookAtRotation(parts, signal))]
 }
 
 /** What ends soon is a warning, whatever else is well with it. */

@@ -5,21 +5,27 @@ import type { Clock, KeySource } from '../../core/ports.ts'
 import type { VaultReader } from '../reader.ts'
 import type { VaultTransport } from '../wire/transport.ts'
 
-export interface DoctorParts {
-  /** It has no namespace, because `sys/health` is outside of all. */
-  readonly transport: VaultTransport
+/** A login, and what reads with it. */
+export interface DoctorLogin {
   readonly reader: VaultReader
-  readonly source: KeySource
-  /** `null` = the platform does not show the network. */
-  readonly probe: Probe | null
-  readonly clock: Clock
-  readonly address: string
   /** How the login is called, for people: `approle at auth/approle, role "edge"`. */
   readonly login: string
   /** What of its credential ends by itself. */
   readonly loginEnds: (signal: AbortSignal) => Promise<readonly End[]>
   /** Whether a login gets another token by itself when this one ends. */
   readonly hasLogin: boolean
+}
+
+export interface DoctorParts extends DoctorLogin {
+  /** It has no namespace, because `sys/health` is outside of all. */
+  readonly transport: VaultTransport
+  readonly source: KeySource
+  /** `null` = the platform does not show the network. */
+  readonly probe: Probe | null
+  readonly clock: Clock
+  readonly address: string
+  /** Rotations write with it. `null` = they have none of their own here. */
+  readonly rotation: DoctorLogin | null
   /** By what the keyring holds. */
   readonly refuses: Refuses
 }

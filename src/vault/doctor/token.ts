@@ -52,6 +52,33 @@ export async function lookAtToken(
   }
 }
 
+/** The login of rotations, in one finding; what ends of it bears its name. Whatever fails there, nothing that was known of it has changed. */
+export async function lookAtRotation(
+  { rotation, ...parts }: DoctorParts,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (rotation === null) return [unseen('rotation', 'No login of its own here.')]
+  const found = await lookAtToken({ ...parts, ...rotation, rotation }, signal)
+  const detail = found.map((each) => each.detail).join(' ')
+  return found.slice(-1).map((last) => ({
+    ...last,
+    check: 'rotation',
+    detail,
+    ...(last.remedy && { remedy: ofRotation(last.remedy) }),
+    ...(last.outcome !== 'failed' && {
+      ends: found.flatMap(({ ends = [] }) =>
+        ends.map((end) => ({ ...end, name: 'rotation', remedy: ofRotation(end.remedy) })),
+      ),
+    }),
+  }))
+}
+
+/** It may write, and its settings are the same ones under another name. */
+const ofRotation = (remedy: string): string =>
+  remedy
+    .replace(LESS, 'Give it what edge-keyring policy --rotate prints.')
+    .replace('KEYRING_VAULT_', 'KEYRING_ROTATION_VAULT_')
+
 /** A token that cannot be renewed and lives for less, in seconds, needs a person soon. */
 const SHORT = 86_400
 
