@@ -70,6 +70,8 @@ export interface Setting {
   readonly bug?: Bug
   /** As of `Depth`, where all orders would take too long. */
   readonly switches?: number
+  /** More of them are left to seeds, and to `EXPLORE=deep`. */
+  readonly faults?: number
   /** Of the two deployments; absent = in memory. */
   readonly stores?: () => readonly [SharedStore, SharedStore]
   /** Of the two deployments, which encrypt by them as isolates of Workers do; absent = whoever encrypts asks the authority. */
@@ -322,6 +324,7 @@ export const SCENES: Readonly<Record<string, Setting>> = {
     versions: RING,
     later: ['c:3'],
     switches: 2,
+    faults: 0,
     replicas: () => [memoryReplica(), memoryReplica()],
     instances: {
       one: { acts: [sync, wait(26 * MINUTE), look, change('remove', 'b')] },
