@@ -8,6 +8,7 @@ import type { Env, Problem, Rule, Table, Values } from './setting.ts'
 import { isSet, namesOf, rowsOf, textsOf, valuesOf, wrongOf } from './setting.ts'
 import { matching, onOff, wholeNumber } from './values.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
+import { VAULTS_ROW } from './written-entities.ts'
 
 const functionName = () => matching(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function')
 
@@ -95,7 +96,7 @@ export function readAnswering(env: Env): Parsed<LambdaHttpConfig> {
   const rules = [tokensRule<Answering>([], () => false)]
   const { values, problems } = valuesOf<Answering>(rows, texts, 'lambda-http', rules)
   const isOff = saysOff(values)
-  const known = new Set(rows.flatMap(([name, setting]) => namesOf(name, setting)))
+  const known = new Set([...rows, VAULTS_ROW].flatMap(([name, setting]) => namesOf(name, setting)))
   const foreign = Object.keys(env).filter((name) => OURS.test(name) && isSet(env, name) && !known.has(name))
   const all = [
     ...wrongOf(problems, isOff),

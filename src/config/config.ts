@@ -272,7 +272,11 @@ function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): V
 }
 
 /** The connection presents the certificate of the login `cert`. A setting that is itself wrong counts as not set. */
-function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, login }: Written): VaultTls {
+export function tlsOf(
+  all: Partial<Settings>,
+  auth: LoginSettings | null,
+  { texts, login }: Pick<Written, 'texts' | 'login'>,
+): VaultTls {
   const { KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key } = all
   const own = cert === undefined || key === undefined ? null : { cert, key }
   const ofLogin = auth?.method === 'cert' ? auth.certificate : null
@@ -291,7 +295,7 @@ function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, logi
 }
 
 /** Of the identity provider only the authorities can be set. */
-function providerTlsOf(auth: LoginSettings | null, { login }: Written): VaultTls | null {
+export function providerTlsOf(auth: LoginSettings | null, { login }: Pick<Written, 'login'>): VaultTls | null {
   if (auth?.method !== 'oauth2' || auth.authorities === null) return null
   const name = login.get('oauth2_cacert')?.[0]?.name ?? ''
   const names = { authorities: name, cert: name, key: name }

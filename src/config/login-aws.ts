@@ -70,7 +70,7 @@ const isNear = (host: string): boolean =>
  * Looks in the order of AWS's own clients for what the platform has put into the environment. `null` = it gives no identity, or not in a safe way.
  * @param hasMachine false where neither files nor instance metadata can be.
  */
-function platformKeys(env: Env, hasMachine: boolean): AwsCredentialSource | null {
+export function platformKeys(env: Env, hasMachine: boolean): AwsCredentialSource | null {
   return (
     fromEnvironment(env) ??
     (hasMachine ? fromWebIdentity(env) : null) ??
