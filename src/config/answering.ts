@@ -2,7 +2,7 @@
 import type { ApiToken } from '../core/api-token.ts'
 import type { WrappingKey } from '../core/wrapping-key.ts'
 import { apiTokens } from './api-tokens.ts'
-import { entityNotices, unverified } from './foreign.ts'
+import { unverified } from './foreign.ts'
 import { keyrings } from './keyrings.ts'
 import type { Env, Problem, Rule, Table, Values } from './setting.ts'
 import { isSet, namesOf, rowsOf, textsOf, valuesOf, wrongOf } from './setting.ts'
@@ -104,9 +104,8 @@ export function readAnswering(env: Env): Parsed<LambdaHttpConfig> {
     ...unverified(env),
   ]
   if (all.length > 0) return { ok: false, problems: all }
-  const notices = entityNotices(env)
-  if (isOff) return { ok: true, config: null, notices: [OFF, ...notices] }
+  if (isOff) return { ok: true, config: null, notices: [OFF] }
   const { KEYRING_TABLE: table, KEYRING_SYNC_FUNCTION: syncFunction } = values
   const rotateFunction = values.KEYRING_ROTATE_FUNCTION ?? syncFunction
-  return { ok: true, config: { ...answeringConfig(values), table, syncFunction, rotateFunction }, notices }
+  return { ok: true, config: { ...answeringConfig(values), table, syncFunction, rotateFunction }, notices: [] }
 }

@@ -5,7 +5,7 @@ import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff } from './answering.ts'
 import { cadenceOf } from './cadence.ts'
-import { entityNotices, unverified } from './foreign.ts'
+import { unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
 import { readLogin } from './login.ts'
@@ -134,7 +134,7 @@ function writtenIn(env: Env, runtime: Runtime): Written {
     login: textsOf(LOGIN, readable, runtime),
     rotationLogin: textsOf(ROTATION_LOGIN, readable, runtime),
     problems: [...unknownNames(env), ...away, ...unverified(env)],
-    notices: [...unusedNotices(env), ...entityNotices(env)],
+    notices: unusedNotices(env),
   }
 }
 

@@ -13,6 +13,8 @@ import { writtenEntities } from './written-entities.ts'
 /** What an application needs to resolve references to one vault (`secrets/secrets.ts`). */
 export interface KnownEntity {
   readonly prefix: string
+  /** That people find it under. */
+  readonly name: string
   readonly type: EntityType
   /** All that says where secrets are read from. */
   readonly identity: string
@@ -244,10 +246,11 @@ const noPlace = (name: string, runtime: Runtime): Problem => ({
 
 function knownOf(written: WrittenEntity, word: EntityType, values: Values<Table>, texts: Texts): KnownEntity {
   const { identity, trouble, isOwn } = TYPES[word]
-  const { prefix } = written
+  const { prefix, name } = written
   const holding = values as Values<typeof HOLDING>
   return {
     prefix,
+    name,
     type: word,
     identity: JSON.stringify([word, ...identity(values)]),
     rules: {
@@ -257,7 +260,7 @@ function knownOf(written: WrittenEntity, word: EntityType, values: Values<Table>
       resurrectDeleted: holding.resurrect_deleted,
     },
     isBase64: holding.base64_decode,
-    trouble: (name) => trouble(name, values),
+    trouble: (secret) => trouble(secret, values),
     isOwn: isOwn(values),
     view: {
       name: word,
