@@ -48,7 +48,7 @@ export interface BrokenEntity {
 const seconds = () => wholeNumber(0, 100_000_000, ' seconds')
 
 /** What every type has. */
-const HOLDING = {
+export const HOLDING = {
   ttl: { schema: seconds, default: '0' },
   neg_ttl: { schema: seconds, default: '0' },
   resurrect_ttl: { schema: seconds, default: '100000000' },
@@ -164,6 +164,8 @@ const TYPES = {
 } as const
 
 export type EntityType = keyof typeof TYPES
+export const ENTITY_TYPES = Object.keys(TYPES) as EntityType[]
+export const ownFields = (word: EntityType): Table => TYPES[word].fields
 
 /** Whatever else such a segment or character would do, it names no secret. */
 const pathTrouble = (resource: string): string | null =>
@@ -210,10 +212,10 @@ const RUNTIMES: Readonly<Record<Runtime, string>> = {
 }
 
 const isType = (word: string): word is EntityType => Object.hasOwn(TYPES, word)
-const NO_TYPE = `must be one of ${Object.keys(TYPES).join(', ')}: no other backend is offered here`
+const NO_TYPE = `must be one of ${ENTITY_TYPES.join(', ')}: no other backend is offered here`
 
 /** The fields of a type with those that all have. */
-export const fieldsOf = (word: EntityType): Table => ({ ...TYPES[word].fields, ...HOLDING })
+export const fieldsOf = (word: EntityType): Table => ({ ...ownFields(word), ...HOLDING })
 
 /** @param env has what platforms say of themselves. */
 export function readEntity(written: WrittenEntity, env: Env, runtime: Runtime): ReadEntity {
