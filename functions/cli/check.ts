@@ -210,6 +210,8 @@ export async function checkPlatform(platform: string, { file, conf, deck }: Chec
   const { problems, notices, ...rest } = check(
     text === null ? givenTo(add(process.env), platform) : givenIn(text, platform, add),
   )
+  if (added.length === 0 && conf + deck !== '')
+    throw failed('ERR_USAGE', 'A template has all that is deployed: --conf and --deck do not go with it.')
   const ofWrangler = platform === 'workers' && text !== null ? altered(text, process.env) : []
   return outcomeOf(platform, {
     ...rest,

@@ -5,7 +5,7 @@ import type { SecretName } from '../core/secrets.ts'
 import type { VaultSettings, VaultTls } from './config.ts'
 import { providerTlsOf, tlsOf } from './config.ts'
 import type { AwsValues, BrokenEntity, EnvValues, FsValues, HcvValues, KnownEntity, ReadEntity } from './entity.ts'
-import { brokenOf, fieldsOf, hrefOf, readEntity, readableVariable } from './entity.ts'
+import { brokenOf, fieldsOf, hrefOf, readEntity, readableVariable, takenFrom } from './entity.ts'
 import { platformKeys } from './login-aws.ts'
 import { loginRows, readLogin } from './login.ts'
 import type { Env, Problem, Row, Runtime, Texts } from './setting.ts'
@@ -169,9 +169,10 @@ const plain = (backend: EntitySettings['backend']): Backend => ({ backend, view:
 const BACKENDS: Readonly<Record<KnownEntity['type'], (read: ReadEntity, place: Place) => Backend>> = {
   hcv: hcvBackend,
   aws: awsBackend,
-  env: ({ values }) => {
+  env: ({ values }, { env }) => {
     const { prefix = '' } = values as EnvValues
-    return plain({ type: 'env', variableOf: (name) => readableVariable(prefix, name) })
+    const taken = takenFrom(env)
+    return plain({ type: 'env', variableOf: (name) => readableVariable(prefix, name, taken) })
   },
   fs: ({ values }) => plain({ type: 'fs', folder: (values as FsValues).prefix }),
 }

@@ -68,7 +68,8 @@ interface TypeOf<Fields extends Table> {
   readonly fields: Fields
   readonly rules: readonly Rule<Values<Fields>>[]
   readonly identity: (values: Values<Fields>) => readonly unknown[]
-  readonly trouble: (name: SecretName, values: Values<Fields>) => string | null
+  /** @param taken variables that settings are read from by reference. */
+  readonly trouble: (name: SecretName, values: Values<Fields>, taken: ReadonlySet<string>) => string | null
   readonly isOwn: (values: Values<Fields>) => boolean
   readonly only: readonly Runtime[] | null
 }
@@ -76,11 +77,10 @@ interface TypeOf<Fields extends Table> {
 /** The types stand in one table, whose readers know no type's fields. */
 const type = <const Fields extends Table>(
   fields: Fields,
-  parts: Partial<TypeOf<Fields>> & Pick<TypeOf<Fields>, 'trouble'>,
+  parts: Partial<TypeOf<Fields>> & Pick<TypeOf<Fields>, 'identity' | 'trouble'>,
 ) =>
   ({
     rules: [],
-    identity: (values: Values<Fields>) => Object.values(values),
     isOwn: () => false,
     only: null,
     ...parts,
@@ -153,10 +153,12 @@ const TYPES = {
     },
   }),
   env: type(ENV, {
-    trouble: (name, { prefix = '' }) => variableTrouble(variableOf(prefix, name)),
+    trouble: (name, { prefix = '' }, taken) => variableTrouble(variableOf(prefix, name), taken),
+    identity: ({ prefix }) => [prefix],
     isOwn: ({ prefix }) => prefix === undefined,
   }),
   fs: type(FS, {
+    identity: ({ prefix }) => [prefix],
     trouble: ({ resource, version }) =>
       version === null ? pathTrouble(resource) : 'has a version, and files have none',
     only: ['node'],
@@ -181,15 +183,26 @@ const variableOf = (prefix: string, { resource, version }: SecretName): string =
 const OURS =
   /^(?:(?:EDGE_)?KEYRINGS?|KONG|VAULT|BAO|AWS|DECK|GCE|AZURE|IDENTITY|ACTIONS|NODE|UNDICI)_|^(?:KEYRINGS|HOST|PORT|(?:HTTPS?|ALL|NO)_PROXY)(?:_PREVIOUS)?$/
 
-function variableTrouble(name: string): string | null {
+/** Those that settings name by reference, which are as much of ours. */
+export const takenFrom = (env: Env): ReadonlySet<string> =>
+  new Set(
+    Object.entries(env)
+      .filter(([name]) => /^(?:KONG_)?KEYRINGS?(?:_|$)|^KONG_VAULT_/.test(name))
+      .flatMap(([, text = '']) => [...text.matchAll(/\{vault:\/\/env\/+([^/?#;}]+)[^?#}]*(?:\?prefix=([^&#}]*))?/g)])
+      .map(([, resource = '', prefix = '']) => variableOf(prefix, { resource, version: null })),
+  )
+
+function variableTrouble(name: string, taken: ReadonlySet<string>): string | null {
   if (!/^[A-Z_][A-Z\d_]*$/.test(name)) return 'names no variable: letters, digits, "_" and "-"'
-  return OURS.test(name) ? 'names a variable that edge-keyring or its platform reads itself' : null
+  return OURS.test(name) || taken.has(name.replace(/_PREVIOUS$/, '')) || taken.has(name)
+    ? 'names a variable that edge-keyring or its platform reads itself'
+    : null
 }
 
 /** `null` = it is none, or not for references. */
-export function readableVariable(prefix: string, name: SecretName): string | null {
+export function readableVariable(prefix: string, name: SecretName, taken: ReadonlySet<string>): string | null {
   const variable = variableOf(prefix, name)
-  return variableTrouble(variable) === null ? variable : null
+  return variableTrouble(variable, taken) === null ? variable : null
 }
 
 /** One entity as far as it could be read. */
@@ -237,7 +250,7 @@ export function readEntity(written: WrittenEntity, env: Env, runtime: Runtime): 
     ...(only === null || only.includes(runtime) ? [] : [noPlace(name, runtime)]),
     ...problems.map(({ name: at, message }) => ({ name: at, message })),
   ]
-  const known = found.length === 0 ? knownOf(written, word, values, texts) : null
+  const known = found.length === 0 ? knownOf({ written, texts, values }, word, takenFrom(env)) : null
   return { written, type: word, texts, values, problems: found, known }
 }
 
@@ -246,7 +259,11 @@ const noPlace = (name: string, runtime: Runtime): Problem => ({
   message: `cannot be used on ${RUNTIMES[runtime]}, which has no folder of secrets`,
 })
 
-function knownOf(written: WrittenEntity, word: EntityType, values: Values<Table>, texts: Texts): KnownEntity {
+function knownOf(
+  { written, values, texts }: Pick<ReadEntity, 'written' | 'values' | 'texts'>,
+  word: EntityType,
+  taken: ReadonlySet<string>,
+): KnownEntity {
   const { identity, trouble, isOwn } = TYPES[word]
   const { prefix, name } = written
   const holding = values as Values<typeof HOLDING>
@@ -262,7 +279,7 @@ function knownOf(written: WrittenEntity, word: EntityType, values: Values<Table>
       resurrectDeleted: holding.resurrect_deleted,
     },
     isBase64: holding.base64_decode,
-    trouble: (secret) => trouble(secret, values),
+    trouble: (secret) => trouble(secret, values, taken),
     isOwn: isOwn(values),
     view: {
       name: word,

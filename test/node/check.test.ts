@@ -218,6 +218,7 @@ describe('edge-keyring check', () => {
       ['--platform', 'azure'],
       ['--platform', 'workers', '--file', join(folder, 'none')],
       ['--platform', 'lambda', '--file', other],
+      ['--platform', 'lambda', '--file', template({}, {}), '--conf', file({}, 'kong.conf')],
     ])
       expect(await check({}, ...words)).toMatchObject({ code: 2, stderr: expect.stringMatching(/^ERR_USAGE: /) })
   })

@@ -114,6 +114,29 @@ describe('a vault entity', () => {
     ])
   })
 
+  it('is another place when it reads elsewhere, and the same however long what it said holds', () => {
+    const place = (name: string, config: Fields) => right(listed({ name, prefix: 'vault', config })).identity
+    const places: readonly (readonly [string, Fields, Fields])[] = [
+      ['hcv', { token: 't' }, { host: 'localhost' }],
+      ['hcv', { token: 't' }, { port: 8201 }],
+      ['hcv', { token: 't' }, { protocol: 'https' }],
+      ['hcv', { token: 't' }, { namespace: 'team' }],
+      ['hcv', { token: 't' }, { mount: 'kv' }],
+      ['hcv', { token: 't' }, { kv: 'v2' }],
+      ['aws', { region: 'eu-west-1' }, { region: 'eu-west-2' }],
+      ['aws', { region: 'eu-west-1' }, { endpoint_url: 'https://aws.example' }],
+      ['aws', { region: 'eu-west-1' }, { assume_role_arn: 'arn:aws:iam::123456789012:role/read' }],
+      ['env', { prefix: 'a' }, { prefix: 'b' }],
+      ['fs', { prefix: '/a' }, { prefix: '/b' }],
+    ]
+    for (const [type, config, other] of places) {
+      expect(place(type, { ...config, ...other })).not.toBe(place(type, config))
+      const held = { ttl: 60, neg_ttl: 1, resurrect_ttl: 1, resurrect_deleted: true, base64_decode: true }
+      expect(place(type, { ...config, ...held })).toBe(place(type, config))
+    }
+    expect(place('hcv', { token: 'other', namespace: '/', mount: '/secret/' })).toBe(place('hcv', { token: 't' }))
+  })
+
   it('without a ttl is told of once, all of them in one sentence', () => {
     const { notices } = readEntities(listed(hcv({}), hcv({}, 'other'), hcv({ ttl: 60 }, 'third')), 'node')
     expect(notices).toEqual([
@@ -511,6 +534,25 @@ describe('a secret that no vault is asked for', () => {
     ].map((name) => backend.variableOf(name))
     expect(variables).toEqual([null, null, 'KEY_API_TOKEN', 'KEY_API_TOKEN_PREVIOUS'])
   })
+})
+
+it('a variable that a setting is read from by reference is as much of ours, under any prefix', () => {
+  const vaults = [hcv({ token: '{vault://env/hcv-token}' }), { name: 'env', prefix: 'my-env', config: { prefix: 'm' } }]
+  const settings = {
+    KEYRING_VAULT_TOKEN: '{vault://env/my-token}',
+    KONG_KEYRING_VAULT_PATH: '{vault://env/y_path/key?prefix=m}',
+    KONG_VAULT_HCV_TOKEN: '{vault://env/my-kong-previous}',
+    OTHER: '{vault://env/my-other}',
+  }
+  const { entities } = readEntities({ ...settings, ...listed(...vaults) }, 'node')
+  const [entity] = entities
+  const asked = ['y_token', 'Y-PATH', 'y_kong_previous', 'y-other'].map((resource) => ({ resource, version: null }))
+  expect(asked.map((name) => entity?.trouble(name) === null)).toEqual([false, false, false, true])
+  expect(entity?.trouble({ resource: 'y_token', version: 2 })).not.toBeNull()
+  const variables = asked.map((name) => (entity?.backend.type === 'env' ? entity.backend.variableOf(name) : ''))
+  expect(variables).toEqual([null, null, null, 'MY_OTHER'])
+  const hcvToken = listed(vaults[0] ?? {}, { name: 'env', prefix: 'my-env' })
+  expect(readEntities(hcvToken, 'node').entities[0]?.trouble({ resource: 'hcv_token', version: null })).not.toBeNull()
 })
 
 describe("the view of an entity in Kong's shape", () => {
