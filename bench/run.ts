@@ -7,6 +7,7 @@ import { benchHttp } from './http.ts'
 import { benchLambda } from './lambda.ts'
 import type { Options, Part, Row } from './measure.ts'
 import { benchRecord } from './record.ts'
+import { benchReferences } from './references.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
 import { benchWorker } from './worker.ts'
@@ -19,6 +20,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   record: benchRecord,
   start: benchStart,
   lambda: benchLambda,
+  references: benchReferences,
   tls: benchTls,
 }
 const MAX_SECONDS = 30

@@ -1,5 +1,4 @@
 /** The one file that knows every layer: it introduces them to each other. */
-import type { Hono } from 'hono'
 import { authenticator } from './auth/tokens.ts'
 import type { AnsweringConfig } from './config/answering.ts'
 import type { Config } from './config/config.ts'
@@ -13,24 +12,35 @@ import type {
   Clock,
   Fetch,
   Hash,
+  Insistence,
   KeyringAuthority,
+  KeySink,
+  LoginItems,
   OpenKeySource,
+  PairSource,
+  Push,
   SharedStore,
+  SourceId,
   Replica,
 } from './core/ports.ts'
-import type { Probe } from './core/findings.ts'
+import type { Finding, Probe, Refuses } from './core/findings.ts'
+import type { Doubt } from './core/time.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
+import type { Http } from './http/dispatch.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
 import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
-import { kv1Source } from './vault/kv/kv1.ts'
-import { kv2Sink, kv2Source } from './vault/kv/kv2.ts'
+import { kv1Pairs, kv1Source } from './vault/kv/kv1.ts'
+import { kv2Pairs, kv2Sink, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import type { rare } from './rare.ts'
+import type { DoctorLogin } from './vault/doctor/parts.ts'
+import type { Vault } from './vault/open.ts'
 import { openVault } from './vault/open.ts'
+import type { VaultReader } from './vault/reader.ts'
 
 interface Primitives {
   readonly cipher: Cipher
@@ -72,10 +82,24 @@ export interface AppPorts extends Primitives {
 
 /** Makes the authority, where the settings of Vault are read. */
 export function createAuthority(config: Config, ports: AuthorityPorts): KeyringAuthority {
-  const { vault, wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation } = config
   const doubt = doubtsOnce(ports.log)
+  const { wrappingKeys, syncPeriodMs, maxRecordAgeMs, rotation, apiTokens } = config
+  const { sources, loginItems } =
+    config.pushed === null ? askedSources(config, ports, doubt) : pushedSources(config.pushed)
+  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
+  return new Authority({ ...ports, ...own, vaults: null })
+}
+
+interface Sources {
+  readonly sources: ReadonlyMap<string, Source>
+  /** What is stored of the login to them. */
+  readonly loginItems: LoginItems | null
+}
+
+function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, doubt: Doubt): Sources {
   if (vault === null) throw new TypeError('An authority needs the settings of Vault.')
-  const { reader, open, login, items: loginItems } = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const own = openVault(vault, { ...ports, wrappingKeys, doubt })
+  const { reader, open, items: loginItems } = own
   const { clock, probe } = ports
   const writer =
     vault.rotationLogin && openVault({ ...vault, ...vault.rotationLogin }, { ...ports, wrappingKeys, doubt })
@@ -84,23 +108,85 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
       const source = kv === 'v1' ? kv1Source : kv2Source
       const openSource: OpenKeySource = (token, { insist }) =>
         source({ ...ports, ...vault, ...secret, reader: reader(token, insist) })
-      const hasLogin = vault.auth.method !== 'token'
-      const look: Source['examine'] = async (signal, how, refuses) => {
-        const insist = how.login ? 'refusal' : 'none'
-        const way = { transport: open, reader: reader(null, insist), source: openSource(null, { insist }) }
-        const { examine } = await ports.loadRare()
-        return examine({ ...way, probe, clock, address: vault.address, login, hasLogin, refuses }, signal)
+      const way = (insist: Insistence, refuses: Refuses) => ({
+        ...loginOf(own, insist),
+        rotation: writer && loginOf(writer, insist),
+        transport: open,
+        source: openSource(null, { insist }),
+        probe,
+        clock,
+        address: vault.address,
+        refuses,
+      })
+      const look: Source['examine'] = async (signal, how, refuses) =>
+        (await ports.loadRare()).examine(way(how.login ? 'refusal' : 'none', refuses), signal)
+      const ends: Source['ends'] = async (signal) => {
+        const { lookAhead } = await ports.loadRare()
+        return lookAhead(
+          way('none', () => null),
+          signal,
+        )
       }
       const openSink: Source['openSink'] = ({ insist }) =>
         kv2Sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })
-      return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look }]
+      return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
-  const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, doubt }
-  return new Authority({ ...ports, ...own })
+  return { sources, loginItems }
 }
 
-export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
+const NOT_LOOKED_AT: Finding = {
+  check: 'server',
+  outcome: 'skipped',
+  detail: 'Not asked from here: the keyring is pushed from inside.',
+}
+
+function pushedSources(pushed: NonNullable<Config['pushed']>): Sources {
+  const source = (id: SourceId): Source => ({
+    pushed: id,
+    open: () => {
+      throw new TypeError('A source that is pushed is not opened.')
+    },
+    openSink: null,
+    examine: async () => [NOT_LOOKED_AT],
+    ends: async () => [],
+  })
+  return { sources: new Map(pushed.map(({ keyring, ...id }) => [keyring, source(id)])), loginItems: null }
+}
+
+/** Where a keyring comes from, for whoever pushes it. */
+export interface Pushing {
+  readonly source: Push['source']
+  readonly pairs: PairSource
+  /** `null` = it cannot be written. */
+  readonly sink: KeySink | null
+}
+
+/** Opens the sources of keyrings where Vault is reached. Tokens of logins are kept in `store`, under the wrapping keys. */
+export function openPushing(
+  { vault, wrappingKeys }: Pick<Config, 'vault' | 'wrappingKeys'>,
+  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'>,
+): ReadonlyMap<string, Pushing> {
+  if (vault === null) throw new TypeError('Whoever pushes needs the settings of Vault.')
+  const vaultPorts = { ...ports, wrappingKeys, doubt: doubtsOnce(ports.log) }
+  const { namespace } = vault
+  const reads = openVault(vault, vaultPorts)
+  const writes = vault.rotationLogin === null ? reads : openVault({ ...vault, ...vault.rotationLogin }, vaultPorts)
+  return new Map(
+    vault.secrets.map(({ keyring, kv, mount, path }) => {
+      const parts = (reader: VaultReader) => ({ ...ports, ...vault, mount, path, reader })
+      const [toRead, toWrite] = [parts(reads.reader(null, 'outage')), parts(writes.reader(null, 'outage'))]
+      const pairs = kv === 'v1' ? kv1Pairs(toRead) : kv2Pairs(toRead)
+      const sink = kv === 'v1' ? null : kv2Sink(toWrite)
+      return [keyring, { source: { kind: kv === 'v1' ? 'kv1' : 'kv2', namespace, mount, path }, pairs, sink }]
+    }),
+  )
+}
+
+/** For the doctor. */
+const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, reader: vault.reader(null, insist) })
+
+export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
   const { hash, clock, audit, onDefect } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
@@ -114,14 +200,16 @@ export function createApp(config: AnsweringConfig, ports: AppPorts): Hono {
 
 /** A keyring is opened at its first use and kept as data, never as a promise, so that requests do not wait for each other's I/O. */
 export function openKeyrings(
-  config: Omit<AnsweringConfig, 'apiTokens'>,
+  config: AnsweringConfig,
   ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()
   const ages = { stampMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }
   const names = new Set(config.keyrings)
   const open = async (name: string): Promise<Keyring> => {
-    const made = await Keyring.open(name, { ...ports, ages, siblings: names.size, wrappingKeys: config.wrappingKeys })
+    const { maxStalenessMs, apiTokens } = config
+    const own = { ages, apiTokens, maxStalenessMs, siblings: names.size, wrappingKeys: config.wrappingKeys }
+    const made = await Keyring.open(name, { ...ports, ...own })
     return opened.get(name) ?? (opened.set(name, made), made)
   }
   return (name) => {

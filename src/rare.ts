@@ -1,6 +1,19 @@
-/** What is asked for rarely, a change of a key, a rotation and the doctor: a platform where each start is paid for loads it when it is needed. */
-import { applyChange } from './keyring/change.ts'
+/** What is asked for rarely, such as a change of a key, a rotation, an import and the doctor: a platform where each start is paid for loads it when it is needed. */
+import { noteFound, tellEnds } from './keyring/ends.ts'
+import { importRecord } from './keyring/import.ts'
+import { pushing } from './keyring/push.ts'
+import { changeKey, resealAll } from './keyring/rewrite.ts'
 import { rotateKeyring } from './keyring/rotate.ts'
-import { examine } from './vault/doctor/doctor.ts'
+import { examine, lookAhead } from './vault/doctor/doctor.ts'
 
-export const rare = { change: applyChange, rotate: rotateKeyring, examine } as const
+export const rare = {
+  change: changeKey,
+  reseal: resealAll,
+  rotate: rotateKeyring,
+  import: importRecord,
+  pushing,
+  examine,
+  lookAhead,
+  noteFound,
+  tellEnds,
+} as const

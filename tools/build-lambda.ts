@@ -28,11 +28,13 @@ const ROOT = join(import.meta.dirname, '..')
 export const LAMBDA_FOLDER = join(ROOT, 'dist/lambda')
 
 /**
- * What is imported by a call becomes a file of its own, so that a cold start does not pay for undici. The banner is for
- * libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own.
+ * What is imported by a call becomes a file of its own, so that a cold start pays neither for undici nor for the SDK of AWS. The banner is
+ * for libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own. The SDK has both
+ * forms, of which modules leave out what is not called.
  */
 const SPLIT: BuildOptions = {
   splitting: true,
+  mainFields: ['module', 'main'],
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 }
 

@@ -25,6 +25,34 @@ certificates off (\`VAULT_SKIP_VERIFY\`, \`BAO_SKIP_VERIFY\`, \`NODE_TLS_REJECT_
 clients read (\`VAULT_*\`, \`BAO_*\`) is answered with a notice. Settings marked *secret* belong in the platform's secret store.
 `
 
+const REFERENCES = `## Settings by reference
+
+A setting marked *secret* may be a reference in Kong's grammar, on Node and in Lambda's sync and rotate functions, under its own name or Kong's; it is
+the whole value:
+
+| reference | what is read |
+| --- | --- |
+| \`{vault://env/vault-token}\` | the variable \`VAULT_TOKEN\`; with \`#2\` \`VAULT_TOKEN_PREVIOUS\`; \`?prefix=\` stands before the name |
+| \`{vault://fs/run/vault/token}\` | the file \`/run/vault/token\`, such as the sink of Vault Agent, without the line end at its end; \`?prefix=/run\` stands before the path |
+| \`{vault://fs/run/vault/all.json/token}\` | a text in a JSON file, whose name must end in \`.json\` |
+| \`{vault://aws/edge-keyring/vault_token}\` | the text \`vault_token\` of the secret \`edge-keyring\` of AWS Secrets Manager, \`AWSCURRENT\`; with \`#2\` \`AWSPREVIOUS\`; \`?region=\` for another region |
+| \`{vault://aws/edge-keyring/}\` | the whole secret |
+
+A slash in a name is \`%2F\`, and a literal plus or percent sign is encoded twice, as in Kong. Options that a vault does not have are passed over; versions are whole
+numbers. References are read before anything is checked; one that cannot be read is listed like any other problem. They are read again once a minute, and when a
+request to Vault has failed: what has changed is used from then on, without a deployment. A text that cannot be read or is wrong then
+leaves the one before in its place; the log says so, and but for Lambda the status too. Wrapping keys by a reference to \`aws\` without a version are those
+of \`AWSCURRENT\` and, behind them, those of \`AWSPREVIOUS\`; a list without an id that something stored still needs, or with another key under an id
+of before, is not taken. On Lambda the HTTP function has the wrapping keys of its deployment: deploy it with a new key before that one is the first in
+the secret. Sync and rotate may read the secrets that the deployment names ([lambda.md](lambda.md#what-it-may-do)), and ask once a minute for each secret
+and stage.
+
+On Workers a secret setting may be a binding of the Secrets Store (\`[[secrets_store_secrets]]\`) in place of a text. Worker and Durable Object read it at their
+first call, and again by the same rules: once a minute while they are used, and after a failure.
+
+## All settings
+`
+
 const KONG = `## Settings of Kong that are not used
 
 They are known, with and without \`KONG_\` in front: setting one gives a notice and changes nothing.
@@ -120,6 +148,7 @@ export function settingsDoc(): string {
   const unused = Object.entries(UNUSED).map(([name, why]) => `${code(name)} | ${why}`)
   return [
     PREFACE,
+    REFERENCES,
     settings,
     LOGINS,
     table(['setting', 'also read from', 'default', 'login', 'meaning'], LOGIN.map(loginRow)),

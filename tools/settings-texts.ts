@@ -7,9 +7,10 @@ import type { SettingName } from '../src/config/settings.ts'
 export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_ENABLED:
     '`on` or `off`. With `off` nothing is served and no other setting is required. (In Kong it is off unless set.)',
-  KEYRING_STRATEGY: 'Where keys come from: `vault`, the only strategy so far.',
+  KEYRING_STRATEGY:
+    'Where keys come from: `vault`, which is asked from here, or `push`: "edge-keyring push" brings them from a Vault that nothing outside may reach ([reaching Vault](reaching-vault.md#push)). `KEYRING_VAULT_KV`, `…_NAMESPACE`, `…_MOUNT`, `…_PATH` and, if set, `…_HOST` then say whose keys they are, and no login is needed.',
   KEYRING_VAULT_HOST:
-    'Address of Vault or OpenBao, `https://<host>[:port]`, with the base path of a gateway where there is one, without `/v1`, user, query or fragment. `http` is for loopback only.',
+    'Address of Vault or OpenBao, `https://<host>[:port]`, with the base path of a gateway where there is one, without `/v1`, user, query or fragment. `http` is for loopback only. Required unless the strategy is `push`.',
   KEYRING_VAULT_ALLOW_HTTP:
     '`on` allows `http` to a Vault that is not on loopback: its token and every key then cross the network in the open.',
   KEYRING_VAULT_CACERT:
@@ -38,11 +39,13 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRINGS:
     'Keyrings beside `default`, as a JSON list of `{"name", "path", "mount", "kv"}`: each another secret of the same Vault; `mount` and `kv` are `KEYRING_VAULT_MOUNT` and `KEYRING_VAULT_KV` unless given.',
   KEYRING_SYNC_PERIOD:
-    'Seconds between two syncs by themselves, looked at once a minute: 0 to 86400, where 0 is never. After a failure the next try comes sooner: after 1, 2, 4… minutes.',
+    'Seconds between two syncs by themselves, looked at once a minute: 0 to 86400, where 0 is never. With the strategy `push`: how often something should be pushed; after two times without, status warns. After a failure the next try comes sooner: after 1, 2, 4… minutes.',
   KEYRING_MAX_RECORD_AGE:
     'Seconds since the record was sealed, which the schedule does anew once a day, Vault up or down: 172800 (2 days) to 31536000. An older one from a replica is not used; an older one from the record store is used with a warning.',
+  KEYRING_MAX_STALENESS:
+    'Seconds since the last sync that succeeded, after which nobody encrypts any more (`ERR_SNAPSHOT_STALE`) and `/readyz` is 503: 60 to 31536000. Decryption goes on. Not set = however long Vault is down.',
   KEYRING_ROTATION:
-    "When a new key is written to Vault: hours or days since the current version was written, such as `30d`, or a cron expression of five fields in UTC, `0 3 1 * *`, or with a time zone before it, `CRON_TZ=Europe/Berlin 0 3 1 * *`. Vault's clock counts. Not set = never by itself.",
+    "When a new key is written to Vault: hours or days since the current version was written, such as `30d`, or a cron expression of five fields in UTC, `0 3 1 * *`, or with a time zone before it, `CRON_TZ=Europe/Berlin 0 3 1 * *`. Vault's clock counts. Not set = never by itself. With the strategy `push` it says when `edge-keyring push --rotate` writes one; not set = each time.",
   KEYRING_ROTATION_DELAY:
     'Seconds after which a new version becomes active, so that other readers of the secret have synced by then: 0 to 86400.',
   KEYRING_ROTATION_PRUNE:

@@ -1,5 +1,6 @@
 /** One request of the command line and its answer. The token goes to the address that was named, and nowhere else. */
 import { parseJson, readText } from '../../src/core/body.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
 import { exchange } from '../../src/core/deadline.ts'
 import { networkTrouble } from '../../src/core/network.ts'
 import { printable } from '../../src/core/printable.ts'
@@ -10,7 +11,7 @@ import type { Target } from './target.ts'
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  /** Parsed; `null` = none. */
+  /** Parsed, or the text of bytes; `null` = none. */
   readonly body: unknown
 }
 
@@ -34,8 +35,11 @@ async function send(target: Target, method: string, path: string, body?: object)
   const { base, token, answerMs } = target
   const init = {
     method,
-    headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    headers: {
+      authorization: `Bearer ${token.reveal()}`,
+      'content-type': body instanceof Uint8Array ? BYTES : 'application/json',
+    },
+    ...(body !== undefined && { body: body instanceof Uint8Array ? (body as Bytes) : JSON.stringify(body) }),
   }
   const late = () => failed('ERR_DEPLOYMENT_TIMEOUT', `No answer from ${base} within ${answerMs / 1000} s.`)
   const answered = exchange(base + path, init, { ms: answerMs, late }, async (request) =>
@@ -49,21 +53,20 @@ async function send(target: Target, method: string, path: string, body?: object)
   })
 }
 
+const BYTES = 'application/octet-stream'
+const JSON_TYPES: ReadonlySet<string> = new Set(['application/json', 'application/problem+json'])
+
 /** The longest answer is a value's, of 5 MB; one that is longer counts as none. */
 const MOST_BYTES = 8 * 1024 * 1024
 
-/** A body that is not JSON is not read, because a login page may be of any size. */
+/** A body of another type is not read, because a login page may be of any size. */
 async function read(response: Response): Promise<Typed> {
   const { status, headers } = response
   const type = headers.get('content-type')?.split(';')[0]?.trim() ?? ''
-  const isJson = type === 'application/json' || type === 'application/problem+json'
-  if (!isJson) await response.body?.cancel()
-  return {
-    status,
-    headers,
-    type,
-    body: isJson ? (parseJson((await readText(response, MOST_BYTES)) ?? '') ?? null) : null,
-  }
+  const isRead = type === BYTES || JSON_TYPES.has(type)
+  if (!isRead) await response.body?.cancel()
+  const text = (isRead && (await readText(response, MOST_BYTES))) || ''
+  return { status, headers, type, body: (type === BYTES ? text : parseJson(text)) ?? null }
 }
 
 /** Says that what answers there is not a keyring. @param what of it, in a few words of ours. */

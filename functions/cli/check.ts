@@ -12,6 +12,8 @@ import { isRead } from '../../src/config/setting.ts'
 import { parseJson } from '../../src/core/body.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import { kongFiles } from '../node-shared/kong-files.ts'
+import { referencesIn } from '../../src/config/names.ts'
+import { referenceTrouble } from '../node-shared/references.ts'
 import { readSettings } from '../node-shared/settings.ts'
 import { readTls } from '../node-shared/tls-files.ts'
 import type { Outcome } from './command.ts'
@@ -100,20 +102,30 @@ export function check(given: Processes): Checked {
   }
 }
 
-/** Of a value that is not known here only its presence counts. */
+/** Of a value that is not known here only its presence counts, and of a reference that is read there its form. */
 function checkOne(runtime: Runtime, given: Given): Checked {
-  const unknown = Object.keys(given).filter((name) => !isKnown(given[name]))
-  const texts = Object.entries(given).map(([name, value]) => [name, isKnown(value) ? value : UNKNOWN])
+  const references = referencesThere(runtime, given)
+  const isHere = (name: string) => isKnown(given[name]) && !references.has(name)
+  const unknown = Object.keys(given).filter((name) => !isHere(name))
+  const texts = Object.entries(given).map(([name, value]) => [name, isHere(name) ? value : UNKNOWN])
   const parsed = read(runtime, Object.fromEntries(texts) as Env)
   const unchecked = new Set([...unknown, ...(runtime === 'workers' ? BINDINGS : [])])
+  const wrong = [...references].flatMap(([name, message]) => (message === null ? [] : [{ name, message }]))
   const problems = parsed.ok ? [] : parsed.problems.filter(({ name }) => !unchecked.has(name))
   const ofVaults = vaultsOf(runtime, Object.fromEntries(texts) as Env, unchecked)
   return {
     vaults: ofVaults.vaults,
-    problems: [...problems, ...ofVaults.problems],
+    problems: [...wrong, ...problems, ...ofVaults.problems],
     notices: parsed.ok ? [...parsed.notices, ...ofVaults.notices] : [],
     unchecked: unknown,
   }
+}
+
+/** By their names: what is wrong with them, or `null`. */
+function referencesThere(runtime: Runtime, given: Given): ReadonlyMap<string, string | null> {
+  if (runtime !== 'node' && runtime !== 'lambda-sync') return new Map()
+  const env = Object.fromEntries(Object.entries(given).filter(([, value]) => typeof value === 'string')) as Env
+  return new Map(referencesIn(env, runtime).map((name) => [name, referenceTrouble(env[name] ?? '')]))
 }
 
 /** Whoever asks no vault needs less of them, and has nothing to say. */

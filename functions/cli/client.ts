@@ -1,18 +1,30 @@
 /** What the commands call: the keyring's HTTP operations, of a deployment or of the local store. */
 import { toBase64 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
-import type { KeyringChange } from '../../src/core/ports.ts'
+import type { KeyringChange, PairRead, Push, PushAnswer } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
 import { ask, unknown } from './answer.ts'
 import { inWords } from './remedies.ts'
-import type { DecryptedBody, DiagnosisBody, EncryptedBody, Note, RotationBody, StatusBody } from './schema.ts'
+import type {
+  DecryptedBody,
+  DiagnosisBody,
+  EncryptedBody,
+  ImportBody,
+  Note,
+  ResealedBody,
+  RotationBody,
+  StatusBody,
+} from './schema.ts'
 import {
   decryptedBody,
   diagnosisBody,
   encryptedBody,
+  importBody,
   notesOf,
   parseAnswer,
+  offeredBody,
   remainingBody,
+  resealedBody,
   rotationBody,
   statusBody,
   syncOf,
@@ -26,6 +38,9 @@ export interface Synced {
   readonly remaining: number
   readonly notes: readonly Note[]
 }
+
+/** A terminal obeys nothing of it. */
+const RECORD = /^ekr1 \P{Cc}+\n\P{Cc}+$/u
 
 export class KeyringClient {
   readonly name: string
@@ -55,7 +70,21 @@ export class KeyringClient {
 
   /** Syncs one batch. */
   async sync(flags: { readonly force: boolean; readonly adopt: boolean }): Promise<Synced> {
-    const answer = await this.#do('sync', flags, [202, 204])
+    return this.#synced(await this.#do('sync', flags, [202, 204]))
+  }
+
+  /** @param mountKeeps versions that the mount keeps, for a rotation. */
+  async offer(push: Push, mountKeeps: number | null): Promise<PushAnswer> {
+    const body = { ...push, ...(mountKeeps !== null && { mount_keeps: mountKeeps }) }
+    return parseAnswer(this.#target, offeredBody, await this.#post('push', body))
+  }
+
+  async deliver(push: Push, pairs: readonly PairRead[]): Promise<Synced> {
+    const reads = pairs.map((read) => (read.kind === 'key' ? { ...read, key: read.key.reveal() } : read))
+    return this.#synced(await this.#do('push', { ...push, reads }, [202, 204]))
+  }
+
+  #synced(answer: Answer): Synced {
     const remaining = answer.status === 202 ? parseAnswer(this.#target, remainingBody, answer).remaining : 0
     return { ...syncOf(answer.headers), remaining, notes: notesOf(answer.headers) }
   }
@@ -64,8 +93,22 @@ export class KeyringClient {
     return parseAnswer(this.#target, rotationBody, await this.#post('rotate', { dry_run: dryRun }))
   }
 
+  async reseal(): Promise<ResealedBody> {
+    return parseAnswer(this.#target, resealedBody, await this.#post('reseal', {}))
+  }
+
   async change({ op, id, force }: KeyringChange): Promise<void> {
     await this.#do(op, { id, force }, [204])
+  }
+
+  async export(): Promise<string> {
+    const answer = await ask(this.#target, 'GET', `${this.#path}/export`)
+    if (typeof answer.body !== 'string' || !RECORD.test(answer.body)) throw unknown(this.#target, 'no record')
+    return answer.body
+  }
+
+  async import(record: Uint8Array, force: boolean): Promise<ImportBody> {
+    return parseAnswer(this.#target, importBody, await this.#post(`import?force=${force}`, record))
   }
 
   async encrypt(plaintext: Bytes, context: string): Promise<EncryptedBody> {

@@ -1,14 +1,11 @@
 /** The local store, where there is one already, through the same app as a deployment: its rules, its errors and its audit log hold for a command too. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { newToken } from '../../src/auth/tokens.ts'
-import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { readCron } from '../../src/core/cadence.ts'
 import { openInstance } from '../node/instance.ts'
-import { LOCAL_FOLDER, kept, prepare } from '../node/local.ts'
+import { LOCAL_FOLDER, kept, liveSettings, prepare } from '../node/local.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
-import { readSettings } from '../node-shared/settings.ts'
 import { failed, wrongSettings } from './failure.ts'
 import type { Target } from './target.ts'
 import { ANSWER_MS } from './target.ts'
@@ -16,7 +13,7 @@ import { ANSWER_MS } from './target.ts'
 /** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
 export async function localStore(env: Env): Promise<Target> {
   const setup = await prepare(env, kept)
-  const parsed = readSettings(setup.env, 'node', withoutOthers, readCron)
+  const { parsed } = await liveSettings(setup.env)
   const config = parsed.ok ? (parsed.config ?? refuseOff()) : null
   const {
     env: { KEYRING_DATABASE: database = '' },

@@ -33,11 +33,11 @@ function json() {
 }
 const isJson = (): boolean => program.opts().json === true
 
-const named = () =>
+const ofKeyring = () =>
   valued('keyring', 'name', 'Name of the keyring ("default" where it is not given).').default('default')
 
 const onKeyring = (name: string, description: string) =>
-  program.command(name).description(description).addOption(json()).addOption(named())
+  program.command(name).description(description).addOption(json()).addOption(ofKeyring())
 
 const act = ({ keyring }: { readonly keyring: string }, work: (keyring: KeyringClient) => Promise<Outcome>) =>
   withKeyring({ json: isJson(), keyring }, work)
@@ -57,9 +57,11 @@ onKeyring('sync', 'Read the keyring from Vault, until nothing new remains.')
     act(rest, async (keyring) => (await import('./sync.ts')).sync(keyring, { force, adopt })),
   )
 
-onKeyring('status', 'What there is, what is wrong since when, what is needed now.').action((flags) =>
-  act(flags, async (keyring) => (await import('./status.ts')).status(keyring)),
-)
+onKeyring('status', 'What there is, what is wrong since when, what is needed now.')
+  .option('--check', 'End with exit status 1 if something is needed now, for a monitor.')
+  .action(({ check = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./status.ts')).status(keyring, check)),
+  )
 
 onKeyring('doctor', 'Look at the way to Vault, step by step, and say what to do.')
   .option('--login', 'Try a login that was refused once more.')
@@ -95,6 +97,19 @@ onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
     act(rest, async (keyring) => (await import('./rotate.ts')).rotate(keyring, dryRun)),
   )
 
+onKeyring('push', 'Read the keyring from Vault here, and hand over what the deployment lacks.')
+  .option('--rotate', 'Write a new key to Vault when one is due (KEYRING_ROTATION there; else at once).')
+  .option('--force', 'Accept a secret that was made anew, or an older current version.')
+  .option('--adopt', 'Accept another source; earlier keys stay, for decryption only.')
+  .action(({ rotate = false, force = false, adopt = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./push.ts')).push(keyring, process.env, rotate, { force, adopt })),
+  )
+
+onKeyring(
+  'reseal',
+  'Seal what is stored anew under the first wrapping key, and say which key is needed by what.',
+).action((flags) => act(flags, async (keyring) => (await import('./reseal.ts')).resealKeyring(keyring)))
+
 onKeyring('remove', 'Forget a key for ever: what it encrypted cannot be decrypted any more.')
   .argument('<id>', 'Id of the key.')
   .option('--force', 'Do not wait until no instance can encrypt with it: values encrypted in between are lost.')
@@ -107,6 +122,17 @@ onKeyring('compromise', 'Mark a key: it decrypts, and never encrypts again.')
   .option('--force', 'The active key too: encryption then waits for a new version.')
   .action((id, { force = false, ...rest }) =>
     act(rest, async (keyring) => (await import('./change.ts')).compromise(keyring, id, force)),
+  )
+
+onKeyring('export', 'Print the sealed record, as it is stored.').action((flags) =>
+  act(flags, async (keyring) => (await import('./carry.ts')).printRecord(keyring)),
+)
+
+onKeyring('import', 'Bring back what export has printed: into an empty store, or the keys that this one lacks.')
+  .argument('[file]', 'File of the record; standard input where it is not given, or "-".')
+  .option('--force', 'Take it from another source, too; replace a record that cannot be read.')
+  .action((file = '-', { force = false, ...rest }) =>
+    act(rest, async (keyring) => (await import('./carry.ts')).bringBack(keyring, file, force)),
   )
 
 program
@@ -133,7 +159,7 @@ secrets
     'Print KEYRING_WRAPPING_KEYS for a function that uses this keyring alone, from those in the environment.',
   )
   .addOption(json())
-  .addOption(named())
+  .addOption(ofKeyring())
   .action(({ keyring }) => reporting(isJson(), async () => (await import('./secrets.ts')).derive(keyring)))
 
 program
@@ -161,14 +187,18 @@ program
   .command('help')
   .description('Show the commands, or the words and flags of one.')
   .argument('[command...]', 'Name of the command.')
-  .action(async (names) => help(program, names))
+  .addOption(json())
+  .action(async (names) => {
+    const command = await named(program, names)
+    await reporting(isJson(), async () => (await import('./help.ts')).helpOn(command))
+  })
 
-/** A name that a group does not have is refused by the group itself, which knows the nearest one. */
-async function help(command: CommandUnknownOpts, [name, ...names]: readonly string[]): Promise<void> {
-  if (name === undefined || command.commands.length === 0) return command.help()
-  const named = command.commands.find((each) => each.name() === name)
-  if (named === undefined) await command.parseAsync([name], { from: 'user' })
-  else await help(named, names)
+/** A name that a group does not have is refused by the group itself, which knows the nearest one; it forgets the flags meanwhile. */
+async function named(command: CommandUnknownOpts, [name, ...names]: readonly string[]): Promise<CommandUnknownOpts> {
+  if (name === undefined || command.commands.length === 0) return command
+  const found = command.commands.find((each) => each.name() === name)
+  if (found === undefined) await command.parseAsync(isJson() ? [name, '--json'] : [name], { from: 'user' })
+  return found === undefined ? command : named(found, names)
 }
 
 /** The names of the command in what was typed, '' = none. */

@@ -31,11 +31,12 @@ export function sayTyped(command: string): void {
 
 /** Says what `remedies` of src say with fields and paths. They come from a deployment too, which may be of another release. */
 export const inWords = (remedy: string, keyring: string): string => {
-  const sync = (flag = '') => `"${commandLine('sync', keyring)}${flag && ` --${flag}`}"`
+  const [command = 'sync'] = /\bpush(?= with \{)/.exec(remedy) ?? []
+  const sync = (flag = '') => `"${commandLine(command, keyring)}${flag && ` --${flag}`}"`
   return remedy
     .replace('help <command>', `help ${typed}`)
     .replace(/edge-keyring sync --keyring [\w.~-]+, or POST \/keyrings\/[\w.~-]+\/sync/, () => sync())
-    .replace(/sync with \{"(\w+)": true\}/, (_text, flag: string) => `run ${sync(flag)}`)
+    .replace(/(?:sync|push) with \{"(\w+)": true\}/, (_text, flag: string) => `run ${sync(flag)}`)
     .replace(/ or \{"(\w+)": true\}/, (_text, flag: string) => ` or ${sync(flag)}`)
     .replace(/POST \/keyrings\/[\w.~-]+\/sync/, () => sync())
     .replace(/send "force"/, 'give --force')

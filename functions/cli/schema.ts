@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { fromBase64 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { KEY_ID } from '../../src/core/limits.ts'
 import { printable } from '../../src/core/printable.ts'
 import type { Answer } from './answer.ts'
 import { unknown } from './answer.ts'
@@ -13,6 +14,11 @@ const text = z.pipe(
   z.transform((given) => printable(given)),
 )
 const time = z.nullable(text)
+
+const wrappingKeys = z.array(
+  z.looseObject({ id: text, configured: z.boolean(), first: z.boolean(), needed_by: z.array(text) }),
+)
+export type WrappingKeysBody = z.output<typeof wrappingKeys>
 
 export const statusBody = z.looseObject({
   keyring: text,
@@ -47,9 +53,9 @@ export const statusBody = z.looseObject({
   /** Absent or `null` = there is none. */
   replica: z.optional(z.nullable(z.looseObject({ lags: z.boolean() }))),
   /** Absent = of an earlier build. */
-  wrapping_keys: z.optional(
-    z.array(z.looseObject({ id: text, configured: z.boolean(), first: z.boolean(), needed_by: z.array(text) })),
-  ),
+  wrapping_keys: z.optional(wrappingKeys),
+  /** Absent = of an earlier build. */
+  ends: z.optional(z.array(z.looseObject({ detail: text, days: z.number() }))),
   needed: z.array(text),
 })
 export type StatusBody = z.output<typeof statusBody>
@@ -71,6 +77,9 @@ export const diagnosisBody = z.looseObject({
 export type DiagnosisBody = z.output<typeof diagnosisBody>
 export type ChecksBody = DiagnosisBody['checks']
 
+export const resealedBody = z.looseObject({ done: z.boolean(), wrapping_keys: wrappingKeys })
+export type ResealedBody = z.output<typeof resealedBody>
+
 export const rotationBody = z.looseObject({
   rotated: z.boolean(),
   version: z.number(),
@@ -79,6 +88,13 @@ export const rotationBody = z.looseObject({
 })
 export type RotationBody = z.output<typeof rotationBody>
 
+export const importBody = z.looseObject({ added: z.array(text), removed: z.array(text), active: z.nullable(text) })
+export type ImportBody = z.output<typeof importBody>
+
+export const offeredBody = z.object({
+  lacks: z.array(z.int().check(z.positive())),
+  next: z.nullable(z.string().check(z.regex(KEY_ID))),
+})
 export const remainingBody = z.looseObject({ remaining: z.number() })
 export const encryptedBody = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
 export type EncryptedBody = z.output<typeof encryptedBody>

@@ -1,16 +1,17 @@
 /** `edge-keyring status`: the state of one keyring, a line for each thing that there is to say. */
 import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
-import type { StatusBody } from './schema.ts'
+import type { StatusBody, WrappingKeysBody } from './schema.ts'
 
-export async function status(keyring: KeyringClient): Promise<Outcome> {
+/** @param isCheck the exit status says whether something is needed, for a monitor. */
+export async function status(keyring: KeyringClient, isCheck: boolean): Promise<Outcome> {
   const document = await keyring.status()
   const lines = screen(document).map(([label, text]) => `${label.padEnd(12)}  ${text}\n`)
-  return { document, screen: lines.join('') }
+  return { document, screen: lines.join(''), exit: isCheck && document.needed.length > 0 ? 1 : 0 }
 }
 
 function screen(view: StatusBody): [label: string, text: string][] {
-  const { source, last_error: failing, needed } = view
+  const { source, last_error: failing, needed, wrapping_keys: keys = [] } = view
   const count = view.keys.length === 1 ? '1 key' : `${view.keys.length} keys`
   return [
     ['keyring', `${view.keyring}: ${count}, active ${view.active ?? 'none'}`],
@@ -25,10 +26,15 @@ function screen(view: StatusBody): [label: string, text: string][] {
     ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
     ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
-    ...rows('wrapping key', ...wrappingKeys(view)),
+    // One key alone, which seals everything, is not worth a line.
+    ...rows('wrapping key', ...(keys.length < 2 ? [] : keysInWords(keys))),
+    ...rows('ends', ...ends(view)),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
   ]
 }
+
+const ends = ({ ends: all = [] }: StatusBody): string[] =>
+  all.map(({ detail, days }) => `${detail} (within ${days} days)`)
 
 function rotation({ rotation: all }: StatusBody): string[] {
   if (!all) return []
@@ -41,14 +47,11 @@ function rotation({ rotation: all }: StatusBody): string[] {
   ]
 }
 
-/** One key alone, which seals everything, is not worth a line. */
-function wrappingKeys({ wrapping_keys: keys = [] }: StatusBody): string[] {
-  if (keys.length < 2) return []
-  return keys.map(({ id, configured, first, needed_by: by }) => {
+export const keysInWords = (keys: WrappingKeysBody): string[] =>
+  keys.map(({ id, configured, first, needed_by: by }) => {
     const place = first ? 'first' : configured ? 'behind the first' : 'not configured'
     return `${id} (${place}): ${by.length === 0 ? 'not needed' : `needed by ${by.join(', ')}`}`
   })
-}
 
 const times = (count: number): string => (count === 1 ? 'once' : `${count} times`)
 

@@ -14,16 +14,16 @@ const PLAIN = { force: false, adopt: false }
 async function syncAll(keyring: KeyringClient, flags: typeof PLAIN): Promise<Synced> {
   let done = await keyring.sync(flags)
   while (done.remaining > 0) {
-    console.error(`    ${count(done.remaining, 'version')} still to read`)
+    console.error(`    ${counted(done.remaining, 'version')} still to read`)
     const next = await keyring.sync(PLAIN)
     if (next.remaining >= done.remaining)
-      throw failed('ERR_SYNC_INCOMPLETE', `There are still ${count(next.remaining, 'version')} to read.`)
-    done = together(done, next)
+      throw failed('ERR_SYNC_INCOMPLETE', `There are still ${counted(next.remaining, 'version')} to read.`)
+    done = bothSynced(done, next)
   }
   return done
 }
 
-const together = (a: Synced, b: Synced): Synced => ({
+export const bothSynced = (a: Synced, b: Synced): Synced => ({
   changed: a.changed === null || b.changed === null ? null : a.changed || b.changed,
   requests: a.requests === null || b.requests === null ? null : a.requests + b.requests,
   remaining: b.remaining,
@@ -32,10 +32,10 @@ const together = (a: Synced, b: Synced): Synced => ({
 
 function screen({ changed, requests, notes }: Synced): string {
   const what = changed === null ? 'synced' : changed ? 'changed' : 'nothing new'
-  const lines = notes.map(
-    ({ code, version, id }) => `    version ${version}${id === null ? '' : ` (${id})`}: ${code}\n`,
-  )
-  return `ok  ${what}${requests === null ? '' : `, ${count(requests, 'request')} to Vault`}\n${lines.join('')}`
+  return `ok  ${what}${requests === null ? '' : `, ${counted(requests, 'request')} to Vault`}\n${noteLines(notes)}`
 }
 
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`
+export const noteLines = (notes: Synced['notes']): string =>
+  notes.map(({ code, version, id }) => `    version ${version}${id === null ? '' : ` (${id})`}: ${code}\n`).join('')
+
+export const counted = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`

@@ -1,7 +1,14 @@
-/** The bindings of wrangler.toml, told apart: objects, and the settings as texts. */
+/** The bindings of wrangler.toml, told apart: objects, the settings as texts, and secrets of a Secrets Store, which have to be asked for. */
+import type { Parsed } from '../../src/config/answering.ts'
+import type { Config } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { secretNames } from '../../src/config/names.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { BINDING } from '../../src/config/reach.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import type { Replica } from '../../src/core/ports.ts'
+import type { ReadTexts, SecretTexts } from '../../src/references/live.ts'
+import { live } from '../../src/references/live.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
 
@@ -24,6 +31,48 @@ export const settingsOf = (bindings: object): Env =>
           : [],
     ),
   )
+
+/** @param secrets of a Secrets Store. */
+export const readBindings = (bindings: object, secrets: SecretTexts = new Map()): Parsed<Config> =>
+  parseConfig({ ...settingsOf(bindings), ...Object.fromEntries(secrets) }, 'workers', undefined, readCron)
+
+/** https://developers.cloudflare.com/secrets-store/integrations/workers/ */
+interface StoreSecret {
+  get(): Promise<string>
+}
+
+const isStoreSecret = (value: unknown): value is StoreSecret =>
+  typeof (value as Partial<StoreSecret> | null | undefined)?.get === 'function'
+
+/** Any secret setting may be one. */
+const storeSecrets = (bindings: object) =>
+  secretNames('workers').flatMap((name): [string, StoreSecret][] => {
+    const value = (bindings as Readonly<Record<string, unknown>>)[name]
+    return isStoreSecret(value) ? [[name, value]] : []
+  })
+
+export const hasStoreSecrets = (bindings: object): boolean => storeSecrets(bindings).length > 0
+
+/** The settings with what the Secrets Store has of them, now and at each look. */
+export const liveBindings = (bindings: object) =>
+  live(
+    () => readSecrets(bindings),
+    (secrets) => readBindings(bindings, secrets),
+  )
+
+/** What the store throws may quote anything. */
+async function readSecrets(bindings: object): Promise<ReadTexts> {
+  const asked = storeSecrets(bindings).map(
+    async ([name, secret]) => [name, (await secret.get().catch(() => null)) || null] as const,
+  )
+  const read = await Promise.all(asked)
+  return {
+    texts: new Map(read.flatMap(([name, text]) => (text === null ? [] : [[name, text]]))),
+    problems: read.flatMap(([name, text]) =>
+      text === null ? [{ name, message: 'is bound to a secret that the Secrets Store does not give' }] : [],
+    ),
+  }
+}
 
 export const replicaOf = ({ KEYRING_REPLICA: kv }: ReplicaBinding): Replica | null =>
   kv === undefined ? null : kvReplica(kv, (line) => console.warn(line))

@@ -2,32 +2,28 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { rare } from '../../src/rare.ts'
-import { parseConfig } from '../../src/config/config.ts'
+import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
-import { defectLine } from '../../src/core/lines.ts'
+import { defectLine, settingLine } from '../../src/core/lines.ts'
 import type { AnswerTo, KeyringAuthority, Operation } from '../../src/core/ports.ts'
-import { readCron } from '../../src/core/cadence.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
+import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 import { workerAudit } from './audit.ts'
 import type { ReplicaBinding } from './bindings.ts'
-import { replicaOf, settingsOf } from './bindings.ts'
+import { liveBindings, replicaOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
 import { vaultFetch } from './vault-fetch.ts'
 
 export class KeyringObject extends DurableObject<ReplicaBinding> {
-  readonly #authority: KeyringAuthority | null
-
-  constructor(state: DurableObjectState, bindings: ReplicaBinding) {
-    super(state, bindings)
-    this.#authority = authorityOf(state, bindings)
-  }
+  /** Calls of one object may wait for each other. */
+  #opening: Promise<KeyringAuthority | null> | null = null
 
   /** The call `read`. */
   override fetch({ url }: Request) {
@@ -44,9 +40,16 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
     })
   }
 
+  /** What is wrong with the settings may be that a secret could not be read: that is tried again. */
+  async #open(): Promise<KeyringAuthority | null> {
+    const authority = await (this.#opening ??= authorityOf(this.ctx, this.env))
+    if (authority === null) this.#opening = null
+    return authority
+  }
+
   /** Only data crosses: a defect is named in this log alone. */
   async #do<T>(work: (authority: KeyringAuthority) => Promise<Result<T>>): Promise<Result<T>> {
-    const authority = this.#authority
+    const authority = await this.#open()
     if (authority === null)
       return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
     try {
@@ -58,26 +61,34 @@ export class KeyringObject extends DurableObject<ReplicaBinding> {
   }
 }
 
-function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): KeyringAuthority | null {
+/** Secrets are read anew with the schedule, and when Vault or a wrapping key has failed. */
+async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding): Promise<KeyringAuthority | null> {
   const { storage } = state
-  const { config } = outcomeOf(parseConfig(settingsOf(bindings), 'workers', undefined, readCron))
-  if (config === null) return null
-  return createAuthority(config, {
-    cipher: webCipher,
-    hash: webHash,
-    clock: systemClock,
-    store: objectStore(
-      { sql: storage.sql, sync: () => storage.sync() },
-      FRESHNESS.backgroundMs + replicaAgeMs(config.syncPeriodMs),
-    ),
-    replica: replicaOf(bindings),
-    fetch: vaultFetch(bindings, config.vault?.address),
-    readFile: null,
-    probe: null,
-    loadRare: () => rare,
-    syncBatch: SYNC_BATCH,
-    leftMs: () => Number.POSITIVE_INFINITY,
-    audit: workerAudit((work) => state.waitUntil(work)),
-    log: (line) => console.warn(line),
-  })
+  const { parsed, renew } = await liveBindings(bindings)
+  const { config: given } = outcomeOf(parsed)
+  if (given === null) return null
+  const store = objectStore(
+    { sql: storage.sql, sync: () => storage.sync() },
+    FRESHNESS.backgroundMs + replicaAgeMs(given.syncPeriodMs),
+  )
+  const open = (config: Config) => {
+    const authority = createAuthority(config, {
+      cipher: webCipher,
+      hash: webHash,
+      clock: systemClock,
+      store,
+      replica: replicaOf(bindings),
+      fetch: vaultFetch(bindings, config.vault?.address),
+      readFile: null,
+      probe: null,
+      loadRare: () => rare,
+      syncBatch: SYNC_BATCH,
+      leftMs: () => Number.POSITIVE_INFINITY,
+      audit: workerAudit((work) => state.waitUntil(work)),
+      log: (line) => console.warn(line),
+    })
+    return { config, authority, close: async () => {} }
+  }
+  const tell = (setting: string, problem: string) => console.error(settingLine(setting, problem))
+  return new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, tell })
 }

@@ -1,20 +1,27 @@
-/** The Worker: settings and app once in module scope, so that a request finds them ready. */
+/**
+ * The Worker: settings and app once in module scope, so that a request finds them ready. Secrets of a Secrets Store come with the first,
+ * and are read again behind others, since requests cannot wait for each other's I/O.
+ */
 import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
-import { parseConfig } from '../../src/config/config.ts'
+import type { Parsed } from '../../src/config/answering.ts'
+import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
+import type { Awaitable } from '../../src/core/awaitable.ts'
+import { andThen } from '../../src/core/awaitable.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
-import { readCron } from '../../src/core/cadence.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
+import { neededIds } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
-import { replicaOf, settingsOf } from './bindings.ts'
+import { hasStoreSecrets, liveBindings, replicaOf, readBindings } from './bindings.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
 
@@ -28,9 +35,9 @@ const onDefect = (error: unknown, request: string): void => console.error(defect
 const background: Background = (work) => waitUntil(work.catch((error: unknown) => onDefect(error, 'background')))
 const audit = workerAudit(background)
 
-function build(bindings: Bindings) {
-  const { config, names, tell } = outcomeOf(parseConfig(settingsOf(bindings), 'workers', undefined, readCron))
-  if (config === null) return { tell, app: misconfigured(names), runDue: async () => {} }
+function build(parsed: Parsed<Config>) {
+  const { config, names, tell } = outcomeOf(parsed)
+  if (config === null) return { tell, app: misconfigured(names), runDue: async () => {}, needed: async () => null }
   const object = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const authority = tellingAuthority(object, (line) => console.error(line))
   const app = createApp(config, {
@@ -45,24 +52,59 @@ function build(bindings: Bindings) {
     extraTokens: [],
     onDefect,
   })
-  return { tell, app, runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)) }
+  return {
+    tell,
+    app,
+    runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)),
+    needed: () => neededIds(authority, config),
+  }
 }
 
-const { tell, app, runDue } = build(env as unknown as Bindings)
+type Built = ReturnType<typeof build>
+
+/** The least between two looks at secrets, in milliseconds: while all is well, and after an answer that failed. */
+const [LOOK_MS, FAILED_MS] = [60_000, 5000]
+
+const bindings = env as unknown as Bindings
+let built = hasStoreSecrets(bindings) ? null : build(readBindings(bindings))
+let renew: Renew<Config> | null = null
+let lookedAt = 0
 let isSaid = false
 
-/** It is said at the first event, because while the module is loaded the clock stands at 1970. */
-function sayOnce(): void {
-  isSaid ||= (tell(console), true)
+/** Each of the first requests reads for itself, because they cannot share a promise. What could not be read, or is wrong, is read again. */
+async function read(): Promise<Built> {
+  const { parsed, renew: again } = await liveBindings(bindings)
+  const made = build(parsed)
+  if (parsed.ok && built === null) [built, renew, lookedAt] = [made, again, Date.now()]
+  return built ?? made
 }
 
+/** What has changed serves the requests that come after. What is not taken is told by the object, which reads the same. */
+async function look({ needed }: Built, pauseMs: number): Promise<void> {
+  const sinceMs = Date.now() - lookedAt
+  if (renew === null || (sinceMs >= 0 && sinceMs < pauseMs)) return
+  lookedAt = Date.now()
+  const { config } = await renew(needed)
+  if (config !== null) built = build({ ok: true, config, notices: [] })
+}
+
+/** It is said at the first event, because while the module is loaded the clock stands at 1970. */
+const ready = (): Awaitable<Built> =>
+  andThen(built ?? read(), (made) => {
+    isSaid ||= (made.tell(console), true)
+    return made
+  })
+
 export default {
-  fetch(request: Request) {
-    sayOnce()
-    return app.fetch(request)
-  },
+  fetch: (request: Request) =>
+    andThen(ready(), (made) =>
+      andThen(made.app.fetch(request), (response) => {
+        if (renew !== null) background(look(made, response.status < 500 ? LOOK_MS : FAILED_MS))
+        return response
+      }),
+    ),
   async scheduled() {
-    sayOnce()
-    await runDue()
+    await look(await ready(), LOOK_MS)
+    await (await ready()).runDue()
   },
 }

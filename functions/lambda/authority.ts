@@ -28,7 +28,9 @@ export const invokingAuthority = (parts: InvokeParts): KeyringAuthority =>
     })
   })
 
-const isRotation = ({ call }: Message): boolean => call === 'rotate'
+/** Whoever pushes asks whether a key may be written; the rules of rotations stand in the settings of that function alone. */
+const isRotation = (message: Message): boolean =>
+  message.call === 'rotate' || (message.call === 'offer' && message.mountKeeps !== null)
 
 /** A text = why there is no answer. @throws what is no trouble of the network. */
 async function send({ aws, syncFunction, rotateFunction, leftMs }: InvokeParts, message: Message): Promise<unknown> {

@@ -1,4 +1,5 @@
 /** The function that answers HTTP: function URL, or API Gateway's payload 2.0 on the stage `$default`. */
+import type { Hono } from 'hono'
 import { handle } from 'hono/aws-lambda'
 import { createApp } from '../../src/app.ts'
 import type { LambdaHttpConfig } from '../../src/config/answering.ts'
@@ -53,7 +54,8 @@ function build(env: Env) {
   })
 }
 
-const answer = handle(build(process.env))
+/** Of a Hono app it calls `fetch` alone. */
+const answer = handle(build(process.env) as Hono)
 
 export const handler = async (event: unknown, context: LambdaContext) => {
   invocation.begin(context)

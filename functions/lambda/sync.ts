@@ -1,13 +1,15 @@
 /** The function that asks Vault and writes the table: on a schedule, and for the HTTP function. */
 import { createAuthority } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
+import { referencesIn } from '../../src/config/names.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
-import { defectLine, failureLine } from '../../src/core/lines.ts'
+import { defectLine, failureLine, settingLine } from '../../src/core/lines.ts'
 import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
 import { toJson } from '../../src/keyring/messages.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
@@ -33,40 +35,58 @@ interface Deployment {
 }
 
 const invocation = new Invocation(systemClock)
-const deployment = await deploy(process.env)
+/** Settings by reference. */
+const references = referencesIn(process.env, 'lambda-sync')
+/** `null` = the settings are wrong. References are asked for with an event, because a start that waits is ended, and again until all of them can be read. */
+let deployment = references.length > 0 ? null : await deploy(process.env)
 
 /** A cold start without an expression of several fields does not load what reads one. */
 function hasCron({ KEYRING_ROTATION: text = '' }: Env): boolean {
   return /\s/.test(text.trim())
 }
 
-/** `null` = the settings are wrong. */
 async function deploy(env: Env): Promise<Deployment | null> {
   const { readCron } = hasCron(env) ? await import('../../src/core/cadence.ts') : {}
-  const { config, tell } = outcomeOf(readSettings(env, 'lambda-sync', undefined, readCron), awsProblems(env))
+  const read = (each: Env) => readSettings(each, 'lambda-sync', undefined, readCron)
+  const { parsed, renew } =
+    references.length === 0
+      ? { parsed: read(env), renew: null }
+      : await (await import('./later.ts')).readLive(env, references, read)
+  const { config, tell } = outcomeOf(parsed, awsProblems(env))
   tell(console)
-  return config && { authority: authorityOf(config, env), keyrings: config.keyrings }
+  return config && { authority: await authorityOf(config, renew, env), keyrings: config.keyrings }
 }
 
-function authorityOf(config: Config, env: Env): KeyringAuthority {
+async function authorityOf(config: Config, renew: Renew<Config> | null, env: Env): Promise<KeyringAuthority> {
+  const log = (line: string) => console.error(line)
+  const tell = (setting: string, problem: string) => log(settingLine(setting, problem))
+  const open = (each: Config) => openAuthority(each, env)
+  const first = open(config)
+  if (renew === null) return tellingAuthority(first.authority, log)
+  const { RenewedAuthority } = await import('./later.ts')
+  return tellingAuthority(new RenewedAuthority({ first, renew, open, clock: systemClock, tell }), log)
+}
+
+function openAuthority(config: Config, env: Env) {
   const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws: signedAws(env), table: config.lambda.table ?? '', clock: systemClock, leftMs })
+  const vault = vaultFetch(config.vault)
   const authority = createAuthority(config, {
     cipher: nodeCipher,
     hash: nodeHash,
     clock: systemClock,
     store,
     replica: null,
-    fetch: vaultFetch(config.vault).fetch,
+    fetch: vault.fetch,
     readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
-    loadRare: async () => (await import('../../src/rare.ts')).rare,
+    loadRare: async () => (await import('./later.ts')).rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),
     audit: lambdaAudit,
     log: (line) => console.warn(line),
   })
-  return tellingAuthority(authority, (line) => console.error(line))
+  return { config, authority, close: () => vault.close() }
 }
 
 /**
@@ -77,6 +97,7 @@ export const handler = async (event: unknown, context: LambdaContext): Promise<u
   const parsed = parseEvent(event)
   if (parsed === null) throw unknownEvent()
   invocation.begin(context, parsed === 'schedule' ? undefined : parsed.withinMs)
+  if (references.length > 0) deployment ??= await deploy(process.env)
   if (deployment === null)
     return refusal('ERR_CONFIG_INVALID', 'The settings of this deployment are wrong; its log names them.')
   if (parsed !== 'schedule') return carryOut(deployment, parsed.message, context.awsRequestId)

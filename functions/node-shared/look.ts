@@ -18,9 +18,6 @@ import { bare, blaming, proxyFor } from './proxy.ts'
 import { readTls } from './tls-files.ts'
 
 const DAY_MS = 86_400_000
-/** A certificate that is good for less should have been replaced, unless its whole life is so short that it is not due yet. */
-const SOON_DAYS = 14
-const DUE = 1 / 4
 const STEPS = ['dns', 'tcp', 'tls'] as const
 
 type Looked = Pick<VaultSettings, 'address' | 'tls' | 'timeoutMs'>
@@ -95,23 +92,24 @@ async function agree(
   clock: Clock,
 ): Promise<Finding> {
   const host = bare(hostname)
-  const { credentials } = readTls(tls, clock.now())
+  const { credentials, ends } = readTls(tls, clock.now())
   const options = { socket, host, ...(isIP(host) === 0 && { servername: host }), ...tlsOptions(credentials) }
   const secured = await opened(connectTls(options), 'secureConnect', signal)
   const certificate = secured.getPeerCertificate()
   const version = secured.getProtocol() ?? 'TLS'
   secured.destroy()
-  return judge(certificate, version, clock.now())
+  const found = judge(certificate, version, clock.now())
+  return { ...found, ends: [...(found.ends ?? []), ...ends] }
 }
 
 function judge({ valid_from: from, valid_to: until }: PeerCertificate, version: string, now: number): Finding {
-  const left = Date.parse(until) - now
-  const days = Math.floor(left / DAY_MS)
-  const isDue = left < (Date.parse(until) - Date.parse(from)) * DUE
+  const [since, at] = [Date.parse(from), Date.parse(until)]
+  const days = Math.floor((at - now) / DAY_MS)
   const detail = `${version}; the chain and the name hold, and the certificate is good for ${days} days.`
-  const facts = { daysLeft: days }
-  if (days >= SOON_DAYS || !isDue) return { check: 'tls', outcome: 'ok', detail, facts }
-  return { check: 'tls', outcome: 'warning', detail, remedy: "Renew Vault's certificate.", facts }
+  const words = "Vault's certificate"
+  const remedy = "Renew Vault's certificate."
+  const ends = [{ what: 'vault-certificate', name: null, words, remedy, since, at }] as const
+  return { check: 'tls', outcome: 'ok', detail, facts: { daysLeft: days }, ends }
 }
 
 function opened<S extends Socket | TLSSocket>(

@@ -7,6 +7,7 @@ import type { VaultTls } from '../../src/config/config.ts'
 import type { Problem } from '../../src/config/setting.ts'
 import type { PemBlock } from '../../src/core/pem.ts'
 import { certificatesIn, isPem, privateKeyIn } from '../../src/core/pem.ts'
+import type { End } from '../../src/core/ends.ts'
 import type { Secret } from '../../src/core/secret.ts'
 import { fileText, refuseOdd } from './text-file.ts'
 
@@ -23,6 +24,8 @@ export interface TlsFiles {
   readonly problems: readonly Problem[]
   /** They tell what works today and will not for ever. */
   readonly warnings: readonly string[]
+  /** Of the client certificate. */
+  readonly ends: readonly End[]
 }
 
 /** Whether there is anything that the runtime's own fetch cannot do. */
@@ -52,6 +55,7 @@ export function readTls(tls: VaultTls, now: number): TlsFiles {
     },
     problems: reader.problems,
     warnings: reader.warnings,
+    ends: reader.ends,
   }
 }
 
@@ -69,6 +73,7 @@ const systemAuthorities = (): string[] => [...getCACertificates('default'), ...g
 class Reader {
   readonly problems: Problem[] = []
   readonly warnings: string[] = []
+  readonly ends: End[] = []
   readonly #now: number
 
   constructor(now: number) {
@@ -97,6 +102,9 @@ class Reader {
       this.#problem(names.key, `does not belong to a certificate of ${names.cert}`)
       return {}
     }
+    const [since, at] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()]
+    const [words, remedy] = ['The client certificate', 'Renew the client certificate.']
+    this.ends.push({ what: 'client-certificate', name: null, words, remedy, since, at })
     const chain = [leaf, ...all.filter((certificate) => certificate !== leaf)]
     return { cert: chain.join(''), key: key.export({ type: 'pkcs8', format: 'pem' }).toString() }
   }

@@ -2,8 +2,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { serve } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { andThen } from '../../src/core/awaitable.ts'
+import type { Http as App } from '../../src/http/dispatch.ts'
 
 /**
  * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
@@ -26,7 +26,7 @@ interface Http {
 }
 
 export function serveHttp(
-  app: Hono,
+  app: App,
   where: { readonly hostname: string; readonly port: number },
   listening: (address: AddressInfo) => void,
 ): Server {

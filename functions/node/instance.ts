@@ -4,12 +4,15 @@ import { createApp, createAuthority, openKeyrings } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
 import type { KeyringAuthority } from '../../src/core/ports.ts'
-import { defectLine, failureLine } from '../../src/core/lines.ts'
+import { defectLine, failureLine, settingLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
+import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { rare } from '../../src/rare.ts'
@@ -34,52 +37,54 @@ interface InstanceOptions {
   readonly auditStream?: AuditStream
   /** Tokens beside those of the settings. */
   readonly callers?: readonly ApiToken[]
+  /** Reads the settings by reference again. Absent = they stay as they are. */
+  readonly renew?: Renew<Config> | null
 }
 
-export function openInstance(config: Config, options: InstanceOptions) {
-  const { database, auditFile, auditStream = process.stdout, callers = [] } = options
+export function openInstance(given: Config, options: InstanceOptions) {
+  const { database, auditFile, auditStream = process.stdout, callers = [], renew = null } = options
   const store = sqliteStore(database)
   if (store.trouble !== null) say(failureLine('store', store.trouble))
-  const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
-  const vault = vaultFetch(config.vault)
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
-  const own = createAuthority(config, {
-    ...primitives,
-    store,
-    replica: null,
-    fetch: vault.fetch,
-    readFile: readTextFile,
-    probe: probeOf(config.vault, systemClock),
-    loadRare: () => rare,
-    syncBatch: SYNC_BATCH,
-    leftMs: () => Number.POSITIVE_INFINITY,
-    audit,
-    log: say,
-  })
-  const authority = tellingAuthority(own, say)
-  const schedule = scheduleOf(authority, config.keyrings)
-  const ports = {
-    ...primitives,
-    authority,
-    replica: null,
-    background: null,
-    audit,
-    freshness: FRESHNESS,
-    extraTokens: [...adminToken(config), ...callers],
-    onDefect,
+  const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, replica: null, audit }
+  const open = (config: Config) => {
+    const vault = vaultFetch(config.vault)
+    const authority = createAuthority(config, {
+      ...shared,
+      store,
+      fetch: vault.fetch,
+      readFile: readTextFile,
+      probe: probeOf(config.vault, systemClock),
+      loadRare: () => rare,
+      syncBatch: SYNC_BATCH,
+      leftMs: () => Number.POSITIVE_INFINITY,
+      log: say,
+    })
+    return { config, authority, close: () => vault.close(), ...answering(config) }
   }
+  /** What answers follows from the settings too: their tokens and wrapping keys. */
+  const answering = (config: Config) => {
+    const extraTokens = [...adminToken(config), ...callers]
+    const ports = { ...shared, authority, background: null, freshness: FRESHNESS, extraTokens, onDefect }
+    return { app: createApp(config, ports), keyring: openKeyrings(config, ports) }
+  }
+  const authority = distantAuthority((message) => telling.call(message))
+  const tell = (setting: string, problem: string) => say(settingLine(setting, problem))
+  const own = new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, tell })
+  const telling = tellingAuthority(own, say)
+  const schedule = scheduleOf(telling, given.keyrings)
   return {
-    app: createApp(config, ports),
-    keyring: openKeyrings(config, ports),
+    app: { fetch: (request: Request) => own.live.app.fetch(request) },
+    keyring: (name: string) => own.live.keyring(name),
     /** What stops a start. */
-    troubles: () => wrappingTroubles(own, config.keyrings),
+    troubles: () => wrappingTroubles(own, given.keyrings),
     /** Begins nothing by itself any more. Over when what it had begun is. */
     rest: () => schedule.rest(),
     /** The audit log comes first: a request to Vault that is still under way would hold it up. */
     async close() {
       void schedule.rest()
       await audit.close()
-      await vault.close()
+      await own.live.close()
       store.close()
     },
   }

@@ -1,12 +1,20 @@
 /** The local default: what is missing in the settings is made and kept in `.edge-keyring/`. */
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Parsed } from '../../src/config/answering.ts'
+import type { Config } from '../../src/config/config.ts'
+import { referencesIn } from '../../src/config/names.ts'
+import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
+import { readCron } from '../../src/core/cadence.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { newToken } from '../../src/auth/tokens.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
+import { readLive } from '../node-shared/references.ts'
+import { readSettings } from '../node-shared/settings.ts'
 
 /** It lies in the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
@@ -47,6 +55,18 @@ export async function prepare(env: Env, keep: Keep): Promise<Setup> {
   return { isLocal: true, devVaultPort, env: settings, tokenIn }
 }
 
+interface LiveSettings {
+  readonly parsed: Parsed<Config>
+  /** `null` = there is no setting by reference. */
+  readonly renew: Renew<Config> | null
+}
+
+export async function liveSettings(env: Env): Promise<LiveSettings> {
+  const read = (each: Env) => readSettings(each, 'node', withoutOthers, readCron)
+  const names = referencesIn(env, 'node')
+  return names.length === 0 ? { parsed: read(env), renew: null } : readLive(env, names, read)
+}
+
 async function localSecrets(env: Env, keep: Keep): Promise<{ secrets: Env; tokenIn: Setup['tokenIn'] }> {
   const secrets: Record<string, string | undefined> = {}
   if (!isSet(env, 'KEYRING_WRAPPING_KEYS')) {
@@ -60,7 +80,9 @@ async function localSecrets(env: Env, keep: Keep): Promise<{ secrets: Env; token
 
 export const newWrappingKey = (): string => toBase64(crypto.getRandomValues(new Uint8Array(32)))
 
+/** What is pushed comes from a Vault too. */
 const namesVault = (env: Env): boolean =>
+  env['KEYRING_STRATEGY'] === 'push' ||
   Object.keys(env).some((name) => /^(KONG_)?KEYRING_VAULT_/.test(name) && isSet(env, name))
 
 /** The how-to's mount and path; the dev Vault's address and token hide what VAULT_ADDR and VAULT_TOKEN may say. */

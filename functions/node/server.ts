@@ -4,22 +4,20 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { Config } from '../../src/config/config.ts'
-import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { clearTextLine, defectLine } from '../../src/core/lines.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
-import { readCron } from '../../src/core/cadence.ts'
-import { readSettings } from '../node-shared/settings.ts'
+import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
 import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
 import { serveHttp } from './http.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
-import { LOCAL_FOLDER, isLocal, made, madeUp, prepare, withPath } from './local.ts'
+import { LOCAL_FOLDER, isLocal, liveSettings, made, madeUp, prepare, withPath } from './local.ts'
 import type { Keep, Setup } from './local.ts'
 import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
@@ -53,20 +51,20 @@ async function begin(fresh: boolean, report: Report, ending: Ending): Promise<vo
     await tryPorts(setup, parsed.config)
     forget(hold, process.env)
   }
-  const { setup, parsed } = await settings(hold, made)
+  const { setup, parsed, renew } = await settings(hold, made)
   report.begun(setup)
   for (const notice of parsed.notices) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
-  await serveKeyring(parsed.config, setup, hold, report, ending)
+  await serveKeyring({ config: parsed.config, renew }, setup, hold, report, ending)
 }
 
 /** @throws when they are wrong. */
 async function settings(hold: Hold | null, keep: Keep) {
   const setup = await prepare(process.env, keep)
-  const parsed = readSettings(setup.env, 'node', withoutOthers, readCron)
+  const { parsed, renew } = await liveSettings(setup.env)
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
-  return { setup, parsed }
+  return { setup, parsed, renew }
 }
 
 /** @throws a StartFailure for what would end this start once everything is forgotten. */
@@ -90,7 +88,7 @@ const isMissed = ({ env }: Setup): boolean =>
   env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
 
 async function serveKeyring(
-  config: Config,
+  { config, renew }: { readonly config: Config; readonly renew: Renew<Config> | null },
   setup: Setup,
   hold: Hold | null,
   report: Report,
@@ -100,7 +98,7 @@ async function serveKeyring(
   const database = config.node.database ?? ''
   const closeVault = await startDevVault(setup, report)
   const auditFile = hold === null || hold.trouble !== null ? null : `${LOCAL_FOLDER}/audit.log`
-  const instance = openInstance(config, { database, auditFile })
+  const instance = openInstance(config, { database, auditFile, renew })
   const troubles = await instance.troubles()
   if (troubles.length > 0) return refuseRecords(troubles, report)
   const { server, address } = await listen(instance, config)

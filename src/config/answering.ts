@@ -17,12 +17,18 @@ export const ANSWERING_SETTINGS = {
   KEYRINGS: { schema: keyrings, default: '[]' },
   KEYRING_SYNC_PERIOD: { schema: () => wholeNumber(0, 86_400), default: '600' },
   KEYRING_MAX_RECORD_AGE: { schema: () => wholeNumber(172_800, 31_536_000), default: '604800' },
+  KEYRING_MAX_STALENESS: { schema: () => wholeNumber(60, 31_536_000) },
   KEYRING_WRAPPING_KEYS: {
     schema: wrappingKeys,
     required: '<id>:<32 bytes in base64>; "edge-keyring secrets new" makes one',
     secret: true,
   },
-  KEYRING_API_TOKENS: { schema: apiTokens, default: '[]', only: ['node', 'workers', 'lambda-http'] },
+  KEYRING_API_TOKENS: {
+    schema: apiTokens,
+    default: '[]',
+    only: ['node', 'workers', 'lambda-http'],
+    secret: true,
+  },
   KEYRING_TABLE: {
     schema: () => matching(/^[A-Za-z0-9_.-]{3,255}$/, 'must be the name of a DynamoDB table, 3 to 255 characters'),
     required: 'the name of the DynamoDB table',
@@ -49,6 +55,8 @@ export interface AnsweringConfig {
   readonly syncPeriodMs: number | null
   /** Since the record was sealed, in milliseconds. */
   readonly maxRecordAgeMs: number
+  /** Since the last sync that succeeded, in milliseconds; `null` = nothing is too old. */
+  readonly maxStalenessMs: number | null
 }
 
 export const answeringConfig = (all: Omit<Answering, 'KEYRING_TABLE' | 'KEYRING_SYNC_FUNCTION'>): AnsweringConfig => ({
@@ -57,6 +65,7 @@ export const answeringConfig = (all: Omit<Answering, 'KEYRING_TABLE' | 'KEYRING_
   keyrings: ['default', ...all.KEYRINGS.map(({ name }) => name)],
   syncPeriodMs: all.KEYRING_SYNC_PERIOD === 0 ? null : all.KEYRING_SYNC_PERIOD * 1000,
   maxRecordAgeMs: all.KEYRING_MAX_RECORD_AGE * 1000,
+  maxStalenessMs: all.KEYRING_MAX_STALENESS === undefined ? null : all.KEYRING_MAX_STALENESS * 1000,
 })
 
 /** What is neither on nor off is not off. */

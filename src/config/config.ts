@@ -1,6 +1,6 @@
 /** Reads the settings once, from the environment to the configuration. Every problem is told at once, by name and rule, never by value. */
 import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
-import type { Cadence, ReadCron, RotationRules } from '../core/ports.ts'
+import type { Cadence, ReadCron, RotationRules, SourceId } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff } from './answering.ts'
@@ -9,11 +9,11 @@ import { unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
 import { readLogin } from './login.ts'
-import { LOGIN, ROTATION_LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
+import { LOGIN, OWN, ROTATION_LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
 import type { Env, Problem, Runtime, Texts } from './setting.ts'
 import { textsOf, valuesOf, wrongOf } from './setting.ts'
 import type { SettingName, Settings } from './settings.ts'
-import { ASKING, RULES, TABLE, TOKENS, isPlainHttp } from './settings.ts'
+import { ADDRESS, ASKING, RULES, TABLE, TOKENS, isPlainHttp } from './settings.ts'
 
 interface SecretSetting {
   readonly keyring: string
@@ -58,6 +58,8 @@ export interface VaultSettings {
 export interface Config extends AnsweringConfig {
   /** `null` where Vault is never asked. */
   readonly vault: VaultSettings | null
+  /** What others push here, and under which identity. `null` = Vault is asked. */
+  readonly pushed: readonly (SourceId & { readonly keyring: string })[] | null
   readonly rotation: RotationRules
   readonly workers: { readonly locationHint: NonNullable<Settings['KEYRING_LOCATION_HINT']> | null }
   readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
@@ -127,10 +129,12 @@ function writtenIn(env: Env, runtime: Runtime): Written {
   const away = misplaced(env, runtime)
   const names = new Set(away.map(({ name }) => name))
   const readable = Object.fromEntries(Object.entries(env).filter(([name]) => !names.has(name)))
+  const texts = textsOf(TABLE, readable, runtime)
+  const isPushed = texts.get('KEYRING_STRATEGY')?.[0]?.text === 'push'
   return {
     env,
     runtime,
-    texts: textsOf(TABLE, readable, runtime),
+    texts: isPushed ? textsOf(OWN, readable, runtime) : texts,
     login: textsOf(LOGIN, readable, runtime),
     rotationLogin: textsOf(ROTATION_LOGIN, readable, runtime),
     problems: [...unknownNames(env), ...away, ...unverified(env)],
@@ -153,10 +157,12 @@ interface Read {
 
 function readAll(written: Written, readCron: ReadCron): Read {
   const { texts, runtime } = written
-  const rules = runtime === 'lambda-sync' ? RULES : [...RULES, TOKENS]
+  const [isAnswering, mayAsk] = [runtime !== 'lambda-sync', ASKING.some((each) => each === runtime)]
+  const rules = [...RULES, ...(isAnswering ? [TOKENS] : []), ...(mayAsk ? [ADDRESS] : [])]
   const { values: all, problems } = valuesOf<Settings>(TABLE, texts, runtime, rules)
   const isOff = saysOff(all)
-  const isAsking = ASKING.some((each) => each === runtime)
+  const isPushed = all.KEYRING_STRATEGY === 'push'
+  const isAsking = mayAsk && !isPushed
   const login = isAsking ? readLogin({ ...written, rows: LOGIN, texts: written.login }, isOff) : NO_LOGIN
   const rotationLogin = isAsking ? readRotationLogin(written, isOff) : null
   const rotation = readCadence(all, readCron)
@@ -179,9 +185,17 @@ function readAll(written: Written, readCron: ReadCron): Read {
       ...(isOff ? [OFF] : isPlainHttp(all) ? [PLAIN_HTTP] : []),
       ...login.notices,
       ...(rotationLogin?.notices ?? []),
+      ...unusedLogins(written, all),
     ],
   }
 }
+
+/** Whoever pushes logs in; a credential has no business here. */
+const unusedLogins = ({ login, rotationLogin }: Written, { KEYRING_STRATEGY: strategy }: Partial<Settings>): string[] =>
+  [...login.values(), ...rotationLogin.values()]
+    .flat()
+    .filter(({ name }) => strategy === 'push' && /^(?:KONG_)?KEYRING_/.test(name))
+    .map(({ name }) => `${name} is not used here: the strategy is push.`)
 
 function readCadence({ KEYRING_ROTATION: written }: Settings, readCron: ReadCron): Pick<Read, 'cadence' | 'problems'> {
   const cadence = written === undefined ? null : cadenceOf(written, readCron)
@@ -227,7 +241,9 @@ function toConfig(read: Read): Config {
   const { all } = read
   return {
     ...answeringConfig(all),
-    vault: vaultSettings(read),
+    ...(all.KEYRING_STRATEGY === 'push'
+      ? { vault: null, pushed: pushedSources(all) }
+      : { vault: vaultSettings(read), pushed: null }),
     rotation: {
       cadence: read.cadence,
       delayMs: all.KEYRING_ROTATION_DELAY * 1000,
@@ -245,10 +261,10 @@ function toConfig(read: Read): Config {
 }
 
 function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): VaultSettings | null {
-  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path, KEYRING_VAULT_KV: kv } = all
+  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
   if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
   return {
-    address: url.href.replace(/\/$/, ''),
+    address: addressOf(url),
     tls,
     providerTls,
     headers: all.KEYRING_VAULT_HEADERS,
@@ -259,17 +275,39 @@ function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): V
     rotationLogin: rotationLogin?.auth
       ? { auth: rotationLogin.auth, loginNamespace: rotationLogin.namespace ?? all.KEYRING_VAULT_NAMESPACE }
       : null,
-    secrets: [
-      { keyring: 'default', kv, mount, path },
-      ...all.KEYRINGS.map((each) => ({
-        keyring: each.name,
-        kv: each.kv ?? kv,
-        mount: each.mount ?? mount,
-        path: each.path,
-      })),
-    ],
+    secrets: secretsOf(all, mount, path),
   }
 }
+
+const secretsOf = (
+  { KEYRINGS, KEYRING_VAULT_KV: kv }: Settings,
+  mount: string,
+  path: string,
+): readonly SecretSetting[] => [
+  { keyring: 'default', kv, mount, path },
+  ...KEYRINGS.map((each) => ({
+    keyring: each.name,
+    kv: each.kv ?? kv,
+    mount: each.mount ?? mount,
+    path: each.path,
+  })),
+]
+
+/** Nobody is asked at it: it only tells one source from another. */
+const PUSHED_ADDRESS = 'push://inside'
+
+/** A deployment that was synced from an address keeps its keys when `KEYRING_VAULT_HOST` has it. */
+function pushedSources(all: Settings): NonNullable<Config['pushed']> {
+  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
+  if (mount === undefined || path === undefined) return []
+  const address = url === undefined ? PUSHED_ADDRESS : addressOf(url)
+  const namespace = all.KEYRING_VAULT_NAMESPACE
+  return secretsOf(all, mount, path).map(({ keyring, kv, ...secret }) => {
+    return { keyring, kind: kv === 'v1' ? 'kv1' : 'kv2', address, namespace, ...secret }
+  })
+}
+
+const addressOf = (url: URL): string => url.href.replace(/\/$/, '')
 
 /** The connection presents the certificate of the login `cert`. A setting that is itself wrong counts as not set. */
 export function tlsOf(

@@ -1,7 +1,7 @@
 /** Vault entities as whoever asks the vaults needs them: to what `entity.ts` reads come logins, the ways there, and names that are no fields. */
 import type { AwsCredentialSource, LoginSettings } from '../core/login-settings.ts'
 import { isLoopback } from '../core/loopback.ts'
-import type { SecretName } from '../core/secrets.ts'
+import type { SecretName } from '../core/ports.ts'
 import type { VaultSettings, VaultTls } from './config.ts'
 import { providerTlsOf, tlsOf } from './config.ts'
 import type { AwsValues, BrokenEntity, EnvValues, FsValues, HcvValues, KnownEntity, ReadEntity } from './entity.ts'

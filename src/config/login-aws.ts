@@ -1,6 +1,6 @@
 /** The login `aws_iam`, and where the keys of AWS come from when none are set. */
-import type { AwsCredentialSource, CredentialSource } from '../core/login-settings.ts'
-import { isLoopback, safeAddress } from '../core/loopback.ts'
+import { fromMachine } from '#platform/config/aws-machine'
+import type { AwsCredentialSource } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
 import { method } from './login-method.ts'
 import type { Env, Table, Values } from './setting.ts'
@@ -14,7 +14,7 @@ const AWS = {
     required: 'the region of STS, such as eu-west-1',
     fallbacks: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
   },
-  aws_access_key_id: { schema: () => trimmed(/^\w{16,128}$/, 'must be an access key id of AWS') },
+  aws_access_key_id: { schema: () => trimmed(/^\w{16,128}$/, 'must be an access key id of AWS'), secret: true },
   aws_secret_access_key: { schema: credential, secret: true },
   aws_sts_endpoint_url: { schema: safeUrl },
   aws_assume_role_arn: {
@@ -60,31 +60,12 @@ function keysOf({ aws_access_key_id: accessKeyId, aws_secret_access_key: secretA
 const regionalSts = (region: string): string =>
   `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}/`
 
-const ECS = 'http://169.254.170.2'
-const IMDS = 'http://169.254.169.254'
-/** ECS and EKS give credentials at these hosts: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
-const isNear = (host: string): boolean =>
-  isLoopback(host) || ['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'].includes(host)
-
 /**
  * Looks in the order of AWS's own clients for what the platform has put into the environment. `null` = it gives no identity, or not in a safe way.
- * @param hasMachine false where neither files nor instance metadata can be.
+ * @param hasMachine false on Workers, where no service of AWS is near.
  */
-export function platformKeys(env: Env, hasMachine: boolean): AwsCredentialSource | null {
-  return (
-    fromEnvironment(env) ??
-    (hasMachine ? fromWebIdentity(env) : null) ??
-    fromContainer(env) ??
-    (hasMachine ? fromInstance(env) : null)
-  )
-}
-
-/** A service account of EKS has a role, and a token in a file: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html */
-function fromWebIdentity(env: Env): AwsCredentialSource | null {
-  const [file, arn] = [env['AWS_WEB_IDENTITY_TOKEN_FILE'], env['AWS_ROLE_ARN']]
-  if (!file || !arn) return null
-  return { from: 'web-identity', arn, session: env['AWS_ROLE_SESSION_NAME'] || 'edge-keyring', token: { file } }
-}
+export const platformKeys = (env: Env, hasMachine: boolean): AwsCredentialSource | null =>
+  fromEnvironment(env) ?? (hasMachine ? fromMachine(env) : null)
 
 function fromEnvironment(env: Env): AwsCredentialSource | null {
   const [id, secret, session] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']]
@@ -95,22 +76,4 @@ function fromEnvironment(env: Env): AwsCredentialSource | null {
     secretAccessKey: new Secret(secret),
     sessionToken: session ? new Secret(session) : null,
   }
-}
-
-function fromContainer(env: Env): AwsCredentialSource | null {
-  const relative = env['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI']
-  const url = relative ? ECS + relative : (env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')
-  return safeAddress(url, isNear) ? { from: 'container', url, authorization: authorizationOf(env) } : null
-}
-
-function authorizationOf(env: Env): CredentialSource | null {
-  const [file, token] = [env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'], env['AWS_CONTAINER_AUTHORIZATION_TOKEN']]
-  if (file) return { file }
-  return token ? new Secret(token) : null
-}
-
-function fromInstance(env: Env): AwsCredentialSource | null {
-  const endpoint = (env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || IMDS).replace(/\/$/, '')
-  const isOff = env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true'
-  return isOff || !/^https?:/i.test(endpoint) || URL.parse(endpoint) === null ? null : { from: 'imds', endpoint }
 }

@@ -1,6 +1,6 @@
 /** The logins `jwt` and `oauth2`: a JWT that is given, one of the platform, or one that an identity provider issues to a client. */
+import { identityOf } from '#platform/config/identities'
 import type { IdentityEndpoint, OAuth2Client } from '../core/login-settings.ts'
-import { isLoopback, safeAddress } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
 import type { Checks } from './login-method.ts'
 import { authorities } from './reach.ts'
@@ -85,14 +85,18 @@ function checkPlatform({ env, runtime, isGiven, nameOf, complain }: Checks, all:
     )
   else if (runtime !== 'node')
     complain('jwt_source', `cannot be used on Lambda: its identity is one of AWS, for ${nameOf('auth_method')} aws_iam`)
-  else if (source !== undefined && IDENTITIES[source](audience, env) === null)
-    complain('jwt_source', `names ${source}, which gives no identity here${HINTS[source] ?? ''}`)
+  else if (source !== undefined) {
+    const identity = identityOf(source, audience, env)
+    if (typeof identity === 'string') complain('jwt_source', identity)
+  }
 }
 
-const HINTS: Readonly<Record<string, string>> = { github: ': the job needs the permission id-token: write' }
-
-const platformJwt = ({ jwt_source: source, jwt_audience: audience }: Values<typeof JWT>, env: Env) =>
-  source === undefined || audience === undefined ? null : IDENTITIES[source](audience, env)
+/** `null` = none is set, or there is none, of which `checkPlatform` complains. */
+function platformJwt(all: Values<typeof JWT>, env: Env): IdentityEndpoint | null {
+  const { jwt_source: source, jwt_audience: audience } = all
+  const identity = source === undefined || audience === undefined ? null : identityOf(source, audience, env)
+  return typeof identity === 'string' ? null : identity
+}
 
 export const oauth2 = method({
   options: OAUTH2,
@@ -134,49 +138,3 @@ function clientOf(all: Values<typeof OAUTH2>): OAuth2Client {
     secret: secret ?? new Secret(''),
   }
 }
-
-type Identity = (audience: string, env: Env) => IdentityEndpoint | null
-
-const METADATA_HOST = 'metadata.google.internal'
-const AZURE_VM = 'http://169.254.169.254/metadata/identity/oauth2/token'
-
-/** Where a platform gives a JWT for what runs on it; `null` = it gives none here. Nothing is guessed: the operator names the platform. */
-const IDENTITIES: Readonly<Record<'azure' | 'github' | 'google', Identity>> = {
-  /** Instances, Cloud Run and its functions have a metadata service: https://docs.cloud.google.com/compute/docs/instances/verifying-instance-identity */
-  google: (audience, { GCE_METADATA_HOST: host }) => {
-    const url = `http://${host || METADATA_HOST}/computeMetadata/v1/instance/service-accounts/default/identity`
-    return endpoint(url, { audience, format: 'full' }, ['metadata-flavor', 'Google'], null)
-  },
-
-  /**
-   * A managed identity has an endpoint: App Service, Functions and Container Apps announce where, virtual machines do not.
-   * https://learn.microsoft.com/azure/app-service/overview-managed-identity
-   * https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
-   */
-  azure: (resource, { IDENTITY_ENDPOINT: url, IDENTITY_HEADER: header, AZURE_CLIENT_ID: client }) => {
-    const query = { resource, ...(client && { client_id: client }) }
-    if (url && header)
-      return endpoint(url, { 'api-version': '2019-08-01', ...query }, ['x-identity-header', header], 'access_token')
-    return endpoint(AZURE_VM, { 'api-version': '2018-02-01', ...query }, ['metadata', 'true'], 'access_token')
-  },
-
-  /** A job needs the permission `id-token: write`: https://docs.github.com/actions/reference/security/oidc */
-  github: (audience, { ACTIONS_ID_TOKEN_REQUEST_URL: url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: token }) =>
-    url && token ? endpoint(url, { audience }, ['authorization', `bearer ${token}`], 'value') : null,
-}
-
-function endpoint(
-  url: string,
-  query: Readonly<Record<string, string>>,
-  [name, value]: readonly [string, string],
-  field: string | null,
-): IdentityEndpoint | null {
-  const at = safeAddress(url, isNear)
-  if (at === null || !/^[\x20-\x7e]+$/.test(value)) return null
-  for (const entry of Object.entries(query)) at.searchParams.set(...entry)
-  return { url: at.href, header: { name, value: new Secret(value) }, field }
-}
-
-/** Plain http does not leave the machine. */
-const isNear = (host: string): boolean =>
-  isLoopback(host) || host === METADATA_HOST || /^169\.254(?:\.\d+){2}$/.test(host)

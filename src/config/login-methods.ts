@@ -85,6 +85,7 @@ const cert = method({
     cert_auth_cert: {
       schema: () => keyText(),
       fallbacks: ['KEYRING_VAULT_CLIENT_CERT', 'BAO_CLIENT_CERT', 'VAULT_CLIENT_CERT'],
+      secret: true,
     },
     cert_auth_cert_key: {
       schema: () => keyText(),

@@ -1,5 +1,6 @@
 /** Names of the environment that are no settings here: misspelt, of another platform, or of Kong and not used. */
-import { closestMatch } from 'leven'
+import { nearest } from '#platform/config/nearest'
+import { meansReference } from '../core/reference.ts'
 import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
@@ -17,6 +18,9 @@ export const ROTATION_LOGIN: readonly Row[] = loginRows(behind('KEYRING_ROTATION
   .filter(([, , key]) => !OF_CONNECTION.has(key))
   .map(([name, setting, key]) => [name, { ...setting, also: [], fallbacks: [] }, key])
 
+/** The same settings under our names: what Vault's own clients read on this machine says nothing of a Vault that is not asked from here. */
+export const OWN: readonly Row[] = TABLE.map(([name, setting, key]) => [name, { ...setting, fallbacks: [] }, key])
+
 const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(name).map((each) => ({ name: each, why })))
 
 export const unusedNotices = (env: Env): string[] =>
@@ -24,6 +28,20 @@ export const unusedNotices = (env: Env): string[] =>
 
 const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN, VAULTS_ROW]
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
+
+/** The settings that may be given by reference, or as a binding of a secret: under our own names, because others read theirs too. */
+export const secretNames = (runtime: Runtime): readonly string[] =>
+  ALL.filter(([, setting]) => setting.secret && isRead(setting, runtime)).flatMap(([name, setting]) =>
+    ownNames(name, setting),
+  )
+
+/** Those of them that are. */
+export const referencesIn = (env: Env, runtime: Runtime): readonly string[] =>
+  secretNames(runtime).filter((name) => {
+    const text = env[name] ?? ''
+    // References within the list are of its entities.
+    return meansReference(text) && (name !== VAULTS_ROW[0] || text.trim().startsWith('{vault:'))
+  })
 
 /** Names such as PORT are common: where they mean nothing they are left alone. */
 export const misplaced = (env: Env, runtime: Runtime): Problem[] =>
@@ -44,8 +62,6 @@ const KNOWN = new Set([
   ...unusedNames.map(({ name }) => name),
 ])
 const SUGGESTED = [...ALL.map(([name]) => name), ...Object.keys(UNUSED)]
-/** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */
-const NEAR = 4
 
 /** It begins like ours and is no setting. */
 export const isStranger = (env: Env, name: string): boolean => OURS.test(name) && isSet(env, name) && !KNOWN.has(name)
@@ -60,6 +76,6 @@ const LATER = /^(?:KONG_)?KEYRING_VAULT_(?:GCP_|AZURE_|AWS_AUTH_NONCE$)/
 
 function suggestion(name: string): string {
   if (LATER.test(name)) return ' yet: its login comes with a later release'
-  const nearest = closestMatch(name.replace('KONG_', ''), SUGGESTED, { maxDistance: NEAR })
-  return nearest === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${nearest}?`
+  const meant = nearest(name.replace('KONG_', ''), SUGGESTED)
+  return meant === undefined ? '; docs/settings.md lists them all' : `. Did you mean ${meant}?`
 }

@@ -1,6 +1,7 @@
 /** What a setting is, and the one way to read it: from the environment to texts, from texts to values. */
 import * as z from 'zod/mini'
 import { isQuoted } from '../core/quoted.ts'
+import { meansReference } from '../core/reference.ts'
 
 /** What reads settings. On Lambda, one function answers HTTP and the other asks Vault. */
 export type Runtime = 'node' | 'workers' | 'lambda-http' | 'lambda-sync'
@@ -31,6 +32,7 @@ export interface Setting {
   readonly only?: readonly Runtime[]
   /** What Workers have in its place: it is refused there under all its names. */
   readonly onWorkers?: string
+  /** It belongs in the platform's secret store, or comes with what does: it may be given by reference. */
   readonly secret?: true
 }
 
@@ -170,7 +172,7 @@ function valueOf([, setting, key]: Row, texts: Texts, runtime: Runtime): [unknow
 /** What a shell, a file or a template has left in a value may be right by the rule of its setting, and is named all the same. */
 function parse(schema: z.ZodMiniType<unknown, string>, text: string): [unknown, readonly string[]] {
   if (isQuoted(text.trim())) return [undefined, ['is still in its quotes']]
-  if (text.includes('{vault://')) return [undefined, ['has a reference {vault://…}, which nothing resolves here']]
+  if (meansReference(text)) return [undefined, ['has a reference, which nothing resolves here']]
   const { data, error } = z.safeParse(schema, text)
   if (error === undefined) return [data, []]
   const isOneLine = z.safeParse(schema, text.replaceAll(/[\r\n]/g, '')).success

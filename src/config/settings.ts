@@ -36,14 +36,13 @@ const MTLS = 'upload the certificate with "wrangler mtls-certificate upload" and
 /** The way to Vault, and what is read there. */
 const VAULT_SETTINGS = {
   KEYRING_STRATEGY: {
-    schema: () => oneOf(['vault'], 'must be vault: only the vault strategy exists so far'),
+    schema: () => oneOf(['vault', 'push'], 'must be vault or push'),
     default: 'vault',
     kong: true,
     only: ASKING,
   },
   KEYRING_VAULT_HOST: {
     schema: vaultAddress,
-    required: 'the address of Vault, such as https://vault.example:8200',
     kong: true,
     fallbacks: ['BAO_ADDR', 'VAULT_ADDR'],
     only: ASKING,
@@ -66,6 +65,7 @@ const VAULT_SETTINGS = {
     fallbacks: ['BAO_CLIENT_CERT', 'VAULT_CLIENT_CERT'],
     only: NODEJS,
     onWorkers: MTLS,
+    secret: true,
   },
   KEYRING_VAULT_CLIENT_KEY: {
     schema: () => fileOrPem(),
@@ -148,6 +148,13 @@ export const TABLE = rowsOf(SETTINGS)
 
 export const isPlainHttp = ({ KEYRING_VAULT_HOST: url }: Settings): boolean =>
   url !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname)
+
+/** It holds only where Vault is asked, or would be. */
+export const ADDRESS: Rule<Settings> = {
+  keys: ['KEYRING_VAULT_HOST', 'KEYRING_STRATEGY'],
+  holds: (all) => all.KEYRING_VAULT_HOST !== undefined || all.KEYRING_STRATEGY === 'push',
+  message: 'is required: the address of Vault, such as https://vault.example:8200',
+}
 
 export const RULES: readonly Rule<Settings>[] = [
   {

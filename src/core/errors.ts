@@ -45,7 +45,7 @@ export const REMEDIES = {
   ERR_SECRET_FORBIDDEN: "Give the vault's login the right to read it.",
   ERR_SECRET_UNUSABLE: 'Correct the key of the reference, or the secret.',
 
-  ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: restore it from a backup.',
+  ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: import a backup, with "force".',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
   ERR_RECORD_OUTDATED:
     'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one that was put back.',

@@ -1,4 +1,5 @@
 /** What an examination of the way to Vault has found: for people, step by step, and for machines. */
+import type { End } from './ends.ts'
 import type { Facts, KeyringErrorCode } from './errors.ts'
 
 /** The steps, in the order in which they depend on each other. */
@@ -15,6 +16,7 @@ export const CHECKS = [
   'secret',
   'versions',
   'rate-limit',
+  'rotation',
 ] as const
 export type Check = (typeof CHECKS)[number]
 
@@ -32,6 +34,8 @@ export interface Finding {
   /** What to do. Absent when there is nothing to do. */
   readonly remedy?: string
   readonly facts?: Facts
+  /** What ends by itself of what was seen. */
+  readonly ends?: readonly End[]
 }
 
 /** Looks at the way to Vault's port, where the platform can. It never throws, and sends nothing of ours. */

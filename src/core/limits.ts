@@ -16,6 +16,10 @@ export const SYNC_ATTEMPTS = 5
 /** A key id is the operator's; Kong makes ids of 8 characters. */
 export const KEY_ID = /^[A-Za-z0-9._~-]{1,64}$/
 export const KEYRING_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
+/** No date is later, in milliseconds since 1970. */
+export const MOST_TIME = 8.64e15
+/** When a secret was made, as Vault writes it, or the word that stands for it. */
+export const INCARNATION = /^[\w.:+-]{1,64}$/
 export const WRAPPING_KEY_ID = /^[A-Za-z0-9._-]{1,32}$/
 
 /** Bytes of the context that a value is bound to; AWS KMS allows as many. */

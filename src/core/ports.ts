@@ -4,9 +4,9 @@
  */
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
+import type { End } from './ends.ts'
 import type { Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
-import type { SecretName } from './secrets.ts'
 import type { Secret } from './secret.ts'
 
 export interface StoredRecord {
@@ -79,11 +79,16 @@ export interface KeyMaterial {
 }
 
 export type Malformed = 'no-id' | 'bad-id' | 'no-key' | 'key-not-string'
-export type VersionRead = { readonly version: number } & (
-  | { readonly kind: 'key'; readonly id: string; readonly createdMs: number; readonly material: KeyMaterial }
+type ReadOf<Key> = { readonly version: number } & (
+  | ({ readonly kind: 'key'; readonly id: string; readonly createdMs: number } & Key)
   | { readonly kind: 'malformed'; readonly why: Malformed }
   | { readonly kind: 'deleted' | 'destroyed' | 'gone' }
 )
+export type VersionRead = ReadOf<{ readonly material: KeyMaterial }>
+/** A version as the source has it, with the key string. */
+export type PairRead = ReadOf<{ readonly key: Secret }>
+/** The same as plain data, on its way to the authority. */
+export type PlainRead = ReadOf<{ readonly key: string }>
 
 /** Throws for outages and refusals; "deleted" and "nothing there" are values. */
 export interface KeySource {
@@ -91,6 +96,31 @@ export interface KeySource {
   /** `null` = there is no such secret. */
   observe(signal: AbortSignal): Promise<Observation | null>
   read(version: number, signal: AbortSignal): Promise<VersionRead>
+}
+
+/** A key source for whoever hands over what it holds, and uses nothing of it. */
+export interface PairSource {
+  /** `null` = there is no such secret. */
+  observe(signal: AbortSignal): Promise<Observation | null>
+  read(version: number, signal: AbortSignal): Promise<PairRead>
+}
+
+/** What somebody who reaches the source has seen there. */
+export interface Push {
+  /** Where it was seen. By which address does not matter. */
+  readonly source: Omit<SourceId, 'address'>
+  /** `null` = there is no such secret. */
+  readonly observation: Observation | null
+  readonly force: boolean
+  readonly adopt: boolean
+}
+
+/** What is to be done after an observation was offered. */
+export interface PushAnswer {
+  /** Versions to read and to deliver, the current one first. */
+  readonly lacks: readonly number[]
+  /** The id of a key to write as the next version. `null` = none was asked for, or none is due. */
+  readonly next: string | null
 }
 
 /** What a rotation does to a source. Throws for outages and refusals; after an outage nobody knows whether it was written. */
@@ -239,6 +269,16 @@ export interface RotationReport {
   readonly sealed: Bytes
 }
 
+/** What an import did; ids. */
+export interface ImportReport {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  /** `null` = no key is active. */
+  readonly active: string | null
+  /** The sealed record as it is now, for the caller's snapshot. */
+  readonly sealed: Bytes
+}
+
 export interface KeyringChange {
   readonly op: 'remove' | 'compromise'
   readonly id: string
@@ -268,6 +308,10 @@ export interface SyncStatus {
   } | null
   /** `null` = nobody has rotated here, and nothing is due. */
   readonly rotation: RotationStatus | null
+  /** The source is not asked from here: others hand over what it holds. */
+  readonly pushed: boolean
+  /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
+  readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
 }
 
 /** What happened to rotations, for people. Times in milliseconds since 1970. */
@@ -283,6 +327,8 @@ export interface RotationStatus {
 export interface NextTry {
   /** Milliseconds since 1970; `null` = nothing is scheduled. */
   readonly nextTry: number | null
+  /** From when on people must hear that nobody pushes, in milliseconds since 1970; `null` = never. */
+  readonly silentFrom: number | null
 }
 
 /** What the replica is known to have taken. */
@@ -320,6 +366,12 @@ export interface SealedUnder {
   }
 }
 
+/** What an instance knows of the settings that it reads again while it runs. */
+export interface RefusedSettings {
+  /** What was not taken, in sentences. Absent = everything was. */
+  readonly refused?: readonly string[]
+}
+
 /** A schedule's look: 'held' = somebody else is at it. */
 export type DueSync = 'synced' | 'not-due' | 'held'
 
@@ -340,7 +392,10 @@ export interface Diagnosis {
 interface KeyringOperations {
   /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
   readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
-  readonly status: { readonly says: object; readonly answer: SyncStatus & NextTry & Replicated & SealedUnder }
+  readonly status: {
+    readonly says: object
+    readonly answer: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings
+  }
   readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
   /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
   readonly syncIfDue: { readonly says: object; readonly answer: DueSync }
@@ -348,11 +403,39 @@ interface KeyringOperations {
   readonly seek: { readonly says: { readonly id: string }; readonly answer: Bytes | null }
   /** A new key at the source. `dryRun` = it says what would be, and writes nothing. */
   readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
+  /** Nothing of the record changes. @param mountKeeps versions that the mount keeps, for whoever wants to rotate; `null` = nobody does. */
+  readonly offer: {
+    readonly says: { readonly push: Push; readonly mountKeeps: number | null }
+    readonly answer: PushAnswer
+  }
+  /** A sync with what was observed, and read of what is lacking: all of it, or its first versions. */
+  readonly deliver: {
+    readonly says: { readonly push: Push; readonly reads: readonly PlainRead[] }
+    readonly answer: SyncReport
+  }
   /** The answer is the sealed record as it is now. */
   readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
+  /** All that is stored is sealed anew under the first wrapping key; it may stop half-way, and goes on when it is asked again. */
+  readonly reseal: {
+    readonly says: object
+    /** `sealed` is the record as it is now; `null` = never synced. */
+    readonly answer: SealedUnder & { readonly sealed: Bytes | null }
+  }
   /** The way to Vault, step by step; an answer may be some seconds old. */
   readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
+  /** `record` is a sealed record, as `read` has answered it once. */
+  readonly import: {
+    readonly says: { readonly record: string; readonly force: boolean }
+    readonly answer: ImportReport
+  }
 }
+/** One secret of a vault; fields of it are read from the same text. */
+export interface SecretName {
+  readonly resource: string
+  /** From 1 on. `null` = the current one. */
+  readonly version: number | null
+}
+
 /** The same about the secrets of a vault, by its prefix. */
 interface VaultOperations {
   /** The states of the secrets, sealed, in their order. `refresh` = the vault is asked for what is fresh too. */
@@ -374,6 +457,11 @@ type Subject<O extends Operation> = O extends VaultOperation ? { readonly vault:
 export type Message<O extends Operation = Operation> = {
   readonly [P in O]: { readonly call: P } & Subject<P> & Operations[P]['says']
 }[O]
+
+/** The part of the authority that secrets are asked of. */
+export interface VaultAuthority {
+  call<O extends VaultOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>>
+}
 
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
 export interface KeyringAuthority {

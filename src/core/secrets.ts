@@ -1,14 +1,7 @@
 /** The ports of references to secrets: the vault that is asked, and the store of what it has said. */
 import type { Bytes } from './bytes.ts'
-import type { Insistence } from './ports.ts'
+import type { Insistence, SecretName } from './ports.ts'
 import type { Secret } from './secret.ts'
-
-/** One secret of a vault; fields of it are read from the same text. */
-export interface SecretName {
-  readonly resource: string
-  /** From 1 on. `null` = the current one. */
-  readonly version: number | null
-}
 
 /** What a vault says of a secret: a text, which is JSON where it has fields, or that there is none, or none for us. */
 export type SecretAnswer =

@@ -2,19 +2,13 @@
  * The remedies of what only those can meet who ask Vault, or log in to it: functions that never do need not carry them. An error that
  * comes from elsewhere has its remedy along.
  */
+import { NODE_REMEDIES } from '#platform/core/node-remedies'
+
 export const VAULT_REMEDIES = {
+  ...NODE_REMEDIES,
+
   ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; the last good keyring stays in service.',
   ERR_VAULT_TIMEOUT: 'Check that Vault answers; KEYRING_VAULT_TIMEOUT_MS sets how long to wait.',
-  ERR_VAULT_TLS_UNTRUSTED:
-    'Node and Lambda: set KEYRING_VAULT_CACERT to the authority. Workers: give Vault a certificate of a public authority, with its whole chain.',
-  ERR_VAULT_TLS_HOST_MISMATCH:
-    'Use a name that the certificate carries in KEYRING_VAULT_HOST or, on Node and Lambda, in KEYRING_VAULT_TLS_SERVER_NAME.',
-  ERR_VAULT_TLS_EXPIRED:
-    "Renew the certificate in Vault's tls_cert_file, or the authority in KEYRING_VAULT_CACERT, and check the clock here.",
-  ERR_VAULT_TLS_CLIENT_CERT:
-    'Set KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_CLIENT_KEY (Workers: the binding KEYRING_VAULT_MTLS) to a certificate that the tls_client_ca_file of Vault accepts.',
-  ERR_VAULT_TLS_TO_PLAINTEXT:
-    "Use the port of Vault's TLS listener in KEYRING_VAULT_HOST, or give this one a tls_cert_file and a tls_key_file.",
   ERR_VAULT_TLS_FAILED:
     'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and KEYRING_VAULT_CACERT, …_CLIENT_CERT, …_TLS_SERVER_NAME.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
@@ -72,10 +66,6 @@ export const VAULT_REMEDIES = {
   ERR_OAUTH2_ISSUER_MISMATCH: 'Write KEYRING_VAULT_OAUTH2_ISSUER exactly as the identity provider does.',
   ERR_OAUTH2_TOKEN_OPAQUE:
     'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or KEYRING_VAULT_OAUTH2_AUDIENCES must name an API for which the identity provider issues them.',
-  ERR_IDENTITY_TOKEN_UNAVAILABLE:
-    'Check that this is the platform of KEYRING_VAULT_JWT_SOURCE, and that it gives the workload an identity: a service account, a managed identity, or the permission id-token: write.',
-  ERR_AWS_CREDENTIALS_UNAVAILABLE:
-    'Give the function, task or instance a role, or set KEYRING_VAULT_AWS_ACCESS_KEY_ID and KEYRING_VAULT_AWS_SECRET_ACCESS_KEY.',
   ERR_AWS_UNAVAILABLE: 'Check the network and KEYRING_VAULT_AWS_STS_ENDPOINT_URL.',
   ERR_AWS_ROLE_REFUSED:
     'Check the role (KEYRING_VAULT_AWS_ASSUME_ROLE_ARN, or AWS_ROLE_ARN of EKS), that its trust policy names us, and that we may call sts:AssumeRole.',

@@ -1,7 +1,7 @@
 /** Key material: where it comes from, what it commits to, and the one place that can show its bytes. */
 import type { Bytes } from '../core/bytes.ts'
 import { fromHex, toBase64url, utf8 } from '../core/bytes.ts'
-import type { Cipher, Hash, KeyMaterial } from '../core/ports.ts'
+import type { Cipher, Hash, KeyMaterial, PairRead, VersionRead } from '../core/ports.ts'
 
 /** The bytes are in a WeakMap and not in a field, so that nothing that prints an object can reach them. */
 const bytesOf = new WeakMap<KeyMaterial, Bytes>()
@@ -25,6 +25,13 @@ export async function materialFromString(cipher: Cipher, hash: Hash, key: string
   const bytes = fromHex(digest)
   const weak = capacityBits(key) < STRONG_BITS || digest === PUBLISHED
   return materialFromBytes(bytes, await commitmentOf(cipher, bytes), weak)
+}
+
+/** What was read, with the material in place of the key string. */
+export async function materialOf(cipher: Cipher, hash: Hash, read: PairRead): Promise<VersionRead> {
+  if (read.kind !== 'key') return read
+  const { key, ...rest } = read
+  return { ...rest, material: await materialFromString(cipher, hash, key.reveal()) }
 }
 
 /** A commitment is 16 bytes of HKDF under `ek1/commit`, the same that an `ek1` value carries. */

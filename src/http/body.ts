@@ -1,34 +1,63 @@
 /** Request bodies: from bytes, by their media type, to a plain value. */
-import type { Context } from 'hono'
 import { parseJson } from '../core/body.ts'
+import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
+import type { Context } from './call.ts'
 
 /** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
 export async function readBody(context: Context): Promise<unknown> {
-  const bytes = new Uint8Array(await context.req.arrayBuffer().catch(cutOff))
-  if (bytes.length > MAX_REQUEST_BODY_BYTES) refuseBody()
-  if (bytes.length === 0) return {}
-  const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-  const text = decodeUtf8(bytes)
-  if (text === null) throw malformed(BYTES)
+  const text = await bodyText(context, MAX_REQUEST_BODY_BYTES)
+  if (text === '') return {}
+  const type = context.request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (type === 'application/json') return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
   throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
 }
 
+/** The body as it is, of any media type. @throws `ERR_BODY_TOO_LARGE`, `ERR_BODY_MALFORMED`. */
+export async function bodyText({ request }: Context, most: number): Promise<string> {
+  const bytes = await bytesOf(request, most).catch(cutOff)
+  // A length may be said wrongly.
+  if (bytes.length > most) refuseBody(most)
+  const text = decodeUtf8(bytes)
+  if (text === null) throw malformed(BYTES)
+  return text
+}
+
+/** The platform holds a body to its length; only one without is counted as it comes. What is no length is none. */
+async function bytesOf(request: Request, most: number): Promise<Bytes> {
+  const length = request.headers.get('content-length') ?? ''
+  if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding')) return counted(request, most)
+  return Number(length) > most ? refuseBody(most) : new Uint8Array(await request.arrayBuffer())
+}
+
+/** What is too long is read no further. One buffer grows, because a body may come byte by byte. */
+async function counted({ body }: Request, most: number): Promise<Bytes> {
+  const buffer = new ArrayBuffer(0, { maxByteLength: most })
+  const reader = body?.getReader()
+  for (;;) {
+    const { value } = (await reader?.read()) ?? {}
+    if (value === undefined) return new Uint8Array(buffer.slice())
+    const start = buffer.byteLength
+    if (start + value.length > most) refuseBody(most)
+    buffer.resize(start + value.length)
+    new Uint8Array(buffer).set(value, start)
+  }
+}
+
 const malformed = (sentence: string): KeyringError => new KeyringError('ERR_BODY_MALFORMED', sentence)
 const BYTES = 'The body is not UTF-8.'
 
-export function refuseBody(): never {
-  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${MAX_REQUEST_BODY_BYTES} bytes.`, {
-    facts: { field: 'body', limit: MAX_REQUEST_BODY_BYTES },
+function refuseBody(limit: number): never {
+  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${limit} bytes.`, {
+    facts: { field: 'body', limit },
   })
 }
 
 /** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */
-export function cutOff(error: unknown): never {
+function cutOff(error: unknown): never {
   if (error instanceof KeyringError) throw error
   throw malformed('The body ended before all of it had come.')
 }

@@ -1,5 +1,4 @@
 /** One authenticated request on its way through a handler, and its line in the audit log. */
-import type { Context } from 'hono'
 import type { Action } from '../core/api-token.ts'
 import { isGranted } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
@@ -9,6 +8,14 @@ import { KeyringError } from '../core/errors.ts'
 import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Reply } from './reply.ts'
+
+/** A request, and what its path says. */
+export interface Context {
+  readonly request: Request
+  readonly path: string
+  /** Of the keyring; '' where there is no route. */
+  readonly name: string
+}
 
 export interface Route {
   readonly method: 'GET' | 'POST'

@@ -3,10 +3,11 @@ import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import { decodeUtf8, toBase64 } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
-import type { KeyringChange, SyncNote } from '../core/ports.ts'
+import { MAX_RECORD_BYTES } from '../core/limits.ts'
+import type { KeyringChange, SyncNote, SyncReport } from '../core/ports.ts'
 import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, Route } from './call.ts'
-import { readBody } from './body.ts'
+import { readBody, bodyText } from './body.ts'
 import type { Reply } from './reply.ts'
 import {
   changeBody,
@@ -14,8 +15,10 @@ import {
   decryptBody,
   doctorBody,
   encryptBody,
+  importQuery,
   parseBody,
   plaintextBytes,
+  pushBody,
   refuseLarge,
   rotateBody,
   syncBody,
@@ -29,6 +32,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/keyring/active', action: 'read', handle: active },
   { method: 'POST', path: '/keyring/vault/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyring/rotate', action: 'rotate', handle: rotate },
+  { method: 'POST', path: '/keyring/push', action: 'push', handle: push },
   { method: 'POST', path: '/keyring/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyring/compromise', action: 'remove', handle: change('compromise') },
   {
@@ -41,10 +45,16 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctorWithLogin },
   { method: 'POST', path: '/keyrings/:name/sync', action: 'sync', handle: sync },
   { method: 'POST', path: '/keyrings/:name/rotate', action: 'rotate', handle: rotate },
+  { method: 'POST', path: '/keyrings/:name/push', action: 'push', handle: push },
+  { method: 'POST', path: '/keyrings/:name/reseal', action: 'admin', handle: reseal },
   { method: 'POST', path: '/keyrings/:name/remove', action: 'remove', handle: change('remove') },
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
   { method: 'POST', path: '/keyrings/:name/encrypt', action: 'encrypt', handle: encrypt },
   { method: 'POST', path: '/keyrings/:name/decrypt', action: 'decrypt', handle: decrypt },
+  { method: 'GET', path: '/keyring/export', action: 'export', handle: exportRecord },
+  { method: 'POST', path: '/keyring/import', action: 'admin', handle: importRecord },
+  { method: 'GET', path: '/keyrings/:name/export', action: 'export', handle: exportRecord },
+  { method: 'POST', path: '/keyrings/:name/import', action: 'admin', handle: importRecord },
 ]
 
 /** Ready means that the active key can be used, whether Vault is up or down. Why it cannot is for those with a grant. */
@@ -86,12 +96,27 @@ async function sync(call: Call): Promise<Reply> {
   const { token, force, adopt } = parseBody(syncBody, await readBody(call.context))
   call.asks({ force, adopt, ownToken: token !== undefined })
   if (force || adopt) call.require('force')
-  const { notes, remaining, changed, requests } = await call.keyring.sync({ force, adopt, token: token ?? null })
+  return synced(await call.keyring.sync({ force, adopt, token: token ?? null }))
+}
+
+function synced({ notes, remaining, changed, requests }: SyncReport): Reply {
   const headers = {
     'keyring-sync': `changed=?${changed ? 1 : 0}, requests=${requests}`,
     ...(notes.length > 0 && { 'keyring-notes': notesHeader(notes) }),
   }
   return remaining > 0 ? { status: 202, body: { remaining }, headers } : { status: 204, body: null, headers }
+}
+
+/** The audit log has what is begun before a version is delivered, and before somebody is told to write one. */
+async function push(call: Call): Promise<Reply> {
+  const { reads, mount_keeps: mountKeeps = null, ...push } = parseBody(pushBody, await readBody(call.context))
+  const { force, adopt } = push
+  call.asks({ force, adopt, delivers: reads !== undefined, rotates: mountKeeps !== null })
+  if (force || adopt) call.require('force')
+  if (reads !== undefined || mountKeeps !== null) await call.begin(null)
+  return reads === undefined
+    ? { body: await call.keyring.offer(push, mountKeeps) }
+    : synced(await call.keyring.deliver(push, reads))
 }
 
 /** The id is not known before: the audit log has it from whoever writes. */
@@ -101,6 +126,16 @@ async function rotate(call: Call): Promise<Reply> {
   const { rotated, version, active, left } = await call.keyring.rotate(dryRun)
   call.used(active)
   return { body: { rotated, version, active, rotations_left: left } }
+}
+
+/** It concerns what all keyrings share, and makes a record that is too old young again. */
+async function reseal(call: Call): Promise<Reply> {
+  parseBody({}, await readBody(call.context))
+  call.asks({ reseal: true })
+  await call.begin(null)
+  const keys = await call.keyring.reseal()
+  const done = keys.every(({ first, needed_by: by }) => first || by.length === 0)
+  return { body: { keyring: call.keyring.name, done, wrapping_keys: keys } }
 }
 
 const MOST_NOTES = 20
@@ -142,4 +177,20 @@ async function decrypt(call: Call): Promise<Reply> {
   const text = body.encoding === 'base64' ? toBase64(plaintext) : decodeUtf8(plaintext)
   if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
   return { body: { plaintext: text, encoding: body.encoding, key_id: keyId } }
+}
+
+async function exportRecord(call: Call): Promise<Reply> {
+  await call.begin(null)
+  return { body: await call.keyring.export(), headers: { 'content-type': 'application/octet-stream' } }
+}
+
+/** Of all grants `admin` alone covers what it may do: add, remove and mark keys. */
+async function importRecord(call: Call): Promise<Reply> {
+  const { force } = parseBody(importQuery, Object.fromEntries(new URL(call.context.request.url).searchParams))
+  call.asks({ import: true, force })
+  if (force) call.require('force')
+  const record = await bodyText(call.context, MAX_RECORD_BYTES)
+  await call.begin(null)
+  const { added, removed, active } = await call.keyring.import(record, force)
+  return { body: { added, removed, active } }
 }

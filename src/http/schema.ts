@@ -3,6 +3,9 @@ import { KeyringError } from '../core/errors.ts'
 import { fromBase64, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KEY_ID, MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
+import type { PairRead } from '../core/ports.ts'
+import { Secret } from '../core/secret.ts'
+import { isObservation, isReads, isSource, isWhole } from '../keyring/push-shape.ts'
 
 /** Throws a `Rule` when the value is not as expected; `undefined` = absent. */
 type Field<T> = (value: unknown) => T
@@ -51,11 +54,31 @@ const optional =
   (value) =>
     value === undefined ? undefined : field(value)
 
+const shaped =
+  <T>(is: (value: unknown) => value is T): Field<T> =>
+  (value) =>
+    is(value) ? value : refuse('is not as expected')
+
+/** Key strings are secrets from here on. */
+const reads: Field<readonly PairRead[]> = (value) =>
+  shaped(isReads)(value).map((read) => (read.kind === 'key' ? { ...read, key: new Secret(read.key) } : read))
+
 const context = { context: optional(text), context_base64: optional(string) }
 
 export const syncBody = { token: optional(vaultToken), force: flag, adopt: flag }
 export const rotateBody = { dry_run: flag }
 export const doctorBody = { login: flag }
+export const importQuery = { force: flag }
+
+/** Without `reads` it is an offer; `mount_keeps` asks whether a key may be written. */
+export const pushBody = {
+  source: shaped(isSource),
+  observation: shaped(isObservation),
+  reads: optional(reads),
+  mount_keeps: optional(shaped(isWhole)),
+  force: flag,
+  adopt: flag,
+}
 
 /** Kong names the key id `key`; some of its pages say `id`. */
 export const changeBody = { key: optional(keyId), id: optional(keyId), force: flag }

@@ -1,9 +1,8 @@
 /** What follows from the versions that a sync has read: a pure decision. */
 import type { Malformed, NoteCode, Observation, SyncNote } from '../core/ports.ts'
 import type { SyncPlan } from './plan.ts'
-import { openIntent } from './rotation.ts'
 import { knownVersions } from './plan.ts'
-import type { KeyEntry, KeyringRecord, SkipReason } from './record.ts'
+import type { Intent, KeyEntry, KeyringRecord, SkipReason } from './record.ts'
 import { running, stopping } from './stopped.ts'
 
 /** A version that was read, its material sealed already. */
@@ -42,6 +41,12 @@ export function applySync(plan: SyncPlan, reads: readonly ReadOutcome[], now: nu
   draft.activate(plan.observation, delayMs)
   return draft.done({ ...withIntent(plan.base, plan.observation), highest: plan.observation.current })
 }
+
+/** An intent is open until the source has gone on, or back, whoever did that. What was begun in another incarnation is over. */
+export const openIntent = (
+  { intent }: KeyringRecord,
+  { incarnation, current }: Pick<Observation, 'incarnation' | 'current'>,
+): Intent | undefined => (intent?.inc === incarnation && intent.expected === current ? intent : undefined)
 
 /** A rotation that has begun is over when its version is there, whoever wrote that. */
 function withIntent(base: KeyringRecord, observation: Observation): KeyringRecord {

@@ -1,7 +1,15 @@
-/** The application behind the record store, as far as keyrings go. */
-import { KeyringError, settle } from '../core/errors.ts'
+/** The application behind the record store: the one implementation of `KeyringAuthority`. */
+import { KeyringError, refusal, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringOperation, Message } from '../core/ports.ts'
+import type {
+  AnswerTo,
+  KeyringAuthority,
+  KeyringOperation,
+  Message,
+  Operation,
+  VaultAuthority,
+  VaultOperation,
+} from '../core/ports.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { CustodianParts, Source } from './custodian.ts'
 import { Custodian } from './custodian.ts'
@@ -12,9 +20,11 @@ import { Stamps } from './stamp.ts'
 export interface AuthorityParts extends Omit<CustodianParts, 'stamps'> {
   /** The source of each keyring, by its name. */
   readonly sources: ReadonlyMap<string, Source>
+  /** `null` = there are no vaults behind references. */
+  readonly vaults: VaultAuthority | null
 }
 
-export class Authority {
+export class Authority implements KeyringAuthority {
   readonly #parts: AuthorityParts & CustodianParts
   readonly #opened = new Map<string, Promise<Custodian>>()
 
@@ -24,7 +34,22 @@ export class Authority {
     this.#parts = { ...parts, stamps }
   }
 
-  call<O extends KeyringOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+  call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+    return this.#answer(message as Message) as Promise<Result<AnswerTo<O>>>
+  }
+
+  #answer(message: Message) {
+    return isOfVault(message) ? this.#ofVault(message) : this.#ofKeyring(message as Message<KeyringOperation>)
+  }
+
+  async #ofVault(message: Message<VaultOperation>) {
+    const { vaults } = this.#parts
+    return vaults === null
+      ? refusal('ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.')
+      : vaults.call(message)
+  }
+
+  #ofKeyring<O extends KeyringOperation>(message: Message<O>) {
     return settle(async () => {
       const handlers: Handlers = await this.#custodian(message.keyring)
       return handlers[message.call](message)
@@ -45,3 +70,5 @@ export class Authority {
     return new Custodian(this.#parts, name, source, await sealers(cipher, hash, wrappingKeys, name))
   }
 }
+
+const isOfVault = (message: Message): message is Message<VaultOperation> => 'vault' in message

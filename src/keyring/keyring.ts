@@ -2,15 +2,23 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
+import type { ApiToken } from '../core/api-token.ts'
+import type { End } from '../core/ends.ts'
+import type { Warning } from '../core/warnings.ts'
+import { warningsOf } from '../core/warnings.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
-import type { KeyringErrorCode } from '../core/errors.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type {
   Cipher,
   Diagnosis,
   DiagnoseOptions,
   Hash,
+  ImportReport,
   KeyringAuthority,
   KeyringChange,
+  PairRead,
+  Push,
+  PushAnswer,
   RotationReport,
   SyncOptions,
   SyncReport,
@@ -22,8 +30,10 @@ import { sealers } from '../crypto/seal.ts'
 import type { KeyringRecord } from './record.ts'
 import type { SnapshotParts } from './snapshot.ts'
 import { Snapshot } from './snapshot.ts'
-import type { StatusView } from './status-view.ts'
-import { firstSync, statusView } from './status-view.ts'
+import type { StatusView, WrappingKeyStatus } from './status-view.ts'
+import { firstSync, statusView, wrappingKeysView } from './status-view.ts'
+import { STEP_MS, ageOf } from '../core/time.ts'
+import { endsOf, endsOfTokens } from './ends.ts'
 import type { View } from './view.ts'
 
 export interface KeyringParts extends SnapshotParts {
@@ -31,6 +41,10 @@ export interface KeyringParts extends SnapshotParts {
   readonly cipher: Cipher
   readonly hash: Hash
   readonly wrappingKeys: readonly WrappingKey[]
+  /** They may end. Absent = there is none. */
+  readonly apiTokens?: readonly ApiToken[]
+  /** Nobody encrypts when the last sync that succeeded is longer ago, in milliseconds. `null`, or absent = however long. */
+  readonly maxStalenessMs?: number | null
 }
 
 export interface Encrypted {
@@ -58,12 +72,19 @@ export class Keyring {
   readonly #parts: KeyringParts
   readonly #sealers: SealerSet
   readonly #snapshot: Snapshot
+  readonly #tokens: readonly End[]
+  #ends: readonly End[]
+  /** The last sync that succeeded, as far as this instance has heard. */
+  #syncedAt = Number.NEGATIVE_INFINITY
+  #syncAskedAt = Number.NEGATIVE_INFINITY
 
   private constructor(name: string, parts: KeyringParts, set: SealerSet) {
     this.name = name
     this.#parts = parts
     this.#sealers = set
     this.#snapshot = new Snapshot(parts, set, name)
+    this.#tokens = endsOfTokens(parts.apiTokens ?? [])
+    this.#ends = this.#tokens
   }
 
   static async open(name: string, parts: KeyringParts): Promise<Keyring> {
@@ -75,6 +96,11 @@ export class Keyring {
     return this.#snapshot.warning
   }
 
+  /** What ends the soonest, as far as this instance has heard; `null` = nothing within 30 days. */
+  get ending(): Pick<Warning, 'what' | 'days'> | null {
+    return warningsOf(this.#ends, this.#parts.clock.now())[0] ?? null
+  }
+
   /** The authority's word, or what is here when it cannot be asked. `null` = never synced. */
   record(): Awaitable<KeyringRecord | null> {
     return andThen(this.#snapshot.current(), (view) => view?.record ?? null)
@@ -82,11 +108,13 @@ export class Keyring {
 
   /** Whether there is an active key; nobody is asked as long as the snapshot may be used. */
   async isUsable(): Promise<boolean> {
+    if (this.#parts.maxStalenessMs) await this.#refuseOld()
     return Boolean((await this.#snapshot.view())?.record.active)
   }
 
   /** Encrypts with the active key. @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
   async encrypt(plaintext: Bytes, context: Bytes): Promise<Encrypted> {
+    if (this.#parts.maxStalenessMs) await this.#refuseOld()
     const view = await this.#snapshot.toEncrypt()
     const id = view?.record.active ?? null
     const key = id === null ? null : await view?.key(this.#parts.cipher, this.#sealers, id)
@@ -107,19 +135,24 @@ export class Keyring {
   /** The instance that asked uses the new state at once. */
   async sync(options: SyncOptions): Promise<SyncReport> {
     const known = this.#snapshot.revision
-    const result = await this.#parts.authority.call({ call: 'sync', keyring: this.name, options })
-    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
-    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
-    return unwrap(result)
+    return this.#adopted(await this.#parts.authority.call({ call: 'sync', keyring: this.name, options }), known)
   }
 
   /** Writes a new key to the source, as its next version. @param dryRun it only says what would be. */
   async rotate(dryRun: boolean): Promise<RotationReport> {
     const known = this.#snapshot.revision
-    const result = await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun })
-    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
-    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
-    return unwrap(result)
+    return this.#adopted(await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun }), known)
+  }
+
+  /** @param mountKeeps versions that the mount keeps, for whoever wants to rotate. */
+  async offer(push: Push, mountKeeps: number | null): Promise<PushAnswer> {
+    return unwrap(await this.#parts.authority.call({ call: 'offer', keyring: this.name, push, mountKeeps }))
+  }
+
+  async deliver(push: Push, pairs: readonly PairRead[]): Promise<SyncReport> {
+    const known = this.#snapshot.revision
+    const reads = pairs.map((read) => (read.kind === 'key' ? { ...read, key: read.key.reveal() } : read))
+    return this.#adopted(await this.#parts.authority.call({ call: 'deliver', keyring: this.name, push, reads }), known)
   }
 
   async change(change: KeyringChange): Promise<void> {
@@ -128,14 +161,66 @@ export class Keyring {
     await this.#snapshot.adopt(unwrap(result), known)
   }
 
+  /** Seals what is stored under the first wrapping key, and says what needs which key then. */
+  async reseal(): Promise<readonly WrappingKeyStatus[]> {
+    const known = this.#snapshot.revision
+    const { sealed, ...under } = unwrap(await this.#parts.authority.call({ call: 'reseal', keyring: this.name }))
+    if (sealed !== null) await this.#snapshot.adopt(sealed, known)
+    return wrappingKeysView(under, this.#sealers.ids)
+  }
+
+  /** The sealed record as it is stored. @throws `ERR_NO_ACTIVE_KEY`: there is none. */
+  async export(): Promise<Bytes> {
+    const sealed = unwrap(await this.#parts.authority.call({ call: 'read', keyring: this.name, known: 0 }))
+    if (!(sealed instanceof Uint8Array)) throw noActiveKey(this.name, false)
+    return sealed
+  }
+
+  /** @param record a sealed one. */
+  async import(record: string, force: boolean): Promise<ImportReport> {
+    const known = this.#snapshot.revision
+    const report = unwrap(await this.#parts.authority.call({ call: 'import', keyring: this.name, record, force }))
+    await this.#snapshot.adopt(report.sealed, known)
+    return report
+  }
+
   async diagnose({ login }: DiagnoseOptions): Promise<Diagnosis> {
     return unwrap(await this.#parts.authority.call({ call: 'diagnose', keyring: this.name, login }))
   }
 
   async status(): Promise<StatusView> {
     const record = await this.record()
-    const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
-    return statusView(this.name, record, unwrap(status), { warning: this.warning, wrappingKeyIds: this.#sealers.ids })
+    const status = unwrap(await this.#parts.authority.call({ call: 'status', keyring: this.name }))
+    const ends = [...endsOf(status), ...this.#tokens]
+    this.#ends = ends
+    const own = { warning: this.warning, wrappingKeyIds: this.#sealers.ids, ends, now: this.#parts.clock.now() }
+    return statusView(this.name, record, status, own)
+  }
+
+  /** Nothing is asked while the sync that is known is young enough; when it is not, the authority at most once in the pause. */
+  async #refuseOld(): Promise<void> {
+    const { maxStalenessMs: most, freshness, clock } = this.#parts
+    const isOld = () => ageOf(this.#syncedAt, clock.now()) > (most ?? Number.POSITIVE_INFINITY)
+    if (isOld() && ageOf(this.#syncAskedAt, clock.now(), STEP_MS) >= freshness.pauseMs) {
+      this.#syncAskedAt = clock.now()
+      const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
+      if (status.ok) this.#syncedAt = status.value.lastSuccess ?? Number.NEGATIVE_INFINITY
+    }
+    if (!isOld()) return
+    const message = `The last sync of keyring "${this.name}" is older than KEYRING_MAX_STALENESS.`
+    const remedy = 'Find out why syncs fail; decryption goes on.'
+    throw new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#again() })
+  }
+
+  /** For what may be known after the pause. */
+  #again(): { keyring: string; retryAfterSeconds: number } {
+    return { keyring: this.name, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 }
+  }
+
+  async #adopted<T extends { readonly sealed: Bytes }>(result: Result<T>, known: number): Promise<T> {
+    if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
+    else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
+    return unwrap(result)
   }
 
   async #heldKey(id: string): Promise<Ek1Key | null> {
@@ -165,12 +250,11 @@ export class Keyring {
   }
 
   async #askAuthority(facts: { keyring: string; id: string }) {
-    const retryAfterSeconds = Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1
     const unverified = () =>
       new KeyringError(
         'ERR_KEY_UNVERIFIED',
         `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`,
-        { facts: { ...facts, retryAfterSeconds } },
+        { facts: { ...facts, ...this.#again() } },
       )
     const view = await this.#snapshot.ask().catch((error: unknown) => {
       throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? unverified() : error

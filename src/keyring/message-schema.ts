@@ -1,13 +1,16 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
-import { KEYRING_NAME, KEY_ID } from '../core/limits.ts'
-import type { Message, Operation, VaultOperation } from '../core/ports.ts'
+import { KEYRING_NAME, KEY_ID, MAX_RECORD_BYTES } from '../core/limits.ts'
+import type { Message, Operation, PlainRead, Push, VaultOperation } from '../core/ports.ts'
+import { isPush, isReads, isWhole } from './push-shape.ts'
 
 const keyring = z.string().check(z.regex(KEYRING_NAME))
 const said = <O extends Operation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
   z.strictObject({ call: z.literal(call), keyring, ...fields })
 const ofVault = <O extends VaultOperation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
   z.strictObject({ call: z.literal(call), vault: z.string(), ...fields })
+
+const push = z.custom<Push>(isPush)
 
 /** A new operation does not compile without a schema here. */
 export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } = {
@@ -19,6 +22,8 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   syncIfDue: said('syncIfDue', {}),
   seek: said('seek', { id: z.string().check(z.regex(KEY_ID)) }),
   rotate: said('rotate', { dryRun: z.boolean() }),
+  offer: said('offer', { push, mountKeeps: z.nullable(z.custom<number>(isWhole)) }),
+  deliver: said('deliver', { push, reads: z.custom<readonly PlainRead[]>(isReads) }),
   change: said('change', {
     change: z.strictObject({
       op: z.enum(['remove', 'compromise']),
@@ -26,7 +31,12 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
       force: z.boolean(),
     }),
   }),
+  reseal: said('reseal', {}),
   diagnose: said('diagnose', { login: z.boolean() }),
+  import: said('import', {
+    record: z.string().check(z.refine((text) => text.length <= MAX_RECORD_BYTES)),
+    force: z.boolean(),
+  }),
   resolve: ofVault('resolve', {
     secrets: z.array(z.strictObject({ resource: z.string(), version: z.nullable(z.number()) })),
     refresh: z.boolean(),

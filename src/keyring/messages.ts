@@ -4,9 +4,10 @@ import type { Result } from '../core/errors.ts'
 import type { AnswerTo, KeyringAuthority, KeyringOperation, Message, Operation } from '../core/ports.ts'
 
 /** Whoever carries messages out has a method for each operation, of its name. */
-export type Handlers = {
-  readonly [O in KeyringOperation]: (message: Message<O>) => Promise<AnswerTo<O>>
+export type HandlersOf<Operations extends Operation> = {
+  readonly [O in Operations]: (message: Message<O>) => Promise<AnswerTo<O>>
 }
+export type Handlers = HandlersOf<KeyringOperation>
 
 /** An authority somewhere else. @param send brings a message there and its answer back, whatever it is. */
 export const distantAuthority = (send: (message: Message) => Promise<unknown>): KeyringAuthority => ({

@@ -120,7 +120,7 @@ export function knownVersions(record: Pick<KeyringRecord, 'keys' | 'skipped'>): 
   return new Set([...held, ...record.skipped.map(({ v }) => v)])
 }
 
-function sameSource(a: SourceId, b: SourceId): boolean {
+export function sameSource(a: SourceId, b: SourceId): boolean {
   return (['kind', 'address', 'namespace', 'mount', 'path'] as const).every((field) => a[field] === b[field])
 }
 

@@ -1,15 +1,24 @@
 /** What the store alone can say of a keyring: no source is asked, nothing is written. */
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
-import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore, SealedUnder } from '../core/ports.ts'
+import type {
+  Cipher,
+  Clock,
+  Hash,
+  KeyringAuthority,
+  NextTry,
+  Operation,
+  RecordStore,
+  SealedUnder,
+} from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { parseSigned, sealers } from '../crypto/seal.ts'
 import { Ledger } from './ledger.ts'
-import type { Handlers, Look } from './messages.ts'
+import type { Handlers, HandlersOf, Look } from './messages.ts'
 import { recordName } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { StatusLog, nextTry, statusName } from './status.ts'
+import { StatusReader, nextTry, silentFrom, statusName } from './status.ts'
 
 export interface ReaderParts {
   readonly store: RecordStore
@@ -24,15 +33,21 @@ export interface ReaderParts {
 
 export class Reader {
   readonly ledger: Ledger
-  readonly log: StatusLog
+  readonly log: StatusReader
   readonly #parts: ReaderParts
   readonly #keyring: string
 
-  constructor(parts: ReaderParts, set: SealerSet, keyring: string) {
+  /** @param ledger of whoever writes too, because both must have seen the same. */
+  constructor(
+    parts: ReaderParts,
+    set: SealerSet,
+    keyring: string,
+    ledger: Ledger = new Ledger(parts.store, set, keyring),
+  ) {
     this.#parts = parts
     this.#keyring = keyring
-    this.ledger = new Ledger(parts.store, set, parts.clock, keyring)
-    this.log = new StatusLog(parts, set, keyring)
+    this.ledger = ledger
+    this.log = new StatusReader(parts, set, keyring)
   }
 
   async read(known: number): Promise<Bytes | 'unchanged' | null> {
@@ -40,13 +55,17 @@ export class Reader {
     return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
   }
 
-  async status(): Promise<Omit<StoredStatus, 'items'> & NextTry & SealedUnder> {
-    const { items, ...status } = await this.log.read()
+  /** @param pushed Absent = as it was when somebody last synced or pushed. */
+  async status(pushed?: boolean): Promise<Omit<StoredStatus, 'items' | 'offered'> & NextTry & SealedUnder> {
+    const { items, offered: _, ...stored } = await this.log.read()
+    const status = { ...stored, pushed: pushed ?? stored.pushed }
+    const { syncPeriodMs, clock } = this.#parts
     const names = [recordName(this.#keyring), statusName(this.#keyring)]
     const [record = null, ofStatus = null] = await Promise.all(names.map((name) => this.#wrappingKeyId(name)))
     return {
       ...status,
-      nextTry: nextTry(status, this.#parts.syncPeriodMs, this.#parts.clock.now()),
+      nextTry: status.pushed ? null : nextTry(status, syncPeriodMs, clock.now()),
+      silentFrom: silentFrom(status, syncPeriodMs),
       sealedUnder: { record, status: ofStatus, items },
     }
   }
@@ -73,13 +92,13 @@ export function readingAuthority(
     opened.set(name, found)
     return found
   }
-  const looks: Partial<Handlers> = {
+  const looks: Partial<HandlersOf<Operation>> = {
     read: async ({ keyring, known }) => (await reader(keyring)).read(known),
     status: async ({ keyring }) => withoutReplica(await (await reader(keyring)).status()),
   } satisfies Pick<Handlers, Look>
   return {
     call(message) {
-      const look = message.call in looks ? looks[message.call as Look] : undefined
+      const look = looks[message.call]
       return look === undefined ? beyond.call(message) : settle(() => look(message))
     },
   }

@@ -14,7 +14,7 @@
  */
 import type { Bytes } from '../core/bytes.ts'
 import { toBase64, toBase64url } from '../core/bytes.ts'
-import { KeyringError } from '../core/errors.ts'
+import { KeyringError, settle } from '../core/errors.ts'
 import { SYNC_ATTEMPTS } from '../core/limits.ts'
 import type { Audit, AuditEvent, Cipher, Hash, KeySink, RotationReport, RotationRules } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
@@ -42,7 +42,7 @@ export type RotationAsk =
   | { readonly by: 'schedule' }
   | { readonly by: 'hand'; readonly known: number; readonly dryRun: boolean }
 
-const KV1 = {
+export const KV1 = {
   why: 'KV version 1 has no check-and-set, so that two writers could both win',
   remedy: 'Move the keyring to a KV version 2 mount, or write the next number yourself and sync.',
 }
@@ -91,12 +91,19 @@ async function intend(
   if (loaded === null || record === null) throw new TypeError('A sync has left no record.')
   refuseUnsafeWrite(record, observation, loaded.bytes.length, rules)
   if (isDryRun) return null
-  if (record.intent !== undefined) return record.intent
+  if (record.intent !== undefined && (await opens(sealers, record.intent))) return record.intent
   const id = newId(record)
   const key = await sealers.first.sealText(id, new Secret(toBase64(random(32))))
   const intent = { id, key, inc: observation.incarnation, expected: observation.current }
   return (await writer.save(loaded, { ...record, intent })) === 'conflict' ? 'conflict' : intent
 }
+
+/**
+ * A release that does not know of intents leaves one under the wrapping key that it was sealed under. Another may take its place: of
+ * two writes with the same check-and-set Vault takes one.
+ */
+const opens = async ({ first }: RotateParts['sealers'], { id, key }: Intent): Promise<boolean> =>
+  (await settle(() => first.openText(id, key))).ok
 
 /** What was written, as the sync would have read it. `null` = the source has another current version. */
 async function writeDown(parts: RotateParts, sink: KeySink, intent: Intent): Promise<ReadOutcome | null> {
@@ -148,7 +155,7 @@ async function report(
 const random = (count: number): Bytes => crypto.getRandomValues(new Uint8Array(count))
 
 /** Kong's ids have 8 letters and digits too. */
-function newId(record: KeyringRecord): string {
+export function newId(record: KeyringRecord): string {
   const taken = new Set([...record.keys, ...record.tombstones].map(({ id }) => id))
   for (;;) {
     const id = toBase64url(random(6))

@@ -1,13 +1,9 @@
-/** What a rotation may write, and when one that has begun is over: pure decisions. */
+/** What a rotation may write: pure decisions. */
 import { KeyringError } from '../core/errors.ts'
 import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { Observation } from '../core/ports.ts'
 import { knownVersions } from './plan.ts'
-import type { Intent, KeyringRecord } from './record.ts'
-
-/** An intent is open until the source has gone on, or back, whoever did that. What was begun in another incarnation is over. */
-export const openIntent = ({ intent }: KeyringRecord, { incarnation, current }: Observation): Intent | undefined =>
-  intent?.inc === incarnation && intent.expected === current ? intent : undefined
+import type { KeyringRecord } from './record.ts'
 
 /** Vault keeps so many versions where neither mount nor secret says how many. */
 const DEFAULT_KEPT = 10

@@ -1,7 +1,11 @@
 /** The status of a keyring for people: what there is, what is wrong since when, what is needed now. */
+import type { End } from '../core/ends.ts'
+import { isNeeded } from '../core/ends.ts'
+import type { Warning } from '../core/warnings.ts'
+import { warningsOf } from '../core/warnings.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES, remedyFor } from '../core/errors.ts'
-import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
+import type { NextTry, RefusedSettings, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
@@ -17,7 +21,7 @@ interface KeyStatus {
 
 type Needer = 'record' | 'status' | 'token' | 'login' | 'unchecked'
 
-interface WrappingKeyStatus {
+export interface WrappingKeyStatus {
   readonly id: string
   /** The settings of this instance have it. */
   readonly configured: boolean
@@ -31,6 +35,8 @@ interface WrappingKeyStatus {
 interface Own {
   readonly warning: KeyringErrorCode | null
   readonly wrappingKeyIds: readonly string[]
+  readonly ends: readonly End[]
+  readonly now: number
 }
 
 interface Trouble {
@@ -65,17 +71,20 @@ export interface StatusView {
   /** `null` = there is none. */
   readonly replica: Replicated['replica']
   readonly wrapping_keys: readonly WrappingKeyStatus[]
+  /** What ends within 30 days, the soonest first. */
+  readonly ends: readonly Warning[]
   readonly needed: readonly string[]
 }
 
 export function statusView(
   keyring: string,
   record: KeyringRecord | null,
-  status: SyncStatus & NextTry & Replicated & SealedUnder,
-  { warning, wrappingKeyIds }: Own,
+  status: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings,
+  { warning, wrappingKeyIds, ends: all, now }: Own,
 ): StatusView {
   const { failing, failures, rotation } = status
-  const keys = wrappingKeys(status, wrappingKeyIds)
+  const keys = wrappingKeysView(status, wrappingKeyIds)
+  const ends = warningsOf(all, now)
   return {
     keyring,
     ...recordView(record),
@@ -91,7 +100,15 @@ export function statusView(
     },
     replica: status.replica,
     wrapping_keys: keys,
-    needed: [...new Set([...needed(keyring, record, status, warning), ...neededKeys(keys)])],
+    ends,
+    needed: [
+      ...new Set([
+        ...needed(keyring, record, status, warning),
+        ...neededKeys(keys),
+        ...(status.refused ?? []),
+        ...ends.filter(({ days }) => isNeeded(days)).map(({ detail, remedy }) => `${detail} ${remedy}`),
+      ]),
+    ],
   }
 }
 
@@ -101,7 +118,7 @@ const troubleView = ({ code, message, since }: NonNullable<SyncStatus['failing']
   since: new Date(since).toISOString(),
 })
 
-function wrappingKeys({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
+export function wrappingKeysView({ sealedUnder }: SealedUnder, configured: readonly string[]): WrappingKeyStatus[] {
   const { record, status, items } = sealedUnder
   const needers = (id: string): Needer[] => [
     ...(record === id ? ['record' as const] : []),
@@ -150,6 +167,9 @@ function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
 export const firstSync = (keyring: string): string =>
   `Sync for the first time: edge-keyring sync --keyring ${keyring}, or POST /keyrings/${keyring}/sync.`
 
+const firstPush = (keyring: string): string =>
+  `Push for the first time, from where Vault is reached: edge-keyring push --keyring ${keyring}.`
+
 function needed(
   keyring: string,
   record: KeyringRecord | null,
@@ -161,7 +181,7 @@ function needed(
   if (warning !== null) lines.push(remedyFor(warning))
   if (failing !== null) lines.push(failing.remedy)
   else if (status.rotation?.failing) lines.push(status.rotation.failing.remedy)
-  if (record === null) lines.push(firstSync(keyring))
+  if (record === null) lines.push(status.pushed ? firstPush(keyring) : firstSync(keyring))
   else if (record.active === null) lines.push(REMEDIES.ERR_NO_ACTIVE_KEY)
   // After a failure nobody knows: the next sync that succeeds decides.
   else if (failing === null) lines.push(...neededByStalled(status, record.active))

@@ -24,7 +24,8 @@ import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync } from './apply.ts'
 import { isDueForReseal } from './freshness.ts'
-import type { Ledger, Loaded } from './ledger.ts'
+import type { Loaded } from './ledger.ts'
+import type { WrittenLedger } from './written-ledger.ts'
 import type { SyncPlan } from './plan.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
@@ -33,12 +34,14 @@ import type { Writer } from './writer.ts'
 
 export interface SyncParts {
   readonly keyring: string
-  readonly ledger: Ledger
+  readonly ledger: WrittenLedger
   readonly writer: Writer
   readonly sealers: SealerSet
   readonly clock: Clock
   readonly doubt: Doubt
   readonly source: KeySource
+  /** Refuses what `planSync` would accept from a source that is asked. Absent = nothing. */
+  readonly refuse?: (record: KeyringRecord | null, observation: Observation | null) => void
   readonly batch: number
   /** So long others have to sync before a new version becomes active, in milliseconds. */
   readonly delayMs: number
@@ -75,6 +78,7 @@ export async function syncKeyring(
     const loaded = await ledger.load()
     const draft = await ledger.draft(loaded)
     const record = draft && believedStops(draft, clock.now(), doubt)
+    parts.refuse?.(record, observation)
     const plan = planSync({ keyring, record, source: source.id, observation, force, adopt, batch })
     const { taken, trouble } = await readVersions(parts, plan.read, reads)
     const done = await commit(parts, loaded, plan, taken)

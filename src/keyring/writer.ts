@@ -5,10 +5,11 @@ import type { Clock, Replica, Replicated } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { isDueForReseal } from './freshness.ts'
-import type { Ledger, Loaded } from './ledger.ts'
+import type { Loaded } from './ledger.ts'
+import type { WrittenLedger } from './written-ledger.ts'
 import type { KeyringRecord } from './record.ts'
 import { recordName, verifyRecord } from './record.ts'
-import type { StatusLog } from './status.ts'
+import type { StatusLog } from './status-log.ts'
 
 export interface WriterParts {
   readonly clock: Clock
@@ -19,14 +20,14 @@ export interface WriterParts {
 export class Writer {
   readonly #parts: WriterParts
   readonly #keyring: string
-  readonly #ledger: Ledger
+  readonly #ledger: WrittenLedger
   readonly #log: StatusLog
   readonly #sealers: SealerSet
 
   constructor(
     parts: WriterParts,
     keyring: string,
-    { ledger, log }: { ledger: Ledger; log: StatusLog },
+    { ledger, log }: { ledger: WrittenLedger; log: StatusLog },
     sealers: SealerSet,
   ) {
     this.#sealers = sealers

@@ -2,12 +2,12 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { Clock, KeyringAuthority } from '../core/ports.ts'
-import type { SecretName, SecretRules } from '../core/secrets.ts'
+import type { Clock, KeyringAuthority, SecretName } from '../core/ports.ts'
+import type { SecretRules } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
-import type { Reference } from './grammar.ts'
-import { parseReference } from './grammar.ts'
+import type { Reference } from '../references/grammar.ts'
+import { parseReference } from '../references/grammar.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { itemName, openState } from './state.ts'
@@ -20,6 +20,8 @@ export interface Entity {
   readonly identity: string
   readonly rules: SecretRules
   readonly isBase64: boolean
+  /** What is the secret, and what the field of it, where Kong's rule for that is not the vault's. */
+  readonly split?: (reference: Pick<Reference, 'resource' | 'key'>) => Pick<Reference, 'resource' | 'key'>
   /** `null` = such a secret can be asked for; else the rest of a sentence. */
   readonly trouble: (name: SecretName) => string | null
 }
@@ -105,10 +107,10 @@ export class Secrets {
       const { at, message } = parsed.error
       throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${message} (character ${at}).`, { facts: { at } })
     }
-    const { reference } = parsed
-    const entity = this.#parts.entities.get(reference.vault)
-    if (entity === undefined)
-      throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${reference.vault}".`)
+    const { vault } = parsed.reference
+    const entity = this.#parts.entities.get(vault)
+    if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${vault}".`)
+    const reference = { ...parsed.reference, ...entity.split?.(parsed.reference) }
     const trouble = entity.trouble(reference)
     if (trouble !== null) throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${trouble}.`)
     return { text, entity, reference }

@@ -1,4 +1,5 @@
 /** Opens a Vault: from its settings to readers of it, with whatever token or login they name. */
+import type { End } from '../core/ends.ts'
 import type { LoginSettings } from '../core/login-settings.ts'
 import type { Cipher, Clock, Fetch, Hash, Insistence, LoginItems, RecordStore } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
@@ -50,6 +51,10 @@ export interface Vault {
   readonly open: VaultTransport
   /** The deployment's own login, for people. */
   readonly login: string
+  /** Whether a login gets another token by itself when this one ends. */
+  readonly hasLogin: boolean
+  /** What of its credential ends by itself. */
+  readonly loginEnds: (signal: AbortSignal) => Promise<readonly End[]>
   /** What is stored of logins. */
   readonly items: LoginItems
 }
@@ -62,11 +67,13 @@ export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
   const transport = checkedTransport(vaultTransport({ ...ports, ...access, fetch }), check)
   const { store, clock, cipher, hash, wrappingKeys } = ports
   const items = sealedItems(store, clock, () => itemSealer(cipher, hash, wrappingKeys))
-  const own = ownReader(access, transport, fetch, check, { ...ports, items })
+  const { own, ends } = ownLogin(access, transport, fetch, check, { ...ports, items })
   return {
     reader: (token, insist) => (token === null ? own(insist) : givenTokenReader(transport, new Secret(token))),
     open,
+    loginEnds: ends,
     login: describeLogin(auth),
+    hasLogin: auth.method !== 'token',
     items,
   }
 }
@@ -74,17 +81,17 @@ export function openVault(access: VaultAccess, ports: VaultPorts): Vault {
 type OwnPorts = VaultPorts & { readonly items: TokenItems }
 
 /** All readers with the login of the settings share one life of its token. */
-function ownReader(
+function ownLogin(
   access: VaultAccess,
   transport: VaultTransport,
   fetch: Fetch,
   check: NamespaceCheck,
   ports: OwnPorts,
-): (insist: Insistence) => VaultReader {
+): { readonly own: (insist: Insistence) => VaultReader; readonly ends: Vault['loginEnds'] } {
   const { auth } = access
-  if (auth.method === 'token') return () => givenTokenReader(transport, auth.token)
+  if (auth.method === 'token') return { own: () => givenTokenReader(transport, auth.token), ends: async () => [] }
   const life = tokenLife(access, auth, fetch, check, ports)
-  return (insist) => sharedTokenReader(transport, life, insist)
+  return { own: (insist) => sharedTokenReader(transport, life, insist), ends: (signal) => life.ends(signal) }
 }
 
 function describeLogin(auth: LoginSettings): string {

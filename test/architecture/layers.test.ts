@@ -12,9 +12,10 @@ const { forbidden } = createRequire(import.meta.url)(join(ROOT, CONFIG)) as { fo
 
 /** For each rule: a file, and what it imports. */
 const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
-  'layer-core': { file: 'src/core/planted.ts', text: "export * from '../crypto/xaes.ts'" },
+  'layer-core': { file: 'src/core/planted.ts', text: "export * from '#platform/config/nearest'" },
   'layer-config': { file: 'src/config/planted.ts', text: "export * from '../crypto/xaes.ts'" },
   'layer-crypto': { file: 'src/crypto/planted.ts', text: "export type { Env } from '../config/names.ts'" },
+  'layer-references': { file: 'src/references/planted.ts', text: "export * from '../config/names.ts'" },
   'layer-secrets': { file: 'src/secrets/planted.ts', text: "export * from '../crypto/xaes.ts'" },
   'layer-vault': { file: 'src/vault/planted.ts', text: "export * from '../keyring/plan.ts'" },
   'layer-auth': { file: 'src/auth/planted.ts', text: "export * from '../http/problem.ts'" },
@@ -54,6 +55,10 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'undici-only-for-vault': {
     file: 'functions/node/planted-undici.ts',
     text: "export const load = () => import('undici')",
+  },
+  'aws-sdk-only-lazily': {
+    file: 'functions/node/planted-aws.ts',
+    text: "export { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'",
   },
   'no-unresolved': { file: 'src/core/planted-missing.ts', text: "export * from './nowhere.ts'" },
 }

@@ -10,12 +10,15 @@ const COMMANDS = ['start']
 
 const EXPORT = /^export (?:async )?(?:const|function|class|interface|type) (\w+)/gm
 
-function sharedNames(texts: ReadonlyMap<string, string>): Record<string, string[]> {
-  const places = new Map<string, string[]>()
+/** What stands for a file in a Worker has that file's names, and no others. */
+const stoodFor = (file: string): string => file.replace(/\.workers\.ts$/, '.ts')
+
+function sharedNames(texts: ReadonlyMap<string, string>): Record<string, readonly string[]> {
+  const places = new Map<string, Set<string>>()
   for (const [file, text] of texts)
-    for (const name of new Set(Array.from(text.matchAll(EXPORT), ([, name = '']) => name)))
-      places.set(name, [...(places.get(name) ?? []), file])
-  return Object.fromEntries([...places].filter(([, files]) => files.length > 1))
+    for (const [, name = ''] of text.matchAll(EXPORT)) places.set(name, new Set(places.get(name)).add(stoodFor(file)))
+  const shared = [...places].map(([name, files]) => [name, [...files]] as const).filter(([, { length }]) => length > 1)
+  return Object.fromEntries(shared)
 }
 
 it('no name is exported by two files', () => {
@@ -33,6 +36,9 @@ it('such a name is seen, with the files that export it', () => {
     a: 'export type Answer = 1\nexport const ask = 1',
     b: 'export interface Answer {}',
     c: 'const ask = 2',
+    'd.ts': 'export const tell = 1',
+    'd.workers.ts': 'export const tell = 2',
+    'e.workers.ts': 'export const ask = 3',
   }
-  expect(sharedNames(new Map(Object.entries(texts)))).toEqual({ Answer: ['a', 'b'] })
+  expect(sharedNames(new Map(Object.entries(texts)))).toEqual({ Answer: ['a', 'b'], ask: ['a', 'e.ts'] })
 })

@@ -19,6 +19,7 @@ const TOKENS = {
   sealer: { grants: ['encrypt:default'] },
   other: { grants: ['read:orders', 'decrypt:orders'] },
   syncer: { grants: ['sync', 'read'] },
+  keeper: { grants: ['export:default', 'force', 'remove'] },
   stranger: { grants: ['read:orders'] },
   expired: { grants: ['admin'], expires_at: '2020-01-01T00:00:00Z' },
 }
@@ -70,11 +71,12 @@ export function conformance(name: string, start: Start): void {
       path: string,
       body?: string | object,
       headers: Record<string, string> = {},
+      bytes?: Uint8Array<ArrayBuffer> | string,
     ): Promise<Answer> {
       const type: Record<string, string> =
         body === undefined || headers['content-type'] !== undefined ? {} : { 'content-type': 'application/json' }
       const auth: Record<string, string> = who === null ? {} : { authorization: `Bearer ${tokenOf(who)}` }
-      const sent = typeof body === 'object' ? JSON.stringify(body) : body
+      const sent = bytes ?? (typeof body === 'object' ? JSON.stringify(body) : body)
       const response = await fetch(`${deployment.url}${path}`, {
         method,
         headers: { ...auth, ...type, ...headers },
@@ -276,13 +278,19 @@ export function conformance(name: string, start: Start): void {
         'GET /keyring/',
         'GET /keyring/active',
         'POST /keyring/vault/sync',
+        'POST /keyring/push',
         'POST /keyring/remove',
         'POST /keyring/compromise',
         'GET /keyrings/default',
         'GET /keyrings/default/doctor',
         'POST /keyrings/default/doctor',
+        'POST /keyrings/default/reseal',
         'POST /keyrings/default/encrypt',
         'POST /keyrings/default/decrypt',
+        'GET /keyring/export',
+        'POST /keyring/import',
+        'GET /keyrings/default/export',
+        'POST /keyrings/default/import',
         'GET /nowhere',
         'DELETE /keyring',
       ]
@@ -308,6 +316,10 @@ export function conformance(name: string, start: Start): void {
         ['other', 'GET /keyring'],
         ['other', 'POST /keyrings/default/decrypt'],
         ['syncer', 'POST /keyring/remove'],
+        ['reader', 'GET /keyring/export'],
+        ['keeper', 'GET /keyrings/orders/export'],
+        ['keeper', 'POST /keyrings/default/import'],
+        ['syncer', 'POST /keyrings/default/push'],
       ])('refuses %s the call %s', async (who, route) => {
         const [method = '', path = ''] = route.split(' ')
         await problem('ERR_FORBIDDEN', 403, call(who, method, path))
@@ -394,6 +406,7 @@ export function conformance(name: string, start: Start): void {
         ['admin', '/keyring/remove', { id: 'unknown9', force: true }, { outcome: 'begun', facts: { force: true } }],
         ['admin', '/keyring/compromise', { id: 'unknown9' }, { outcome: 'failed', facts: { force: false } }],
         ['admin', '/keyrings/default/doctor', { login: true }, { outcome: 'ok', facts: { login: true } }],
+        ['admin', '/keyring/import?force=true', {}, { outcome: 'begun', facts: { import: true, force: true } }],
       ])('has in the audit log what %s asked of %s beside the action: %o', async (who, path, body, line) => {
         const request = `facts-${JSON.stringify([who, path, body]).replace(/\W+/g, '-')}`.slice(0, 64)
         await call(who, 'POST', path, body, { 'x-request-id': request, 'content-type': 'application/json' })
@@ -496,6 +509,28 @@ export function conformance(name: string, start: Start): void {
       })
     })
 
+    describe('sealing anew', () => {
+      it('says which wrapping key is needed by what then, and is for whoever may do everything', async () => {
+        await problem('ERR_FORBIDDEN', 403, call('syncer', 'POST', '/keyrings/default/reseal'))
+        const { body } = await call('admin', 'GET', '/keyrings/default')
+        const resealed = await call('admin', 'POST', '/keyrings/default/reseal')
+        expect(resealed).toMatchObject({
+          status: 200,
+          body: { keyring: 'default', done: true, wrapping_keys: [{ id: 'w1', needed_by: ['record', 'status'] }] },
+        })
+        const { body: after } = await call('admin', 'GET', '/keyrings/default')
+        expect(after['revision']).toBeGreaterThan(Number(body['revision']))
+        await expect
+          .poll(
+            () => audited(({ facts, outcome }) => JSON.stringify(facts) === '{"reseal":true}' && outcome === 'begun'),
+            {
+              timeout: 10_000,
+            },
+          )
+          .toHaveLength(1)
+      })
+    })
+
     describe('a second keyring', () => {
       it('is synced, read and used by itself, by those who may', async () => {
         await secrets.write('orders', { id: 'orders01', key: KEY('orders') })
@@ -524,6 +559,57 @@ export function conformance(name: string, start: Start): void {
           active: 'orders02',
           keys: expect.arrayContaining([expect.objectContaining({ id: 'orders01', source: 'detached' })]),
         })
+      })
+    })
+
+    describe('backup and restore', () => {
+      const exported = async (who: Who, path: string) => {
+        const response = await fetch(`${deployment.url}${path}`, {
+          headers: { authorization: `Bearer ${tokenOf(who)}`, 'x-request-id': 'exported' },
+        })
+        expect([response.status, response.headers.get('content-type'), response.headers.get('cache-control')]).toEqual([
+          200,
+          'application/octet-stream',
+          'no-store',
+        ])
+        return new Uint8Array(await response.arrayBuffer())
+      }
+      const bring = (path: string, record: Uint8Array<ArrayBuffer> | string) =>
+        call('admin', 'POST', `/keyrings/${path}`, undefined, {}, record)
+
+      it('gives the record as it is stored, under both paths, when the audit log has it', async () => {
+        const record = await exported('keeper', '/keyrings/default/export')
+        expect(Buffer.from(record).toString()).toMatch(/^ekr1 w1 [\w-]{43}\n\{"keyring":"default",/)
+        expect(await exported('admin', '/keyring/export')).toEqual(record)
+        const lines = () => audited(({ action, request }) => action === 'export' && request === 'exported')
+        await expect.poll(() => lines().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(4)
+        expect(lines()).toContainEqual(expect.objectContaining({ caller: 'keeper', outcome: 'begun' }))
+      })
+
+      it('brings back what is lacking, and never what was removed', async () => {
+        const record = await exported('admin', '/keyrings/orders/export')
+        expect(await call('admin', 'POST', '/keyrings/orders/remove', { id: 'orders01', force: true })).toMatchObject({
+          status: 204,
+        })
+        expect(await bring('orders/import', record)).toMatchObject({
+          status: 200,
+          body: { added: [], removed: [], active: 'orders02' },
+        })
+        expect((await call('other', 'GET', '/keyrings/orders')).body['keys']).toMatchObject([{ id: 'orders02' }])
+      })
+
+      it('refuses what is no record of this keyring, what is too long, and what is asked for in other words', async () => {
+        await problem('ERR_RECORD_INVALID', 500, bring('default/import', 'ekr1 w1 AAAA\n{}'))
+        await problem(
+          'ERR_RECORD_INVALID',
+          500,
+          bring('default/import?force=on', await exported('admin', '/keyrings/orders/export')),
+        )
+        await problem('ERR_BODY_TOO_LARGE', 413, bring('default/import', 'x'.repeat(350 * 1024 + 1)))
+        await problem('ERR_RECORD_INVALID', 500, bring('default/import', 'x'.repeat(350 * 1024)))
+        await problem('ERR_BODY_MALFORMED', 400, bring('default/import', new Uint8Array([0x65, 0xff])))
+        await problem('ERR_REQUEST_INVALID', 400, bring('default/import?force=perhaps', ''))
+        await problem('ERR_REQUEST_INVALID', 400, bring('default/import?forse=true', ''))
       })
     })
 

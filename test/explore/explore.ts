@@ -33,7 +33,7 @@ export interface Explored {
 }
 
 /** These decide over nothing that is promised, and wait for nobody. Seeds, beside this, let them wait and fail too. */
-const isQuiet = ({ on }: Call): boolean => /^(?:\S+ status\/|audit|mount|secret \d)/.test(on)
+const isQuiet = ({ on }: Call): boolean => /^(?:\S+ status\/|audit|mount|deployment|secret \d)/.test(on)
 
 type Move = (crossing: Crossing) => Promise<void>
 interface Option {

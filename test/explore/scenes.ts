@@ -1,14 +1,16 @@
 /** What two instances may do at once: each scene is the real authority on ports that wait, and begins as a keyring that is synced. */
-import type { KeyringChange } from '../../src/core/ports.ts'
+import type { KeySink, KeyringChange } from '../../src/core/ports.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import type { World } from '../support/authority.ts'
-import { PLAIN_SYNC, authorityOn, beside, world, wrappingKey } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, beside, fakePairs, fakeSink, world, wrappingKey } from '../support/authority.ts'
 import { rememberingCipher } from '../support/ciphers.ts'
 import type { Crossing } from '../support/crossing.ts'
-import { crossed } from '../support/crossing.ts'
-import { NOW } from '../support/observed.ts'
+import { crossed, crossedPusher } from '../support/crossing.ts'
+import { NOW, SOURCE } from '../support/observed.ts'
+import type { Pusher } from '../support/pushing.ts'
+import { pusherTo } from '../support/pushing.ts'
 import { Witness } from '../support/witness.ts'
 import type { Verbs } from '../support/verbs.ts'
 import type { Scene } from './explore.ts'
@@ -19,7 +21,11 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
 /** What an instance does: with its authority, and past the ports with the secret. */
-export type Act = (by: Verbs, secret: (what: string, work: (on: World) => void) => Promise<void>) => Promise<unknown>
+export type Act = (
+  by: Verbs,
+  secret: (what: string, work: (on: World) => void) => Promise<void>,
+  pusher: Pusher,
+) => Promise<unknown>
 
 export interface Instance {
   /** One after the other. */
@@ -95,25 +101,30 @@ export function sceneOf(setting: Setting): (crossing: Crossing) => Promise<Scene
     const actors = Object.entries(setting.instances).map(([actor, { acts, keys = [W1], isOther }]) => {
       const deployment = deployments[isOther ? 1 : 0]
       if (deployment === undefined) throw new TypeError('There are two deployments.')
-      const ports = crossed(crossing, actor)
+      const isPushed = deployment.on.pushed !== undefined
+      const ports = crossed(crossing, isPushed ? `deployment of ${actor}` : actor)
       const asked = { known: null as number | null, slotMs: slotOf(setting) }
+      const store = ports.store(deployment.store, deployment.name)
+      const watch = (sink: KeySink): KeySink => {
+        const watched = witness.sink(sink, deployment.on, deployment.base, asked)
+        return setting.bug?.between?.sink(watched) ?? watched
+      }
       const on = beside(deployment.on, {
-        store: knowing(ports.store(deployment.store, deployment.name), asked),
+        store: isPushed ? store : knowing(store, asked),
         audit: ports.audit,
         between: {
           source: (source) => ports.between.source(setting.bug?.between?.source(source) ?? source),
-          sink: (sink) => {
-            const watched = witness.sink(sink, deployment.on, deployment.base, asked)
-            return ports.between.sink(setting.bug?.between?.sink(watched) ?? watched)
-          },
+          sink: (sink) => ports.between.sink(watch(sink)),
         },
       })
       const secret = (what: string, work: (on: World) => void) => ports.act('secret', what, () => work(deployment.on))
       const all = async () => {
         const authority = authorityOn(on, keys)
+        const sink = watch(fakeSink(deployment.on))
+        const pusher = pusherOf(crossing, actor, authority, { on: deployment.on, sink, asked })
         for (const act of acts) {
           asked.known = null
-          await act(authority, secret)
+          await act(authority, secret, pusher)
         }
       }
       return [actor, all] as const
@@ -137,6 +148,27 @@ export function sceneOf(setting: Setting): (crossing: Crossing) => Promise<Scene
   }
 }
 
+/** Who pushes is another than the instance that takes it: either may die alone. What it saw first is what it knew. */
+function pusherOf(
+  crossing: Crossing,
+  actor: string,
+  authority: Verbs,
+  {
+    on,
+    sink,
+    asked,
+  }: { readonly on: World; readonly sink: KeySink; readonly asked: { known: number | null; slotMs: number } },
+): Pusher {
+  const { pairs, hop } = crossedPusher(crossing, actor)
+  const source = pairs(fakePairs(on))
+  const observe: typeof source.observe = async (signal) => {
+    const observation = await source.observe(signal)
+    if (asked.slotMs === 0) asked.known ??= observation?.current ?? null
+    return observation
+  }
+  return pusherTo(authority, { pairs: { ...source, observe }, sink: crossed(crossing, actor).between.sink(sink) }, hop)
+}
+
 const slotOf = ({ world: { rotation } = {} }: Setting): number => rotation?.cadence?.after(0) ?? 0
 
 /** The first look of an instance at the record is when its rotation by hand was accepted. */
@@ -153,6 +185,8 @@ function knowing(store: SharedStore, asked: { known: number | null; slotMs: numb
 
 export const sync: Act = (by) => by.sync('default', PLAIN_SYNC)
 export const rotate: Act = (by) => by.call({ call: 'rotate', keyring: 'default', dryRun: false })
+export const push: Act = (_by, _secret, pusher) => pusher.push(false)
+export const pushRotating: Act = (_by, _secret, pusher) => pusher.push(true)
 export const look: Act = (by) => by.syncIfDue('default')
 export const change =
   (op: KeyringChange['op'], id: string, force = false): Act =>
@@ -219,5 +253,50 @@ export const SCENES: Readonly<Record<string, Setting>> = {
     agoMs: 8 * DAY,
     world: weekly,
     instances: { one: { acts: [look] }, other: { acts: [look], isOther: true } },
+  },
+}
+
+const pushed: Partial<World> = { pushed: SOURCE }
+
+/** Two who push to one deployment, or to two on one secret. */
+export const PUSH_SCENES: Readonly<Record<string, Setting>> = {
+  'two pushes': {
+    versions: RING,
+    later: ['c:3'],
+    world: pushed,
+    instances: { one: { acts: [push] }, two: { acts: [push] } },
+  },
+  'two pushes that rotate': {
+    versions: RING,
+    world: pushed,
+    instances: { one: { acts: [pushRotating] }, two: { acts: [pushRotating] } },
+  },
+  'pushes that rotate, to two deployments': {
+    versions: RING,
+    world: pushed,
+    instances: { one: { acts: [pushRotating] }, other: { acts: [pushRotating], isOther: true } },
+  },
+  'scheduled pushes to two deployments': {
+    versions: RING,
+    agoMs: 8 * DAY,
+    world: { ...pushed, ...weekly },
+    instances: { one: { acts: [pushRotating] }, other: { acts: [pushRotating], isOther: true } },
+  },
+  'a push and a removal': {
+    versions: RING,
+    later: ['c:3'],
+    world: pushed,
+    instances: { one: { acts: [push] }, two: { acts: [change('remove', 'a', true)] } },
+  },
+  'a push that rotates and a compromise': {
+    versions: RING,
+    world: pushed,
+    instances: { one: { acts: [pushRotating] }, two: { acts: [change('compromise', 'b', true)] } },
+  },
+  'a push that rotates and a reseal': {
+    versions: RING,
+    agoMs: 2 * DAY,
+    world: pushed,
+    instances: { one: { acts: [pushRotating], keys: [W1, W2] }, two: { acts: [look], keys: [W2, W1] } },
   },
 }

@@ -1,10 +1,11 @@
 /** Orders and faults that a seed chooses, and a fault at each await in turn, on any store. */
 import type { SharedStore } from '../../src/core/ports.ts'
 import type { Act, Bug, Instance, Setting } from '../explore/scenes.ts'
-import { W1, W2, change, look, rotate, sceneOf, sync } from '../explore/scenes.ts'
+import { W1, W2, change, look, push, pushRotating, rotate, sceneOf, sync } from '../explore/scenes.ts'
 import type { World } from '../support/authority.ts'
 import type { Fate } from '../support/crossing.ts'
 import { Crossing } from '../support/crossing.ts'
+import { SOURCE } from '../support/observed.ts'
 import { numbersOf } from '../support/seed.ts'
 
 const DAY = 86_400_000
@@ -14,6 +15,8 @@ export interface Place {
   /** Another source than the one in memory; nobody but the instances writes it. */
   readonly source?: Bug
   readonly versions?: readonly string[]
+  /** Nobody syncs: those who push bring it. */
+  readonly isPushed?: true
 }
 
 /** What was broken, and how; `null` = nothing. */
@@ -24,7 +27,7 @@ export async function runSeed(seed: number, place: Place = {}): Promise<string |
     if (found === undefined) throw new TypeError('There is nothing to choose from.')
     return found
   }
-  const setting = settingOf(one, place)
+  const setting = place.isPushed ? pushedSettingOf(one, place) : settingOf(one, place)
   const spoiled = one([0, 0.02, 0.1, 0.2])
   return drive(setting, `seed ${seed}`, async (crossing) => {
     const [dice, together] = [random(), random() < 0.2 ? 2 : 1]
@@ -70,8 +73,9 @@ async function drive(
   return broken === undefined ? null : [`${name}: ${broken.rule}: ${broken.detail}`, ...crossing.trace].join('\n')
 }
 
-const settingFor = ({ stores, source, versions = ['a:1', 'b:2'] }: Place): Omit<Setting, 'instances'> => ({
+const settingFor = ({ stores, source, versions = ['a:1', 'b:2'], isPushed }: Place): Omit<Setting, 'instances'> => ({
   versions,
+  ...(isPushed && { world: { pushed: SOURCE } }),
   ...(stores && { stores }),
   ...(source && { bug: source }),
 })
@@ -126,3 +130,27 @@ const OPERATED: readonly Act[] = [
   (_, secret) => secret('wait', (on) => (on.clock.time += 31_000)),
   (_, secret) => secret('wait', (on) => (on.clock.time += DAY)),
 ]
+
+/** Some push to one deployment, others to another on the same secret. */
+function pushedSettingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
+  const isScheduled = one([true, false])
+  // Where no key is active a push rotates before the time.
+  const acts = [...PUSHED, ...(isScheduled ? [] : [change('compromise', 'b', true)]), ...OPERATED]
+  const instance = (isOther: boolean): Instance => ({
+    acts: Array.from({ length: one([1, 2]) }, () => one(acts)),
+    keys: one([
+      [W1, W2],
+      [W2, W1],
+    ]),
+    ...(isOther && { isOther: true }),
+  })
+  const rotation = { cadence: { after: (since: number) => since + 7 * DAY }, delayMs: 0, prunesHeld: false }
+  return {
+    ...settingFor(place),
+    agoMs: one([0, 2 * DAY, 8 * DAY]),
+    world: { pushed: SOURCE, ...(isScheduled && { rotation }) },
+    instances: { one: instance(false), two: instance(false), other: instance(true) },
+  }
+}
+
+const PUSHED: readonly Act[] = [push, pushRotating, pushRotating, look, change('remove', 'a', true)]

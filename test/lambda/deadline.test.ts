@@ -5,8 +5,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { KeySource } from '../../src/core/ports.ts'
 import { Authority } from '../../src/keyring/authority.ts'
-import { applyChange } from '../../src/keyring/change.ts'
-import { rotateKeyring } from '../../src/keyring/rotate.ts'
+import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC, world, wrappingKey } from '../support/authority.ts'
 import { SOURCE } from '../support/observed.ts'
 import { verbsOf } from '../support/verbs.ts'
@@ -74,6 +73,7 @@ describe('the time of an invocation', () => {
     }
     const authority = verbsOf(
       new Authority({
+        vaults: null,
         doubt: () => {},
         ...on,
         replica: null,
@@ -81,10 +81,14 @@ describe('the time of an invocation', () => {
         cipher: nodeCipher,
         hash: nodeHash,
         wrappingKeys: [wrappingKey('w1', 1)],
-        sources: new Map([['default', { open: () => waiting, openSink: null, examine: async () => [] }]]),
+        log: () => {},
+        apiTokens: [],
+        sources: new Map([
+          ['default', { open: () => waiting, openSink: null, examine: async () => [], ends: async () => [] }],
+        ]),
         rotation: { cadence: null, delayMs: 0, prunesHeld: false },
         audit: { note: () => {}, commit: async () => {} },
-        loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
+        loadRare: () => rare,
         syncBatch: 900,
         syncPeriodMs: null,
         maxRecordAgeMs: 604_800_000,

@@ -36,7 +36,10 @@ describe('the package for Lambda', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   /** The resources with these settings. */
-  async function packaged(settings: Readonly<Record<string, string>>, ...words: string[]): Promise<Resources> {
+  async function packaged(
+    settings: Readonly<Record<string, string | undefined>>,
+    ...words: string[]
+  ): Promise<Resources> {
     const other = mkdtempSync(join(tmpdir(), 'edge-keyring-package-'))
     const env = { PATH: process.env['PATH'], HOME: folder, KEYRING_VAULT_HOST: 'https://vault.example', ...settings }
     await run('npx', ['osls', 'package', '--package', other, ...words], { cwd: ROOT, env })
@@ -63,6 +66,25 @@ describe('the package for Lambda', () => {
     Effect: 'Allow',
     Action: actions,
     Resource: { 'Fn::GetAtt': [resource, 'Arn'] },
+  })
+
+  it('needs neither address nor login of Vault where somebody pushes', { timeout: 60_000 }, async () => {
+    const given = await packaged({ KEYRING_STRATEGY: 'push', KEYRING_VAULT_HOST: undefined })
+    for (const name of ['Sync', 'Rotate']) {
+      expect(variablesOf(given, name)).toMatchObject({
+        KEYRING_STRATEGY: 'push',
+        KEYRING_VAULT_HOST: '',
+        KEYRING_VAULT_AUTH_METHOD: '',
+        KEYRING_VAULT_TOKEN: '',
+      })
+    }
+    expect(variablesOf(resources, 'Sync')).toMatchObject({
+      KEYRING_STRATEGY: 'vault',
+      KEYRING_VAULT_HOST: 'https://vault.example',
+    })
+    await expect(packaged({ KEYRING_VAULT_HOST: undefined })).rejects.toMatchObject({
+      stdout: expect.stringContaining('KEYRING_VAULT_HOST'),
+    })
   })
 
   it('has no secret for a login that needs none, and that of a login that does', async () => {
@@ -159,6 +181,26 @@ describe('the package for Lambda', () => {
       expect(named(`${name}LambdaFunction`).Properties['Role']).toEqual({ 'Fn::GetAtt': [`${name}Role`, 'Arn'] })
     }
   })
+
+  it('lets sync and rotate read the secrets that are named for it, and rotate alone those of the login that writes', async () => {
+    const arn = (name: string) => `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`
+    const given = await packaged({
+      KEYRING_SECRET_ARNS: `${arn('a')},${arn('b')}`,
+      KEYRING_ROTATION_SECRET_ARNS: arn('c'),
+    })
+    const policies = Object.values(given).filter(({ Type }) => Type === 'AWS::IAM::Policy')
+    const granted = policies.map(({ Properties: { Roles, PolicyDocument } }) => [
+      (Roles as { Ref: string }[]).map(({ Ref }) => Ref),
+      (PolicyDocument as { Statement: unknown }).Statement,
+    ])
+    const reading = (arns: string) => [
+      { Effect: 'Allow', Action: ['secretsmanager:GetSecretValue'], Resource: { 'Fn::Split': [',', arns] } },
+    ]
+    expect(granted).toEqual([
+      [['SyncRole', 'RotateRole'], reading(`${arn('a')},${arn('b')}`)],
+      [['RotateRole'], reading(arn('c'))],
+    ])
+  }, 60_000)
 
   it('keeps the table, whatever happens to the stack', () => {
     expect(named('KeyringTable')).toMatchObject({
@@ -311,13 +353,13 @@ describe('the bundle of the HTTP function', () => {
   })
 })
 
-describe('the bundle of the sync function', () => {
+describe.each(['sync', 'rotate'] as const)('the bundle of the function %s', (name) => {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-bundle-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it(`has undici and croner among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
-    const { start, later } = await buildLambda('sync', folder)
-    for (const library of ['undici', 'croner']) {
+  it(`has undici, croner and the SDK among what is loaded when it is needed, and at most ${MAX_SYNC_KIB} KiB, gzipped, at the start`, async () => {
+    const { start, later } = await buildLambda(name, folder)
+    for (const library of ['undici', 'croner', '@aws-sdk']) {
       const isOf = (part: string): boolean => part.startsWith(`node_modules/${library}/`)
       expect([library, start.parts.some(isOf), later.parts.some(isOf)]).toEqual([library, false, true])
     }

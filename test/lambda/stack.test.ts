@@ -38,9 +38,12 @@ async function oldVault(folder: string): Promise<DevVault> {
   return startDevVault({ port: 0, dataFile })
 }
 
+/** Read by reference while the functions run. */
+const SECRET = 'edge-keyring'
 const SETTINGS = {
   KEYRING_ROTATION: '30d',
-  KEYRING_VAULT_TOKEN: 'root',
+  KEYRING_VAULT_TOKEN: `{vault://aws/${SECRET}/vault_token}`,
+  KEYRING_SECRET_ARNS: `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${SECRET}-??????`,
   KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
   KEYRING_API_TOKENS: JSON.stringify([
     { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
@@ -69,6 +72,8 @@ describe.skipIf(!isThere)('the stack', () => {
     await run(join(ROOT, 'node_modules/.bin/osls'), ['package'], { cwd: project, env })
     template = JSON.parse(readFileSync(file, 'utf8')) as Template
     cloud = await startCloud()
+    const secret = { Name: SECRET, SecretString: '{"vault_token":"root"}' }
+    await cloud.json('secretsmanager', 'POST', '/', secret, 'secretsmanager.CreateSecret')
   }, 120_000)
   afterAll(async () => {
     for (const listening of open) await listening.close()
@@ -131,7 +136,11 @@ describe.skipIf(!isThere)('the stack', () => {
     await run('python3', ['-m', 'zipfile', '-e', inPackage(`${bundle.split('/').at(-1)}.zip`), to])
     const api = open[0] ?? (await invokeApi((each) => instances.get(each)))
     if (open.length === 0) open.push(api)
-    const aws = { ...awsEnvironment(cloud.address), AWS_ENDPOINT_URL_LAMBDA: api.url }
+    const aws = {
+      ...awsEnvironment(cloud.address),
+      AWS_ENDPOINT_URL_LAMBDA: api.url,
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: cloud.address,
+    }
     const instance = await startFunction(
       `${join(to, bundle)}.mjs`,
       { ...aws, ...Environment.Variables },

@@ -211,6 +211,25 @@ describe('edge-keyring check', () => {
     ])
   })
 
+  it('asks for no secret: where references are read it looks at their form, elsewhere it refuses them', async () => {
+    const right = { ...COMPLETE, ...LAMBDA, KEYRING_VAULT_TOKEN: '{vault://aws/edge-keyring/token}' }
+    const text = file(right, 'right.env')
+    expect(await check({}, '--platform', 'lambda', '--file', text)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('known at the deployment only: KEYRING_VAULT_TOKEN'),
+    })
+    const wrong = file({ ...right, KEYRING_VAULT_TOKEN: '{vault://aws}' }, 'wrong.env')
+    expect(await check({}, '--platform', 'lambda', '--file', wrong)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('KEYRING_VAULT_TOKEN: has a reference that has a missing path (character 13)'),
+    })
+    const { KEYRING_TABLE: _, KEYRING_SYNC_FUNCTION: __, ...onWorkers } = right
+    expect(await check({}, '--platform', 'workers', '--file', file(onWorkers))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('KEYRING_VAULT_TOKEN: has a reference, which nothing resolves here'),
+    })
+  })
+
   it('refuses a platform, a file and a template that are none', async () => {
     const other = join(folder, 'other.json')
     writeFileSync(other, JSON.stringify({ Resources: {} }))

@@ -156,6 +156,17 @@ describe('the words', () => {
       code: 0,
       stdout: expect.stringMatching(/--keyring <name>/),
     })
+    const { usage, words, flags } = JSON.parse((await cli(['help', '--json', 'encrypt'])).stdout) as Record<
+      string,
+      object
+    >
+    expect(usage).toBe('edge-keyring encrypt [options] [plaintext]')
+    expect(words).toMatchObject([{ word: 'plaintext' }])
+    expect(flags).toContainEqual({ flag: '--context <text>', description: expect.stringMatching(/^What the value/) })
+    const { commands } = JSON.parse((await cli(['--json', 'help'])).stdout) as Record<string, object>
+    expect(commands).toContainEqual({ name: 'sync', description: expect.stringMatching(/^Read the keyring/) })
+    expect(JSON.parse((await cli(['help', '--json', 'stauts'])).stdout)).toMatchObject({ code: 'ERR_USAGE' })
+    expect(JSON.parse((await cli(['help', '--json', 'secrets', 'nwe'])).stdout)).toMatchObject({ code: 'ERR_USAGE' })
     expect(await cli(['version'])).toMatchObject({ code: 0, stdout: (await cli(['--version'])).stdout })
   })
 })

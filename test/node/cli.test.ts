@@ -1,6 +1,6 @@
 /** The command line on a deployment over HTTP and on the local store: the same cases. */
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -214,6 +214,33 @@ describe.each([
     expect((await json('status', '--keyring', 'orders')).document).toMatchObject({ active: 'anew0001' })
   })
 
+  it('prints the sealed record, and brings it back from a file and from standard input', async () => {
+    const [out, name] = [await cli(['export', '--keyring', 'orders']), 'record']
+    expect(out.stdout).toMatch(/^ekr1 w1 [\w-]{43}\n\{.*\}$/)
+    expect(await json('export', '--keyring', 'orders')).toEqual({
+      code: 0,
+      document: { keyring: 'orders', record: out.stdout },
+    })
+    expect(await cli(['remove', 'order002', '--keyring', 'orders', '--force'])).toMatchObject({ code: 0 })
+    const words = ['import', '--keyring', 'orders']
+    const nothing = { code: 0, stdout: 'ok  keys added: 0; removed: 0; anew0001 is active\n' }
+    expect(await cli(words, out.bytes)).toMatchObject(nothing)
+    writeFileSync(join(place.cwd, name), out.bytes)
+    expect(await cli([...words, name])).toMatchObject(nothing)
+    expect(await cli([...words, '-', '--force'], out.bytes)).toMatchObject(nothing)
+    expect((await json('keys', '--keyring', 'orders')).document).toMatchObject([{ id: 'anew0001' }])
+    expect(await cli(['import'], out.bytes)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/\nERR_RECORD_INVALID: What was given .*\.\nGive what "export" printed/),
+    })
+    expect(await cli(['import', 'nowhere'])).toMatchObject({ code: 2, stderr: expect.stringContaining('ENOENT') })
+    expect(await cli(['export', '--keyring', 'invoices'])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('ERR_NO_ACTIVE_KEY'),
+    })
+  })
+
   it('tells of Vault what is wrong, and since when', async () => {
     await secrets.seal()
     const { code, stderr } = await cli(['sync'])
@@ -237,8 +264,14 @@ describe('on the local store', () => {
     ])
     rmSync(join(cwd, '.edge-keyring/audit.log'))
     mkdirSync(join(cwd, '.edge-keyring/audit.log'))
-    const refused = await runCli(['remove', 'first001'], { env, cwd })
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('\nERR_AUDIT_UNAVAILABLE: ')])
+    for (const words of [['remove', 'first001'], ['export'], ['import']]) {
+      const refused = await runCli(words, { env, cwd, input: 'x' })
+      expect(refused).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('\nERR_AUDIT_UNAVAILABLE: '),
+      })
+    }
     const deployed = { ...env, NODE_ENV: 'production', KEYRING_DATABASE: '.edge-keyring/keyring.sqlite' }
     const { stdout, stderr } = await runCli(['keys', '--json'], { env: deployed, cwd })
     expect([JSON.parse(stdout), stderr]).toMatchObject([

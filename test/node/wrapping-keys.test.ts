@@ -3,8 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { KeyringClient } from '../../functions/cli/client.ts'
+import { resealKeyring } from '../../functions/cli/reseal.ts'
+import type { Target } from '../../functions/cli/target.ts'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
+import { Secret } from '../../src/core/secret.ts'
 import { runCli } from '../support/cli.ts'
 import { API_TOKEN, nodeServer } from '../support/node-server.ts'
 import { keyString } from '../support/syncing.ts'
@@ -57,14 +61,35 @@ it.each([
 it('succeeds with the old key behind the new one, and without it once the status says that it is not needed', async () => {
   const both = await start([keyOf('w2', 2), keyOf('w1', 1)].join(','))
   const env = { EDGE_KEYRING_URL: `http://127.0.0.1:${both.port}`, EDGE_KEYRING_TOKEN: API_TOKEN }
-  const { stdout } = await runCli(['status'], { cwd: folder, env })
-  expect(stdout).toContain(
-    'wrapping key  w2 (first): needed by record, status\nwrapping key  w1 (behind the first): not needed\n',
-  )
+  const held = 'wrapping key  w2 (first): needed by record, status\nwrapping key  w1 (behind the first): not needed\n'
+  const resealed = await runCli(['reseal'], { cwd: folder, env })
+  expect(resealed).toMatchObject({ code: 0, stdout: `${held}ok  sealed anew\n` })
+  expect((await runCli(['status'], { cwd: folder, env })).stdout).toContain(held)
   await both.end('SIGTERM')
   const server = await start(keyOf('w2', 2))
   expect((await server.call('/keyring')).body).toMatchObject({ active: 'one' })
   await server.end('SIGTERM')
+})
+
+it('learns from reseal that a key is still needed, with exit status 1', async () => {
+  const target: Target = {
+    where: 'here',
+    base: 'http://keyring.example',
+    token: new Secret('of-no-importance'),
+    tokenRemedy: '',
+    fetch: async () =>
+      Response.json({
+        done: false,
+        wrapping_keys: [
+          { id: 'w3', configured: true, first: true, needed_by: ['record', 'status'] },
+          { id: 'w2', configured: true, first: false, needed_by: ['token'] },
+        ],
+      }),
+    answerMs: 1000,
+    close: async () => {},
+  }
+  const { exit, screen } = await resealKeyring(new KeyringClient(target, 'default'))
+  expect([exit, screen]).toEqual([1, expect.stringContaining('w2 (behind the first): needed by token\nnot yet: ')])
 })
 
 it('succeeds where only another keyring is used: no record is missed', async () => {

@@ -9,21 +9,25 @@ import type {
   Insistence,
   KeyringAuthority,
   KeySource,
+  PairSource,
   LoginItems,
   SharedStore,
+  SourceId,
   Replica,
-  VersionRead,
+  VaultAuthority,
 } from '../../src/core/ports.ts'
 import type { Doubted } from '../../src/core/time.ts'
+import type { ApiToken } from '../../src/core/api-token.ts'
+import type { End } from '../../src/core/ends.ts'
+import type { Finding } from '../../src/core/findings.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { materialFromString } from '../../src/crypto/material.ts'
+import { materialOf } from '../../src/crypto/material.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { Authority } from '../../src/keyring/authority.ts'
 import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { applyChange } from '../../src/keyring/change.ts'
-import { rotateKeyring } from '../../src/keyring/rotate.ts'
+import { rare } from '../../src/rare.ts'
 import type { Versions } from './observed.ts'
 import { NOW, SOURCE, observed, readOf } from './observed.ts'
 import { verbsOf } from './verbs.ts'
@@ -63,6 +67,8 @@ export interface World {
   rotation: RotationRules
   /** The source cannot be written. */
   kv1: boolean
+  /** It is not asked. */
+  pushed?: SourceId
   /** What stands between the authority and the source: faults, and bugs that were planted. */
   between?: { readonly source: (source: KeySource) => KeySource; readonly sink: (sink: KeySink) => KeySink }
   audit?: Audit
@@ -72,6 +78,16 @@ export interface World {
   replica?: Replica
   /** Of the authority. */
   loginItems?: LoginItems
+  /** Vaults behind references. */
+  vaults?: VaultAuthority
+  /** On the way to the source. */
+  ends: readonly End[]
+  /** What the doctor and the schedule find there beside that. */
+  found: readonly Finding[]
+  /** When somebody looked what ends. */
+  readonly looked: number[]
+  apiTokens: readonly ApiToken[]
+  readonly log: string[]
 }
 
 export const MAX_RECORD_AGE_MS = 7 * 24 * 60 * 60 * 1000
@@ -95,6 +111,11 @@ export function world(versions: World['versions'], store = memoryStore()): World
     asked: [],
     insisted: [],
     doubted: [],
+    ends: [],
+    found: [],
+    looked: [],
+    apiTokens: [],
+    log: [],
   }
 }
 
@@ -112,38 +133,39 @@ export function beside(on: World, more: Partial<World> = {}): World {
   return other
 }
 
-function fakeSource(on: World): KeySource {
+/** The source for whoever pushes what it holds. */
+export function fakePairs(on: World): PairSource {
   const held = (): Versions => {
     if (on.versions instanceof Error) throw on.versions
     return on.versions
   }
   return {
-    id: SOURCE,
     async observe() {
       on.asked.push('observe')
       on.clock.time += on.answerMs
       return { ...observed(held(), on.incarnation), currentCreatedMs: on.written, sourceMs: on.clock.time + on.aheadMs }
     },
-    async read(version, signal): Promise<VersionRead> {
+    async read(version, signal) {
       on.asked.push(version)
       await on.beforeRead(version, signal)
       on.clock.time += on.answerMs
       const outcome = readOf(held(), version)
       if (outcome.kind !== 'key') return outcome
-      return {
-        version,
-        kind: 'key',
-        id: outcome.id,
-        createdMs: NOW,
-        material: await materialFromString(
-          nodeCipher,
-          nodeHash,
-          outcome.commit.startsWith('=')
-            ? outcome.commit.slice(1)
-            : `key string number ${outcome.commit} of no importance: 0123456789abcdef`,
-        ),
-      }
+      const { id, commit } = outcome
+      const text = commit.startsWith('=')
+        ? commit.slice(1)
+        : `key string number ${commit} of no importance: 0123456789abcdef`
+      return { version, kind: 'key', id, createdMs: NOW, key: new Secret(text) }
     },
+  }
+}
+
+function fakeSource(on: World): KeySource {
+  const pairs = fakePairs(on)
+  return {
+    id: SOURCE,
+    observe: (signal) => pairs.observe(signal),
+    read: async (version, signal) => materialOf(nodeCipher, nodeHash, await pairs.read(version, signal)),
   }
 }
 
@@ -153,7 +175,7 @@ const SILENT: Audit = { note: () => {}, commit: async () => {} }
 const DEFAULT_KEPT = 10
 
 /** What it writes is read back as it is, and the oldest goes without a word. */
-function fakeSink(on: World): KeySink {
+export function fakeSink(on: World): KeySink {
   return {
     async keeps() {
       on.asked.push('keeps')
@@ -173,9 +195,14 @@ function fakeSink(on: World): KeySink {
 }
 
 const spiedSource = (on: World): Source => ({
+  ...(on.pushed && { pushed: on.pushed }),
   openSink: on.kv1 ? null : () => on.between?.sink(fakeSink(on)) ?? fakeSink(on),
   open: (_token, { insist }) => (on.insisted.push(insist), on.between?.source(fakeSource(on)) ?? fakeSource(on)),
-  examine: async (_signal, { login }) => (on.insisted.push(login), []),
+  examine: async (_signal, { login }) => (on.insisted.push(login), on.found),
+  ends: async () => (
+    on.looked.push(on.clock.time),
+    [{ check: 'token', outcome: 'ok', detail: '', ends: on.ends }, ...on.found]
+  ),
 })
 
 export const authorityOn = (
@@ -185,6 +212,7 @@ export const authorityOn = (
 ) =>
   verbsOf(
     new Authority({
+      vaults: on.vaults ?? null,
       ...on,
       cipher: on.cipher ?? nodeCipher,
       hash: nodeHash,
@@ -192,11 +220,13 @@ export const authorityOn = (
       sources: new Map(names.map((name) => [name, spiedSource(on)])),
       replica: on.replica ?? null,
       loginItems: on.loginItems ?? null,
-      loadRare: () => ({ rotate: rotateKeyring, change: applyChange }),
+      loadRare: () => rare,
       syncBatch: 900,
       leftMs: () => on.leftMs,
       syncPeriodMs: on.syncPeriodMs ?? 600_000,
       audit: on.audit ?? SILENT,
+      apiTokens: on.apiTokens,
+      log: (line) => on.log.push(line),
       rotation: on.rotation,
       doubt: (what) => on.doubted.push(what),
       maxRecordAgeMs: MAX_RECORD_AGE_MS,
@@ -214,6 +244,7 @@ export function keyringOn(
     hash: nodeHash,
     clock: on.clock,
     wrappingKeys,
+    apiTokens: on.apiTokens,
     replica: null,
     background: null,
     audit: { note: () => {} },

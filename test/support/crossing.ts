@@ -4,7 +4,7 @@
  */
 import { setImmediate as idle } from 'node:timers/promises'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Audit, KeySink, KeySource, Replica, SharedStore, StoredRecord } from '../../src/core/ports.ts'
+import type { Audit, KeySink, KeySource, PairSource, Replica, SharedStore, StoredRecord } from '../../src/core/ports.ts'
 
 /** 'fail' = it is not carried out; 'lose' = it is, and its answer gets lost. Both look the same to who called. */
 export type Fate = 'go' | 'fail' | 'lose'
@@ -136,7 +136,27 @@ const answerOf = (done: Done | null, content = ''): string =>
 
 const STORE_DOWN = new KeyringError('ERR_STORE_UNAVAILABLE', 'The store did not answer.')
 const VAULT_DOWN = new KeyringError('ERR_VAULT_TIMEOUT', 'Vault did not answer.')
+const DEPLOYMENT_DOWN = new KeyringError('ERR_AUTHORITY_UNAVAILABLE', 'The deployment did not answer.')
 const AUDIT_DOWN = new KeyringError('ERR_AUDIT_UNAVAILABLE', 'The audit log did not answer.')
+
+/** The ports of one who pushes: a request to the deployment may fail on its way there, and its answer on the way back. */
+export function crossedPusher(crossing: Crossing, actor: string) {
+  const pass = <T>(on: string, what: string, carryOut: () => Promise<T>, unanswered: unknown) =>
+    crossing.pass({ actor, on, what, writes: false }, carryOut, unanswered)
+  const nothing = async () => {}
+  return {
+    pairs: (pairs: PairSource): PairSource => ({
+      observe: (signal) => pass('secret', 'observe', () => pairs.observe(signal), VAULT_DOWN),
+      read: (version, signal) => pass(`secret ${version}`, 'read', () => pairs.read(version, signal), VAULT_DOWN),
+    }),
+    hop: async <T>(what: string, carry: () => Promise<T>): Promise<T> => {
+      await pass('deployment', what, nothing, DEPLOYMENT_DOWN)
+      const answer = await carry()
+      await pass('deployment', `answer ${what}`, nothing, DEPLOYMENT_DOWN)
+      return answer
+    },
+  }
+}
 
 /** The ports of one instance, every call of which waits. */
 export function crossed(crossing: Crossing, actor: string) {

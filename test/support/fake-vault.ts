@@ -113,6 +113,7 @@ export function instance(
     random?: () => number
     shape?: () => string
     method?: string
+    ends?: NonNullable<LoginMethod['ends']>
     /** Its own. */
     clock?: Clock
     /** What stands between it and Vault. */
@@ -127,6 +128,7 @@ export function instance(
     role: 'r',
     credential,
     login: (of, signal) => of.login(['auth', 'fake', 'login'], {}, signal),
+    ...(options.ends && { ends: options.ends }),
   }
   const items = sealedItems(store, clock, () =>
     itemSealer(

@@ -1,16 +1,24 @@
-/** moto, a stand-in for AWS that really verifies signatures: fetched from PyPI once, into .cache/. */
+/** moto, a stand-in for AWS that really verifies signatures, and what else is written in Python: from PyPI once, into .cache/. */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { AwsClient } from 'aws4fetch'
 import { freePort } from '../vault/openbao.ts'
 
-const VERSIONS = ['moto==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5']
-const HOME = join(import.meta.dirname, '../../.cache/moto-5.2.5')
+/** A Python of its own in .cache/, with packages from PyPI. */
+interface Tools {
+  readonly folder: string
+  readonly packages: readonly string[]
+}
+
+const TOOLS = { folder: 'moto-5.2.5', packages: ['moto==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5'] }
+const CACHE = join(import.meta.dirname, '../../.cache')
 const START_MS = 60_000
+/** The account may read it; the role that it takes may not. */
+export const SECRET = 'edge/keyring'
 const run = promisify(execFile)
 
 export interface Moto {
@@ -25,19 +33,28 @@ export interface Moto {
   close(): Promise<void>
 }
 
-/** `null` = cannot be had on this machine; in CI that is an error. */
+/** `null` = cannot be had on this machine. */
 export async function startMoto(): Promise<Moto | null> {
+  if (!(await isInstalled(TOOLS))) return null
+  const { address, close } = await startServer(TOOLS)
   try {
-    await install()
+    return { address, ...(await prepare(address)), close }
   } catch (error) {
-    if (process.env['CI'] === 'true') throw error
-    console.error('moto is not at hand: its tests are skipped.')
-    return null
+    await close()
+    throw error
   }
+}
+
+export interface Started {
+  readonly address: string
+  readonly close: () => Promise<void>
+}
+
+export async function startServer(tools: Tools): Promise<Started> {
   const port = await freePort()
   const address = `http://127.0.0.1:${port}`
   const options = ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)]
-  const child = spawn(join(HOME, 'bin/python'), options, { stdio: 'ignore' })
+  const child = spawn(pythonOf(tools), options, { stdio: 'ignore' })
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
@@ -48,23 +65,39 @@ export async function startMoto(): Promise<Moto | null> {
   }
   try {
     await untilUp(address)
-    return { address, ...(await prepare(address)), close }
+    return { address, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-/** Renamed into place when whole, by whichever suite is first. What is in there names the place where it is made, so it is run by its Python alone. */
-async function install(): Promise<void> {
-  if (existsSync(HOME)) return
-  const making = `${HOME}-${process.pid}`
-  await mkdir(dirname(HOME), { recursive: true })
+/** What is in there names the place where it was made, so it is run by its Python alone. */
+export const pythonOf = ({ folder }: Tools): string => join(CACHE, folder, 'bin/python')
+
+/** `false` = they cannot be had on this machine; in CI that is an error. */
+export async function isInstalled(tools: Tools): Promise<boolean> {
+  try {
+    await install(tools)
+    return true
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error
+    console.error(`${tools.packages.join(', ')} cannot be had: the tests that need them are skipped.`)
+    return false
+  }
+}
+
+/** Renamed into place when whole, by whichever suite is first. */
+async function install({ folder, packages }: Tools): Promise<void> {
+  const home = join(CACHE, folder)
+  if (existsSync(home)) return
+  const making = `${home}-${process.pid}`
+  await mkdir(CACHE, { recursive: true })
   try {
     await run('python3', ['-m', 'venv', making])
-    await run(join(making, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...VERSIONS])
-    await rename(making, HOME).catch((error: unknown) => {
-      if (!existsSync(HOME)) throw error
+    await run(join(making, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...packages])
+    await rename(making, home).catch((error: unknown) => {
+      if (!existsSync(home)) throw error
     })
   } finally {
     await rm(making, { recursive: true, force: true })
@@ -101,7 +134,28 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
     field(await ask({ Action: 'CreateRole', RoleName, AssumeRolePolicyDocument: trust }), 'Arn')
   const [role, closedRole] = [await roleOf('login'), await roleOf('closed')]
   const arn = field(await ask({ Action: 'CreateUser', UserName: 'edge' }), 'Arn')
-  const may = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: role }] }
+  const secrets = new AwsClient({ ...keys, service: 'secretsmanager' })
+  const put = async (operation: string, fields: object) => {
+    const made = await secrets.fetch(address, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `secretsmanager.${operation}` },
+      body: JSON.stringify(fields),
+    })
+    if (!made.ok) throw new Error(`${operation}: ${made.status} ${await made.text()}`)
+  }
+  await put('CreateSecret', { Name: SECRET, SecretString: '{"vault_token":"of-before","keys":"w1:first"}' })
+  await put('PutSecretValue', { SecretId: SECRET, SecretString: '{"vault_token":"of-moto","keys":"w2:second"}' })
+  const may = {
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: role },
+      {
+        Effect: 'Allow',
+        Action: 'secretsmanager:GetSecretValue',
+        Resource: '*',
+      },
+    ],
+  }
   await ask({ Action: 'PutUserPolicy', UserName: 'edge', PolicyName: 'may', PolicyDocument: JSON.stringify(may) })
   const key = await ask({ Action: 'CreateAccessKey', UserName: 'edge' })
   const account = { id: field(key, 'AccessKeyId'), secret: field(key, 'SecretAccessKey'), arn }

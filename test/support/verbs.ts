@@ -11,6 +11,9 @@ export const verbsOf = (authority: KeyringAuthority) => ({
   sync: (keyring: string, options: SyncOptions) => authority.call({ call: 'sync', keyring, options }),
   syncIfDue: (keyring: string) => authority.call({ call: 'syncIfDue', keyring }),
   change: (keyring: string, change: KeyringChange) => authority.call({ call: 'change', keyring, change }),
+  reseal: (keyring: string) => authority.call({ call: 'reseal', keyring }),
+  import: (keyring: string, record: string, force = false) =>
+    authority.call({ call: 'import', keyring, record, force }),
   diagnose: (keyring: string, options: DiagnoseOptions = { login: false }) =>
     authority.call({ call: 'diagnose', keyring, ...options }),
 })

@@ -2,15 +2,17 @@
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { decodeUtf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { settle } from '../../src/core/errors.ts'
 import type { KeySink, SharedStore } from '../../src/core/ports.ts'
 import type { SealerSet, WrappingKey } from '../../src/crypto/seal.ts'
 import { sealers } from '../../src/crypto/seal.ts'
-import { openIntent } from '../../src/keyring/rotation.ts'
+import { openIntent } from '../../src/keyring/apply.ts'
 import type { KeyEntry, KeyringRecord } from '../../src/keyring/record.ts'
 import { recordName, verifyRecord } from '../../src/keyring/record.ts'
 import type { World } from './authority.ts'
-import { PLAIN_SYNC, authorityOn, wrappingKey } from './authority.ts'
+import { PLAIN_SYNC, authorityOn, fakePairs, fakeSink, wrappingKey } from './authority.ts'
 import { observed } from './observed.ts'
+import { pusherTo } from './pushing.ts'
 
 export type Rule =
   | 'a key is lost'
@@ -32,6 +34,7 @@ export interface Broken {
 const DEFAULT_KEYS = [wrappingKey('w1', 1)]
 const RECORD = recordName('default')
 const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
 
 /** Keys that decide over one store; they are also those that whoever reads it has. */
 const openSets = new Map<string, Promise<SealerSet>>()
@@ -136,6 +139,7 @@ export class Witness {
 
   /** After the faults: with everybody alone and every port well, all is as if nothing had happened. */
   async converges(on: World, keys: readonly WrappingKey[] = DEFAULT_KEYS): Promise<void> {
+    if (on.pushed !== undefined) return this.#convergesByPush(on, keys)
     on.clock.time += 5 * MINUTE
     const authority = authorityOn(on, keys)
     const synced = await authority.sync('default', PLAIN_SYNC)
@@ -148,6 +152,21 @@ export class Witness {
     if (!rotated.value.rotated) this.say('it does not converge', 'a rotation by hand wrote nothing')
     const record = await this.#settled(on, keys)
     if (record?.intent !== undefined) this.say('it does not converge', 'an intent is left')
+  }
+
+  /** By then a rotation is due, if the settings say when. */
+  async #convergesByPush(on: World, keys: readonly WrappingKey[]): Promise<void> {
+    on.clock.time += 8 * DAY
+    const sink = on.between?.sink(fakeSink(on)) ?? fakeSink(on)
+    const pusher = pusherTo(authorityOn(on, keys), { pairs: fakePairs(on), sink })
+    const pushed = await settle(() => pusher.push(false))
+    if (!pushed.ok && pushed.error.code !== 'ERR_ACTIVE_UNUSABLE')
+      return this.say('it does not converge', `push: ${pushed.error.message}`)
+    await this.#settled(on, keys)
+    const rotated = await settle(() => pusher.push(true))
+    if (!rotated.ok) return this.say('it does not converge', `push --rotate: ${rotated.error.message}`)
+    if (rotated.value === null) this.say('it does not converge', 'a push that rotates wrote nothing')
+    await this.#settled(on, keys)
   }
 
   async #settled(on: World, keys: readonly WrappingKey[]): Promise<KeyringRecord | null> {

@@ -18,6 +18,8 @@ export interface Service {
   readonly texts?: Readonly<Record<string, string>>
   /** Bindings to classes of Durable Objects: `<name>: [<class>, <service that exports it>]`. */
   readonly objects?: Readonly<Record<string, readonly [string, string]>>
+  /** Bindings to entrypoints of services: `<name>: [<class>, <service that exports it>]`. */
+  readonly entrypoints?: Readonly<Record<string, readonly [string, string]>>
 }
 
 export interface Workerd {
@@ -124,12 +126,16 @@ const config :Workerd.Config = (
 `
 }
 
-function worker({ name, objectClass, texts = {}, objects = {} }: Service): string {
+function worker({ name, objectClass, texts = {}, objects = {}, entrypoints = {} }: Service): string {
   const bindings = [
     ...Object.entries(texts).map(([key, value]) => `(name = ${text(key)}, text = ${text(value)})`),
     ...Object.entries(objects).map(
       ([key, [className, service]]) =>
         `(name = ${text(key)}, durableObjectNamespace = (className = ${text(className)}, serviceName = ${text(service)}))`,
+    ),
+    ...Object.entries(entrypoints).map(
+      ([key, [entrypoint, service]]) =>
+        `(name = ${text(key)}, service = (name = ${text(service)}, entrypoint = ${text(entrypoint)}))`,
     ),
   ]
   const namespaces =

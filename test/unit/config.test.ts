@@ -320,7 +320,7 @@ describe('single values', () => {
   })
 
   it('say why cluster and the logins to come are refused', () => {
-    expect(refusals({ KEYRING_STRATEGY: 'cluster' })[0]).toMatch('only the vault strategy exists so far')
+    expect(refusals({ KEYRING_STRATEGY: 'cluster' })[0]).toMatch('must be vault or push')
     for (const KEYRING_VAULT_AUTH_METHOD of ['aws_ec2', 'gcp_iam', 'gcp_gce', 'azure'])
       expect(refusals({ KEYRING_VAULT_AUTH_METHOD })).toEqual([expect.stringMatching('comes with a later release')])
   })
@@ -587,7 +587,7 @@ describe('API tokens', () => {
 
 describe('what was left around or in a value', () => {
   const QUOTES = 'is still in its quotes'
-  const REFERENCE = 'has a reference {vault://…}, which nothing resolves here'
+  const REFERENCE = 'has a reference, which nothing resolves here'
 
   it.each([
     ['KEYRING_VAULT_HOST', '"https://vault.example"', QUOTES],

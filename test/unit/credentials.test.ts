@@ -1,5 +1,5 @@
 /** Credentials as people have them: every form of a key, a certificate or a password is read alike, as a text and as a file. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -46,11 +46,12 @@ const problems = (env: Env, runtime: Exclude<Runtime, 'workers'> = 'node'): stri
   const parsed = readSettings({ ...loginEnv({ token: 't' }, { KEYRING_DATABASE: 'k.sqlite' }), ...env }, runtime)
   return parsed.ok ? [] : parsed.problems.map(({ name, message }) => `${name}: ${message}`)
 }
-const credentials = (env: Env) => {
+const read = (env: Env) => {
   const parsed = readSettings({ ...loginEnv({ token: 't' }, { KEYRING_DATABASE: 'k.sqlite' }), ...env }, 'node')
   if (!parsed.ok || !parsed.config?.vault) throw new Error(inspect(parsed, { depth: 9 }))
-  return readTls(parsed.config.vault.tls, Date.now()).credentials
+  return readTls(parsed.config.vault.tls, Date.now())
 }
+const credentials = (env: Env) => read(env).credentials
 const bare = (pem: string): string => pem.replaceAll(/\s/g, '')
 
 const TRUST_FOR_CLIENTS = Buffer.from('300c300a06082b06010505070302', 'hex')
@@ -102,6 +103,13 @@ describe('certificates and keys of TLS', () => {
     // The certificate of the key comes first, wherever it stands.
     expect(bare(cert ?? '')).toBe(bare(client.cert + root.cert))
     expect(createPrivateKey(key ?? '').equals(createPrivateKey(client.key))).toBe(true)
+  })
+
+  it('say when the client certificate ends, whatever stands beside it', async () => {
+    const { cert, key } = await root.issue('edge', { to: 5 })
+    const { ends } = read({ KEYRING_VAULT_CLIENT_CERT: root.cert + cert, KEYRING_VAULT_CLIENT_KEY: key })
+    expect(ends).toMatchObject([{ what: 'client-certificate', at: Date.parse(new X509Certificate(cert).validTo) }])
+    expect(read({ KEYRING_VAULT_CACERT: root.cert }).ends).toEqual([])
   })
 
   it('are read from SEC 1, with the parameters that OpenSSL puts before it', () => {

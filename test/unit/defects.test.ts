@@ -6,11 +6,12 @@ import { objectStore } from '../../functions/cloudflare/object-store.ts'
 import { unanswered } from '../../functions/cloudflare/unanswered.ts'
 import { invokingAuthority } from '../../functions/lambda/authority.ts'
 import { dynamoStore } from '../../functions/lambda/dynamo-store.ts'
-import type { KeyringErrorCode } from '../../src/core/errors.ts'
+import type { KeyringError, KeyringErrorCode } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { networkTrouble } from '../../src/core/network.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { webCipher } from '../../src/crypto/web.ts'
+import { problem } from '../../src/http/problem.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -77,7 +78,9 @@ describe('a sync', () => {
 
   it('on schedule does not hold up the next keyring, and the log has the defect', async () => {
     const [bad, good] = [authorityOn(world(DEFECT)), authorityOn(world(['a:1']), undefined, ['orders'])]
-    const both = distantAuthority((message) => (message.keyring === 'default' ? bad : good).call(message))
+    const both = distantAuthority((message) =>
+      ('keyring' in message && message.keyring === 'default' ? bad : good).call(message),
+    )
     const lines: string[] = []
     expect(await runSchedule(both, ['default', 'orders'], (line) => lines.push(line))).toBe(false)
     expect(parsed(lines)).toMatchObject([
@@ -163,6 +166,20 @@ describe('a call to the Durable Object', () => {
     expect(result).toMatchObject({ ok: false, error: { code } })
     expect(JSON.stringify(result)).not.toContain('canary')
   })
+
+  it.each([
+    ['overloaded', { overloaded: true, remote: true, retryable: true }, '5'],
+    ['gone', { retryable: true }, undefined],
+  ])(
+    'is answered with 503, and with Retry-After where the object has too much to do: %s',
+    async (_name, marks, after) => {
+      const origin = distantAuthority(async () => unanswered(marked(new Error('canary'), marks)))
+      const keyring = await keyringOn(world(['a:1']), undefined, origin)
+      const error: unknown = await keyring.sync(PLAIN_SYNC).catch((thrown: unknown) => thrown)
+      const { status, headers } = problem('/keyrings/default', error as KeyringError, 'request', {})
+      expect([status, headers?.['retry-after']]).toEqual([503, after])
+    },
+  )
 
   it('with a defect on this side goes up as it is', () => expect(() => unanswered(DEFECT)).toThrow(DEFECT))
 })

@@ -8,6 +8,7 @@ import type { EntitySettings } from '../../src/config/entities.ts'
 import { readEntities } from '../../src/config/entities.ts'
 import { knownEntities } from '../../src/config/entity.ts'
 import { LOGIN_OPTIONS, METHODS, METHOD_NAMES } from '../../src/config/login-methods.ts'
+import { referencesIn } from '../../src/config/names.ts'
 import type { Env, Runtime, Setting } from '../../src/config/setting.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { Entity } from '../../src/secrets/secrets.ts'
@@ -334,6 +335,12 @@ it('is no problem of the start, on any platform, whatever is wrong with it', () 
     expect(parsed).toMatchObject({ ok: true })
 })
 
+it('may be a list given by reference; a reference within the list is not one to the list', () => {
+  const inside = JSON.stringify([hcv({ token: '{vault://env/t}' })])
+  expect(referencesIn({ KEYRING_VAULTS: inside }, 'node')).toEqual([])
+  expect(referencesIn({ KEYRING_VAULTS: '{vault://aws/edge-keyring/vaults}' }, 'node')).toEqual(['KEYRING_VAULTS'])
+})
+
 describe('the login of an entity', () => {
   /** A text that is right for an option, or none. */
   const TEXTS: Readonly<Record<string, readonly string[]>> = {
@@ -368,6 +375,22 @@ describe('the login of an entity', () => {
         ...Object.fromEntries(given.flatMap((each) => (each === null ? [] : [[each.name, each.text]]))),
       })),
   )
+  /** One of each method, so that chance leaves none out. */
+  const COMPLETE: readonly { auth_method: string; [option: string]: string }[] = [
+    { auth_method: 'token', token: 't' },
+    { auth_method: 'kubernetes', kube_api_token: 'a.b.c' },
+    { auth_method: 'approle', approle_role_id: 'r', approle_secret_id: 's' },
+    { auth_method: 'cert', cert_auth_cert: '/c.pem', cert_auth_cert_key: '/c.key' },
+    { auth_method: 'jwt', jwt: 'a.b.c' },
+    { auth_method: 'oauth2', oauth2_issuer: 'https://idp.example', oauth2_client_id: 'c', oauth2_client_secret: 's' },
+    {
+      auth_method: 'aws_iam',
+      aws_auth_region: 'eu-west-1',
+      aws_access_key_id: 'AKIATESTTESTTESTTEST',
+      aws_secret_access_key: 's',
+    },
+    { auth_method: 'userpass', userpass_username: 'ann', userpass_password: 'p' },
+  ]
   const KEYRING = {
     KEYRING_VAULT_HOST: 'https://vault.example:8200',
     KEYRING_VAULT_MOUNT: 'secret',
@@ -403,7 +426,7 @@ describe('the login of an entity', () => {
             } else expect(broken).toHaveLength(1)
           }
         }),
-        { numRuns: 700 },
+        { numRuns: 700, examples: COMPLETE.map((fields) => [fields]) },
       )
       const possible = METHOD_NAMES.filter((name) => runtime !== 'workers' || name !== 'cert')
       expect([...seen].sort()).toEqual([...possible].sort())
@@ -589,7 +612,7 @@ describe("the view of an entity in Kong's shape", () => {
       .filter(([name, { secret }]) => secret || name === 'oauth2_parameters')
       .map(([name]) => name)
     const config = Object.fromEntries(
-      secrets.map((name) => [name, name === 'oauth2_parameters' ? '{"a":"c4n4ry"}' : 'c4n4ry']),
+      secrets.map((name) => [name, name === 'oauth2_parameters' ? '{"a":"c4n4ry"}' : 'c4n4ry'.repeat(3)]),
     )
     const entity = right(listed(hcv({ ...config, auth_method: 'userpass', userpass_username: 'ann' })))
     expect(inspect(entity, { depth: 12, showHidden: true })).not.toContain('c4n4ry')

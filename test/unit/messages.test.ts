@@ -1,10 +1,26 @@
 /** Messages to the authority: each is carried out, arrives as it was sent, and nothing else is taken for one. */
 import { describe, expect, it } from 'vitest'
-import { refusal } from '../../src/core/errors.ts'
-import type { Message, Operation } from '../../src/core/ports.ts'
+import { decodeUtf8 } from '../../src/core/bytes.ts'
+import { refusal, unwrap } from '../../src/core/errors.ts'
+import { MAX_RECORD_BYTES } from '../../src/core/limits.ts'
+import type { Message, Operation, Push } from '../../src/core/ports.ts'
 import { MESSAGES, parseMessage } from '../../src/keyring/message-schema.ts'
 import { fromJson, toJson } from '../../src/keyring/messages.ts'
 import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
+import { NOW, SOURCE, observed } from '../support/observed.ts'
+import { secretWorld } from '../support/secrets.ts'
+
+const { address: _, ...SEEN } = SOURCE
+const PUSH: Push = {
+  source: SEEN,
+  observation: observed(['a:1', 'b:2', 'c:3']),
+  force: false,
+  adopt: false,
+}
+const isPushed = ({ call }: Message): boolean => call === 'offer' || call === 'deliver'
+
+const origin = authorityOn(world(['c:3']))
+const { sealed } = unwrap(await origin.sync('default', PLAIN_SYNC))
 
 /** In an order in which each can succeed. */
 const SENT: { readonly [O in Operation]: Message<O> } = {
@@ -14,19 +30,35 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
   read: { call: 'read', keyring: 'default', known: 0 },
   seek: { call: 'seek', keyring: 'default', id: 'zz' },
   rotate: { call: 'rotate', keyring: 'default', dryRun: true },
+  offer: { call: 'offer', keyring: 'default', push: PUSH, mountKeeps: null },
+  deliver: {
+    call: 'deliver',
+    keyring: 'default',
+    push: PUSH,
+    reads: [
+      { version: 3, kind: 'key', id: 'c', createdMs: NOW, key: 'a key string of no importance: 0123456789abcdef' },
+      { version: 2, kind: 'malformed', why: 'no-id' },
+      { version: 1, kind: 'gone' },
+    ],
+  },
   status: { call: 'status', keyring: 'default' },
+  reseal: { call: 'reseal', keyring: 'default' },
   diagnose: { call: 'diagnose', keyring: 'default', login: false },
+  import: { call: 'import', keyring: 'default', record: decodeUtf8(sealed) ?? '', force: false },
+  resolve: { call: 'resolve', vault: 'hcv', secrets: [{ resource: 'app/db', version: null }], refresh: false },
+  refreshIfDue: { call: 'refreshIfDue', vault: 'hcv' },
 }
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
 describe('a message to the authority', () => {
   it('of each kind is taken from outside, carried out, and its answer arrives', async () => {
-    const authority = authorityOn(world(['a:1', 'b:2']))
+    const authority = authorityOn({ ...world(['a:1', 'b:2']), vaults: secretWorld().keepers })
+    const pushed = authorityOn({ ...world([]), pushed: SOURCE })
     const carriedOut: string[] = []
     for (const sent of Object.values(SENT)) {
       const message = parseMessage(overJson(sent))
       expect(message).toEqual(sent)
-      const answer = await authority.call(message ?? expect.unreachable())
+      const answer = await (isPushed(sent) ? pushed : authority).call(message ?? expect.unreachable())
       expect(answer).toMatchObject({ ok: true })
       expect(fromJson(overJson(toJson(answer)))).toEqual(answer)
       carriedOut.push(sent.call)
@@ -49,6 +81,15 @@ describe('a message to the authority', () => {
     ['an option too many', { ...SENT.sync, options: { ...PLAIN_SYNC, more: true } }],
     ['a change of another kind', { ...SENT.change, change: { op: 'forget', id: 'a', force: true } }],
     ['a key id that is none', { ...SENT.change, change: { op: 'remove', id: 'a b', force: true } }],
+    ['a record that is too long', { ...SENT.import, record: 'x'.repeat(MAX_RECORD_BYTES + 1) }],
+    ['a time that is none', { ...SENT.deliver, reads: [{ ...SENT.deliver.reads[0], createdMs: 9e15 }] }],
+    ['a version of another kind', { ...SENT.deliver, reads: [{ version: 1, kind: 'lost' }] }],
+    ['a key without its string', { ...SENT.deliver, reads: [{ ...SENT.deliver.reads[0], key: '' }] }],
+    [
+      'an observation with a field more',
+      { ...SENT.offer, push: { ...PUSH, observation: { ...PUSH.observation, x: 1 } } },
+    ],
+    ['a source with its address', { ...SENT.offer, push: { ...PUSH, source: SOURCE } }],
     ['a revision that is none', { ...SENT.read, known: Number.NaN }],
   ])('is none: %s', (_name, value) => {
     expect(parseMessage(value)).toBeNull()

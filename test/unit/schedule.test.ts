@@ -82,6 +82,7 @@ describe('the next try', () => {
     failures: 0,
     remaining: 0,
     stalled: null,
+    pushed: false,
     failing: null,
     rotation: null,
   }
@@ -139,7 +140,9 @@ describe('syncIfDue', () => {
 it('a schedule goes on with the next keyring after a failure, and says what it did', async () => {
   const failing = world(SEALED)
   const [bad, good] = [authorityOn(failing), authorityOn(world(['a:1']), undefined, ['orders'])]
-  const both = distantAuthority((message) => (message.keyring === 'default' ? bad : good).call(message))
+  const both = distantAuthority((message) =>
+    ('keyring' in message && message.keyring === 'default' ? bad : good).call(message),
+  )
   const lines: string[] = []
   const run = () => runSchedule(both, ['default', 'orders'], (line) => lines.push(line))
   await run()

@@ -379,6 +379,6 @@ it('a ledger does not go back behind a revision that is ahead of the time', asyn
   on.versions = ['a:1', 'b:2']
   expect(await authority.sync('default', PLAIN_SYNC)).toMatchObject({ ok: true })
   const set = await sealers(nodeCipher, nodeHash, [wrappingKey('w1', 1)], 'default')
-  const loaded = await new Ledger(on.store, set, on.clock, 'default').load()
+  const loaded = await new Ledger(on.store, set, 'default').load()
   expect([loaded?.record.revision, loaded?.record.sealed]).toEqual([NOW + YEAR + 1, NOW])
 })

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { lambdaAudit } from '../../functions/lambda/audit.ts'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { Uses } from '../../src/core/uses.ts'
 
@@ -55,5 +56,35 @@ describe('refusals', () => {
     for (let index = 0; index < 10_000; index += 1)
       uses.add(refused({ caller: null, keyring: `k${index}`, action: `A${index}`, request: `r${index}` }))
     expect(uses.take()).toMatchObject([{ count: 10_000, action: 'several', keyring: null }])
+  })
+})
+
+describe("Lambda's audit log", () => {
+  const lines: unknown[] = []
+  beforeEach(() => {
+    vi.useFakeTimers()
+    lines.length = 0
+    vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(JSON.parse(line)))
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
+  const refused = (action: string, request: string): AuditEvent =>
+    use({ outcome: 'refused', code: 'ERR_FORBIDDEN', keyId: null, action, request })
+
+  it('has a refusal at once, and the like of the next second in one line, which is of these alone', () => {
+    for (const [action, request] of [
+      ['sync', 'a'],
+      ['read', 'b'],
+      ['read', 'c'],
+    ] as const)
+      lambdaAudit.note(refused(action, request))
+    expect(lines).toMatchObject([{ action: 'sync', request: 'a', count: 1 }])
+    vi.runAllTimers()
+    expect(lines.slice(1)).toMatchObject([{ action: 'read', request: 'b', count: 2 }])
+    lambdaAudit.note(refused('read', 'd'))
+    vi.runAllTimers()
+    expect(lines.slice(2)).toMatchObject([{ request: 'd', count: 1 }])
   })
 })

@@ -21,8 +21,7 @@ import { FAULTS, faultyProxy, vaultClient, vaultTargets } from '../support/vault
 
 type Env = Readonly<Record<string, string>>
 
-/** A deployment of its own at each call; its clock may be wrong. */
-function doctorOf(settings: Env, aheadMs = 0) {
+function authorityFor(settings: Env, aheadMs = 0) {
   const config = configOf(settings)
   const clock = { now: () => Date.now() + aheadMs, sleep: async () => {} }
   const vault = vaultFetch(config.vault)
@@ -41,9 +40,15 @@ function doctorOf(settings: Env, aheadMs = 0) {
     leftMs: () => Number.POSITIVE_INFINITY,
     log: () => {},
   })
+  return { authority, close: () => vault.close() }
+}
+
+/** A deployment of its own at each call; its clock may be wrong. */
+function doctorOf(settings: Env, aheadMs = 0) {
+  const { authority, close } = authorityFor(settings, aheadMs)
   return async (): Promise<Record<Check, Finding>> => {
     const result = await authority.call({ call: 'diagnose', keyring: 'default', login: false })
-    await vault.close()
+    await close()
     if (!result.ok) throw new Error(inspect(result.error))
     const { findings } = result.value
     expect(findings.map(({ check }) => check).toSorted()).toEqual([...CHECKS].toSorted())
@@ -287,6 +292,108 @@ for (const target of vaultTargets())
       )
       expect(token).toMatchObject({ outcome: 'ok', facts: { tokenType: 'batch' } })
     })
+
+    it('leaves it to the schedule as well to look what ends, after a sync', async () => {
+      const wish = { ttl: '120h', renewable: false, policies: ['root'] }
+      const made = (await root.request('POST', 'auth/token/create', { body: wish })).body as {
+        auth: { client_token: string }
+      }
+      const { authority, close } = authorityFor(settings({ KEYRING_VAULT_TOKEN: made.auth.client_token }))
+      expect(await authority.call({ call: 'syncIfDue', keyring: 'default' })).toMatchObject({ value: 'synced' })
+      const status = await authority.call({ call: 'status', keyring: 'default' })
+      expect(status).toMatchObject({ value: { ahead: { ends: [{ what: 'vault-token', at: expect.any(Number) }] } } })
+      await close()
+    })
+
+    it.skipIf(target.name === 'dev Vault')(
+      'looks at the login of rotations by its name, beside the other one',
+      async () => {
+        const policy = 'path "kv/*" { capabilities = ["read", "update"] }'
+        await root.request('POST', 'sys/policies/acl/rotates', { body: { policy } })
+        const ending = async () => {
+          const wish = { ttl: '120h', explicit_max_ttl: '120h', renewable: true, policies: ['rotates'] }
+          const made = (await root.request('POST', 'auth/token/create', { body: wish })).body as {
+            auth: { client_token: string }
+          }
+          return made.auth.client_token
+        }
+        const [reads, rotates] = [await ending(), await ending()]
+        const tokens = { KEYRING_VAULT_TOKEN: reads, KEYRING_ROTATION_VAULT_TOKEN: rotates }
+        const { authority, close } = authorityFor(settings(tokens), 4 * 86_400_000)
+        const seen = async () => {
+          const status = await authority.call({ call: 'status', keyring: 'default' })
+          return status.ok && status.value.ahead?.ends.map(({ what, name }) => [what, name])
+        }
+        const rotation = async (login: boolean) => {
+          const told = await authority.call({ call: 'diagnose', keyring: 'default', login })
+          return told.ok && told.value.findings.find(({ check }) => check === 'rotation')
+        }
+        const BOTH = [
+          ['vault-token', null],
+          ['vault-token', 'rotation'],
+        ]
+        expect(await authority.call({ call: 'syncIfDue', keyring: 'default' })).toMatchObject({ value: 'synced' })
+        expect(await seen()).toEqual(BOTH)
+        expect(await rotation(false)).toMatchObject({
+          outcome: 'warning',
+          detail: expect.stringMatching(/^Logged in: .*Vault's token "rotation" is over at /),
+          remedy: expect.stringContaining('KEYRING_ROTATION_VAULT_TOKEN'),
+        })
+        expect(await seen()).toEqual(BOTH)
+        await vaultClient(server.address, rotates).request('POST', 'auth/token/revoke-self')
+        expect(await rotation(true)).toMatchObject({ outcome: 'failed', code: 'ERR_VAULT_DENIED' })
+        expect(await seen()).toEqual(BOTH)
+        await close()
+      },
+    )
+
+    it('says of the login of rotations that there is none, or that its token may do more than that', async () => {
+      expect((await examined(settings())).rotation).toMatchObject({ outcome: 'skipped' })
+      const { rotation } = await examined(settings({ KEYRING_ROTATION_VAULT_TOKEN: server.token }))
+      expect(rotation).toMatchObject({ outcome: 'warning', remedy: expect.stringContaining('policy --rotate') })
+    })
+
+    it.skipIf(target.name === 'dev Vault')(
+      'warns of a secret id that ends, where the policy lets the token ask',
+      async () => {
+        await root.request('POST', 'sys/auth/ending', { body: { type: 'approle' } })
+        const rules = ['path "kv/*" { capabilities = ["read"] }']
+        rules.push('path "auth/ending/role/ends/secret-id/lookup" { capabilities = ["update"] }')
+        await root.request('POST', 'sys/policies/acl/ends', { body: { policy: rules.join('\n') } })
+        const role = { token_policies: 'ends', secret_id_ttl: '120h' }
+        await root.request('POST', 'auth/ending/role/ends', { body: role })
+        const id = (await root.request('GET', 'auth/ending/role/ends/role-id')).body as { data: { role_id: string } }
+        const secret = (await root.request('POST', 'auth/ending/role/ends/secret-id')).body as {
+          data: { secret_id: string }
+        }
+        const of = {
+          KEYRING_VAULT_TOKEN: '',
+          KEYRING_VAULT_AUTH_METHOD: 'approle',
+          KEYRING_VAULT_APPROLE_AUTH_PATH: 'ending',
+          KEYRING_VAULT_APPROLE_ROLE_NAME: 'ends',
+          KEYRING_VAULT_APPROLE_ROLE_ID: id.data.role_id,
+          KEYRING_VAULT_APPROLE_SECRET_ID: secret.data.secret_id,
+        }
+        expect((await examined(settings(of))).login).toMatchObject({ outcome: 'ok', ends: [{ what: 'secret-id' }] })
+        const { login } = await examined(settings(of), 4 * 86_400_000)
+        expect(login).toMatchObject({
+          outcome: 'warning',
+          detail: expect.stringContaining('The secret id of the login'),
+        })
+        const renamed = Object.entries(of).map(([name, value]) => [
+          name.replace('KEYRING_', 'KEYRING_ROTATION_'),
+          value,
+        ])
+        const rotating = { KEYRING_VAULT_TOKEN: reader, ...Object.fromEntries(renamed) }
+        expect((await examined(settings(rotating))).rotation).toMatchObject({
+          outcome: 'ok',
+          detail: expect.stringMatching(/^Logged in: approle at auth\/ending\. You are /),
+          ends: [
+            { what: 'secret-id', name: 'rotation', remedy: expect.stringContaining('KEYRING_ROTATION_VAULT_APPROLE') },
+          ],
+        })
+      },
+    )
 
     it.each([
       'path "old/*" { capabilities = ["read", "list"] }',

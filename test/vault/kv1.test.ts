@@ -207,6 +207,27 @@ for (const target of vaultTargets())
         })
       })
 
+      it('where the token fits the other version: the setting is named, not a right', async () => {
+        const { path } = await fresh(['a'])
+        await vaultClient(server.address, server.token, 'versioned').write(path, pair('a'))
+        const forNewer = await root.tokenFor(
+          `path "versioned/metadata/${path}" { capabilities = ["read"] }\npath "versioned/data/${path}" { capabilities = ["read"] }`,
+        )
+        const newer = { KEYRING_VAULT_MOUNT: 'versioned', KEYRING_VAULT_TOKEN: forNewer }
+        expect(await (await syncing(settings(path, newer))).refusal()).toMatchObject({
+          code: 'ERR_VAULT_KV_VERSION',
+          remedy: expect.stringContaining('KEYRING_VAULT_KV=v2 ("kv" in KEYRINGS)'),
+        })
+        const forOlder = await root.tokenFor(
+          `path "plain/keys/${path}" { capabilities = ["list"] }\npath "plain/keys/${path}/*" { capabilities = ["read"] }`,
+        )
+        const older = { KEYRING_VAULT_KV: 'v2', KEYRING_VAULT_TOKEN: forOlder }
+        expect(await (await syncing(settings(path, older))).refusal()).toMatchObject({
+          code: 'ERR_VAULT_KV_VERSION',
+          remedy: expect.stringContaining('KEYRING_VAULT_KV=v1 ("kv" in KEYRINGS)'),
+        })
+      })
+
       it('when the token may not list, with what it needs', async () => {
         const { path } = await fresh(['a'])
         const token = await root.tokenFor('path "plain/keys/*" { capabilities = ["read"] }')

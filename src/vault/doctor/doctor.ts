@@ -1,4 +1,5 @@
 /** Examines the way to one keyring's secret, step by step; a step that an earlier failure makes pointless is skipped. */
+import { warningsOf } from '../../core/warnings.ts'
 import type { Check, Finding } from '../../core/findings.ts'
 import { CHECKS, POINTLESS } from '../../core/findings.ts'
 import { isLoopback } from '../../core/loopback.ts'
@@ -6,7 +7,7 @@ import type { DoctorParts } from './parts.ts'
 import { lookAtMount, lookAtRateLimit, lookAtRights } from './mount.ts'
 import { lookAtSecret, lookAtVersions } from './secret.ts'
 import { lookAtServer } from './server.ts'
-import { lookAtToken } from './token.ts'
+import { lookAtRotation, lookAtToken } from './token.ts'
 
 type Step = (parts: DoctorParts, signal: AbortSignal) => Promise<readonly Finding[]>
 
@@ -23,13 +24,28 @@ const STEPS: readonly {
   { step: lookAtSecret, stops: false },
   { step: lookAtVersions, stops: false },
   { step: lookAtRateLimit, stops: false },
+  { step: lookAtRotation, stops: false },
 ]
+
+/** What ends by itself, by the steps that can see it. @throws only a defect. */
+export async function lookAhead(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const found = [...(await lookAtNetwork(parts, signal)), ...(await lookAtToken(parts, signal))]
+  return parts.rotation === null ? found : [...found, ...(await lookAtRotation(parts, signal))]
+}
+
+/** What ends soon is a warning, whatever else is well with it. */
+function withEnds(finding: Finding, now: number): Finding {
+  const [soonest] = warningsOf(finding.ends ?? [], now)
+  if (finding.outcome !== 'ok' || soonest === undefined) return finding
+  const { detail, remedy } = soonest
+  return { ...finding, outcome: 'warning', detail: `${finding.detail} ${detail}`, remedy }
+}
 
 /** @throws only what is no `KeyringError`, which is a defect. */
 export async function examine(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const { step, stops } of STEPS) {
-    const found = await step(parts, signal)
+    const found = (await step(parts, signal)).map((finding) => withEnds(finding, parts.clock.now()))
     findings.push(...found)
     if (stops && found.some(({ outcome }) => outcome === 'failed')) break
   }

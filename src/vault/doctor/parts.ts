@@ -1,22 +1,31 @@
 /** The parts of a deployment that the steps of an examination look at. */
+import type { End } from '../../core/ends.ts'
 import type { Probe, Refuses } from '../../core/findings.ts'
 import type { Clock, KeySource } from '../../core/ports.ts'
 import type { VaultReader } from '../reader.ts'
 import type { VaultTransport } from '../wire/transport.ts'
 
-export interface DoctorParts {
+/** A login, and what reads with it. */
+export interface DoctorLogin {
+  readonly reader: VaultReader
+  /** How the login is called, for people: `approle at auth/approle, role "edge"`. */
+  readonly login: string
+  /** What of its credential ends by itself. */
+  readonly loginEnds: (signal: AbortSignal) => Promise<readonly End[]>
+  /** Whether a login gets another token by itself when this one ends. */
+  readonly hasLogin: boolean
+}
+
+export interface DoctorParts extends DoctorLogin {
   /** It has no namespace, because `sys/health` is outside of all. */
   readonly transport: VaultTransport
-  readonly reader: VaultReader
   readonly source: KeySource
   /** `null` = the platform does not show the network. */
   readonly probe: Probe | null
   readonly clock: Clock
   readonly address: string
-  /** How the login is called, for people: `approle at auth/approle, role "edge"`. */
-  readonly login: string
-  /** Whether a login gets another token by itself when this one ends. */
-  readonly hasLogin: boolean
+  /** Rotations write with it. `null` = they have none of their own here. */
+  readonly rotation: DoctorLogin | null
   /** By what the keyring holds. */
   readonly refuses: Refuses
 }

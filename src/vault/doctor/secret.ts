@@ -4,7 +4,7 @@ import { KeyringError } from '../../core/errors.ts'
 import type { Finding, Refuses } from '../../core/findings.ts'
 import type { VersionRead } from '../../core/ports.ts'
 import { splitPath } from '../wire/path.ts'
-import { count } from '../wire/schema.ts'
+import { count, fields } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
@@ -48,7 +48,7 @@ function describe(read: VersionRead, refuses: Refuses): Finding {
 }
 
 const LIMIT = { max_versions: z._default(count, 0) }
-const metadataReply = z.object({ data: z.object({ ...LIMIT, versions: z.record(z.string(), z.unknown()) }) })
+const metadataReply = z.object({ data: z.object({ ...LIMIT, versions: fields }) })
 const configReply = z.object({ data: z.object(LIMIT) })
 
 /** KV version 2 keeps the larger of two limits, or 10 versions if both are 0, and destroys the oldest without a word. */

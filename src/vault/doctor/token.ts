@@ -1,5 +1,6 @@
 /** The doctor's look at the login, and at what the token that it gives is good for. */
 import * as z from 'zod/mini'
+import type { End } from '../../core/ends.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
@@ -14,6 +15,7 @@ const lookupReply = z.object({
     identity_policies: z.optional(z.nullable(z.array(z.string()))),
     ttl: integer,
     creation_ttl: z._default(integer, 0),
+    creation_time: z._default(integer, 0),
     explicit_max_ttl: z._default(integer, 0),
     num_uses: z._default(integer, 0),
     renewable: z._default(z.boolean(), false),
@@ -29,7 +31,7 @@ const LOOKUP = ['auth', 'token', 'lookup-self']
 
 /** The reader logs in when there is no token, but never while the last failure keeps logins off. */
 export async function lookAtToken(
-  { reader, source, login, hasLogin }: DoctorParts,
+  { reader, source, login, loginEnds, hasLogin, clock }: DoctorParts,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const loggedIn = ok('login', `Logged in: ${login}.`)
@@ -37,9 +39,9 @@ export async function lookAtToken(
     const reply = await reader.probe({ segments: LOOKUP, signal })
     const parsed = z.safeParse(lookupReply, reply.body)
     return [
-      loggedIn,
+      { ...loggedIn, ends: await loginEnds(signal) },
       parsed.success
-        ? describe(parsed.data.data, source.id.namespace, hasLogin)
+        ? describe(parsed.data.data, source.id.namespace, hasLogin, clock.now())
         : unseen('token', 'It says nothing of itself.'),
     ]
   } catch (error) {
@@ -50,10 +52,37 @@ export async function lookAtToken(
   }
 }
 
+/** The login of rotations, in one finding; what ends of it bears its name. Whatever fails there, nothing that was known of it has changed. */
+export async function lookAtRotation(
+  { rotation, ...parts }: DoctorParts,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (rotation === null) return [unseen('rotation', 'No login of its own here.')]
+  const found = await lookAtToken({ ...parts, ...rotation, rotation }, signal)
+  const detail = found.map((each) => each.detail).join(' ')
+  return found.slice(-1).map((last) => ({
+    ...last,
+    check: 'rotation',
+    detail,
+    ...(last.remedy && { remedy: ofRotation(last.remedy) }),
+    ...(last.outcome !== 'failed' && {
+      ends: found.flatMap(({ ends = [] }) =>
+        ends.map((end) => ({ ...end, name: 'rotation', remedy: ofRotation(end.remedy) })),
+      ),
+    }),
+  }))
+}
+
+/** It may write, and its settings are the same ones under another name. */
+const ofRotation = (remedy: string): string =>
+  remedy
+    .replace(LESS, 'Give it what edge-keyring policy --rotate prints.')
+    .replace('KEYRING_VAULT_', 'KEYRING_ROTATION_VAULT_')
+
 /** A token that cannot be renewed and lives for less, in seconds, needs a person soon. */
 const SHORT = 86_400
 
-function describe(token: Lookup, namespace: string, hasLogin: boolean): Finding {
+function describe(token: Lookup, namespace: string, hasLogin: boolean, now: number): Finding {
   const policies = [...new Set([...(token.policies ?? []), ...(token.identity_policies ?? [])])]
   const facts = {
     displayName: token.display_name,
@@ -65,7 +94,24 @@ function describe(token: Lookup, namespace: string, hasLogin: boolean): Finding 
   }
   const detail = `You are "${token.display_name || 'unnamed'}"; policies ${facts.policies || 'none'}; ${lifeOf(token)}.`
   const remedy = remedyForNamespace(token, namespace) ?? remedyFor(token, policies, hasLogin)
-  return remedy === null ? ok('token', detail, facts) : warning('token', detail, remedy, facts)
+  const found = remedy === null ? ok('token', detail, facts) : warning('token', detail, remedy, facts)
+  return hasLogin ? found : { ...found, ends: endsOf(token, now) }
+}
+
+/** Nobody renews a token that is left with less than this of its life. */
+const UNRENEWED = 1 / 4
+
+/** Of a token that was given: a login fetches another one. Somebody else may renew it, up to its explicit maximum. */
+function endsOf(token: Lookup, now: number): readonly End[] {
+  const { ttl, creation_ttl: life, creation_time: since, explicit_max_ttl: most, renewable } = token
+  if (ttl === 0) return []
+  const isRenewed = renewable && ttl > life * UNRENEWED
+  const remedy = 'Give a new one in KEYRING_VAULT_TOKEN, or use a login method.'
+  const end = { what: 'vault-token', name: null, words: "Vault's token", remedy } as const
+  const ownEnd = { ...end, since: now + (ttl - life) * 1000, at: now + ttl * 1000 }
+  const maximum = most > 0 && since > 0 ? { ...end, since: since * 1000, at: (since + most) * 1000 } : null
+  if (isRenewed) return maximum === null ? [] : [maximum]
+  return [maximum !== null && maximum.at < ownEnd.at ? maximum : ownEnd]
 }
 
 function lifeOf({ ttl, renewable, type, num_uses: uses }: Lookup): string {

@@ -3,10 +3,11 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import { KEY_ID } from '../../core/limits.ts'
 import { placeOf, printable } from '../../core/printable.ts'
-import type { Cipher, Hash, Malformed, SourceId, VersionRead } from '../../core/ports.ts'
-import { materialFromString } from '../../crypto/material.ts'
+import type { Cipher, Hash, KeySource, Malformed, PairRead, PairSource, SourceId } from '../../core/ports.ts'
+import { Secret } from '../../core/secret.ts'
+import { materialOf } from '../../crypto/material.ts'
 import type { ErrorOf } from '../wire/errors.ts'
-import { fromStatus, vaultError } from '../wire/errors.ts'
+import { CHECK_FIRST, fromStatus, vaultError } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import type { VaultReader } from '../reader.ts'
 import { mountReply } from '../wire/schema.ts'
@@ -21,17 +22,18 @@ export interface KvParts extends Omit<SourceId, 'kind'> {
 /** Where something is read. */
 export type KvPlace = Pick<KvParts, 'reader' | 'address' | 'mount' | 'path'>
 
+/** @param first of a sync, by this version of the engine: a token that fits the other one is refused there, and lacks no right. */
 export const askKv = (
-  { reader }: Pick<KvPlace, 'reader'>,
+  parts: KvPlace,
   segments: readonly string[],
   query: Readonly<Record<string, string | number>>,
   signal: AbortSignal,
-  add = 'Add',
+  first?: 1 | 2,
 ): Promise<VaultReply> =>
-  reader.get({ segments, query, signal }).catch((error: unknown) => {
-    throw error instanceof KeyringError && error.facts['denied'] === 'policy'
-      ? notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', add)
-      : error
+  parts.reader.get({ segments, query, signal }).catch(async (error: unknown) => {
+    if (!(error instanceof KeyringError) || error.facts['denied'] !== 'policy') throw error
+    if (first !== undefined) await refuseOtherKv(parts, first, signal)
+    throw notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', first ? CHECK_FIRST : 'Add')
   })
 
 /** 'conflict' = the check-and-set does not hold. */
@@ -65,16 +67,20 @@ const notAllowed = (
     remedy: `${add} to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
   })
 
-export async function readPair(
-  { cipher, hash }: KvParts,
-  version: number,
-  data: Readonly<Record<string, unknown>> | null,
-  createdMs: number,
-): Promise<VersionRead> {
+/** The source of a keyring, from what the engine holds. */
+export function kvSource(kind: SourceId['kind'], parts: KvParts, pairs: PairSource): KeySource {
+  const { cipher, hash, address, namespace, mount, path } = parts
+  return {
+    id: { kind, address, namespace, mount, path },
+    observe: (signal) => pairs.observe(signal),
+    read: async (version, signal) => materialOf(cipher, hash, await pairs.read(version, signal)),
+  }
+}
+
+export function readPair(version: number, data: Readonly<Record<string, unknown>> | null, createdMs: number): PairRead {
   const pair = keyPair(data?.['id'], data?.['key'])
   if (typeof pair === 'string') return { version, kind: 'malformed', why: pair }
-  const material = await materialFromString(cipher, hash, pair.key)
-  return { version, kind: 'key', id: pair.id, createdMs, material }
+  return { version, kind: 'key', id: pair.id, createdMs, key: new Secret(pair.key) }
 }
 
 /** Id and key count as they are stored: nothing is trimmed. */
@@ -96,7 +102,7 @@ export async function refuseOtherKv(parts: KvPlace, wanted: 1 | 2, signal: Abort
   if (type === 'kv' && version === wanted) return
   throw new KeyringError('ERR_VAULT_KV_VERSION', `The mount ${parts.mount} is not a KV version ${wanted} mount.`, {
     facts: { mount: parts.mount, wanted },
-    ...(type === 'kv' && { remedy: `Set KEYRING_VAULT_KV=v${version}, or name another mount in KEYRING_VAULT_MOUNT.` }),
+    ...(type === 'kv' && { remedy: `Set KEYRING_VAULT_KV=v${version} ("kv" in KEYRINGS), or name another mount.` }),
   })
 }
 

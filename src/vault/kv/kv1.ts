@@ -3,10 +3,9 @@
  * with `{"id": …, "key": …}`; the highest number is current. A number is read once: it must never be used for another key.
  */
 import { KeyringError } from '../../core/errors.ts'
-import type { KeySource, Observation, VersionRead } from '../../core/ports.ts'
+import type { Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { askKv, expectBody, lookAgain, readPair, refuseOtherKv } from './kv.ts'
-import { CHECK_FIRST } from '../wire/errors.ts'
+import { askKv, expectBody, kvSource, lookAgain, readPair, refuseOtherKv } from './kv.ts'
 import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 
@@ -16,19 +15,17 @@ const MOST = 99_999
 /** Nor does it say when something was written, or prune. */
 const UNTOLD = { currentCreatedMs: null, sourceMs: 0, keeps: 0 }
 
-export function kv1Source(parts: KvParts): KeySource {
-  const { address, namespace, mount, path } = parts
-  return {
-    id: { kind: 'kv1', address, namespace, mount, path },
-    observe: (signal) => observe(parts, signal),
-    read: (version, signal) => read(parts, version, signal),
-  }
-}
+export const kv1Pairs = (parts: KvParts): PairSource => ({
+  observe: (signal) => observe(parts, signal),
+  read: (version, signal) => read(parts, version, signal),
+})
+
+export const kv1Source = (parts: KvParts) => kvSource('kv1', parts, kv1Pairs(parts))
 
 const segmentsOf = ({ mount, path }: KvParts): string[] => [...splitPath(mount), ...splitPath(path)]
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await askKv(parts, segmentsOf(parts), { list: 'true' }, signal, CHECK_FIRST)
+  const reply = await askKv(parts, segmentsOf(parts), { list: 'true' }, signal, 1)
   const names = reply.status === 404 ? [] : expectBody(parts, listReply, reply.body).data.keys
   const present = names.filter((name) => /^\d+$/.test(name)).map((name) => versionOf(parts, name))
   return present.length === 0 ? refuseOtherLayout(parts, signal) : observation(new Set(present))
@@ -60,8 +57,8 @@ function layout({ mount, path }: KvParts, what: string): KeyringError {
   })
 }
 
-async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<VersionRead> {
+async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<PairRead> {
   const reply = await askKv(parts, [...segmentsOf(parts), String(version)], {}, signal)
   if (reply.status === 404) return { version, kind: 'gone' }
-  return readPair(parts, version, expectBody(parts, plainReply, reply.body).data, reply.serverTime)
+  return readPair(version, expectBody(parts, plainReply, reply.body).data, reply.serverTime)
 }

@@ -1,22 +1,19 @@
 /** KV version 2 as the source of a keyring: every version of one secret holds `{"id": …, "key": …}`. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
-import type { KeyPair, KeySink, KeySource, Observation, VersionRead } from '../../core/ports.ts'
+import type { KeyPair, KeySink, Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { askKv, expectBody, invalid, readPair, refuseOtherKv, writeKv } from './kv.ts'
-import { CHECK_FIRST } from '../wire/errors.ts'
+import { askKv, expectBody, invalid, kvSource, readPair, refuseOtherKv, writeKv } from './kv.ts'
 import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
 
-export function kv2Source(parts: KvParts): KeySource {
-  const { address, namespace, mount, path } = parts
-  return {
-    id: { kind: 'kv2', address, namespace, mount, path },
-    observe: (signal) => unlessCopied(parts, observe(parts, signal)),
-    read: (version, signal) => read(parts, version, signal),
-  }
-}
+export const kv2Pairs = (parts: KvParts): PairSource => ({
+  observe: (signal) => unlessCopied(parts, observe(parts, signal)),
+  read: (version, signal) => read(parts, version, signal),
+})
+
+export const kv2Source = (parts: KvParts) => kvSource('kv2', parts, kv2Pairs(parts))
 
 export const kv2Sink = (parts: KvParts): KeySink => ({
   async keeps(signal) {
@@ -59,7 +56,7 @@ function unlessCopied({ mount, path }: KvParts, observed: Promise<Observation | 
 }
 
 async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation | null> {
-  const reply = await askKv(parts, segmentsOf(parts, 'metadata'), {}, signal, CHECK_FIRST)
+  const reply = await askKv(parts, segmentsOf(parts, 'metadata'), {}, signal, 2)
   if (reply.status === 404) {
     await refuseOtherKv(parts, 2, signal)
     return null
@@ -95,7 +92,7 @@ const createdMs = (version: { readonly created_time?: string | undefined } | und
 /** `delete_version_after` sets a time in the future: the version is readable until then. */
 const isPast = (time: string, now: number): boolean => time !== '' && Date.parse(time) <= now
 
-async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<VersionRead> {
+async function read(parts: KvParts, version: number, signal: AbortSignal): Promise<PairRead> {
   const reply = await askKv(parts, segmentsOf(parts, 'data'), { version }, signal)
   if (reply.status === 404) {
     const gone = z.safeParse(goneReply, reply.body)
@@ -103,5 +100,5 @@ async function read(parts: KvParts, version: number, signal: AbortSignal): Promi
   }
   const { data } = expectBody(parts, dataReply, reply.body)
   if (data.metadata.version !== version) throw invalid(parts, 'data.metadata.version')
-  return readPair(parts, version, data.data, Date.parse(data.metadata.created_time))
+  return readPair(version, data.data, Date.parse(data.metadata.created_time))
 }

@@ -22,5 +22,17 @@ export function appRoleLogin(settings: AppRoleSettings, parts: LoginParts): Logi
     /** JSON leaves out what is undefined. */
     login: async (vault, signal) =>
       vault.login(loginPath(mount), { role_id: roleId, secret_id: await secretId(vault, signal) }, signal),
+    /** The policy must allow it. A secret id that does not end has a year before 1970. */
+    async ends(vault, token, signal) {
+      if (roleName === '' || settings.secretId === null) return []
+      const path = [...loginPath(mount).slice(0, -1), 'role', roleName, 'secret-id', 'lookup']
+      const found = await vault.post(path, { secret_id: await secretId(vault, signal) }, token, signal)
+      const { creation_time: made, expiration_time: over } = Object(Object(found).data) as Partial<
+        Record<string, unknown>
+      >
+      const [since, at] = [Date.parse(String(made)), Date.parse(String(over))]
+      const [words, remedy] = ['The secret id of the login', 'Give a new one in KEYRING_VAULT_APPROLE_SECRET_ID.']
+      return at > since ? [{ what: 'secret-id', name: null, words, remedy, since, at }] : []
+    },
   }
 }

@@ -1,8 +1,8 @@
 /** `aws_iam`: a signed question to AWS, "who am I?", that Vault sends on for us. The signature holds for about 15 minutes. */
+import { keysOfMachine } from '#platform/vault/login/aws-machine'
 import { toBase64, utf8 } from '../../core/bytes.ts'
 import type { AwsIamSettings } from '../../core/login-settings.ts'
 import { assumeRole } from './aws-assume-role.ts'
-import { awsKeys } from './aws-credentials.ts'
 import type { AwsKeys } from './aws-signature.ts'
 import { FORM, signedHeaders } from './aws-signature.ts'
 import type { LoginMethod, LoginParts } from './method.ts'
@@ -19,7 +19,7 @@ export function awsIamLogin(settings: AwsIamSettings, parts: LoginParts): LoginM
     role,
     credential: () => identity(settings),
     login: async (vault, signal) => {
-      const own = await awsKeys(settings, parts, signal)
+      const own = await keysOf(settings, parts, signal)
       const keys = settings.assume === null ? own : await assumeRole(own, settings, settings.assume, parts, signal)
       return vault.login(
         loginPath(mount),
@@ -28,6 +28,13 @@ export function awsIamLogin(settings: AwsIamSettings, parts: LoginParts): LoginM
       )
     },
   }
+}
+
+async function keysOf(settings: AwsIamSettings, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
+  const { credentials: source } = settings
+  if (source.from !== 'keys') return keysOfMachine(source, settings, parts, signal)
+  const { accessKeyId, secretAccessKey, sessionToken } = source
+  return { accessKeyId, secretAccessKey: secretAccessKey.reveal(), sessionToken: sessionToken?.reveal() ?? null }
 }
 
 /** Temporary keys are other ones all the time, yet of the same role: so they do not make another credential. */

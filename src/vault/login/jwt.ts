@@ -1,7 +1,7 @@
 /** `jwt`: the login by a JWT that somebody else has issued, such as a platform's identity token. */
+import { identityTokens } from '#platform/vault/login/identity-token'
 import type { JwtSettings } from '../../core/login-settings.ts'
 import { readJwt, subjectOf } from './credential.ts'
-import { identityTokens } from './identity-token.ts'
 import type { LoginMethod, LoginParts } from './method.ts'
 import { inRole, loginPath } from './path.ts'
 

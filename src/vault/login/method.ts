@@ -1,5 +1,6 @@
 /** What every login method is, and what it is given: each has one small file beside this one. */
 import type { Awaitable } from '../../core/awaitable.ts'
+import type { End } from '../../core/ends.ts'
 import type { Clock, Fetch } from '../../core/ports.ts'
 import type { Secret } from '../../core/secret.ts'
 
@@ -59,4 +60,6 @@ export interface LoginMethod {
    */
   credential(signal: AbortSignal): Awaitable<string>
   login(vault: LoginVault, signal: AbortSignal): Promise<IssuedToken>
+  /** What of the credential ends by itself, as far as Vault tells that token. Absent = nothing. */
+  ends?(vault: LoginVault, token: string, signal: AbortSignal): Promise<readonly End[]>
 }

@@ -1,6 +1,7 @@
 /** One instance's hold on the shared token: a steady request costs neither store nor Vault anything for it. */
 import { unlessAborted } from '../../core/deadline.ts'
-import { KeyringError } from '../../core/errors.ts'
+import type { End } from '../../core/ends.ts'
+import { KeyringError, settle } from '../../core/errors.ts'
 import type { Insistence } from '../../core/ports.ts'
 import { Steps } from '../../core/time.ts'
 import type { HeldToken, StepOutcome, TokenParts } from './shared.ts'
@@ -40,6 +41,15 @@ export class TokenLife {
   /** A token of a later generation than the refused one, after a login if need be. `null` = a new login did not help lately. */
   after(refusal: Refusal, signal: AbortSignal, insist: Insistence = 'none'): Promise<TokenInUse | null> {
     return this.#above(refusal, signal, insist)
+  }
+
+  /** What of the login's credential ends by itself; what Vault does not tell is not known. */
+  async ends(signal: AbortSignal): Promise<readonly End[]> {
+    const { method, vault } = this.#parts
+    if (method.ends === undefined) return []
+    const { text } = await this.token(signal)
+    const told = await settle(async () => method.ends?.(vault, text, signal))
+    return (told.ok && told.value) || []
   }
 
   /** Says that the later one was refused as well. */

@@ -10,7 +10,9 @@ export const integer = z.number().check(z.refine(Number.isSafeInteger))
 export const count = integer.check(z.refine((number) => number >= 0))
 /** The longest that Go's durations can say: 292 years. */
 const seconds = count.check(z.refine((number) => number <= 9_223_372_036))
-const versionNumber = z.string().check(z.regex(/^[1-9]\d{0,14}$/))
+/** Whatever there is under whatever name; zod's own record weighs more in the Worker. */
+export const fields = z.looseObject({})
+const VERSION = /^[1-9]\d{0,14}$/
 /** What a rotation alone needs may be missing in the answer of what only looks like Vault. */
 const versionState = z.object({
   created_time: z.optional(time),
@@ -23,14 +25,16 @@ export const metadataReply = z.object({
     created_time: time,
     current_version: count,
     max_versions: z.optional(count),
-    versions: z.record(versionNumber, versionState),
+    versions: z
+      .catchall(z.object({}), versionState)
+      .check(z.refine((versions) => Object.keys(versions).every((number) => VERSION.test(number)))),
   }),
 })
 
 const versionMetadata = z.object({ created_time: time, version: count, destroyed: z.boolean() })
 
 export const dataReply = z.object({
-  data: z.object({ data: z.nullable(z.record(z.string(), z.unknown())), metadata: versionMetadata }),
+  data: z.object({ data: z.nullable(fields), metadata: versionMetadata }),
 })
 
 /** The answer to a write, and the settings of a mount. */
@@ -42,7 +46,7 @@ export const goneReply = z.object({ data: z.object({ metadata: versionMetadata }
 
 /** These two are answers of KV version 1. */
 export const listReply = z.object({ data: z.object({ keys: z.array(z.string()) }) })
-export const plainReply = z.object({ data: z.record(z.string(), z.unknown()) })
+export const plainReply = z.object({ data: fields })
 
 export const mountReply = z.object({
   data: z.object({

@@ -2,99 +2,17 @@
  * From a Vault that was not reached to an error: a fetch has thrown, or the platform's proxy has answered in Vault's place. Each
  * platform has shapes of its own, so the shape tells the platform, and the remedy names what can be set there.
  */
+import { SHAPES } from '#platform/vault/wire/shapes'
 import type { KeyringError } from '../../core/errors.ts'
 import { networkTrouble } from '../../core/network.ts'
 import type { Destination, Trouble } from './errors.ts'
 import { troubleError } from './errors.ts'
-
-interface Shape extends Trouble {
-  /** It fits the error's code (Node), or its message where there is no code (workerd). */
-  readonly fits: RegExp
-}
 
 const CLIENT = 'KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_CLIENT_KEY (Workers: the binding KEYRING_VAULT_MTLS)'
 /** With TLS 1.3 a client's certificate is judged after the handshake, so that a refusal looks like a lost connection. */
 const POSSIBLY = `possibly it asks for a client certificate or does not accept the one it gets: check ${CLIENT}`
 const WORKERS_TRUST =
   'Workers accept certificates of public authorities only: give Vault such a one with its whole chain, for the name in KEYRING_VAULT_HOST, or reach it through Workers VPC (KEYRING_VAULT_VPC) or a Cloudflare Tunnel (KEYRING_VAULT_HEADERS)'
-
-/** The first one that fits counts. */
-const SHAPES: readonly Shape[] = [
-  {
-    fits: /^DEPTH_ZERO_SELF_SIGNED_CERT$/,
-    code: 'ERR_VAULT_TLS_UNTRUSTED',
-    step: 'tls',
-    what: 'has a self-signed certificate that is not trusted here',
-    remedy: 'Set KEYRING_VAULT_CACERT to that certificate, or give Vault one that an authority has signed.',
-  },
-  {
-    fits: /^UNABLE_TO_/,
-    code: 'ERR_VAULT_TLS_UNTRUSTED',
-    step: 'tls',
-    what: 'has a certificate of an authority to which it does not send the chain, or that is not trusted here',
-    remedy:
-      "Put the certificate and every intermediate into Vault's tls_cert_file, and set KEYRING_VAULT_CACERT to the authority. A server in dev mode makes a new certificate at each start: do not use it over TLS.",
-  },
-  {
-    fits: /^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/,
-    code: 'ERR_VAULT_TLS_EXPIRED',
-    step: 'tls',
-    what: 'has a certificate, or one in its chain, that has expired or is not valid yet',
-  },
-  {
-    fits: /^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
-    code: 'ERR_VAULT_TLS_HOST_MISMATCH',
-    step: 'tls',
-    what: 'has a certificate for another host',
-  },
-  {
-    fits: /^(SELF_SIGNED_CERT_IN_CHAIN|INVALID_|CERT_|ERROR_IN_CERT_|PATH_LENGTH_EXCEEDED)/,
-    code: 'ERR_VAULT_TLS_UNTRUSTED',
-    step: 'tls',
-    what: 'has a certificate of an authority that is not trusted here',
-    remedy: "Set KEYRING_VAULT_CACERT to the authority's certificate.",
-  },
-  {
-    fits: /_ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/,
-    code: 'ERR_VAULT_TLS_CLIENT_CERT',
-    step: 'tls',
-    what: 'asks for a client certificate, or does not accept the one it got',
-  },
-  {
-    fits: /^(EPROTO|ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|ERR_SSL_HTTP_REQUEST)$/,
-    code: 'ERR_VAULT_TLS_TO_PLAINTEXT',
-    step: 'tls',
-    what: 'does not speak TLS at this port',
-  },
-  {
-    fits: /^UND_ERR_RES_EXCEEDED_MAX_SIZE$/,
-    code: 'ERR_VAULT_ANSWER_INVALID',
-    step: 'read',
-    what: 'sent more than an answer may have',
-  },
-  { fits: /SSL|TLS|^UNSPECIFIED$/, code: 'ERR_VAULT_TLS_FAILED', step: 'tls', what: 'cannot agree on TLS' },
-  {
-    fits: /^(ENOTFOUND|EAI_|ENODATA|ESERVFAIL)/,
-    code: 'ERR_VAULT_UNREACHABLE',
-    step: 'dns',
-    what: 'has a host name that cannot be resolved',
-    remedy: 'Check the host name in KEYRING_VAULT_HOST, and the name server.',
-  },
-  {
-    fits: /^ECONNREFUSED$/,
-    code: 'ERR_VAULT_UNREACHABLE',
-    step: 'connect',
-    what: 'refuses connections',
-    remedy: 'Check host and port in KEYRING_VAULT_HOST, and that Vault runs and listens there.',
-  },
-  {
-    fits: /^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/,
-    code: 'ERR_VAULT_UNREACHABLE',
-    step: 'connect',
-    what: 'does not answer connections',
-    remedy: 'Check host and port in KEYRING_VAULT_HOST, routes and firewalls.',
-  },
-]
 
 /** With these the connection was there, or seemed to be, and ended without an answer. */
 const LOST = /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/
@@ -161,9 +79,11 @@ function troubleOf(reason: string, target: Destination): Trouble {
   if (LOST.test(reason)) return closed(target)
   if (LOST_ON_WORKERD.test(reason)) return lostOnWorkerd(target)
   if (HIDDEN.test(reason)) return hidden(target)
-  return SHAPES.find(({ fits }) => fits.test(reason)) ?? UNKNOWN
+  return SHAPES.find(({ fits }) => fits.test(reason)) ?? (OF_TLS.test(reason) ? TLS : UNKNOWN)
 }
 
+const OF_TLS = /SSL|TLS|^UNSPECIFIED$/
+const TLS: Trouble = { code: 'ERR_VAULT_TLS_FAILED', step: 'tls', what: 'cannot agree on TLS' }
 const UNKNOWN: Trouble = { code: 'ERR_VAULT_UNREACHABLE', step: 'connect', what: 'cannot be reached' }
 
 /** Of another host than Vault: the step that failed, and the rest of a sentence that begins with its name. `null` = a defect. */

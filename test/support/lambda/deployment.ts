@@ -47,7 +47,7 @@ export async function deployLambda(settings: Settings, syncBundle?: string): Pro
   const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table }
   const { KEYRING_API_TOKENS: tokens = '', ...asking } = settings
   const answering = Object.fromEntries(
-    Object.entries(asking).filter(([name]) => !/^KEYRING_(VAULT_|ROTATION)/.test(name)),
+    Object.entries(asking).filter(([name]) => !/^KEYRING_(?:VAULT_|ROTATION|STRATEGY$)/.test(name)),
   )
   const instances: LambdaFunction[] = []
   const open: Listening[] = []

@@ -3,6 +3,7 @@
  * A reference is read in Kong's order, for which LuaSocket stands: fragment, scheme, authority, query, parameters, path.
  */
 import { decodeUtf8, utf8 } from '../core/bytes.ts'
+import { REFERENCE as START } from '../core/reference.ts'
 
 export interface Reference {
   /** The name of the vault: a type of vault, or the prefix of one that is configured. */
@@ -27,12 +28,8 @@ export type ParsedReference =
   | { readonly ok: true; readonly reference: Reference }
   | { readonly ok: false; readonly error: WrongPlace }
 
-const START = '{vault://'
 /** Kong takes no other name, neither for a type nor as a prefix. */
 const VAULT = /^[a-z][a-z\d-]*[a-z\d]$/
-
-/** Whether somebody means one: it may still be wrong. */
-export const meansReference = (text: string): boolean => text.includes(START)
 
 export function parseReference(text: string): ParsedReference {
   if (!text.startsWith(START)) return wrong(0, 'must begin with {vault://, with nothing before it')

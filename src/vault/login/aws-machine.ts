@@ -1,4 +1,4 @@
-/** The keys of AWS, wherever the settings say that they come from. They are fetched anew for each login. */
+/** The keys of AWS that the machine gives: fetched anew for each login. Workers have none: `aws-machine.workers.ts`. */
 import * as z from 'zod/mini'
 import { parseJson } from '../../core/body.ts'
 import type { Facts } from '../../core/errors.ts'
@@ -18,13 +18,18 @@ const IMDS_TOKEN_LIFE = '60'
 
 const keysReply = z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string(), Token: z.string() })
 
-export async function awsKeys(settings: AwsIamSettings, parts: LoginParts, signal: AbortSignal): Promise<AwsKeys> {
-  const { credentials: source } = settings
+/** Of a cluster, a container or an instance. */
+type Machine = Exclude<AwsCredentialSource, { from: 'keys' }>
+
+export async function keysOfMachine(
+  source: Machine,
+  settings: AwsIamSettings,
+  parts: LoginParts,
+  signal: AbortSignal,
+): Promise<AwsKeys> {
   if (source.from === 'web-identity') return assumeRoleWithWebIdentity(source, settings, parts, signal)
   if (source.from === 'container') return fromContainer(source, parts, signal)
-  if (source.from === 'imds') return fromInstance(source.endpoint, parts, signal)
-  const { accessKeyId, secretAccessKey, sessionToken } = source
-  return { accessKeyId, secretAccessKey: secretAccessKey.reveal(), sessionToken: sessionToken?.reveal() ?? null }
+  return fromInstance(source.endpoint, parts, signal)
 }
 
 /** The service of ECS and EKS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */

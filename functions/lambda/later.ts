@@ -1,0 +1,4 @@
+/** What a start does not pay for: rotation, a change of a key, the doctor, and settings by reference. It is one file, because each more divides what a start loads into more pieces. */
+export { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
+export { rare } from '../../src/rare.ts'
+export { readLive } from '../node-shared/references.ts'

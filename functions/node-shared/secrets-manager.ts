@@ -1,0 +1,26 @@
+/** AWS Secrets Manager through its SDK, which is loaded when a setting names it, so that no other start pays for that. */
+import { withDeadline } from '../../src/core/deadline.ts'
+
+/** Three attempts of the SDK fit into it, in milliseconds. */
+const ANSWER_MS = 10_000
+
+export type Stage = 'AWSCURRENT' | 'AWSPREVIOUS'
+
+/** A text, or the name of what the SDK throws: its message may quote anything. */
+export type SecretAnswer = { readonly text: string } | { readonly error: string }
+
+/** @param region absent = what the environment, or the profile, says. */
+export async function readSecret(SecretId: string, VersionStage: Stage, region?: string): Promise<SecretAnswer> {
+  const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
+  const client = new SecretsManagerClient(region === undefined ? {} : { region })
+  const command = new GetSecretValueCommand({ SecretId, VersionStage })
+  try {
+    const { SecretString: text } = await withDeadline(ANSWER_MS, (abortSignal) => client.send(command, { abortSignal }))
+    return text === undefined ? { error: 'it is binary' } : { text }
+  } catch (error) {
+    const name = error instanceof Error ? error.name : ''
+    return { error: /^[A-Za-z]{1,64}$/.test(name) ? name : 'no answer' }
+  } finally {
+    client.destroy()
+  }
+}

@@ -1,0 +1,75 @@
+/** What a push looks like, wherever it comes in: checked without zod, which Lambda's HTTP function does not have. */
+import { INCARNATION, KEY_ID, MOST_TIME } from '../core/limits.ts'
+import type { PlainRead, Push } from '../core/ports.ts'
+
+type Check = (value: unknown) => boolean
+
+const matching =
+  (pattern: RegExp): Check =>
+  (value) =>
+    typeof value === 'string' && pattern.test(value)
+const word =
+  (...words: readonly string[]): Check =>
+  (value) =>
+    words.some((each) => each === value)
+const list =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every((entry) => check(entry))
+const nullable =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value)
+
+/** All of these, and none beside them. */
+const fields =
+  (checks: Readonly<Record<string, Check>>): Check =>
+  (value) => {
+    const given: Readonly<Record<string, unknown>> = { ...(value as object | null) }
+    const names = Object.keys(checks)
+    return (
+      Object.keys(given).length === names.length &&
+      names.every((name) => Object.hasOwn(given, name) && checks[name]?.(given[name]))
+    )
+  }
+
+export const isWhole = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
+const isText: Check = (value) => typeof value === 'string' && value.isWellFormed()
+const isFlag: Check = (value) => typeof value === 'boolean'
+
+const SOURCE = { kind: word('kv1', 'kv2'), namespace: isText, mount: isText, path: isText }
+const VERSION = { version: isWhole, state: word('readable', 'deleted', 'destroyed') }
+const OBSERVATION = {
+  incarnation: matching(INCARNATION),
+  current: isWhole,
+  versions: list(fields(VERSION)),
+  unlisted: word('destroyed', 'unknown'),
+  currentCreatedMs: nullable(isWhole),
+  sourceMs: isWhole,
+  keeps: isWhole,
+}
+
+export const isSource = fields(SOURCE) as (value: unknown) => value is Push['source']
+export const isObservation = nullable(fields(OBSERVATION)) as (value: unknown) => value is Push['observation']
+export const isPush = fields({
+  source: isSource,
+  observation: isObservation,
+  force: isFlag,
+  adopt: isFlag,
+}) as (value: unknown) => value is Push
+
+const ANY_READ = [
+  fields({
+    version: isWhole,
+    kind: word('key'),
+    id: matching(KEY_ID),
+    createdMs: isWhole,
+    key: (value) => isText(value) && value !== '',
+  }),
+  fields({ version: isWhole, kind: word('malformed'), why: word('no-id', 'bad-id', 'no-key', 'key-not-string') }),
+  fields({ version: isWhole, kind: word('deleted', 'destroyed', 'gone') }),
+]
+export const isReads = list((value) => ANY_READ.some((check) => check(value))) as (
+  value: unknown,
+) => value is readonly PlainRead[]

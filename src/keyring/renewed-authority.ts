@@ -1,0 +1,134 @@
+/**
+ * An authority whose secrets are read again: once a minute with the schedule, for the doctor, and when Vault or a wrapping key has
+ * failed. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
+ */
+import type { Result } from '../core/errors.ts'
+import type { AnswerTo, Clock, KeyringAuthority, Message, Operation } from '../core/ports.ts'
+
+/** The wrapping-key ids that something stored needs; `null` = that cannot be told now. */
+type Needed = () => Promise<ReadonlySet<string> | null>
+
+interface Problem {
+  /** Of a setting. */
+  readonly name: string
+  readonly message: string
+}
+
+/** Reads the secrets again. `config` null = nothing has changed, or nothing that can be taken; the problems are of what was not taken. */
+export type Renew<C> = (needed: Needed) => Promise<{ readonly config: C | null; readonly problems: readonly Problem[] }>
+
+/** What follows from the settings. */
+export interface Live<C> {
+  readonly config: C
+  readonly authority: KeyringAuthority
+  /** Gives back what it holds, once nothing of it is under way. */
+  close(): Promise<void>
+}
+
+interface RenewedParts<C, L extends Live<C>> {
+  readonly first: L
+  /** `null` = nothing can change. */
+  readonly renew: Renew<C> | null
+  readonly open: (config: C) => L
+  readonly clock: Clock
+  /** Hears of each problem once. */
+  readonly tell: (setting: string, problem: string) => void
+}
+
+interface Keyrings {
+  readonly keyrings: readonly string[]
+}
+
+/** The least between two looks, in milliseconds: a scheduled one comes each minute for all keyrings, and any caller meets a wrapping key that fails. */
+const PAUSE_MS = { scheduled: 50_000, unopened: 5000, asked: 0 }
+/** These ask Vault: what fails there may fail for a secret of before. */
+const ASKING: ReadonlySet<Operation> = new Set(['sync', 'syncIfDue', 'seek', 'rotate'])
+const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'diagnose'])
+
+export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements KeyringAuthority {
+  readonly #parts: RenewedParts<C, L>
+  readonly #underWay = new Map<L, number>()
+  #live: L
+  #looking: Promise<boolean> | null = null
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #problems: readonly string[] = []
+
+  constructor(parts: RenewedParts<C, L>) {
+    this.#parts = parts
+    this.#live = parts.first
+  }
+
+  get live(): L {
+    return this.#live
+  }
+
+  async call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+    if (SCHEDULED.has(message.call)) await this.#look(PAUSE_MS.scheduled)
+    const result = await this.#carryOut(message)
+    if (result.ok) return message.call === 'status' ? this.#withProblems(result) : result
+    const isAsking = ASKING.has(message.call)
+    if (!isAsking && !result.error.code.startsWith('ERR_WRAPPING_KEY_')) return result
+    return (await this.#look(isAsking ? PAUSE_MS.asked : PAUSE_MS.unopened)) ? this.#carryOut(message) : result
+  }
+
+  async #carryOut<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
+    const live = this.#live
+    this.#underWay.set(live, (this.#underWay.get(live) ?? 0) + 1)
+    try {
+      return await live.authority.call(message)
+    } finally {
+      this.#underWay.set(live, (this.#underWay.get(live) ?? 0) - 1)
+      this.#closeLeft(live)
+    }
+  }
+
+  #closeLeft(live: L): void {
+    if (live === this.#live || (this.#underWay.get(live) ?? 0) > 0) return
+    this.#underWay.delete(live)
+    void live.close()
+  }
+
+  #withProblems<T>(result: { readonly ok: true; readonly value: T }): Result<T> {
+    return this.#problems.length === 0 ? result : { ok: true, value: { ...result.value, refused: this.#problems } }
+  }
+
+  /** @returns whether there is a new authority. Who looks at the same time shares one look. */
+  #look(pauseMs: number): Promise<boolean> {
+    const { renew, clock } = this.#parts
+    if (renew === null) return Promise.resolve(false)
+    const sinceMs = clock.now() - this.#lookedAt
+    if (this.#looking === null && sinceMs >= 0 && sinceMs < pauseMs) return Promise.resolve(false)
+    this.#lookedAt = clock.now()
+    return (this.#looking ??= this.#renew(renew).finally(() => (this.#looking = null)))
+  }
+
+  async #renew(renew: Renew<C>): Promise<boolean> {
+    const { config, problems } = await renew(() => neededIds(this.#live.authority, this.#live.config))
+    this.#tell(problems)
+    if (config === null) return false
+    const before = this.#live
+    this.#live = this.#parts.open(config)
+    this.#closeLeft(before)
+    return true
+  }
+
+  /** What stays the same is told once. */
+  #tell(problems: readonly Problem[]): void {
+    const sentences = problems.map(({ name, message }) => `${name} ${message}`)
+    const isNew = ({ name, message }: Problem) => !this.#problems.includes(`${name} ${message}`)
+    for (const problem of problems.filter(isNew)) this.#parts.tell(problem.name, problem.message)
+    this.#problems = sentences
+  }
+}
+
+/** `null` = the store cannot tell, or nobody has looked at what is stored of the login yet. */
+export async function neededIds(authority: KeyringAuthority, { keyrings }: Keyrings): ReturnType<Needed> {
+  const needed = new Set<string>()
+  for (const keyring of keyrings) {
+    const status = await authority.call({ call: 'status', keyring })
+    if (!status.ok || status.value.sealedUnder.items === null) return null
+    const { record, status: ofStatus, items } = status.value.sealedUnder
+    for (const id of [record, ofStatus, ...items.tokens, ...items.logins]) if (id !== null) needed.add(id)
+  }
+  return needed
+}

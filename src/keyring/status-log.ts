@@ -1,0 +1,150 @@
+/** Writes what happened at the last attempts to sync and to rotate, and says what is due by it. */
+import { bandOf, isNeeded } from '../core/ends.ts'
+import type { End } from '../core/ends.ts'
+import type { Result } from '../core/errors.ts'
+import type {
+  LoginItemsUnder,
+  RotationReport,
+  RotationStatus,
+  SyncNote,
+  SyncReport,
+  SyncStatus,
+} from '../core/ports.ts'
+import { ageOf } from '../core/time.ts'
+import type { KeyEntry } from './record.ts'
+import type { StoredStatus } from './status.ts'
+import { FORMAT, StatusReader } from './status.ts'
+
+type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
+
+/** What a sync has seen. */
+export interface Seen {
+  /** When one is due by itself. */
+  readonly nextRotation: number | null
+  readonly keys: readonly Pick<KeyEntry, 'id' | 'created'>[]
+}
+
+/** Pushes at the same time; one of them writes. */
+const MOST_OFFERED = 8
+
+export class StatusLog extends StatusReader {
+  /** @param seen `null` = the source was not. */
+  note(outcome: Outcome, seen: Seen | null, pushed: boolean): Promise<void> {
+    return this.#write((status) => ({
+      ...advance(status, outcome, this.parts.clock.now()),
+      ...delivered(status, seen),
+      pushed,
+    }))
+  }
+
+  /** @param offer `id` is of a key that somebody else is to write. */
+  noteOffer(offer: Result<{ readonly id: string | null; readonly left: number | null }>): Promise<void> {
+    const { id = null, left = null } = offer.ok ? offer.value : {}
+    const outcome = offer.ok ? { ok: true as const, value: { rotated: false, left } } : offer
+    return this.#write((status) => ({
+      ...status,
+      rotation: rotatedStatus(status.rotation, outcome, this.parts.clock.now()),
+      offered: id === null ? status.offered : [...status.offered, id].slice(-MOST_OFFERED),
+    }))
+  }
+
+  noteReplicated(revision: number): Promise<void> {
+    return this.#write((status) => ({ ...status, replicated: revision }))
+  }
+
+  noteRotation(outcome: RotationOutcome): Promise<void> {
+    return this.#write((status) => ({
+      ...status,
+      rotation: rotatedStatus(status.rotation, outcome, this.parts.clock.now()),
+    }))
+  }
+
+  /** @param isSaid the log has it now. */
+  noteEnds(ends: readonly End[], isSaid: boolean): Promise<void> {
+    const time = this.parts.clock.now()
+    return this.#write((status) => ({
+      ...status,
+      ahead: { time, said: isSaid ? time : (status.ahead?.said ?? 0), ends },
+    }))
+  }
+
+  async noteItems({ tokens, logins }: LoginItemsUnder): Promise<void> {
+    const items = { tokens, logins }
+    if (JSON.stringify((await this.read()).items) !== JSON.stringify(items))
+      await this.#write((status) => ({ ...status, items }))
+  }
+
+  /** Everything that is written is sealed under the first wrapping key. @param items `null` = nobody has looked at them. */
+  reseal(items: LoginItemsUnder | null): Promise<void> {
+    return this.#write((status) => ({
+      ...status,
+      items: items && { tokens: items.tokens, logins: items.logins },
+    }))
+  }
+
+  /** A conflict is left alone, because another writer's status is as good as this one. */
+  async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
+    const { store } = this.parts
+    const stored = await store.get(this.name)
+    const text = JSON.stringify(next(await this.read()))
+    await store.put(this.name, await this.sealers.first.sign(FORMAT, text), stored?.version ?? 0)
+  }
+}
+
+function advance(status: StoredStatus, outcome: Outcome, now: number): StoredStatus {
+  if (outcome.ok)
+    return {
+      ...status,
+      lastAttempt: now,
+      lastSuccess: now,
+      failures: 0,
+      remaining: outcome.value.remaining,
+      stalled: stalledBy(outcome.value.notes, status.stalled, now),
+      failing: null,
+    }
+  const since = status.failing?.since ?? now
+  return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...outcome.error } }
+}
+
+/** A key that was offered and is there is a rotation, whoever delivers it, and when. */
+function delivered({ rotation, offered }: StoredStatus, seen: Seen | null): Pick<StoredStatus, 'rotation' | 'offered'> {
+  const written = seen?.keys.find(({ id }) => offered.includes(id))
+  const rotated = written ? { ...(rotation ?? NEVER_ROTATED), last: written.created } : rotation
+  return { rotation: scheduled(rotated, seen?.nextRotation), offered: written ? [] : offered }
+}
+
+type RotationOutcome = Result<Pick<RotationReport, 'rotated' | 'left'>>
+
+const NEVER_ROTATED: RotationStatus = { last: null, next: null, left: null, failing: null }
+
+const scheduled = (before: RotationStatus | null, next: number | null | undefined): RotationStatus | null =>
+  next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
+
+function rotatedStatus(before: RotationStatus | null, outcome: RotationOutcome, now: number): RotationStatus | null {
+  const { last, next, left, failing } = before ?? NEVER_ROTATED
+  if (!outcome.ok) return { last, next, left, failing: { since: failing?.since ?? now, ...outcome.error } }
+  if (before === null && outcome.value.left === null) return null
+  return { last: outcome.value.rotated ? now : last, next, left: outcome.value.left ?? left, failing: null }
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+/** A look a day, and one an hour while something is needed, so that it is seen when that was done. */
+export function isLookDue({ ahead }: SyncStatus, now: number): boolean {
+  const isUrgent = (ahead?.ends ?? []).some((end) => isNeeded(bandOf(end, now)))
+  return ahead === null || ageOf(ahead.time, now) >= (isUrgent ? HOUR_MS : DAY_MS)
+}
+
+/** The schedule looks for a sync, which decides: once when the time has come, and then when one is due anyway. */
+export const isRotationDue = ({ rotation, lastAttempt }: StoredStatus, now: number): boolean => {
+  const next = rotation?.next ?? null
+  return next !== null && next <= now && (lastAttempt ?? 0) < next
+}
+
+function stalledBy(notes: readonly SyncNote[], before: SyncStatus['stalled'], now: number): SyncStatus['stalled'] {
+  const found = notes.findLast(({ code }) => code === 'active-unusable' || code === 'source-behind')
+  if (found === undefined) return null
+  const code = found.code === 'source-behind' ? found.code : 'active-unusable'
+  return { since: before?.code === code ? before.since : now, code, version: found.version }
+}
