@@ -1,13 +1,15 @@
 /** Writes docs/settings.md from the table of settings; `--check` only compares, and exits 1 when they differ. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import type { EntityType } from '../src/config/entity.ts'
+import { ENTITY_TYPES, HOLDING, ownFields } from '../src/config/entity.ts'
 import type { LoginOption } from '../src/config/login-methods.ts'
 import { methodsWith } from '../src/config/login-methods.ts'
 import { LOGIN } from '../src/config/names.ts'
-import type { Row, Setting } from '../src/config/setting.ts'
+import type { Row, Setting, Table } from '../src/config/setting.ts'
 import { namesOf } from '../src/config/setting.ts'
 import type { SettingName } from '../src/config/settings.ts'
 import { TABLE, UNUSED } from '../src/config/settings.ts'
-import { LOGIN_TEXTS, TEXTS } from './settings-texts.ts'
+import { ENTITY_TEXTS, LOGIN_TEXTS, TEXTS } from './settings-texts.ts'
 
 const FILE = new URL('../docs/settings.md', import.meta.url)
 
@@ -67,10 +69,23 @@ const ROTATION = `A login of their own for rotations, which alone need to write:
 the certificates, which are of the connection. Without any of them rotations write with the login above.
 `
 
-const ENTITY = `## Kong's Vault entity
+const ENTITIES = `## Vault entities
 
-A connection of its own, \`KONG_VAULT_HCV_<NAME>\`, for references to secrets, which come with a later release. Until then whatever is
-written there is answered with one notice and changes nothing.
+The vaults that references name, \`{vault://<prefix>/<resource>/<key>}\`, in two ways of writing:
+
+- one of each type as Kong's settings, \`KONG_VAULT_<TYPE>_<FIELD>\`; its prefix is the type;
+- any number in \`KEYRING_VAULTS\`, in decK's form: \`{"vaults": [{"name": "hcv", "prefix": "hashicorp-vault", "config": {"host": "…"}}]}\`, or
+  the list alone. It is a *secret*. A prefix has two or more lower-case letters, digits and dashes, and is no type.
+
+What is wrong with an entity stops no start and no other entity: \`edge-keyring check\` names it, and its references are refused. Fields that
+do not exist, other backends of Kong's and logins that come later are named too. Lambda's HTTP function needs no credentials of them.
+Entities trust what \`KEYRING_VAULT_CACERT\` says and wait as long as \`KEYRING_VAULT_TIMEOUT_MS\` says, and have nothing else of the keyring's Vault.
+
+\`edge-keyring check --conf kong.conf --deck kong.yaml\` reads Kong's own files: of a kong.conf the names \`keyring_*\`, \`vault_*\` and
+\`lua_ssl_trusted_certificate\`, where the environment does not have them; of a file of decK's the vaults, with \`\${{ env "DECK_…" }}\` filled in.
+`
+
+const HCV_LOGIN = `The login of \`hcv\` has the options above, in Kong's spelling: \`KEYRING_VAULT_KUBE_ROLE\` is \`kube_role\`. \`BAO_*\` and \`VAULT_*\` are not read for it.
 `
 
 const code = (text: string): string => `\`${text}\``
@@ -112,6 +127,19 @@ function loginRow([name, setting, option]: Row): string {
   return [code(name), others.map(code).join(', '), defaultOf(setting), where, meaning].join(' | ')
 }
 
+function entityRows(type: EntityType | 'all', table: Table): string[] {
+  return Object.entries(table).map(([field, setting]) => {
+    const others = [...(setting.also ?? []), ...(setting.fallbacks ?? [])].map(code).join(', ')
+    return [
+      type === 'all' ? 'all' : code(type),
+      code(field),
+      others,
+      defaultOf(setting),
+      ENTITY_TEXTS[type][field],
+    ].join(' | ')
+  })
+}
+
 const table = (head: readonly string[], rows: readonly string[]): string =>
   [head.join(' | '), head.map(() => '---').join(' | '), ...rows].map((line) => `| ${line} |\n`).join('')
 
@@ -125,7 +153,12 @@ export function settingsDoc(): string {
     LOGINS,
     table(['setting', 'also read from', 'default', 'login', 'meaning'], LOGIN.map(loginRow)),
     ROTATION,
-    ENTITY,
+    ENTITIES,
+    table(
+      ['type', 'field', 'also read from', 'default', 'meaning'],
+      [...ENTITY_TYPES.flatMap((type) => entityRows(type, ownFields(type))), ...entityRows('all', HOLDING)],
+    ),
+    HCV_LOGIN,
     KONG,
     table(['setting', 'why it is not used'], unused),
   ].join('\n')

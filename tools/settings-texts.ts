@@ -1,4 +1,5 @@
 /** What docs/settings.md says of each setting; it stands apart from the table, so that no deployment carries it. */
+import type { EntityType } from '../src/config/entity.ts'
 import type { LoginOption } from '../src/config/login-methods.ts'
 import { METHOD_NAMES } from '../src/config/login-methods.ts'
 import type { SettingName } from '../src/config/settings.ts'
@@ -133,4 +134,36 @@ export const LOGIN_TEXTS: Readonly<Record<LoginOption, string>> = {
   userpass_auth_path: PATH_OF,
   userpass_username: 'Name of the user.',
   userpass_password: 'Password of the user.',
+}
+
+/** Of vault entities, by their type, and of all. */
+export const ENTITY_TEXTS: Readonly<Record<EntityType | 'all', Readonly<Record<string, string>>>> = {
+  hcv: {
+    protocol: '`https`, or `http`: on loopback, or with `KEYRING_VAULT_ALLOW_HTTP`.',
+    host: 'Host name or IP address of Vault or OpenBao.',
+    port: 'Its port.',
+    namespace: 'Namespace of Vault Enterprise or OpenBao; of the login too, unless `login_namespace` is another.',
+    mount: 'Mount of the KV engine.',
+    kv: "`v1` or `v2`. Kong's default is `v1`.",
+    ssl_verify: '`off` is refused.',
+  },
+  aws: {
+    region: 'Region of AWS Secrets Manager.',
+    endpoint_url: "Its address, where it is not the region's.",
+    assume_role_arn: 'Role to take first.',
+    role_session_name: 'Name of the session in that role.',
+    sts_endpoint_url: "STS endpoint to take it at, where it is not the region's.",
+  },
+  env: {
+    prefix:
+      'What variables begin with. Without it no caller is answered. Those of edge-keyring, Kong, Vault, AWS and decK (`KEYRING_*`, `EDGE_KEYRING_*`, `KONG_*`, `VAULT_*`, `BAO_*`, `AWS_*`, `DECK_*`) and others that settings and platforms are read from are always refused.',
+  },
+  fs: { prefix: 'Folder that secrets are read from. On Node only.' },
+  all: {
+    ttl: 'Seconds after which a secret is asked for again, 60 or more; 0 = never.',
+    neg_ttl: 'Seconds for which it holds that there is no such secret; 0 = not at all.',
+    resurrect_ttl: 'Seconds for which a secret serves on, from its expiry, while the vault cannot be asked.',
+    resurrect_deleted: '`on` lets a secret serve on too that was deleted, or is forbidden.',
+    base64_decode: 'The value is base64, and is decoded.',
+  },
 }

@@ -141,8 +141,10 @@ program
   .addOption(json())
   .addOption(valued('platform', 'name', 'node, workers or lambda ("node" where it is not given).').default('node'))
   .addOption(valued('file', 'path', 'A file with the settings, in place of the environment.'))
-  .action(({ platform, file = '' }) =>
-    reporting(isJson(), async () => (await import('./check.ts')).checkPlatform(platform, file)),
+  .addOption(valued('conf', 'path', "Kong's kong.conf; what the settings say wins."))
+  .addOption(valued('deck', 'path', 'A file of decK, whose vaults are for references.'))
+  .action(({ platform, file = '', conf = '', deck = '' }) =>
+    reporting(isJson(), async () => (await import('./check.ts')).checkPlatform(platform, { file, conf, deck })),
   )
 
 const secrets = program.command('secrets').description('Make secrets for a deployment.').helpCommand(false)

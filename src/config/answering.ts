@@ -2,12 +2,13 @@
 import type { ApiToken } from '../core/api-token.ts'
 import type { WrappingKey } from '../core/wrapping-key.ts'
 import { apiTokens } from './api-tokens.ts'
-import { entityNotices, unverified } from './foreign.ts'
+import { unverified } from './foreign.ts'
 import { keyrings } from './keyrings.ts'
 import type { Env, Problem, Rule, Table, Values } from './setting.ts'
 import { isSet, namesOf, rowsOf, textsOf, valuesOf, wrongOf } from './setting.ts'
 import { matching, onOff, wholeNumber } from './values.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
+import { VAULTS_ROW } from './written-entities.ts'
 
 const functionName = () => matching(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function')
 
@@ -104,7 +105,7 @@ export function readAnswering(env: Env): Parsed<LambdaHttpConfig> {
   const rules = [tokensRule<Answering>([], () => false)]
   const { values, problems } = valuesOf<Answering>(rows, texts, 'lambda-http', rules)
   const isOff = saysOff(values)
-  const known = new Set(rows.flatMap(([name, setting]) => namesOf(name, setting)))
+  const known = new Set([...rows, VAULTS_ROW].flatMap(([name, setting]) => namesOf(name, setting)))
   const foreign = Object.keys(env).filter((name) => OURS.test(name) && isSet(env, name) && !known.has(name))
   const all = [
     ...wrongOf(problems, isOff),
@@ -112,9 +113,8 @@ export function readAnswering(env: Env): Parsed<LambdaHttpConfig> {
     ...unverified(env),
   ]
   if (all.length > 0) return { ok: false, problems: all }
-  const notices = entityNotices(env)
-  if (isOff) return { ok: true, config: null, notices: [OFF, ...notices] }
+  if (isOff) return { ok: true, config: null, notices: [OFF] }
   const { KEYRING_TABLE: table, KEYRING_SYNC_FUNCTION: syncFunction } = values
   const rotateFunction = values.KEYRING_ROTATE_FUNCTION ?? syncFunction
-  return { ok: true, config: { ...answeringConfig(values), table, syncFunction, rotateFunction }, notices }
+  return { ok: true, config: { ...answeringConfig(values), table, syncFunction, rotateFunction }, notices: [] }
 }

@@ -5,7 +5,7 @@ import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff } from './answering.ts'
 import { cadenceOf } from './cadence.ts'
-import { entityNotices, unverified } from './foreign.ts'
+import { unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
 import { readLogin } from './login.ts'
@@ -138,7 +138,7 @@ function writtenIn(env: Env, runtime: Runtime): Written {
     login: textsOf(LOGIN, readable, runtime),
     rotationLogin: textsOf(ROTATION_LOGIN, readable, runtime),
     problems: [...unknownNames(env), ...away, ...unverified(env)],
-    notices: [...unusedNotices(env), ...entityNotices(env)],
+    notices: unusedNotices(env),
   }
 }
 
@@ -310,7 +310,11 @@ function pushedSources(all: Settings): NonNullable<Config['pushed']> {
 const addressOf = (url: URL): string => url.href.replace(/\/$/, '')
 
 /** The connection presents the certificate of the login `cert`. A setting that is itself wrong counts as not set. */
-function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, login }: Written): VaultTls {
+export function tlsOf(
+  all: Partial<Settings>,
+  auth: LoginSettings | null,
+  { texts, login }: Pick<Written, 'texts' | 'login'>,
+): VaultTls {
   const { KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key } = all
   const own = cert === undefined || key === undefined ? null : { cert, key }
   const ofLogin = auth?.method === 'cert' ? auth.certificate : null
@@ -329,7 +333,7 @@ function tlsOf(all: Partial<Settings>, auth: LoginSettings | null, { texts, logi
 }
 
 /** Of the identity provider only the authorities can be set. */
-function providerTlsOf(auth: LoginSettings | null, { login }: Written): VaultTls | null {
+export function providerTlsOf(auth: LoginSettings | null, { login }: Pick<Written, 'login'>): VaultTls | null {
   if (auth?.method !== 'oauth2' || auth.authorities === null) return null
   const name = login.get('oauth2_cacert')?.[0]?.name ?? ''
   const names = { authorities: name, cert: name, key: name }

@@ -1,27 +1,19 @@
-/** Names that are not ours to read and are answered all the same. */
+/** Names that are not ours to read and are refused all the same. */
 import type { Env, Problem } from './setting.ts'
-import { isSet } from './setting.ts'
 
 /** Whatever is no plain no: Vault's clients refuse to read it, or do not verify. */
 const NOT_NO = /^(?!(0|f|false|off|no)?$)/i
 /** Names that ask for certificates not to be verified, and the values that do. */
-const UNVERIFIED: Readonly<Record<string, RegExp>> = {
+const NAMES: Readonly<Record<string, RegExp>> = {
   BAO_SKIP_VERIFY: NOT_NO,
   VAULT_SKIP_VERIFY: NOT_NO,
   NODE_TLS_REJECT_UNAUTHORIZED: /^0$/,
 }
 
-export const unverified = (env: Env): Problem[] =>
-  Object.entries(UNVERIFIED)
-    .filter(([name, off]) => off.test(env[name] ?? ''))
-    .map(([name]) => ({
-      name,
-      message:
-        "asks for certificates not to be verified, which is never done: remove it, and set KEYRING_VAULT_CACERT to the authority of Vault's certificate",
-    }))
+export const UNVERIFIED =
+  "asks for certificates not to be verified, which is never done: remove it, and set KEYRING_VAULT_CACERT to the authority of Vault's certificate"
 
-/** Kong's Vault entity, all of it: whatever is written there stops no start. */
-export const entityNotices = (env: Env): string[] =>
-  Object.keys(env).some((name) => name.startsWith('KONG_VAULT_HCV_') && isSet(env, name))
-    ? ['KONG_VAULT_HCV_* is not used yet: it is for references to secrets, which come with a later release.']
-    : []
+export const unverified = (env: Env): Problem[] =>
+  Object.entries(NAMES)
+    .filter(([name, off]) => off.test(env[name] ?? ''))
+    .map(([name]) => ({ name, message: UNVERIFIED }))

@@ -64,7 +64,7 @@ const regionalSts = (region: string): string =>
  * Looks in the order of AWS's own clients for what the platform has put into the environment. `null` = it gives no identity, or not in a safe way.
  * @param hasMachine false on Workers, where no service of AWS is near.
  */
-const platformKeys = (env: Env, hasMachine: boolean): AwsCredentialSource | null =>
+export const platformKeys = (env: Env, hasMachine: boolean): AwsCredentialSource | null =>
   fromEnvironment(env) ?? (hasMachine ? fromMachine(env) : null)
 
 function fromEnvironment(env: Env): AwsCredentialSource | null {

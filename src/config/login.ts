@@ -1,4 +1,4 @@
-/** The login of one Vault: what is missing, what does not fit together, what is not used. It may stand under any prefix. */
+/** The login of one Vault: what is missing, what does not fit together, what is not used. It may be written under any names. */
 import type { LoginSettings } from '../core/login-settings.ts'
 import { isOfClient } from './login-jwt.ts'
 import type { Checks } from './login-method.ts'
@@ -18,13 +18,9 @@ export interface ReadLogin {
   readonly notices: readonly string[]
 }
 
-/** @param prefix before the options' names in capitals, such as `KEYRING_VAULT_`. */
-export const loginRows = (prefix: string, only: readonly Runtime[]): readonly Row[] =>
-  rowsOf(LOGIN_OPTIONS, (option) => prefix + option.toUpperCase()).map(([name, setting, key]) => [
-    name,
-    { ...setting, only },
-    key,
-  ])
+/** @param spell from an option to the name that operators write. */
+export const loginRows = (spell: (option: string) => string, only: readonly Runtime[]): readonly Row[] =>
+  rowsOf(LOGIN_OPTIONS, spell).map(([name, setting, key]) => [name, { ...setting, only }, key])
 
 /** The login as it is written, and where. */
 export interface WrittenLogin {

@@ -5,15 +5,16 @@ import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
 import { ASKING, TABLE, UNUSED } from './settings.ts'
+import { VAULTS_ROW } from './written-entities.ts'
 
-const LOGIN_PREFIX = 'KEYRING_VAULT_'
+const behind = (prefix: string) => (option: string) => prefix + option.toUpperCase()
 /** The login of the keyring's own Vault. */
-export const LOGIN = loginRows(LOGIN_PREFIX, ASKING)
+export const LOGIN = loginRows(behind('KEYRING_VAULT_'), ASKING)
 
 /** Files and certificates are of the connection, which rotations share. */
 const OF_CONNECTION = new Set(['cert_auth_cert', 'cert_auth_cert_key', 'oauth2_cacert'])
 /** The login that rotations write with: the same options, under our names alone. */
-export const ROTATION_LOGIN: readonly Row[] = loginRows('KEYRING_ROTATION_VAULT_', ASKING)
+export const ROTATION_LOGIN: readonly Row[] = loginRows(behind('KEYRING_ROTATION_VAULT_'), ASKING)
   .filter(([, , key]) => !OF_CONNECTION.has(key))
   .map(([name, setting, key]) => [name, { ...setting, also: [], fallbacks: [] }, key])
 
@@ -25,7 +26,7 @@ const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(nam
 export const unusedNotices = (env: Env): string[] =>
   unusedNames.filter(({ name }) => isSet(env, name)).map(({ name, why }) => `${name} is not used here: ${why}.`)
 
-const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN]
+const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN, VAULTS_ROW]
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 
 /** The settings that may be given by reference, or as a binding of a secret: under our own names, because others read theirs too. */
@@ -36,7 +37,11 @@ export const secretNames = (runtime: Runtime): readonly string[] =>
 
 /** Those of them that are. */
 export const referencesIn = (env: Env, runtime: Runtime): readonly string[] =>
-  secretNames(runtime).filter((name) => meansReference(env[name] ?? ''))
+  secretNames(runtime).filter((name) => {
+    const text = env[name] ?? ''
+    // References within the list are of its entities.
+    return meansReference(text) && (name !== VAULTS_ROW[0] || text.trim().startsWith('{vault:'))
+  })
 
 /** Names such as PORT are common: where they mean nothing they are left alone. */
 export const misplaced = (env: Env, runtime: Runtime): Problem[] =>

@@ -77,7 +77,7 @@ describe('edge-keyring check', () => {
     writeFileSync(json, JSON.stringify(COMPLETE))
     for (const path of [file(COMPLETE), json]) {
       const { code, stdout } = await check({}, '--platform', 'workers', '--file', path, '--json')
-      expect([code, JSON.parse(stdout)]).toEqual([0, { platform: 'workers', notices: [], unchecked: [] }])
+      expect([code, JSON.parse(stdout)]).toEqual([0, { platform: 'workers', vaults: [], notices: [], unchecked: [] }])
     }
   })
 
@@ -144,6 +144,73 @@ describe('edge-keyring check', () => {
     expect(swapped.stderr).not.toContain('KEYRING_WRAPPING_KEYS')
   })
 
+  it("takes Kong's own files, and says which vaults would be used, which not, and why", async () => {
+    const conf = join(folder, 'kong.conf')
+    const { KEYRING_VAULT_HOST, KEYRING_VAULT_MOUNT, KEYRING_VAULT_PATH } = VAULT
+    writeFileSync(
+      conf,
+      [
+        '# Of a gateway.',
+        'proxy_listen = 0.0.0.0:8000',
+        `keyring_vault_host = ${KEYRING_VAULT_HOST} # of the keyring`,
+        `keyring_vault_mount = ${KEYRING_VAULT_MOUNT}`,
+        `keyring_vault_path = ${KEYRING_VAULT_PATH}`,
+        `keyring_vault_token = ${CANARY}`,
+        'vault_hcv_ttl = 60',
+        `vault_hcv_token = ${CANARY}`,
+      ].join('\n'),
+    )
+    const deck = join(folder, 'kong.yaml')
+    writeFileSync(
+      deck,
+      [
+        '_format_version: "3.0"',
+        'services: [{ name: a }, { name: b }]',
+        'vaults:',
+        '- { name: hcv, prefix: hashicorp-vault, config: { kv: v2, ttl: 60, token: ${{ env "DECK_TOKEN" }} } }',
+        `- { name: gcp, prefix: cloud, config: { project_id: ${CANARY} } }`,
+        `- { name: hcv, prefix: typo, config: { namspace: x, token: ${CANARY} } }`,
+      ].join('\n'),
+    )
+    const given = { ...SECRETS, KEYRING_DATABASE: join(folder, 'db'), DECK_TOKEN: CANARY }
+    const ran = await check(given, '--conf', conf, '--deck', deck)
+    expect([ran.code, ran.stderr]).toEqual([0, ''])
+    expect(ran.stdout).toBe(
+      [
+        'ok  node: nothing is missing or wrong',
+        'vaults for references: hcv, hashicorp-vault',
+        'not used: vaults.cloud.name: must be one of hcv, aws, env, fs: no other backend is offered here',
+        'not used: vaults.typo.config.namspace: is not a field of vaults of the type hcv',
+        'note: --conf: not used here, because it is for a gateway: proxy_listen.',
+        'note: KEYRING_VAULTS: what is not in "vaults" is not used here (2).',
+        '',
+      ].join('\n'),
+    )
+    const machine = await check(given, '--conf', conf, '--deck', deck, '--json')
+    expect(JSON.parse(machine.stdout)).toMatchObject({
+      vaults: [
+        { prefix: 'hcv', problems: [] },
+        { prefix: 'hashicorp-vault', problems: [] },
+        { prefix: 'cloud', problems: [expect.stringMatching(/^vaults\.cloud\.name: /)] },
+        { prefix: 'typo', problems: [expect.stringMatching(/namspace/)] },
+      ],
+    })
+    for (const platform of ['workers', 'lambda']) {
+      const env = { ...SECRETS, ...(platform === 'lambda' && LAMBDA), DECK_TOKEN: CANARY }
+      const { code, stdout } = await check(env, '--platform', platform, '--conf', conf, '--deck', deck)
+      expect([code, stdout]).toEqual([0, expect.stringContaining('vaults for references: hcv, hashicorp-vault\n')])
+    }
+    expect(await check({ ...given, DECK_TOKEN: '' }, '--conf', conf, '--deck', deck)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('DECK_TOKEN: is required: the file of --deck takes it'),
+    })
+    const none = await check(given, '--conf', join(folder, 'none'), '--deck', folder)
+    expect([none.code, none.stderr]).toEqual([
+      2,
+      expect.stringMatching(/--conf: names a file that cannot be read \(ENOENT\)\n.*--deck: names a file .*\(EISDIR\)/),
+    ])
+  })
+
   it('asks for no secret: where references are read it looks at their form, elsewhere it refuses them', async () => {
     const right = { ...COMPLETE, ...LAMBDA, KEYRING_VAULT_TOKEN: '{vault://aws/edge-keyring/token}' }
     const text = file(right, 'right.env')
@@ -170,6 +237,7 @@ describe('edge-keyring check', () => {
       ['--platform', 'azure'],
       ['--platform', 'workers', '--file', join(folder, 'none')],
       ['--platform', 'lambda', '--file', other],
+      ['--platform', 'lambda', '--file', template({}, {}), '--conf', file({}, 'kong.conf')],
     ])
       expect(await check({}, ...words)).toMatchObject({ code: 2, stderr: expect.stringMatching(/^ERR_USAGE: /) })
   })
