@@ -1,5 +1,6 @@
 /** The store of secrets in SQLite, beside the records: the same table on Node and in a Durable Object. */
 import type { Bytes } from '../core/bytes.ts'
+import { refuseLargeRecord } from '../core/record-size.ts'
 import type { ItemStore } from '../core/secrets.ts'
 
 /** Runs one statement, which is atomic. @throws `ERR_STORE_UNAVAILABLE`. */
@@ -9,8 +10,8 @@ const TABLE = `CREATE TABLE IF NOT EXISTS secret (vault TEXT, name TEXT, version
   bytes BLOB NOT NULL, PRIMARY KEY (vault, name)) STRICT`
 /** So many that have expired go with each put. */
 const SWEPT = 10
-/** SQLite has no infinity. */
-const NEVER = Number.MAX_SAFE_INTEGER
+/** The column takes neither fractions nor infinity. */
+const whole = (time: number): number => Math.min(Math.ceil(time), Number.MAX_SAFE_INTEGER)
 
 export function sqlItems(run: RunSql, now: () => number): ItemStore {
   let isMade = false
@@ -33,7 +34,8 @@ export function sqlItems(run: RunSql, now: () => number): ItemStore {
       return row ? { version: Number(row.version), bytes: new Uint8Array(row.bytes) } : null
     },
     async put(group, name, bytes, expected, { due, expires }) {
-      const values = [Math.min(due, NEVER), Math.min(expires, NEVER), bytes] as const
+      refuseLargeRecord(name, bytes)
+      const values = [whole(due), whole(expires), bytes] as const
       const set = 'due = excluded.due, expires = excluded.expires, bytes = excluded.bytes'
       const [row] = (
         expected === 0
