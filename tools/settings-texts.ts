@@ -60,6 +60,8 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_DATABASE:
     'Path of the SQLite file with the sealed record. On loopback it lies in `.edge-keyring/` unless set; elsewhere it is required.',
   KEYRING_TABLE: 'Name of the DynamoDB table with the sealed record. Required on Lambda.',
+  KEYRING_SECRETS_TABLE:
+    'Name of the DynamoDB table with what references to secrets gave, sealed. `<KEYRING_TABLE>-secrets` where it is not set.',
   KEYRING_SYNC_FUNCTION:
     'Name of the function that syncs; the HTTP function invokes it. Required on Lambda, for the HTTP function.',
   KEYRING_ROTATE_FUNCTION:
