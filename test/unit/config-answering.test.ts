@@ -61,7 +61,7 @@ describe("the settings of Lambda's HTTP function", () => {
     ['KEYRING_SYNC_PERIOD', '86401', ['must be a whole number from 0 to 86400']],
     ['KEYRING_MAX_RECORD_AGE', '172799', ['must be a whole number from 172800 to 31536000']],
     ['KEYRINGS', json({ name: 'a', path: 'x' }, { name: 'a', path: 'y' }), ['must give each name once']],
-    ['KEYRING_WRAPPING_KEYS', `a:${KEY},a:${KEY}`, ['must name each id, or id and keyring, once']],
+    ['KEYRING_WRAPPING_KEYS', `a:${KEY},a:${KEY}`, ['must name each id, or id and purpose, once']],
     [
       'KEYRING_API_TOKENS',
       json(token(), token({ sha256: 'A'.repeat(64) })),
