@@ -2,7 +2,7 @@
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 import type { ItemStore, ItemTimes, StoredItem } from '../../src/core/secrets.ts'
 import type { DynamoParts } from './dynamo-store.ts'
-import { ask } from './dynamo-store.ts'
+import { askDynamo } from './dynamo-store.ts'
 
 interface Item {
   readonly version?: { readonly N?: string }
@@ -15,7 +15,7 @@ export const dynamoItem =
   (parts: DynamoParts): ItemStore['get'] =>
   async (vault, name) => {
     const input = { TableName: parts.table, Key: keyOf(vault, name), ConsistentRead: true }
-    const { Item: item = {} } = (await ask(parts, 'GetItem', input)).body as { readonly Item?: Item }
+    const { Item: item = {} } = (await askDynamo(parts, 'GetItem', input)).body as { readonly Item?: Item }
     const version = Number(item.version?.N)
     if (!(version > 0) || Number(item.expires?.N) <= secondsOf(parts)) return null
     return { version, bytes: new Uint8Array(Buffer.from(item.bytes?.B ?? '', 'base64')) }
@@ -32,12 +32,12 @@ export function dynamoItems(parts: DynamoParts): ItemStore {
       const stored = { bytes: bytes.slice(), version: Math.max(expected + 1, clock.now()) }
       const condition = expected === 0 ? none(stored.version, secondsOf(parts)) : exactly(expected)
       const input = { TableName, Item: { ...keyOf(vault, name), ...fieldsOf(stored, times) }, ...condition }
-      const { refused, ambiguous } = await ask(parts, 'PutItem', input)
+      const { refused, ambiguous } = await askDynamo(parts, 'PutItem', input)
       return refused && !(ambiguous && isSame(await get(vault, name), stored)) ? 'conflict' : stored.version
     },
 
     async delete(vault, name, expected) {
-      await ask(parts, 'DeleteItem', { TableName, Key: keyOf(vault, name), ...exactly(expected) })
+      await askDynamo(parts, 'DeleteItem', { TableName, Key: keyOf(vault, name), ...exactly(expected) })
     },
 
     due: (vault, time, most) =>
@@ -103,7 +103,7 @@ async function names(parts: DynamoParts, vault: string, most: number, index: obj
   const found: string[] = []
   let next: object | undefined = {}
   while (next !== undefined && found.length < most) {
-    const { body } = await ask(parts, 'Query', { ...input, ...next, Limit: most - found.length })
+    const { body } = await askDynamo(parts, 'Query', { ...input, ...next, Limit: most - found.length })
     const { Items, LastEvaluatedKey } = body as Page
     found.push(...Items.map(({ name }) => name.S))
     next = LastEvaluatedKey && { ExclusiveStartKey: LastEvaluatedKey }

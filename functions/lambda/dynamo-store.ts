@@ -49,7 +49,7 @@ export function dynamoStore(parts: DynamoParts): SharedStore {
 
   const get = async (name: string): Promise<StoredRecord | null> => {
     const input = { TableName: table, Key: { name: { S: name } }, ConsistentRead: true }
-    const { body } = await ask(parts, 'GetItem', input)
+    const { body } = await askDynamo(parts, 'GetItem', input)
     const item = itemOf(name, body)
     if (item === null) return null
     const { version, base64 } = item
@@ -67,7 +67,7 @@ export function dynamoStore(parts: DynamoParts): SharedStore {
       refuseLargeRecord(name, bytes)
       const stored = { bytes: bytes.slice(), version: expected + 1 }
       const base64 = Buffer.from(stored.bytes.buffer).toString('base64')
-      const { refused, ambiguous } = await ask(parts, 'PutItem', putInput(table, name, base64, expected))
+      const { refused, ambiguous } = await askDynamo(parts, 'PutItem', putInput(table, name, base64, expected))
       if (refused && !(ambiguous && isSame(await get(name), stored))) return 'conflict'
       known.set(name, { base64, stored })
       return stored
@@ -119,7 +119,7 @@ const isSame = (stored: StoredRecord | null, written: StoredRecord): boolean =>
   stored?.version === written.version && Buffer.compare(stored.bytes, written.bytes) === 0
 
 /** Asks until it is settled. @throws `ERR_STORE_UNAVAILABLE`. */
-export async function ask(parts: DynamoParts, operation: string, input: object): Promise<Settled> {
+export async function askDynamo(parts: DynamoParts, operation: string, input: object): Promise<Settled> {
   const { clock } = parts
   const [begun, mostMs] = [clock.now(), Math.min(DEADLINE_MS, parts.leftMs())]
   const leftMs = () => mostMs - ageOf(begun, clock.now(), STEP_MS)
