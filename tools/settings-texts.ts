@@ -51,7 +51,7 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_ROTATION_PRUNE:
     '`held` lets Vault prune versions whose key is held here: this keyring is their only copy from then on. Otherwise such a rotation is refused.',
   KEYRING_WRAPPING_KEYS:
-    'What the stored record is sealed with: `<id>:<32 bytes in base64>`, separated by commas. The first seals, all open. `<id>/keyring/<name>:<base64>` gives the key derived for one keyring instead.',
+    'What the stored record is sealed with: `<id>:<32 bytes in base64>`, separated by commas. The first seals, all open. `<id>/keyring/<name>:<base64>` gives the key derived for one keyring instead, `<id>/secrets/<prefix>:<base64>` that for what the references to one vault gave.',
   KEYRING_API_TOKENS:
     'Who may call, as a JSON list of `{"name", "sha256", "grants", "expires_at"}`: the SHA-256 of each token in hex, grants such as `["read", "decrypt:orders"]`, and the end in RFC 3339 (absent or null: never). One token is required, here or in `KEYRING_API_TOKEN`.',
   KEYRING_API_TOKEN:
@@ -61,6 +61,8 @@ export const TEXTS: Readonly<Record<SettingName, string>> = {
   KEYRING_DATABASE:
     'Path of the SQLite file with the sealed record. On loopback it lies in `.edge-keyring/` unless set; elsewhere it is required.',
   KEYRING_TABLE: 'Name of the DynamoDB table with the sealed record. Required on Lambda.',
+  KEYRING_SECRETS_TABLE:
+    'Name of the DynamoDB table with what references to secrets gave, sealed. `<KEYRING_TABLE>-secrets` where it is not set.',
   KEYRING_SYNC_FUNCTION:
     'Name of the function that syncs; the HTTP function invokes it. Required on Lambda, for the HTTP function.',
   KEYRING_ROTATE_FUNCTION:

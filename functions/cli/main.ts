@@ -160,7 +160,12 @@ secrets
   )
   .addOption(json())
   .addOption(ofKeyring())
-  .action(({ keyring }) => reporting(isJson(), async () => (await import('./secrets.ts')).derive(keyring)))
+  .addOption(
+    valued('references', 'prefix', 'Of what the references to this vault gave instead, alone.').conflicts('keyring'),
+  )
+  .action(({ keyring, references }) =>
+    reporting(isJson(), async () => (await import('./secrets.ts')).derive(keyring, references)),
+  )
 
 program
   .command('policy')

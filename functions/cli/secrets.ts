@@ -6,12 +6,13 @@ import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import type { Env } from '../../src/config/setting.ts'
 import type { WrappingKey } from '../../src/core/wrapping-key.ts'
-import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
+import { VAULT_PREFIX } from '../../src/core/limits.ts'
+import { deriveFor } from '../../src/crypto/derive.ts'
 import { newWrappingKey } from '../node/local.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import type { Outcome } from './command.ts'
 import { refuseBadName } from './command.ts'
-import { wrongSettings } from './failure.ts'
+import { failed, wrongSettings } from './failure.ts'
 
 /** @param json the document has the token, so that it is not shown beside it. */
 export async function create(json: boolean): Promise<Outcome> {
@@ -32,11 +33,15 @@ function newWrappingKeyId(): string {
   return `${new Date().toISOString().slice(0, 10)}-${suffix}`
 }
 
-export async function derive(keyring: string): Promise<Outcome> {
+/** @param prefix of a vault: the key is for what its references gave. `undefined` = it is for the keyring. */
+export async function derive(keyring: string, prefix: string | undefined): Promise<Outcome> {
   refuseBadName(keyring)
-  const derived = await deriveForKeyring(nodeCipher, wrappingKeysOf(process.env), keyring)
-  if (derived.length === 0) throw wrong(['has no key for this keyring'])
-  const setting = derived.map(({ id, key }) => `${id}/keyring/${keyring}:${key.reveal()}`).join(',')
+  if (prefix !== undefined && !VAULT_PREFIX.test(prefix))
+    throw failed('ERR_USAGE', 'The flag --references takes the prefix of a vault.')
+  const purpose = prefix === undefined ? `keyring/${keyring}` : `secrets/${prefix}`
+  const derived = await deriveFor(nodeCipher, wrappingKeysOf(process.env), purpose)
+  if (derived.length === 0) throw wrong([`has no key for ${prefix === undefined ? 'this keyring' : 'this vault'}`])
+  const setting = derived.map(({ id, key }) => `${id}/${purpose}:${key.reveal()}`).join(',')
   return { document: { wrapping_keys: setting }, screen: `KEYRING_WRAPPING_KEYS=${setting}\n` }
 }
 

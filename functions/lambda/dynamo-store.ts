@@ -8,7 +8,6 @@ import { exceptionName, whyNone } from './aws.ts'
 
 export interface DynamoParts {
   readonly aws: Aws
-  /** Its key is the string `name`. */
   readonly table: string
   readonly clock: Clock
   /** How long work that begins now may take, in milliseconds. */
@@ -42,6 +41,7 @@ interface Settled {
   readonly ambiguous: boolean
 }
 
+/** The key of its table is the string `name`. */
 export function dynamoStore(parts: DynamoParts): SharedStore {
   const { table } = parts
   /** The same object as long as nothing was written: what was verified need not be verified again. */
@@ -49,7 +49,7 @@ export function dynamoStore(parts: DynamoParts): SharedStore {
 
   const get = async (name: string): Promise<StoredRecord | null> => {
     const input = { TableName: table, Key: { name: { S: name } }, ConsistentRead: true }
-    const { body } = await ask(parts, 'GetItem', input)
+    const { body } = await askDynamo(parts, 'GetItem', input)
     const item = itemOf(name, body)
     if (item === null) return null
     const { version, base64 } = item
@@ -67,7 +67,7 @@ export function dynamoStore(parts: DynamoParts): SharedStore {
       refuseLargeRecord(name, bytes)
       const stored = { bytes: bytes.slice(), version: expected + 1 }
       const base64 = Buffer.from(stored.bytes.buffer).toString('base64')
-      const { refused, ambiguous } = await ask(parts, 'PutItem', putInput(table, name, base64, expected))
+      const { refused, ambiguous } = await askDynamo(parts, 'PutItem', putInput(table, name, base64, expected))
       if (refused && !(ambiguous && isSame(await get(name), stored))) return 'conflict'
       known.set(name, { base64, stored })
       return stored
@@ -119,7 +119,7 @@ const isSame = (stored: StoredRecord | null, written: StoredRecord): boolean =>
   stored?.version === written.version && Buffer.compare(stored.bytes, written.bytes) === 0
 
 /** Asks until it is settled. @throws `ERR_STORE_UNAVAILABLE`. */
-async function ask(parts: DynamoParts, operation: string, input: object): Promise<Settled> {
+export async function askDynamo(parts: DynamoParts, operation: string, input: object): Promise<Settled> {
   const { clock } = parts
   const [begun, mostMs] = [clock.now(), Math.min(DEADLINE_MS, parts.leftMs())]
   const leftMs = () => mostMs - ageOf(begun, clock.now(), STEP_MS)
@@ -152,5 +152,6 @@ const mayRetry = (answer: AwsAnswer | string, name: string): boolean =>
 
 const unavailable = (why: string): KeyringError =>
   new KeyringError('ERR_STORE_UNAVAILABLE', `DynamoDB cannot be used (${why}).`, {
-    remedy: 'Check KEYRING_TABLE, the role of the function and the state of DynamoDB in this region.',
+    remedy:
+      'Check KEYRING_TABLE, KEYRING_SECRETS_TABLE, the role of the function and the state of DynamoDB in this region.',
   })

@@ -10,6 +10,7 @@ import { matching, onOff, wholeNumber } from './values.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
 import { VAULTS_ROW } from './written-entities.ts'
 
+const tableName = () => matching(/^[A-Za-z0-9_.-]{3,255}$/, 'must be the name of a DynamoDB table, 3 to 255 characters')
 const functionName = () => matching(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function')
 
 export const ANSWERING_SETTINGS = {
@@ -30,10 +31,11 @@ export const ANSWERING_SETTINGS = {
     secret: true,
   },
   KEYRING_TABLE: {
-    schema: () => matching(/^[A-Za-z0-9_.-]{3,255}$/, 'must be the name of a DynamoDB table, 3 to 255 characters'),
+    schema: tableName,
     required: 'the name of the DynamoDB table',
     only: ['lambda-http', 'lambda-sync'],
   },
+  KEYRING_SECRETS_TABLE: { schema: tableName, only: ['lambda-http', 'lambda-sync'] },
   KEYRING_SYNC_FUNCTION: {
     schema: functionName,
     required: 'the name of the function that syncs',
@@ -68,6 +70,11 @@ export const answeringConfig = (all: Omit<Answering, 'KEYRING_TABLE' | 'KEYRING_
   maxStalenessMs: all.KEYRING_MAX_STALENESS === undefined ? null : all.KEYRING_MAX_STALENESS * 1000,
 })
 
+export const secretsTableOf = (
+  table: string,
+  { KEYRING_SECRETS_TABLE: own }: Pick<Answering, 'KEYRING_SECRETS_TABLE'>,
+): string => own ?? `${table}-secrets`
+
 /** What is neither on nor off is not off. */
 export const saysOff = ({ KEYRING_ENABLED: isOn }: Partial<Pick<Answering, 'KEYRING_ENABLED'>>): boolean =>
   isOn === false
@@ -84,6 +91,7 @@ export const tokensRule = <V extends Pick<Answering, 'KEYRING_API_TOKENS' | 'KEY
 
 export interface LambdaHttpConfig extends AnsweringConfig {
   readonly table: string
+  readonly secretsTable: string
   readonly syncFunction: string
   /** By hand. It is the sync function where there is none of its own. */
   readonly rotateFunction: string
@@ -116,5 +124,10 @@ export function readAnswering(env: Env): Parsed<LambdaHttpConfig> {
   if (isOff) return { ok: true, config: null, notices: [OFF] }
   const { KEYRING_TABLE: table, KEYRING_SYNC_FUNCTION: syncFunction } = values
   const rotateFunction = values.KEYRING_ROTATE_FUNCTION ?? syncFunction
-  return { ok: true, config: { ...answeringConfig(values), table, syncFunction, rotateFunction }, notices: [] }
+  const secretsTable = secretsTableOf(table, values)
+  return {
+    ok: true,
+    config: { ...answeringConfig(values), table, secretsTable, syncFunction, rotateFunction },
+    notices: [],
+  }
 }

@@ -3,7 +3,7 @@ import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
 import type { Cadence, ReadCron, RotationRules, SourceId } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
-import { OFF, answeringConfig, saysOff } from './answering.ts'
+import { OFF, answeringConfig, saysOff, secretsTableOf } from './answering.ts'
 import { cadenceOf } from './cadence.ts'
 import { unverified } from './foreign.ts'
 import type { LoginOption } from './login-methods.ts'
@@ -62,7 +62,11 @@ export interface Config extends AnsweringConfig {
   readonly pushed: readonly (SourceId & { readonly keyring: string })[] | null
   readonly rotation: RotationRules
   readonly workers: { readonly locationHint: NonNullable<Settings['KEYRING_LOCATION_HINT']> | null }
-  readonly lambda: { readonly table: string | null; readonly syncFunction: string | null }
+  readonly lambda: {
+    readonly table: string | null
+    readonly secretsTable: string | null
+    readonly syncFunction: string | null
+  }
   readonly node: {
     readonly port: number
     readonly host: string
@@ -250,7 +254,11 @@ function toConfig(read: Read): Config {
       prunesHeld: all.KEYRING_ROTATION_PRUNE === 'held',
     },
     workers: { locationHint: all.KEYRING_LOCATION_HINT ?? null },
-    lambda: { table: all.KEYRING_TABLE ?? null, syncFunction: all.KEYRING_SYNC_FUNCTION ?? null },
+    lambda: {
+      table: all.KEYRING_TABLE ?? null,
+      secretsTable: all.KEYRING_TABLE === undefined ? null : secretsTableOf(all.KEYRING_TABLE, all),
+      syncFunction: all.KEYRING_SYNC_FUNCTION ?? null,
+    },
     node: {
       port: all.PORT,
       host: all.HOST,

@@ -20,6 +20,8 @@ export const KEYRING_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 export const MOST_TIME = 8.64e15
 /** When a secret was made, as Vault writes it, or the word that stands for it. */
 export const INCARNATION = /^[\w.:+-]{1,64}$/
+/** As Kong has it, and at most 64 characters. */
+export const VAULT_PREFIX = /^[a-z][a-z\d-]{0,62}[a-z\d]$/
 export const WRAPPING_KEY_ID = /^[A-Za-z0-9._-]{1,32}$/
 
 /** Bytes of the context that a value is bound to; AWS KMS allows as many. */

@@ -42,7 +42,7 @@ export interface ItemTimes {
 export interface ItemStore {
   /** `null` = there is none, or it has expired. */
   get(group: string, name: string): Promise<StoredItem | null>
-  /** `expected` 0 = there is none. @throws `ERR_STORE_UNAVAILABLE`. */
+  /** `expected` 0 = there is none. @throws `ERR_STORE_UNAVAILABLE`, `ERR_RECORD_TOO_LARGE`. */
   put(group: string, name: string, bytes: Bytes, expected: number, times: ItemTimes): Promise<number | 'conflict'>
   /** What has another version stays. */
   delete(group: string, name: string, expected: number): Promise<void>

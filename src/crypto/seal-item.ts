@@ -5,7 +5,7 @@ import { KeyringError } from '../core/errors.ts'
 import type { Cipher, Hash } from '../core/ports.ts'
 import type { WrappingKey } from '../core/wrapping-key.ts'
 import type { Purpose, Wrap } from './wrapping.ts'
-import { derivedKey, parseSigned, wrap } from './wrapping.ts'
+import { derivedKey, isFor, parseSigned, wrap } from './wrapping.ts'
 
 /** What items are for. */
 export interface ItemPurpose extends Purpose {
@@ -45,7 +45,7 @@ export interface ItemSealer {
   fingerprints(text: string): Promise<readonly string[]>
 }
 
-/** @throws `ERR_WRAPPING_KEY_MISSING` where there are only keys that were derived for keyrings, because those open no token. */
+/** @throws `ERR_WRAPPING_KEY_MISSING` where there are only keys that were derived for something else. */
 export async function itemSealer(
   cipher: Cipher,
   hash: Hash,
@@ -53,9 +53,9 @@ export async function itemSealer(
   purpose = LOGIN,
 ): Promise<ItemSealer> {
   const { label, format, of } = purpose
-  const whole = keys.filter(({ keyring }) => keyring === null)
+  const usable = keys.filter(isFor(label))
   const made = await Promise.all(
-    whole.map(async (key) => {
+    usable.map(async (key) => {
       const root = await derivedKey(cipher, key, label)
       const nameKey = await cipher.derive(root, `${format}/name`, 32)
       return { nameKey, wrap: await wrap(cipher, hash, key.id, root, purpose) }

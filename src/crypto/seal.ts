@@ -6,7 +6,7 @@ import { Secret } from '../core/secret.ts'
 import { commitmentOf, materialFromBytes, revealMaterial } from './material.ts'
 import type { WrappingKey } from '../core/wrapping-key.ts'
 import type { Purpose, Wrap } from './wrapping.ts'
-import { derivedKey, wrap } from './wrapping.ts'
+import { derivedKey, isFor, wrap } from './wrapping.ts'
 
 export { isOther, parseSigned } from './wrapping.ts'
 export type { KeyChecks } from './wrapping.ts'
@@ -39,7 +39,7 @@ export async function sealers(
   keyring: string,
 ): Promise<SealerSet> {
   const purpose: Purpose = { label: `keyring/${keyring}`, format: 'ekr1', bound: ['ekr1/key', keyring] }
-  const usable = keys.filter((key) => key.keyring === null || key.keyring === keyring)
+  const usable = keys.filter(isFor(purpose.label))
   const made = await Promise.all(
     usable.map(async (key) => {
       const root = await derivedKey(cipher, key, purpose.label)

@@ -37,11 +37,17 @@ interface Signed {
   readonly text: Bytes
 }
 
+/** Whether a key is good for that. */
+export const isFor =
+  (label: string) =>
+  ({ purpose }: WrappingKey): boolean =>
+    purpose === null || purpose === label
+
 /** The derived key itself, which a function with one purpose can be given in place of the wrapping key. */
-export async function derivedKey(cipher: Cipher, { keyring, key }: WrappingKey, label: string): Promise<Bytes> {
+export async function derivedKey(cipher: Cipher, { purpose, key }: WrappingKey, label: string): Promise<Bytes> {
   const raw = fromBase64(key.reveal())
   if (raw === null) throw new TypeError('A wrapping key that the settings did not check.')
-  return keyring === null ? cipher.derive(raw, label, 32) : raw
+  return purpose === null ? cipher.derive(raw, label, 32) : raw
 }
 
 export async function wrap(cipher: Cipher, hash: Hash, id: string, root: Bytes, purpose: Purpose): Promise<Wrap> {

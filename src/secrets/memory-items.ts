@@ -1,4 +1,5 @@
 /** The store of secrets that keeps nothing: for tests, and for what need not outlive the process. */
+import { refuseLargeRecord } from '../core/record-size.ts'
 import type { ItemStore, ItemTimes, StoredItem } from '../core/secrets.ts'
 
 export function memoryItems(now: () => number): ItemStore & { readonly size: () => number } {
@@ -17,6 +18,7 @@ export function memoryItems(now: () => number): ItemStore & { readonly size: () 
       return item ? { bytes: item.bytes, version: item.version } : null
     },
     async put(group, name, bytes, expected, times) {
+      refuseLargeRecord(name, bytes)
       const items = groupOf(group)
       if ((items.get(name)?.version ?? 0) !== expected) return 'conflict'
       puts += 1

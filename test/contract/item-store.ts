@@ -96,6 +96,33 @@ export function itemStoreContract(name: string, made: () => Promise<OpenItems> |
       expect(await two.due('v', START + 2 * HOUR, 1)).toEqual(['soon'])
     })
 
+    it('takes times that are no whole milliseconds', async () => {
+      const [one, two] = (await store()).handles
+      const between = { due: START + HOUR + 0.25, expires: START + 2 * HOUR + 0.25 }
+      const first = Number(await one.put('v', 'a', bytes(1), 0, between))
+      expect(Number(await two.put('v', 'a', bytes(2), first, between))).toBeGreaterThan(first)
+      expect(await one.due('v', START + HOUR, 10)).toEqual([])
+      expect(await one.due('v', START + HOUR + 1, 10)).toEqual(['a'])
+    })
+
+    it('takes an item of 350 KiB, and refuses one byte more', async () => {
+      const [one] = (await store()).handles
+      expect(await one.put('v', 'a', new Uint8Array(350 * 1024), 0, times)).not.toBe('conflict')
+      const larger = one.put('v', 'b', new Uint8Array(350 * 1024 + 1), 0, times)
+      await expect(larger).rejects.toMatchObject({ code: 'ERR_RECORD_TOO_LARGE' })
+    })
+
+    it('keeps for good what never expires', async () => {
+      const { clock, handles } = await store()
+      const [one, two] = handles
+      const never = { due: Number.POSITIVE_INFINITY, expires: Number.POSITIVE_INFINITY }
+      const version = await one.put('v', 'a', bytes(1), 0, never)
+      clock.time += 1e6 * HOUR
+      expect(await two.get('v', 'a')).toEqual({ bytes: bytes(1), version })
+      expect(await two.put('v', 'a', bytes(2), 0, never)).toBe('conflict')
+      expect(await two.list('v', '', 10)).toEqual(['a'])
+    })
+
     it('lists names in their order, page by page', async () => {
       const [one, two] = (await store()).handles
       for (const each of ['b', 'c', 'a']) await one.put('v', each, bytes(1), 0, times)

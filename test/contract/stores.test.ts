@@ -47,6 +47,21 @@ itemStoreContract('in SQLite', () => {
   }
 })
 
+it('a store of secrets in SQLite has no more rows than items, a minute after others expired', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+  const database = sqliteStore(join(folder, 'db'))
+  let time = 1_790_000_000_000
+  const items = sqlItems(database.run, () => time)
+  const put = (name: string) => items.put('v', name, new Uint8Array([1]), 0, { due: time, expires: time + 60_000 })
+  const rows = async () => (await database.run('SELECT name FROM secret')).length
+  for (let at = 0; at < 20; at += 1) await put(`early ${at}`)
+  time += 60_000
+  await put('late')
+  expect(await rows()).toBe(1)
+  database.close()
+  rmSync(folder, { recursive: true })
+})
+
 describe('a store in this process', () => {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
   afterAll(() => rmSync(folder, { recursive: true }))

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { dynamoItems } from '../../functions/lambda/dynamo-items.ts'
 import { dynamoStore } from '../../functions/lambda/dynamo-store.ts'
 import { signedAws } from '../../functions/lambda/aws.ts'
 import type { Clock, SharedStore } from '../../src/core/ports.ts'
@@ -6,7 +7,7 @@ import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.
 import type { Faults } from '../support/lambda/faults.ts'
 import { faultsBefore } from '../support/lambda/faults.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
-import { awsEnvironment, createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
+import { awsEnvironment, createSecretsTable, createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
 
 const bytes = (...values: number[]) => new Uint8Array(values)
 const THROTTLED = { status: 400, type: 'ProvisionedThroughputExceededException' }
@@ -89,6 +90,21 @@ describe('DynamoDB in trouble', () => {
     expect(await store.put('k', bytes(2), 1)).toEqual({ bytes: bytes(2), version: 2 })
     expect(faults.asked).toEqual(['PutItem', 'PutItem', 'GetItem'])
     expect(await direct.get('k')).toEqual({ bytes: bytes(2), version: 2 })
+  })
+
+  it.each([0, 1])('knows its own write of a secret at version %i when the answer was lost', async (isThere) => {
+    const parts = { table: await createSecretsTable(server.endpoint), clock, leftMs: () => Number.POSITIVE_INFINITY }
+    const items = dynamoItems({ ...parts, aws: signedAws(awsEnvironment(faults.url)) })
+    const times = { due: clock.time, expires: clock.time + 1e9 }
+    const before = isThere === 0 ? 0 : Number(await items.put('v', 'a', bytes(1), 0, times))
+    faults.next('PutItem', 'lost')
+    const version = await items.put('v', 'a', bytes(2), before, times)
+    expect(await items.get('v', 'a')).toEqual({ bytes: bytes(2), version })
+    faults.next('PutItem', 'cut', async () => {
+      const others = dynamoItems({ ...parts, aws: signedAws(awsEnvironment(server.endpoint)) })
+      await others.put('v', 'a', bytes(9), Number(version), times)
+    })
+    expect(await items.put('v', 'a', bytes(3), Number(version), times)).toBe('conflict')
   })
 
   it('knows its own first write when the answer was lost', async () => {

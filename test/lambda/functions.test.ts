@@ -4,7 +4,7 @@ import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
 import { nodeCipher } from '../../functions/node-shared/cipher.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
+import { deriveFor } from '../../src/crypto/derive.ts'
 import { eventOf } from '../support/lambda/cloud.ts'
 import { faultsBefore } from '../support/lambda/faults.ts'
 import { listen } from '../support/listen.ts'
@@ -221,8 +221,8 @@ describe('on Lambda', () => {
   })
 
   it('the HTTP function reads no items but those that its role names, and derived keys are enough for it', async () => {
-    const wrappingKey = { id: 'w1', keyring: null, key: new Secret(Buffer.alloc(32, 1).toString('base64')) }
-    const [derived] = await deriveForKeyring(nodeCipher, [wrappingKey], 'default')
+    const wrappingKey = { id: 'w1', purpose: null, key: new Secret(Buffer.alloc(32, 1).toString('base64')) }
+    const [derived] = await deriveFor(nodeCipher, [wrappingKey], 'keyring/default')
     const seen = await faultsBefore(deployment.endpoint)
     const http = await deployment.startHttp({
       AWS_ENDPOINT_URL_DYNAMODB: seen.url,

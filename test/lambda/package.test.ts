@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LAMBDA_FOLDER, buildLambda } from '../../tools/build-lambda.ts'
 import type { Bundle } from '../../tools/build-lambda.ts'
+import { SECRETS_TABLE } from '../support/lambda/table.ts'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
@@ -129,7 +130,8 @@ describe('the package for Lambda', () => {
     expect(await zipped('rotate')).toEqual(['dist/lambda/rotate.mjs', ...ofRotate].toSorted())
   })
 
-  it('lets the HTTP function read keyrings and their status, and invoke the others, and those read and write the table', () => {
+  it('lets the HTTP function read keyrings and their status, and invoke the others, and those read and write the table; what references gave is read by the first and kept by the sync function alone', () => {
+    const secrets = { 'Fn::GetAtt': ['SecretsTable', 'Arn'] }
     expect(statements('HttpRole')).toEqual([
       {
         ...allow('KeyringTable', 'dynamodb:GetItem'),
@@ -138,15 +140,24 @@ describe('the package for Lambda', () => {
           Null: { 'dynamodb:LeadingKeys': 'false' },
         },
       },
+      allow('SecretsTable', 'dynamodb:GetItem'),
       {
         ...allow('SyncLambdaFunction', 'lambda:InvokeFunction'),
         Resource: ['Sync', 'Rotate'].map((name) => ({ 'Fn::GetAtt': [`${name}LambdaFunction`, 'Arn'] })),
       },
       allow('HttpLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'),
     ])
-    for (const name of ['Sync', 'Rotate'])
+    const kept = {
+      ...allow('SecretsTable', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem', 'dynamodb:Query'),
+      Resource: [secrets, { 'Fn::Join': ['/', [secrets, 'index/due']] }],
+    }
+    for (const [name, more] of [
+      ['Sync', [kept]],
+      ['Rotate', []],
+    ] as const)
       expect(statements(`${name}Role`)).toEqual([
         allow('KeyringTable', 'dynamodb:GetItem', 'dynamodb:PutItem'),
+        ...more,
         allow(`${name}LogGroup`, 'logs:CreateLogStream', 'logs:PutLogEvents'),
       ])
   })
@@ -202,15 +213,18 @@ describe('the package for Lambda', () => {
     ])
   }, 60_000)
 
-  it('keeps the table, whatever happens to the stack', () => {
-    expect(named('KeyringTable')).toMatchObject({
+  it.each([
+    ['KeyringTable', { KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }] }],
+    ['SecretsTable', { ...SECRETS_TABLE, TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true } }],
+  ])('keeps %s, whatever happens to the stack', (name, shape) => {
+    expect(named(name)).toMatchObject({
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
       Properties: {
         BillingMode: 'PAY_PER_REQUEST',
         DeletionProtectionEnabled: true,
         PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
-        KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+        ...shape,
       },
     })
   })
@@ -328,6 +342,8 @@ describe('the package for Lambda', () => {
     expect(Object.keys(variables('HttpLambdaFunction')).filter((name) => name.includes('VAULT'))).toEqual([])
     expect(variables('HttpLambdaFunction')).toMatchObject({ KEYRING_SYNC_FUNCTION: { Ref: 'SyncLambdaFunction' } })
     expect(variables('SyncLambdaFunction')).toMatchObject({ KEYRING_TABLE: { Ref: 'KeyringTable' } })
+    for (const name of ['Http', 'Sync'])
+      expect(variables(`${name}LambdaFunction`)).toMatchObject({ KEYRING_SECRETS_TABLE: { Ref: 'SecretsTable' } })
     expect(Object.keys(variables('SyncLambdaFunction'))).not.toContain('KEYRING_API_TOKENS')
   })
 })

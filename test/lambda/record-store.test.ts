@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { itemStoreContract } from '../contract/item-store.ts'
 import { recordStoreContract } from '../contract/record-store.ts'
 import { recordNumber } from '../node/children/numbered.ts'
 import { authorityOn, world } from '../support/authority.ts'
@@ -7,7 +8,7 @@ import { killedAfter } from '../support/killed.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
 import { NOW } from '../support/observed.ts'
-import { createTable, raw, startDynalite, storeOn } from '../support/lambda/table.ts'
+import { createSecretsTable, createTable, itemsOn, raw, startDynalite, storeOn } from '../support/lambda/table.ts'
 
 const WRITER = join(import.meta.dirname, 'children/write.ts')
 const KILLS = 20
@@ -31,6 +32,39 @@ function dynamoSuite(start: () => Promise<DynamoServer>): void {
   recordStoreContract('in DynamoDB', async () => {
     const table = await createTable(server.endpoint)
     return { handles: [storeOn(server.endpoint, table), storeOn(server.endpoint, table)], close: () => {} }
+  })
+
+  itemStoreContract('in DynamoDB', async () => {
+    const table = await createSecretsTable(server.endpoint)
+    const open = (now: () => number) => itemsOn(server.endpoint, table, now)
+    return { open: (now) => [open(now), open(now)], close: () => {} }
+  })
+
+  it('names what has not expired beyond a page of what has', async () => {
+    const table = await createSecretsTable(server.endpoint)
+    const items = itemsOn(server.endpoint, table, () => NOW)
+    const bytes = new Uint8Array([1])
+    for (const name of ['a', 'b', 'c']) await items.put('v', name, bytes, 0, { due: NOW - 1, expires: NOW - 1000 })
+    for (const [at, name] of ['d', 'e', 'f'].entries())
+      await items.put('v', name, bytes, 0, { due: NOW + at, expires: NOW + 1000 })
+    expect(await items.due('v', NOW + 2, 2)).toEqual(['d', 'e'])
+    expect(await items.list('v', '', 2)).toEqual(['d', 'e'])
+    expect(await items.list('v', 'd', 9)).toEqual(['e', 'f'])
+  })
+
+  it.each([
+    ['no attribute of ours', {}, null],
+    ['a version of another type', { version: { S: '7' }, bytes: { B: 'AA==' } }, null],
+    ['no bytes', { version: { N: '7' } }, { version: 7, bytes: new Uint8Array() }],
+  ])('writes over a stranger’s secret with %s', async (_name, item, read) => {
+    const table = await createSecretsTable(server.endpoint)
+    const items = itemsOn(server.endpoint, table, () => NOW)
+    const key = { vault: { S: 'v' }, name: { S: 'a' } }
+    await raw(server.endpoint, 'PutItem', { TableName: table, Item: { ...key, ...item } })
+    expect(await items.get('v', 'a')).toEqual(read)
+    const times = { due: NOW, expires: NOW + 1000 }
+    const version = await items.put('v', 'a', new Uint8Array([1]), read?.version ?? 0, times)
+    expect(await items.get('v', 'a')).toEqual({ version, bytes: new Uint8Array([1]) })
   })
 
   it('returns the same object as long as nothing was written', async () => {

@@ -562,6 +562,22 @@ describe('secrets derive', () => {
     await vault.close()
   })
 
+  it('prints a setting that opens what the references to one vault gave, and nothing else', async () => {
+    const derive = (setting: string, ...words: string[]) =>
+      runCli(['secrets', 'derive', ...words], { cwd: tmpdir(), env: { KEYRING_WRAPPING_KEYS: setting } })
+    const { stdout, code } = await derive(WRAPPING_KEYS, '--references', 'my-hcv')
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^KEYRING_WRAPPING_KEYS=w1\/secrets\/my-hcv:\S{44}\n$/)])
+    const derived = stdout.trim().slice('KEYRING_WRAPPING_KEYS='.length)
+    expect((await derive(derived, '--references', 'my-hcv')).stdout).toBe(stdout)
+    for (const [said, ...words] of [
+      ['has no key for this vault', '--references', 'other'],
+      ['has no key for this keyring'],
+      ['takes the prefix of a vault', '--references', 'My-HCV'],
+      ['ERR_USAGE', '--references', 'my-hcv', '--keyring', 'orders'],
+    ] as const)
+      expect(await derive(derived, ...words)).toMatchObject({ code: 2, stderr: expect.stringContaining(said) })
+  })
+
   it.each<[string, Env, string]>([
     ['nothing', {}, 'is required'],
     ['what is no key', { KEYRING_WRAPPING_KEYS: 'w1:canary' }, 'must be 32 bytes'],

@@ -34,7 +34,7 @@ import { verbsOf } from './verbs.ts'
 
 export const wrappingKey = (id: string, fill: number, keyring: string | null = null): WrappingKey => ({
   id,
-  keyring,
+  purpose: keyring && `keyring/${keyring}`,
   key: new Secret(Buffer.alloc(32, fill).toString('base64')),
 })
 

@@ -35,13 +35,15 @@ describe("the settings of Lambda's HTTP function", () => {
       KEYRING_API_TOKENS: json(token({ expires_at: '2030-01-31T00:00:00+01:00' })),
     }
     for (const env of [RIGHT, { ...RIGHT, ...more }]) {
-      const { wrappingKeys, table, syncFunction, rotateFunction, ...rest } = config(env)
+      const { wrappingKeys, table, secretsTable, syncFunction, rotateFunction, ...rest } = config(env)
       expect(rotateFunction).toBe(syncFunction)
       const whole = parseConfig(env, 'lambda-http')
-      expect(whole).toMatchObject({ ok: true, config: { ...rest, lambda: { table, syncFunction } } })
+      expect(whole).toMatchObject({ ok: true, config: { ...rest, lambda: { table, secretsTable, syncFunction } } })
       expect(wrappingKeys.map(({ key }) => key.reveal())).toContain(KEY)
     }
     expect(config(RIGHT)).toMatchObject({ keyrings: ['default'], syncPeriodMs: 600_000, maxRecordAgeMs: 604_800_000 })
+    expect(config(RIGHT).secretsTable).toBe('edge-keyring-secrets')
+    expect(config({ ...RIGHT, KEYRING_SECRETS_TABLE: 'others' }).secretsTable).toBe('others')
     expect(config({ ...RIGHT, ...more })).toMatchObject({ keyrings: ['default', 'orders'], syncPeriodMs: null })
   })
 
@@ -59,13 +61,14 @@ describe("the settings of Lambda's HTTP function", () => {
     ['KEYRING_SYNC_PERIOD', '86401', ['must be a whole number from 0 to 86400']],
     ['KEYRING_MAX_RECORD_AGE', '172799', ['must be a whole number from 172800 to 31536000']],
     ['KEYRINGS', json({ name: 'a', path: 'x' }, { name: 'a', path: 'y' }), ['must give each name once']],
-    ['KEYRING_WRAPPING_KEYS', `a:${KEY},a:${KEY}`, ['must name each id, or id and keyring, once']],
+    ['KEYRING_WRAPPING_KEYS', `a:${KEY},a:${KEY}`, ['must name each id, or id and purpose, once']],
     [
       'KEYRING_API_TOKENS',
       json(token(), token({ sha256: 'A'.repeat(64) })),
       ['must give each name once', 'must give each sha256 once'],
     ],
     ['KEYRING_TABLE', 'a b', ['must be the name of a DynamoDB table, 3 to 255 characters']],
+    ['KEYRING_SECRETS_TABLE', 'a b', ['must be the name of a DynamoDB table, 3 to 255 characters']],
     ['KEYRING_SYNC_FUNCTION', 'a b', ['must be the name of a Lambda function']],
   ])('are refused by name and rule: %s', (name, text, messages) => {
     const expected = messages.map((message) => `${name}: ${message}`)

@@ -24,7 +24,7 @@ const MINIMAL = {
 }
 
 const sentence = ({ name, message }: Problem): string => `${name}: ${message}`
-const place = ({ id, keyring }: WrappingKeySetting) => [id, keyring]
+const place = ({ id, purpose }: WrappingKeySetting) => [id, purpose]
 
 type Env = Record<string, string | undefined>
 
@@ -64,7 +64,7 @@ describe('the settings together', () => {
       node: { host: '127.0.0.1', port: 8001, database: null, apiToken: null },
     })
     expect(tokenOf(config)).toBe('hvs.x')
-    expect(config.wrappingKeys.map(({ id, keyring, key }) => [id, keyring, key.reveal()])).toEqual([
+    expect(config.wrappingKeys.map(({ id, purpose, key }) => [id, purpose, key.reveal()])).toEqual([
       ['main', null, KEY],
     ])
   })
@@ -432,13 +432,13 @@ describe('plain http', () => {
 describe('wrapping keys', () => {
   const refused = (value: string) => refusals({ KEYRING_WRAPPING_KEYS: value })
 
-  it('keep their order, and may be derived for one keyring', () => {
-    const keys = parsed({ KEYRING_WRAPPING_KEYS: `b:${KEY},a/keyring/orders:${KEY},c/keyring/orders:${KEY}` }).config
+  it('keep their order, and may be derived for one keyring, or for the references to one vault', () => {
+    const keys = parsed({ KEYRING_WRAPPING_KEYS: `b:${KEY},a/keyring/orders:${KEY},a/secrets/my-hcv:${KEY}` }).config
       .wrappingKeys
     expect(keys.map(place)).toEqual([
       ['b', null],
-      ['a', 'orders'],
-      ['c', 'orders'],
+      ['a', 'keyring/orders'],
+      ['a', 'secrets/my-hcv'],
     ])
   })
 
@@ -453,22 +453,24 @@ describe('wrapping keys', () => {
       KEY,
       '',
       `a/other/x:${KEY}`,
+      `a/secrets/Hcv:${KEY}`,
     ]
     expect(refused(entries.join(',')).map((problem) => problem.split(': ').slice(0, 2).join(': '))).toEqual([
       'KEYRING_WRAPPING_KEYS: entry 1, id',
       'KEYRING_WRAPPING_KEYS: entry 2, id',
-      'KEYRING_WRAPPING_KEYS: entry 3, keyring',
+      'KEYRING_WRAPPING_KEYS: entry 3, purpose',
       'KEYRING_WRAPPING_KEYS: entry 4, key',
       'KEYRING_WRAPPING_KEYS: entry 5, key',
       'KEYRING_WRAPPING_KEYS: entry 6, key',
       'KEYRING_WRAPPING_KEYS: entry 7',
       'KEYRING_WRAPPING_KEYS: entry 8',
       'KEYRING_WRAPPING_KEYS: entry 9',
+      'KEYRING_WRAPPING_KEYS: entry 10, purpose',
     ])
   })
 
   it('are named once', () => {
-    const message = 'KEYRING_WRAPPING_KEYS: must name each id, or id and keyring, once'
+    const message = 'KEYRING_WRAPPING_KEYS: must name each id, or id and purpose, once'
     expect(refused(`a:${KEY},a:${KEY}`)).toEqual([message])
     expect(refused(`a/keyring/x:${KEY},a/keyring/x:${KEY}`)).toEqual([message])
   })

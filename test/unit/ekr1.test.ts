@@ -6,7 +6,7 @@ import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import { decodeUtf8, utf8 } from '../../src/core/bytes.ts'
 import { decryptEk1, ek1Key, parseEk1 } from '../../src/crypto/ek1.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
-import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
+import { deriveFor } from '../../src/crypto/derive.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { reseal, signRecord, verifyRecord } from '../../src/keyring/record.ts'
 import { CIPHERS } from '../support/ciphers.ts'
@@ -78,7 +78,7 @@ describe.each(CIPHERS)('the record of test/vectors/ekr1.json, through $name', ({
 
   it('gives the derived keys, and derived keys give themselves', async () => {
     const textOf = async (setting: string) =>
-      (await deriveForKeyring(cipher, keysOf(setting), keyring))
+      (await deriveFor(cipher, keysOf(setting), `keyring/${keyring}`))
         .map(({ id, key }) => `${id}/keyring/${keyring}:${key.reveal()}`)
         .join(',')
     expect(await textOf(vector.wrapping_keys)).toBe(vector.derived)

@@ -228,7 +228,7 @@ describe('wrapping keys', () => {
     const holder = authorityOn(on, [derived], ['default', 'orders'])
     expect((await (await keyringOn(on, [derived], holder)).encrypt(NONE, NONE)).keyId).toBe('a')
     expect(await holder.read('orders', 0)).toMatchObject({ ok: false, error: { code: 'ERR_WRAPPING_KEY_MISSING' } })
-    const claiming = authorityOn(on, [{ ...derived, keyring: 'orders' }], ['orders'])
+    const claiming = authorityOn(on, [{ ...derived, purpose: 'keyring/orders' }], ['orders'])
     expect(await claiming.read('orders', 0)).toMatchObject({ ok: false, error: { code: 'ERR_WRAPPING_KEY_WRONG' } })
   })
 })

@@ -1,16 +1,24 @@
-/** What is stored of a login is sealed under a label of its own. */
+/** What is stored of a login, and what references gave, is sealed under labels of their own. */
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod/mini'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import { toBase64, utf8 } from '../../src/core/bytes.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { itemSealer } from '../../src/crypto/seal-item.ts'
+import { deriveFor } from '../../src/crypto/derive.ts'
+import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
+import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { sealers } from '../../src/crypto/seal.ts'
+import { itemName, openState } from '../../src/secrets/state.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { sealedItems } from '../../src/vault/token/sealed-items.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { CIPHERS } from '../support/ciphers.ts'
 import vector from '../vectors/ekt1.json' with { type: 'json' }
+import secret from '../vectors/ekx1.json' with { type: 'json' }
+
+const textOf = ({ id, purpose, key }: WrappingKey) => `${id}/${purpose}:${key.reveal()}`
 
 for (const { name, cipher, hash } of CIPHERS)
   describe(`items under ${name}`, () => {
@@ -23,7 +31,7 @@ for (const { name, cipher, hash } of CIPHERS)
     /** What a function gets that only uses one keyring. */
     const derived = async () => {
       const root = await cipher.derive(new Uint8Array(32).fill(1), 'keyring/default', 32)
-      return { id: 'w1', keyring: 'default', key: new Secret(toBase64(root)) }
+      return { id: 'w1', purpose: 'keyring/default', key: new Secret(toBase64(root)) }
     }
 
     it('open under their name and no other, and show nothing', async () => {
@@ -70,6 +78,47 @@ for (const { name, cipher, hash } of CIPHERS)
       expect(prints[2]).not.toBe(prints[0])
       expect((await (await open(1)).fingerprints('y'))[0]).not.toBe(prints[0])
       expect(await (await open(2, 1)).fingerprints('x')).toEqual([prints[2], prints[0]])
+    })
+
+    it('of a vault open under the key derived for it, which opens nothing else', async () => {
+      const whole = [wrappingKey('w1', 1)]
+      const derived = await deriveFor(cipher, whole, 'secrets/hcv')
+      const sealer = (keys: readonly WrappingKey[], vault: string) => itemSealer(cipher, hash, keys, secretsOf(vault))
+      const [all, alone] = [await sealer(whole, 'hcv'), await sealer(derived, 'hcv')]
+      expect(await alone.fingerprints('x')).toEqual(await all.fingerprints('x'))
+      expect(await alone.open('a', await all.seal('a', 'the secret'))).toBe('the secret')
+      expect(await all.open('a', await alone.seal('a', 'the secret'))).toBe('the secret')
+      const none = { code: 'ERR_WRAPPING_KEY_MISSING' }
+      await expect(sealer(derived, 'other')).rejects.toMatchObject(none)
+      await expect(itemSealer(cipher, hash, derived)).rejects.toMatchObject(none)
+      await expect(sealers(cipher, hash, derived, 'hcv')).rejects.toMatchObject(none)
+      await expect(
+        sealer([{ ...(derived[0] ?? expect.unreachable()), purpose: 'keyring/hcv' }], 'hcv'),
+      ).rejects.toMatchObject(none)
+    })
+
+    it('of a vault do not open under a derived key that is said to be for it', async () => {
+      const others = await deriveFor(cipher, [wrappingKey('w1', 1)], 'secrets/other')
+      const claimed = others.map((key) => ({ ...key, purpose: 'secrets/hcv' }))
+      const stored = await (await itemSealer(cipher, hash, [wrappingKey('w1', 1)], secretsOf('hcv'))).seal('a', 'x')
+      const claiming = await itemSealer(cipher, hash, claimed, secretsOf('hcv'))
+      await expect(claiming.open('a', stored)).rejects.toMatchObject({ code: 'ERR_RECORD_INVALID' })
+    })
+
+    it.each([
+      ['the wrapping key', secret.wrapping_keys],
+      ['the derived key', secret.derived],
+    ])('of a vault in test/vectors/ekx1.json open with %s', async (_name, setting) => {
+      const sealer = await itemSealer(cipher, hash, z.parse(wrappingKeys(), setting), secretsOf(secret.vault))
+      expect(await itemName(sealer, secret.identity, secret.secret)).toBe(secret.name)
+      expect(await sealer.open(secret.name, utf8(secret.stored))).toBe(secret.text)
+      const state = await openState(sealer, secret.name, utf8(secret.stored))
+      expect(state).toMatchObject({ ...secret.secret, found: { kind: 'secret', text: '{"pass1":"vector"}' } })
+    })
+
+    it('of a vault have derived keys that are derived for ever', async () => {
+      const derived = await deriveFor(cipher, z.parse(wrappingKeys(), secret.wrapping_keys), `secrets/${secret.vault}`)
+      expect(z.parse(wrappingKeys(), secret.derived).map(textOf)).toEqual(derived.map(textOf))
     })
 
     it('of the first release open, today and later', async () => {

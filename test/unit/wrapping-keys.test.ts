@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { unwrap } from '../../src/core/errors.ts'
 import type { Audit, AuditEvent, Replica } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { deriveForKeyring } from '../../src/crypto/derive-keyring.ts'
+import { deriveFor } from '../../src/crypto/derive.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
@@ -25,8 +25,8 @@ async function synced() {
 }
 
 const derivedOf = async (key: WrappingKey, keyring: string, named = keyring): Promise<WrappingKey> => {
-  const [derived] = await deriveForKeyring(nodeCipher, [key], keyring)
-  return { ...(derived ?? expect.unreachable()), keyring: named }
+  const [derived] = await deriveFor(nodeCipher, [key], `keyring/${keyring}`)
+  return { ...(derived ?? expect.unreachable()), purpose: `keyring/${named}` }
 }
 
 const checksOf = async (bytes: Parameters<typeof verifyRecord>[2], keys: readonly WrappingKey[]) =>
@@ -128,7 +128,7 @@ describe.each(CIPHERS)('a check, through $name', ({ cipher, hash }) => {
   it('is the one that docs/formats.md specifies, from the wrapping key and from the derived key alone', async () => {
     const root = await cipher.derive(new Uint8Array(32).fill(1), 'keyring/default', 32)
     const check = Buffer.from(await cipher.derive(root, 'ekr1/check', 16)).toString('base64url')
-    const derived = { id: 'w1', keyring: 'default', key: new Secret(Buffer.from(root).toString('base64')) }
+    const derived = { id: 'w1', purpose: 'keyring/default', key: new Secret(Buffer.from(root).toString('base64')) }
     for (const key of [W1, derived]) expect((await sealers(cipher, hash, [key], 'default')).first.check).toBe(check)
   })
 })

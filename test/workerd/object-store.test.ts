@@ -1,4 +1,4 @@
-/** The record store contract on a Durable Object in workerd; the test calls the object from outside. */
+/** The contracts of the stores on a Durable Object in workerd; the test calls the object from outside. */
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -8,12 +8,16 @@ import type { Result } from '../../src/core/errors.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import type { RecordStore, StoredRecord } from '../../src/core/ports.ts'
+import type { RunSql } from '../../src/secrets/sql-items.ts'
+import { sqlItems } from '../../src/secrets/sql-items.ts'
+import { itemStoreContract } from '../contract/item-store.ts'
 import { recordStoreContract } from '../contract/record-store.ts'
 import { sqlStorage } from '../support/sql-storage.ts'
 
 interface Stub {
   get(handle: 0 | 1, name: string): Promise<Result<StoredRecord | null>>
   put(handle: 0 | 1, name: string, bytes: Bytes, expected: number): Promise<Result<StoredRecord | 'conflict'>>
+  sql(...statement: Parameters<RunSql>): Promise<Result<readonly object[]>>
 }
 interface Bindings {
   readonly STORE: { getByName(name: string): Stub }
@@ -41,9 +45,11 @@ beforeAll(async () => {
 })
 afterAll(() => harness.close())
 
+const newObject = (): Stub => objects.getByName(`store-${(count += 1)}`)
+
 /** Two instances on the same storage: the one that is, and one that was superseded and still runs. */
 function instances(): readonly [RecordStore, RecordStore] {
-  const object = objects.getByName(`store-${(count += 1)}`)
+  const object = newObject()
   const instance = (index: 0 | 1): RecordStore => ({
     get: async (name) => unwrap(await object.get(index, name)),
     put: async (name, bytes, expected) => unwrap(await object.put(index, name, bytes, expected)),
@@ -54,6 +60,13 @@ function instances(): readonly [RecordStore, RecordStore] {
 recordStoreContract('in a Durable Object', () => {
   const [store] = instances()
   return { handles: [store, store], close: () => {} }
+})
+
+/** Of items the object runs the statements, each of which is atomic; what they say is the same everywhere. */
+itemStoreContract('in a Durable Object', () => {
+  const object = newObject()
+  const run: RunSql = async (...statement) => unwrap(await object.sql(...statement))
+  return { open: (now) => [sqlItems(run, now), sqlItems(run, now)], close: () => {} }
 })
 
 const bytes = (...values: number[]): Bytes => new Uint8Array(values)

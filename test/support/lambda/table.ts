@@ -3,8 +3,10 @@ import dynalite from 'dynalite'
 import type { AddressInfo } from 'node:net'
 import { systemClock } from '../../../src/core/clock.ts'
 import { signedAws } from '../../../functions/lambda/aws.ts'
+import { dynamoItems } from '../../../functions/lambda/dynamo-items.ts'
 import { dynamoStore } from '../../../functions/lambda/dynamo-store.ts'
-import type { SharedStore } from '../../../src/core/ports.ts'
+import type { Clock, SharedStore } from '../../../src/core/ports.ts'
+import type { ItemStore } from '../../../src/core/secrets.ts'
 
 export interface DynamoServer {
   readonly endpoint: string
@@ -33,15 +35,39 @@ export const awsEnvironment = (endpoint: string) => ({
 
 let tables = 0
 
-/** As serverless.yml declares it. */
-export async function createTable(endpoint: string): Promise<string> {
-  const table = `keyring-${process.pid}-${(tables += 1)}`
-  await raw(endpoint, 'CreateTable', {
-    TableName: table,
-    BillingMode: 'PAY_PER_REQUEST',
+/** Both as serverless.yml declares them. */
+export const createTable = (endpoint: string): Promise<string> =>
+  created(endpoint, {
     AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
     KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
   })
+export const createSecretsTable = (endpoint: string): Promise<string> => created(endpoint, SECRETS_TABLE)
+
+export const SECRETS_TABLE = {
+  AttributeDefinitions: [
+    { AttributeName: 'vault', AttributeType: 'S' },
+    { AttributeName: 'name', AttributeType: 'S' },
+    { AttributeName: 'due', AttributeType: 'N' },
+  ],
+  KeySchema: [
+    { AttributeName: 'vault', KeyType: 'HASH' },
+    { AttributeName: 'name', KeyType: 'RANGE' },
+  ],
+  LocalSecondaryIndexes: [
+    {
+      IndexName: 'due',
+      KeySchema: [
+        { AttributeName: 'vault', KeyType: 'HASH' },
+        { AttributeName: 'due', KeyType: 'RANGE' },
+      ],
+      Projection: { ProjectionType: 'INCLUDE', NonKeyAttributes: ['expires'] },
+    },
+  ],
+}
+
+async function created(endpoint: string, shape: object): Promise<string> {
+  const table = `keyring-${process.pid}-${(tables += 1)}`
+  await raw(endpoint, 'CreateTable', { TableName: table, BillingMode: 'PAY_PER_REQUEST', ...shape })
   for (let tries = 0; tries < 500; tries += 1) if (await isActive(endpoint, table)) return table
   throw new Error('The table did not come up.')
 }
@@ -66,9 +92,14 @@ export async function raw(endpoint: string, operation: string, input: object): P
 }
 
 export const storeOn = (endpoint: string, table: string): SharedStore =>
-  dynamoStore({
-    aws: signedAws(awsEnvironment(endpoint)),
-    table,
-    clock: systemClock,
-    leftMs: () => Number.POSITIVE_INFINITY,
-  })
+  dynamoStore(partsOn(endpoint, table, systemClock))
+
+export const itemsOn = (endpoint: string, table: string, now: () => number): ItemStore =>
+  dynamoItems(partsOn(endpoint, table, { ...systemClock, now }))
+
+const partsOn = (endpoint: string, table: string, clock: Clock) => ({
+  aws: signedAws(awsEnvironment(endpoint)),
+  table,
+  clock,
+  leftMs: () => Number.POSITIVE_INFINITY,
+})
