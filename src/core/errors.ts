@@ -16,6 +16,7 @@ export const REMEDIES = {
   ERR_BODY_TOO_LARGE: 'Send less at once; docs/api.md has the limits.',
   ERR_BODY_MALFORMED: 'Send a body that parses.',
   ERR_REQUEST_INVALID: 'Correct what is named.',
+  ERR_RATE_LIMITED: 'Wait as long as Retry-After says.',
   ERR_INTERNAL: 'Look for the line with "defect" in the log, and report it.',
 
   ERR_KEYRING_NOT_FOUND: 'Use the name of a configured keyring; the plain settings configure "default".',
