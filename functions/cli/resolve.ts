@@ -9,7 +9,7 @@ import { parseAnswer, resolvedBody } from './schema.ts'
 
 export type Resolved = ResolvedBody['secrets'][number]
 
-export interface Resolver {
+interface Resolver {
   /** For people. */
   readonly where: string
   /** In the order of the references. @throws a Failure where nothing at all is answered. */
@@ -21,7 +21,7 @@ export interface Resolver {
 const BATCH = 1000
 
 /** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
-export async function openResolver(env: Env): Promise<Resolver> {
+async function openResolver(env: Env): Promise<Resolver> {
   const target = await openTarget(env)
   const batch = async (references: readonly string[]) => {
     const answer = await ask(target, 'POST', '/secrets/resolve', { references })

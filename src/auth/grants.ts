@@ -39,8 +39,8 @@ const whole = (pattern: readonly string[]): readonly string[] =>
   pattern.length === 2 && pattern[1] !== REST ? [...pattern, ''] : pattern
 
 function covers(pattern: readonly string[], segments: readonly string[]): boolean {
-  // What leads elsewhere is no name, whatever covers it.
-  if (segments.some((segment) => segment === '.' || segment === '..')) return false
+  // What leads elsewhere is no name, whatever covers it; of a file the key is a part of the path.
+  if (segments.some((segment) => /(?:^|\/)\.{1,2}(?:\/|$)/.test(segment))) return false
   const isOpen = pattern.at(-1) === REST
   const fixed = isOpen ? pattern.slice(0, -1) : pattern
   const fits = isOpen ? segments.length > fixed.length : segments.length === fixed.length

@@ -47,7 +47,7 @@ export interface SecretsParts {
 
 interface Held {
   readonly value: string
-  readonly reference: Reference
+  readonly written: Reference
   readonly at: number
   readonly until: number
 }
@@ -55,6 +55,8 @@ interface Held {
 interface Wanted {
   readonly text: string
   readonly entity: Entity
+  readonly written: Reference
+  /** What of it is the secret, and what a field, as the vault has it. */
   readonly reference: Reference
 }
 
@@ -118,7 +120,7 @@ export class Secrets {
   #heldFor(text: string, may: (reference: Reference) => boolean): Resolved | null {
     const resolved = this.held(text)
     const held = this.#held.get(text)
-    return held !== undefined && may(held.reference) ? resolved : null
+    return held !== undefined && may(held.written) ? resolved : null
   }
 
   /** The prefix of the configured vault that a reference names. `null` = there is none. */
@@ -150,14 +152,16 @@ export class Secrets {
       const { at, message } = parsed.error
       throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${message} (character ${at}).`, { facts: { at } })
     }
-    const { vault } = parsed.reference
+    const { reference: written } = parsed
+    const { vault } = written
     const entity = this.#parts.entities.get(vault)
-    const reference = { ...parsed.reference, ...entity?.split?.(parsed.reference) }
-    if (!may(reference)) throw new KeyringError('ERR_FORBIDDEN', 'No grant covers this reference.', NOT_GRANTED)
+    // As it is written: where a file ends and its field begins makes no other path of it.
+    if (!may(written)) throw new KeyringError('ERR_FORBIDDEN', 'No grant covers this reference.', NOT_GRANTED)
     if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${vault}".`)
+    const reference = { ...written, ...entity.split?.(written) }
     const trouble = entity.trouble(reference)
     if (trouble !== null) throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${trouble}.`)
-    return { text, entity, reference }
+    return { text, entity, written, reference }
   }
 
   /** One question for each vault. */
@@ -192,7 +196,7 @@ export class Secrets {
     return openState(sealer, await itemName(sealer, identity, name), bytes ?? new Uint8Array())
   }
 
-  #value({ text, entity, reference }: Wanted, state: SecretState): Resolved {
+  #value({ text, entity, written, reference }: Wanted, state: SecretState): Resolved {
     const now = this.#parts.clock.now()
     const stands = standing(state, entity.rules, now)
     if (stands === 'over' || state.found === null) throw whyNot(state)
@@ -200,7 +204,7 @@ export class Secrets {
     const value = valueOf(state.found.text, reference.key, entity.isBase64)
     const { at } = state
     const ends = endOf(state, entity.rules, stands)
-    this.#hold(text, { value, reference, at, until: Math.min(now + this.#parts.freshMs, ends) })
+    this.#hold(text, { value, written, at, until: Math.min(now + this.#parts.freshMs, ends) })
     return { value, cache: stands === 'stale' ? 'stale' : 'miss', ageMs: Math.max(0, now - at) }
   }
 

@@ -49,6 +49,7 @@ describe('a grant resolve:<pattern>', () => {
     ['dots that lead elsewhere', 'hcv/app/**', '{vault://hcv/app/../other/pass}'],
     ['dots in another spelling', 'hcv/app/**', '{vault://hcv/app/%252e%252e/other/pass}'],
     ['a dot', 'hcv/app/**', '{vault://hcv/app/./pass}'],
+    ['dots in a key', 'fs/app/**', '{vault://fs/app/x%252F..%252F..%252Fother}'],
     ['dots as a literal', 'hcv/../pass', '{vault://hcv/../pass}'],
     ['half a name', 'hcv/ap*/db', '{vault://hcv/app/db}'],
     ['a pattern that is escaped', 'hcv/%61pp/db', '{vault://hcv/app/db}'],

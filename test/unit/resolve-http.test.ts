@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { auditLine } from '../../src/core/lines.ts'
 import { createHttp } from '../../src/http/app.ts'
+import type { Secrets } from '../../src/secrets/secrets.ts'
+import { fileSplit } from '../../functions/node-shared/secret-files.ts'
 import { outage, secretWorld } from '../support/secrets.ts'
 
 const PASS = '{vault://hcv/password/pass1}'
@@ -18,18 +20,20 @@ beforeEach(() => {
   on.vault.answers.set('password', { pass1: 'one', pass2: 'canary-value' })
   events = []
   grants = ['admin']
-  const app = createHttp({
+  fetch = appOn(on.secrets).fetch
+})
+
+const appOn = (secrets: Secrets) =>
+  createHttp({
     authenticate: (presented) => (presented === null ? null : { name: 'test', grants: new Set(grants) }),
     keyring: () => expect.unreachable('No keyring is needed.'),
-    vaults: { secrets: on.secrets, views: [VIEW] },
+    vaults: { secrets, views: [VIEW] },
     audit: { note: (event) => void events.push(event), commit: async () => {} },
     clock: on.clock,
     onDefect: (error) => {
       throw error
     },
   })
-  fetch = app.fetch
-})
 
 interface Answer {
   readonly status: number
@@ -186,11 +190,22 @@ describe('a caller with grants for some references', () => {
     expect(events).toMatchObject([{ outcome: 'refused', code: 'ERR_FORBIDDEN' }])
   })
 
+  it('of files are written as their references are', async () => {
+    on.vault.answers.set('db/password.txt', 'one')
+    on.vault.answers.set('db/all.json', { a: 'two' })
+    grants = ['resolve:hcv/db/password.txt', 'resolve:hcv/*/all.json/a']
+    const { secrets } = on.instance({ split: fileSplit })
+    fetch = appOn(secrets).fetch
+    const texts = ['password.txt', 'all.json/a', 'all.json', 'other.txt', 'x%252F..%252Fpassword.txt']
+    const answer = await resolve(...texts.map((text) => `{vault://hcv/db/${text}}`))
+    expect(codes(answer)).toEqual(['ok', 'ok', 'ERR_FORBIDDEN', 'ERR_FORBIDDEN', 'ERR_FORBIDDEN'])
+  })
+
   it.each([
     ['POST', '/secrets/resolve', ['read', 'decrypt', 'refresh']],
     ['GET', '/secrets', ['read', 'resolve:**']],
     ['GET', '/vaults', ['resolve:**', 'read:default', 'read:hcv']],
-    ['GET', '/vaults/hcv', ['resolve:**']],
+    ['GET', '/vaults/hcv', ['resolve:**', 'read:hcv']],
     ['GET', '/vaults/%2e%2e/secrets', ['read', 'resolve:**']],
   ])('may not %s %s with %s', async (method, path, given) => {
     grants = given
