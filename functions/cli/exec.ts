@@ -7,7 +7,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import { printable } from '../../src/core/printable.ts'
 import { REFERENCE } from '../../src/core/reference.ts'
 import { failed } from './failure.ts'
-import { valueOf, withResolver } from './resolve.ts'
+import { valueAnswered, withResolver } from './resolve.ts'
 
 /** Our own credentials are not the program's. What Kong and Vault's clients read may be, and stays. */
 const CREDENTIALS: ReadonlySet<string> = new Set([
@@ -32,7 +32,10 @@ async function resolvedEnv(env: Env): Promise<Record<string, string>> {
   for (const [name] of wanted)
     if (LOADERS.test(name)) throw failed('ERR_USAGE', `A reference in ${name} would decide which code runs.`)
   const resolved = wanted.length === 0 ? [] : await withResolver((resolve) => resolve(wanted.map(([, text]) => text)))
-  const values = wanted.map(([name], at): [string, string] => [name, settable(name, valueOf(resolved[at] ?? {}, name))])
+  const values = wanted.map(([name], at): [string, string] => [
+    name,
+    settable(name, valueAnswered(resolved[at] ?? {}, name)),
+  ])
   return { ...Object.fromEntries(kept), ...Object.fromEntries(values) }
 }
 

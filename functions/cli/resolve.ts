@@ -7,13 +7,13 @@ import { openTarget } from './open-target.ts'
 import type { ResolvedBody } from './schema.ts'
 import { parseAnswer, resolvedBody } from './schema.ts'
 
-export type Resolved = ResolvedBody['secrets'][number]
+type AnsweredReference = ResolvedBody['secrets'][number]
 
 interface Resolver {
   /** For people. */
   readonly where: string
   /** In the order of the references. @throws a Failure where nothing at all is answered. */
-  readonly resolve: (references: readonly string[]) => Promise<readonly Resolved[]>
+  readonly resolve: (references: readonly string[]) => Promise<readonly AnsweredReference[]>
   readonly close: () => Promise<void>
 }
 
@@ -32,7 +32,7 @@ async function openResolver(env: Env): Promise<Resolver> {
   return {
     where: target.where,
     async resolve(references) {
-      const all: Resolved[] = []
+      const all: AnsweredReference[] = []
       for (let start = 0; start < references.length; start += BATCH)
         all.push(...(await batch(references.slice(start, start + BATCH))))
       return all
@@ -52,7 +52,7 @@ export async function withResolver<T>(work: (resolve: Resolver['resolve']) => Pr
 }
 
 /** @param place '' = there is nothing to say of it. @throws a Failure where there is none. */
-export function valueOf({ value, error }: Resolved, place = ''): string {
+export function valueAnswered({ value, error }: AnsweredReference, place = ''): string {
   if (value !== undefined) return value
   const { code, message, remedy } = error ?? { code: 'ERR_INTERNAL', message: 'There is no value.', remedy: '' }
   const at = place === '' ? '' : `${printable(place, 128)}: `

@@ -1,6 +1,6 @@
 /** References over HTTP: a batch is resolved, reference by reference; the vaults behind them and what is kept of them are listed. */
 import { isGranted, resolvable } from '../auth/grants.ts'
-import { KeyringError, refusal } from '../core/errors.ts'
+import { KeyringError, refusal, unwrap } from '../core/errors.ts'
 import type { Facts, Result } from '../core/errors.ts'
 import { MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
 import type { CachedReferences, Resolved } from '../secrets/secrets.ts'
@@ -56,8 +56,8 @@ function shown(result: Result<Resolved> | undefined): object {
 /** Where nothing was done for want of time, the answer says when to come again. @throws `ERR_RATE_LIMITED`. */
 function refuseLimited(results: Results): void {
   const [first] = results
-  if (first?.ok !== false || results.some((one) => one.ok || one.error.code !== 'ERR_RATE_LIMITED')) return
-  throw new KeyringError('ERR_RATE_LIMITED', first.error.message, { facts: first.error.facts })
+  const isAlike = results.every((one) => !one.ok && one.error.code === 'ERR_RATE_LIMITED')
+  if (first !== undefined && isAlike) unwrap(first)
 }
 
 /** As much as one decrypted text may have, for the same reason. @throws `ERR_BODY_TOO_LARGE`. */

@@ -245,8 +245,11 @@ const ABSENT: ErrorData = {
   facts: {},
 }
 
-const limited = (message: string, leftMs: number): KeyringError =>
-  new KeyringError('ERR_RATE_LIMITED', message, { facts: { retryAfterSeconds: Math.ceil(leftMs / 1000) } })
+function limited(message: string, leftMs: number): KeyringError {
+  const retryAfterSeconds = Math.ceil(leftMs / 1000)
+  const remedy = `Ask again in ${retryAfterSeconds} s.`
+  return new KeyringError('ERR_RATE_LIMITED', message, { remedy, facts: { retryAfterSeconds } })
+}
 
 const plain = (answer: SecretAnswer) =>
   answer.kind === 'secret' ? { kind: answer.kind, text: answer.text.reveal() } : { kind: answer.kind }

@@ -125,7 +125,8 @@ export class Secrets {
 
   /** The prefix of the configured vault that a reference names. `null` = there is none. */
   vaultOf(text: string): string | null {
-    const parsed = parseReference(text)
+    const held = this.#held.get(text)?.written
+    const parsed = held === undefined ? parseReference(text) : { ok: true as const, reference: held }
     return (parsed.ok && this.#parts.entities.get(parsed.reference.vault)?.prefix) || null
   }
 
