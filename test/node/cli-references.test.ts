@@ -162,7 +162,8 @@ describe('edge-keyring exec', () => {
   })
 
   it('passes signals on', async () => {
-    const program = "process.on('SIGTERM', () => process.exit(9)); setInterval(() => {}, 1000); console.log('ready')"
+    const program =
+      "process.on('SIGTERM', () => process.exit(9)); setTimeout(() => process.exit(1), 30_000); console.log('ready')"
     const child = spawn(process.execPath, [CLI, 'exec', '--', process.execPath, '-e', program], {
       cwd,
       stdio: ['ignore', 'pipe', 'inherit'],
