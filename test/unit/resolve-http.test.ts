@@ -290,6 +290,12 @@ describe('GET /secrets', () => {
     })
   })
 
+  it('shows nothing that was kept for other settings of the vault', async () => {
+    await resolve(PASS)
+    fetch = appOn(on.instance({ identity: 'elsewhere' }).secrets).fetch
+    expect((await call('GET', '/secrets')).body).toEqual({ secrets: [], next: null })
+  })
+
   it('comes in pages', async () => {
     await resolve(...Array.from({ length: 250 }, (_, at) => `{vault://hcv/s${at}/a}`))
     const seen: unknown[] = []
