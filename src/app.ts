@@ -192,6 +192,7 @@ export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
     keyring: openKeyrings(config, ports),
+    vaults: { secrets: null, views: [] },
     audit,
     clock,
     onDefect,

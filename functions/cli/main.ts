@@ -147,6 +147,28 @@ program
     reporting(isJson(), async () => (await import('./check.ts')).checkPlatform(platform, { file, conf, deck })),
   )
 
+program
+  .command('vault')
+  .description('Resolve references to secrets.')
+  .helpCommand(false)
+  .command('get')
+  .description('Print the value of a reference, and nothing behind it.')
+  .argument('<reference>', 'Such as {vault://hcv/password/pass1}; the braces may be left out.')
+  .addOption(json())
+  .action((reference) => reporting(isJson(), async () => (await import('./vault.ts')).get(reference)))
+
+program
+  .command('exec')
+  .description('Run a program with the values of the references in its environment, or not at all.')
+  .argument('<program...>', 'Program and its words, behind --.')
+  .action(async (command) => {
+    try {
+      await (await import('./exec.ts')).exec(command)
+    } catch (error) {
+      report(false, error)
+    }
+  })
+
 const secrets = program.command('secrets').description('Make secrets for a deployment.').helpCommand(false)
 secrets
   .command('new')
@@ -213,10 +235,16 @@ function typedCommand(from: CommandUnknownOpts, words: readonly string[]): strin
   return command === undefined ? '' : [first, typedCommand(command, rest)].join(' ').trim()
 }
 
+/** What stands behind -- of a program is the program's. */
+function ownWords(words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--')
+  return words[0] === 'exec' && end > 0 ? words.slice(0, end) : words
+}
+
 async function run(words: readonly string[]): Promise<void> {
   try {
     if (words[0] === 'complete') await complete()
-    else refuseEmpty(words)
+    else refuseEmpty(ownWords(words))
     sayTyped(typedCommand(program, words))
     await program.parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' })
   } catch (error) {

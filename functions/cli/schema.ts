@@ -111,6 +111,16 @@ const bytes = z.pipe(
 export const decryptedBody = z.looseObject({ plaintext: bytes, key_id: text })
 export type DecryptedBody = z.output<typeof decryptedBody>
 
+export const resolvedBody = z.object({
+  secrets: z.array(
+    z.object({
+      value: z.optional(z.string()),
+      error: z.optional(z.looseObject({ code: text, message: text, remedy: text })),
+    }),
+  ),
+})
+export type ResolvedBody = z.output<typeof resolvedBody>
+
 /** @throws `ERR_DEPLOYMENT_UNKNOWN`. */
 export function parseAnswer<Schema extends z.ZodMiniType>(
   target: Target,

@@ -1,7 +1,7 @@
 /** `KEYRING_API_TOKENS`: who may call, by the SHA-256 of a token, with grants and an end. */
 import * as z from 'zod/mini'
 import type { ApiToken } from '../core/api-token.ts'
-import { ACTIONS } from '../core/api-token.ts'
+import { ACTIONS, ANY, RESOLVE, REST } from '../core/api-token.ts'
 import { KEYRING_NAME } from '../core/limits.ts'
 import { distinct, jsonText } from './values.ts'
 
@@ -14,12 +14,22 @@ const GRANT = `must be one of ${ACTIONS.join(', ')}, alone or as <action>:<keyri
 const EXPIRES = 'must be a time such as 2030-01-31T00:00:00Z, or null'
 
 const KNOWN: ReadonlySet<string> = new Set(ACTIONS)
-const RESOLVE = /^resolve:[\x21-\x7e]+$/
+const PATTERN = /^[\x21-\x7e]+$/
+
+/** Whoever writes half a wildcard, or dots that lead nowhere, would be surprised by what it covers. */
+const isPattern = (text: string): boolean =>
+  PATTERN.test(text) &&
+  (text === REST || text.includes('/')) &&
+  text.split('/').every((segment, at, all) => {
+    if (segment === REST) return at === all.length - 1
+    return segment === ANY || !(segment.includes(ANY) || /^\.{1,2}$/.test(segment) || (at === 0 && segment === ''))
+  })
 
 function isGrant(grant: string): boolean {
+  if (grant.startsWith(RESOLVE)) return isPattern(grant.slice(RESOLVE.length))
   const [action = '', ...scope] = grant.split(':')
   const isScope = scope.length === 0 || (scope.length === 1 && KEYRING_NAME.test(scope[0] ?? ''))
-  return RESOLVE.test(grant) || (KNOWN.has(action) && isScope)
+  return KNOWN.has(action) && isScope
 }
 
 const RFC_3339 =

@@ -16,6 +16,7 @@ export const REMEDIES = {
   ERR_BODY_TOO_LARGE: 'Send less at once; limits: docs/api.md.',
   ERR_BODY_MALFORMED: 'Send a body that parses.',
   ERR_REQUEST_INVALID: 'Correct what is named.',
+  ERR_RATE_LIMITED: 'Ask again later.',
   ERR_INTERNAL: 'Find the line with "defect" in the log, and report it.',
 
   ERR_KEYRING_NOT_FOUND: 'Name a configured keyring; the plain settings configure "default".',
@@ -40,7 +41,7 @@ export const REMEDIES = {
   ERR_ROTATION_REFUSED: 'Do what the message says, then rotate again.',
 
   ERR_REFERENCE_INVALID: 'Write {vault://<vault>/<resource>/<key>}, with nothing around it.',
-  ERR_REFERENCE_VAULT_UNKNOWN: 'Name a vault that is configured: GET /vaults lists them.',
+  ERR_REFERENCE_VAULT_UNKNOWN: 'Name a vault that is configured.',
   ERR_SECRET_NOT_FOUND: 'Check resource, version and mount, or write the secret.',
   ERR_SECRET_FORBIDDEN: "Give the vault's login the right to read it.",
   ERR_SECRET_UNUSABLE: 'Correct the key of the reference, or the secret.',

@@ -5,7 +5,7 @@
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
 import type { End } from './ends.ts'
-import type { Facts, KeyringErrorCode, Result } from './errors.ts'
+import type { ErrorData, Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
 import type { Secret } from './secret.ts'
 
@@ -202,6 +202,8 @@ export interface AuditEvent {
   readonly caller: string | null
   readonly action: string
   readonly keyring: string | null
+  /** The prefix of a vault that is configured; absent = the action concerns none. */
+  readonly vault?: string | undefined
   readonly keyId: string | null
   readonly count: number
   /** 'begun' is committed before an action that must not happen unaudited. */
@@ -443,6 +445,24 @@ export interface SecretName {
   readonly version: number | null
 }
 
+/** What is kept of one secret. Times in milliseconds since 1970. */
+export interface CachedSecret extends SecretName {
+  /** What the vault said last; `null` = it has not answered yet. */
+  readonly found: 'secret' | 'absent' | 'forbidden' | null
+  /** When it was asked for that. */
+  readonly at: number
+  /** When it is asked again by itself; `null` = never. */
+  readonly due: number | null
+  /** Why it has not answered since. */
+  readonly failing: { readonly since: number; readonly tries: number; readonly error: ErrorData } | null
+}
+
+export interface CachedPage {
+  readonly secrets: readonly CachedSecret[]
+  /** The next page is behind it; `null` = this is the last one. */
+  readonly next: string | null
+}
+
 /** The same about the secrets of a vault, by its prefix. */
 interface VaultOperations {
   /** The states of the secrets, sealed, in their order. `refresh` = the vault is asked for what is fresh too. */
@@ -450,6 +470,8 @@ interface VaultOperations {
     readonly says: { readonly secrets: readonly SecretName[]; readonly refresh: boolean }
     readonly answer: readonly Bytes[]
   }
+  /** What is kept, a page of it from behind `after` on ('' = from the beginning). Never a value. */
+  readonly cached: { readonly says: { readonly after: string }; readonly answer: CachedPage }
   /** A schedule asks this once a minute: what expires soon is renewed. */
   readonly refreshIfDue: { readonly says: object; readonly answer: 'refreshed' | 'not-due' }
 }

@@ -51,3 +51,13 @@ export interface ItemStore {
   /** Names in their order, from behind `after` on. */
   list(group: string, after: string, most: number): Promise<readonly string[]>
 }
+
+/** A vault entity for people, as Kong shows one. */
+export interface VaultView {
+  readonly name: string
+  readonly prefix: string
+  readonly description: string | null
+  readonly tags: readonly string[]
+  /** Without credentials. */
+  readonly config: Readonly<Record<string, string | number | boolean>>
+}

@@ -3,7 +3,7 @@ import type { AuditEvent } from './ports.ts'
 
 /** For how long events are added up into one line, in milliseconds. */
 export const ADD_UP_MS = 1000
-const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt', 'read'])
+const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt', 'read', 'resolve'])
 /** In place of an action, where refusals of more than one are in the line. */
 const SEVERAL = 'several'
 
@@ -29,16 +29,18 @@ export class Uses {
 }
 
 /** Whoever is refused chooses path and method: neither makes a line more. A replica that was altered is nobody's request. */
-function keyOf({ outcome, action, keyring, keyId, caller, code, facts }: AuditEvent): string | null {
+function keyOf({ outcome, action, keyring, vault, keyId, caller, code, facts }: AuditEvent): string | null {
   if (outcome === 'refused' && action !== 'replica') return JSON.stringify([caller, code, facts])
-  return outcome === 'ok' && ADDED_UP.has(action) ? `${action} ${keyring} ${keyId} ${caller}` : null
+  const isPlain = outcome === 'ok' && facts === undefined && ADDED_UP.has(action)
+  return isPlain ? `${action} ${keyring} ${vault} ${keyId} ${caller}` : null
 }
 
-function inCommon(first: AuditEvent, { action, keyring }: AuditEvent): AuditEvent {
-  if (first.action === action && first.keyring === keyring) return first
+function inCommon(first: AuditEvent, { action, keyring, vault }: AuditEvent): AuditEvent {
+  if (first.action === action && first.keyring === keyring && first.vault === vault) return first
   return {
     ...first,
     action: first.action === action ? action : SEVERAL,
     keyring: first.keyring === keyring ? keyring : null,
+    vault: first.vault === vault ? vault : undefined,
   }
 }

@@ -8,19 +8,21 @@ import { KeyringError } from '../core/errors.ts'
 import { KEYRING_NAME } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
-import type { Context, Route } from './call.ts'
+import type { Context, KeyringRoute, Route, VaultRoute, Vaults } from './call.ts'
 import { Call, Trail, requireGrant, unauthenticated } from './call.ts'
 import type { Http } from './dispatch.ts'
 import { httpOf } from './dispatch.ts'
 import { problem } from './problem.ts'
 import type { Reply } from './reply.ts'
 import { respond } from './reply.ts'
+import { VAULT_ROUTES } from './references.ts'
 import { ROUTES } from './routes.ts'
 
 export interface HttpParts {
   readonly authenticate: Authenticate
   /** @throws `ERR_KEYRING_NOT_FOUND`. */
   readonly keyring: (name: string) => Awaitable<Keyring>
+  readonly vaults: Vaults
   readonly audit: Audit
   readonly clock: Clock
   /** Is told of every error that is no KeyringError: a defect, or a platform that broke. */
@@ -31,11 +33,12 @@ const DEFAULT_KEYRING = 'default'
 
 export function createHttp(parts: HttpParts): Http {
   const router = new TrieRouter<Route>()
-  for (const route of ROUTES) router.add(route.method, route.path, route)
+  for (const route of [...ROUTES, ...VAULT_ROUTES]) router.add(route.method, route.path, route)
   return httpOf(({ request, method, path }) => {
     const [found] = router.match(method, path)[0]
     if (found === undefined) return refuse(parts, { request, path, name: '' }, methodsOf(router, path))
-    const [route, { name = DEFAULT_KEYRING }] = found
+    const [route, params] = found
+    const { name = 'handle' in route ? DEFAULT_KEYRING : '' } = params
     return serve(parts, route, { request, path, name: String(name) })
   })
 }
@@ -43,14 +46,16 @@ export function createHttp(parts: HttpParts): Http {
 /** There is no promise as far as nothing waits, because node-server answers such a response at once. Nothing of a body is awaited for those who may not send one. */
 function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Response> {
   const { name } = context
-  const trail = trailOf(parts, context, route.action, KEYRING_NAME.test(name) ? name : null)
+  const trail = trailOf(parts, context, route.action, 'handle' in route && KEYRING_NAME.test(name) ? name : null)
   const fail = (error: unknown) => answer(parts, context, error, trail)
   try {
     const response = andThen(admit(parts, route, context, trail), (caller) =>
-      andThen(parts.keyring(name), (keyring) => {
-        const call = new Call(context, keyring, caller, trail)
-        return andThen(route.handle(call), (reply) => finish(route, call, trail, reply))
-      }),
+      'answer' in route
+        ? ofVaults(parts, route, context, caller, trail)
+        : andThen(parts.keyring(name), (keyring) => {
+            const call = new Call(context, keyring, caller, trail)
+            return andThen(route.handle(call), (reply) => finish(route, call, trail, reply))
+          }),
     )
     return response instanceof Promise ? response.catch(fail) : response
   } catch (error) {
@@ -59,16 +64,38 @@ function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Resp
   }
 }
 
-function admit(parts: HttpParts, { action }: Route, context: Context, trail: Trail): Awaitable<Caller | null> {
+function ofVaults(
+  { vaults, clock }: HttpParts,
+  route: VaultRoute,
+  context: Context,
+  caller: Caller | null,
+  trail: Trail,
+): Awaitable<Response> {
+  const call = {
+    ...vaults,
+    context,
+    grants: caller?.grants ?? new Set<string>(),
+    now: clock.now(),
+    asks: (facts: Trail['facts']) => void (trail.facts = facts),
+    resolved: (all: Trail['resolutions']) => void (trail.resolutions = all),
+  }
+  return andThen(route.answer(call), (reply) => {
+    trail.end(null)
+    return respond(reply)
+  })
+}
+
+function admit(parts: HttpParts, route: Route, context: Context, trail: Trail): Awaitable<Caller | null> {
+  const { action } = route
   if (action === 'open') return null
   return andThen(authenticate(parts, context, trail), (caller) => {
-    requireGrant(caller, action, context.name)
+    requireGrant(caller, action, 'handle' in route ? context.name : null)
     return caller
   })
 }
 
 /** What ends is for those with a credential. */
-function finish({ action }: Route, { keyring }: Call, trail: Trail, reply: Reply): Response {
+function finish({ action }: KeyringRoute, { keyring }: Call, trail: Trail, reply: Reply): Response {
   if (action !== 'open') trail.end(null)
   const ending = action === 'open' ? null : keyring.ending
   const warning = keyring.warning ?? (ending && `${ending.what};days=${ending.days}`)

@@ -1,28 +1,67 @@
 /** One authenticated request on its way through a handler, and its line in the audit log. */
 import type { Action } from '../core/api-token.ts'
-import { isGranted } from '../auth/grants.ts'
+import { isGranted, resolvable } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
+import type { VaultView } from '../core/secrets.ts'
 import type { Keyring } from '../keyring/keyring.ts'
+import type { Secrets } from '../secrets/secrets.ts'
 import type { Reply } from './reply.ts'
 
 /** A request, and what its path says. */
 export interface Context {
   readonly request: Request
   readonly path: string
-  /** Of the keyring; '' where there is no route. */
+  /** Of the keyring, or a vault's prefix; '' where the path has none. */
   readonly name: string
 }
 
-export interface Route {
+interface Place {
   readonly method: 'GET' | 'POST'
   readonly path: string
+}
+
+export interface KeyringRoute extends Place {
   /** 'open' = needs no credential, and is not audited. */
   readonly action: Action | 'open'
   readonly handle: (call: Call) => Awaitable<Reply>
+}
+
+/** Of the vaults behind references: no keyring is opened for it. */
+export interface VaultRoute extends Place {
+  /** 'resolve' = some reference may be resolved; which ones is asked of each. */
+  readonly action: Action | 'resolve'
+  readonly answer: (call: VaultCall) => Awaitable<Reply>
+}
+
+export type Route = KeyringRoute | VaultRoute
+
+/** The vaults behind references, as requests meet them. */
+export interface Vaults {
+  /** `null` = there are none. */
+  readonly secrets: Secrets | null
+  readonly views: readonly VaultView[]
+}
+
+/** How many references to a vault came to the same. */
+export interface Resolution {
+  /** `undefined` = to none that is configured. */
+  readonly vault: string | undefined
+  readonly code: KeyringErrorCode | null
+  readonly count: number
+}
+
+export interface VaultCall extends Vaults {
+  readonly context: Context
+  readonly grants: ReadonlySet<string>
+  /** In milliseconds since 1970. */
+  readonly now: number
+  /** For the audit log, before anything is refused or done for it. */
+  readonly asks: (facts: Readonly<Record<string, boolean>>) => void
+  readonly resolved: (all: readonly Resolution[]) => void
 }
 
 export class Call {
@@ -63,9 +102,10 @@ export const unauthenticated = (): KeyringError =>
   new KeyringError('ERR_UNAUTHENTICATED', 'The request carries no live API token.')
 
 /** The grant is asked for before the keyring is looked up, so that denied and nonexistent look alike. */
-export function requireGrant(caller: Caller | null, action: Action, keyring: string): void {
+export function requireGrant(caller: Caller | null, action: Action | 'resolve', keyring: string | null): void {
   if (caller === null) throw unauthenticated()
-  if (!isGranted(caller.grants, action, keyring)) {
+  const { grants } = caller
+  if (action === 'resolve' ? resolvable(grants) === null : !isGranted(grants, action, keyring)) {
     throw new KeyringError('ERR_FORBIDDEN', `The API token "${caller.name}" may not do this.`, { facts: { action } })
   }
 }
@@ -75,6 +115,8 @@ export class Trail {
   keyId: string | null = null
   caller: string | null = null
   facts: AuditEvent['facts']
+  /** In place of one line for the whole request. `null` = it has one. */
+  resolutions: readonly Resolution[] | null = null
   readonly request: string
   readonly #audit: Audit
   readonly #clock: Clock
@@ -94,7 +136,8 @@ export class Trail {
   }
 
   end(code: KeyringErrorCode | null): void {
-    this.#audit.note(this.#event(code === null ? 'ok' : REFUSALS.has(code) ? 'refused' : 'failed', code))
+    for (const { vault, count, code: why } of this.resolutions ?? [{ vault: undefined, count: 1, code }])
+      this.#audit.note({ ...this.#event(outcomeOf(why), why), vault, count })
   }
 
   #event(outcome: AuditEvent['outcome'], code: KeyringErrorCode | null): AuditEvent {
@@ -112,6 +155,9 @@ export class Trail {
     }
   }
 }
+
+const outcomeOf = (code: KeyringErrorCode | null): AuditEvent['outcome'] =>
+  code === null ? 'ok' : REFUSALS.has(code) ? 'refused' : 'failed'
 
 const REFUSALS: ReadonlySet<KeyringErrorCode> = new Set([
   'ERR_UNAUTHENTICATED',

@@ -59,6 +59,7 @@ const STATUS = {
   ERR_BODY_TOO_LARGE: 413,
   ERR_BODY_MALFORMED: 400,
   ERR_REQUEST_INVALID: 400,
+  ERR_RATE_LIMITED: 429,
   ERR_INTERNAL: 500,
   ERR_KEYRING_NOT_FOUND: 404,
   ERR_KEY_NOT_FOUND: 404,
@@ -116,6 +117,7 @@ const TITLE: Partial<Record<number, string>> = {
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
+  429: 'Too Many Requests',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
@@ -145,4 +147,4 @@ function headersOf(status: number, { facts }: KeyringError): Record<string, stri
 }
 
 /** Paths of Kong's Admin API answer with `message`, as Kong does; all others are the native surface. */
-const isKongPath = (path: string): boolean => path === '/keyring' || path.startsWith('/keyring/')
+const isKongPath = (path: string): boolean => /^\/(?:keyring|vaults)(?:\/|$)/.test(path)

@@ -6,7 +6,7 @@ import { KeyringError, settle } from '../core/errors.ts'
 import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { KeyringChange, SyncNote, SyncReport } from '../core/ports.ts'
 import { noActiveKey } from '../keyring/keyring.ts'
-import type { Call, Route } from './call.ts'
+import type { Call, KeyringRoute } from './call.ts'
 import { readBody, bodyText } from './body.ts'
 import type { Reply } from './reply.ts'
 import {
@@ -24,7 +24,7 @@ import {
   syncBody,
 } from './schema.ts'
 
-export const ROUTES: readonly Route[] = [
+export const ROUTES: readonly KeyringRoute[] = [
   { method: 'GET', path: '/healthz', action: 'open', handle: () => ({ body: { status: 'alive' } }) },
   { method: 'GET', path: '/readyz', action: 'open', handle: ready },
   { method: 'GET', path: '/keyring', action: 'read', handle: list },

@@ -80,6 +80,16 @@ export const pushBody = {
   adopt: flag,
 }
 
+/** References of one request. */
+const MOST_REFERENCES = 1000
+const references: Field<readonly string[]> = (value) =>
+  Array.isArray(value) && value.length > 0 && value.length <= MOST_REFERENCES
+    ? value.map(text)
+    : refuse(`is not a list of 1 to ${MOST_REFERENCES} texts`)
+
+export const resolveBody = { references, refresh: flag }
+export const cachedQuery = { after: optional(text) }
+
 /** Kong names the key id `key`; some of its pages say `id`. */
 export const changeBody = { key: optional(keyId), id: optional(keyId), force: flag }
 

@@ -41,6 +41,7 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
     secrets: z.array(z.strictObject({ resource: z.string(), version: z.nullable(z.number()) })),
     refresh: z.boolean(),
   }),
+  cached: ofVault('cached', { after: z.string() }),
   refreshIfDue: ofVault('refreshIfDue', {}),
 }
 

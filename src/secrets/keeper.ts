@@ -4,7 +4,7 @@ import { withDeadline } from '../core/deadline.ts'
 import { KeyringError, remedyFor, settle } from '../core/errors.ts'
 import type { ErrorData } from '../core/errors.ts'
 import { LEASED_WORK_MS, LEASE_MS } from '../core/lease.ts'
-import type { Clock, Insistence, SecretName } from '../core/ports.ts'
+import type { CachedPage, CachedSecret, Clock, Insistence, SecretName } from '../core/ports.ts'
 import type { ItemStore, StoredItem, SecretAnswer, SecretBackend, SecretRules } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { SecretState } from './life.ts'
@@ -30,6 +30,15 @@ export interface KeeperParts {
 const LOOK_MS = 100
 /** So many requests to one vault are under way at once. */
 const AT_ONCE = 10
+/** And so many for all who ask; others wait. */
+const MOST_AT_ONCE = 100
+/** So many secrets that are not known yet are asked for in a minute: whoever invents names gets no further. */
+const MOST_LEARNT = 1000
+const MINUTE_MS = 60_000
+/** What is fresh is asked for by force no sooner again, in milliseconds. */
+const REFRESH_PAUSE_MS = 10_000
+/** Secrets of one page of what is kept. */
+const PAGE = 100
 /** So many secrets one look of the schedule renews. */
 const MOST_DUE = 1000
 /** What falls due before the next look of the schedule is renewed by this one, in milliseconds. */
@@ -48,6 +57,10 @@ export class Keeper {
   readonly #sealer: ItemSealer
   /** Of this process; others are told by the lease. */
   readonly #asking = new Map<string, Promise<Bytes>>()
+  #underWay = 0
+  /** The minute in which so many secrets were learnt. */
+  #learnt = { minute: 0, count: 0 }
+  #refreshed = Number.NEGATIVE_INFINITY
 
   constructor(parts: KeeperParts, entity: KeeperEntity, sealer: ItemSealer) {
     this.#parts = parts
@@ -57,14 +70,62 @@ export class Keeper {
 
   /** The sealed states, in the order of the names; each is asked for once. @param refresh what is fresh is asked for too. */
   async resolve(names: readonly SecretName[], refresh: boolean): Promise<readonly Bytes[]> {
+    if (refresh) this.#noteRefresh()
     const insist = refresh ? 'refusal' : 'outage'
     return inTurns(names, AT_ONCE, async (name) => {
       const item = await itemName(this.#sealer, this.#entity.identity, name)
       const turn = `${insist} ${item}`
       const asking = this.#asking.get(turn) ?? this.#one(item, name, { insist, isAsked: refresh })
       this.#asking.set(turn, asking)
-      return asking.finally(() => this.#asking.delete(turn))
+      const answered = await settle(() => asking.finally(() => this.#asking.delete(turn)))
+      return answered.ok ? answered.value : this.#unanswered(item, name, answered.error)
     })
+  }
+
+  /** What is kept, a page of it from behind the item `after` on. What was written for other settings of the entity does not count. */
+  async cached(after: string): Promise<CachedPage> {
+    const names = await this.#parts.items.list(this.#entity.prefix, after, PAGE)
+    const secrets = await inTurns(names, AT_ONCE, (item) => this.#view(item))
+    return { secrets: secrets.filter((one) => one !== null), next: names.length < PAGE ? null : (names.at(-1) ?? null) }
+  }
+
+  async #view(item: string): Promise<CachedSecret | null> {
+    const stored = await this.#parts.items.get(this.#entity.prefix, item)
+    const opened = stored && (await settle(() => openState(this.#sealer, item, stored.bytes)))
+    if (!opened?.ok) return null
+    const { resource, version, found, at, failing, due } = opened.value
+    if ((await itemName(this.#sealer, this.#entity.identity, opened.value)) !== item) return null
+    const isAsked = found?.kind === 'secret' && Number.isFinite(due)
+    return { resource, version, found: found?.kind ?? null, at, failing, due: isAsked ? due : null }
+  }
+
+  /** Why there is no answer is said of each secret: others of the same question have theirs. Nothing of it is stored. */
+  #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
+    const now = this.#parts.clock.now()
+    return sealState(this.#sealer, item, afterFailure(nothingKnown(name, now), error, now))
+  }
+
+  /** @throws `ERR_RATE_LIMITED`. */
+  #noteRefresh(): void {
+    const now = this.#parts.clock.now()
+    const left = this.#refreshed + REFRESH_PAUSE_MS - now
+    // A clock that went back holds nobody up for longer.
+    if (left > 0 && left <= REFRESH_PAUSE_MS)
+      throw limited(`The vault "${this.#entity.prefix}" was asked for everything anew a moment ago.`, left)
+    this.#refreshed = now
+  }
+
+  /** @throws `ERR_RATE_LIMITED`. */
+  #noteLearnt(): void {
+    const now = this.#parts.clock.now()
+    const minute = Math.floor(now / MINUTE_MS)
+    const count = this.#learnt.minute === minute ? this.#learnt.count + 1 : 1
+    if (count > MOST_LEARNT)
+      throw limited(
+        `The vault "${this.#entity.prefix}" is asked for at most ${MOST_LEARNT} secrets in a minute that are not known yet.`,
+        (minute + 1) * MINUTE_MS - now,
+      )
+    this.#learnt = { minute, count }
   }
 
   /** For the schedule: 'not-due' = there is nothing to renew. */
@@ -96,9 +157,10 @@ export class Keeper {
         const stands = standing(loaded.state, this.#entity.rules, now)
         const isBusy = isLeased(loaded.state, now, LEASE_MS)
         const rests = stands === 'fresh' ? !how.isAsked : how.insist !== 'refusal' && isPaused(loaded.state, now)
-        if (loaded.bytes !== null && (rests || (isBusy && stands !== 'over')))
+        const mustWait = isBusy || this.#underWay >= MOST_AT_ONCE
+        if (loaded.bytes !== null && (rests || (mustWait && stands !== 'over')))
           return how.insist === 'none' ? loaded.bytes : this.#noted(item, loaded, loaded.bytes)
-        const answered = isBusy ? await this.#pause(signal) : await this.#ask(item, loaded, how.insist, signal)
+        const answered = mustWait ? await this.#pause(signal) : await this.#ask(item, loaded, how.insist, signal)
         if (answered !== null) return answered
       }
     })
@@ -106,7 +168,7 @@ export class Keeper {
 
   async #pause(signal: AbortSignal): Promise<null> {
     await this.#parts.clock.sleep(LOOK_MS, signal).catch(() => {
-      throw new KeyringError('ERR_LEASE_HELD', `Another instance is asking the vault "${this.#entity.prefix}".`)
+      throw new KeyringError('ERR_LEASE_HELD', `Others are asking the vault "${this.#entity.prefix}".`)
     })
     return null
   }
@@ -123,7 +185,18 @@ export class Keeper {
   }
 
   /** What it is now, sealed, whether it still holds or not. `null` = somebody else was first. */
-  async #ask(item: string, { state, version }: Loaded, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
+  async #ask(item: string, loaded: Loaded, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
+    if (loaded.version === 0) this.#noteLearnt()
+    this.#underWay += 1
+    return this.#answer(item, loaded, insist, signal).finally(() => (this.#underWay -= 1))
+  }
+
+  async #answer(
+    item: string,
+    { state, version }: Loaded,
+    insist: Insistence,
+    signal: AbortSignal,
+  ): Promise<Bytes | null> {
     const { clock, random } = this.#parts
     const { backend, rules } = this.#entity
     const asked = insist === 'none' ? state.asked : clock.now()
@@ -170,6 +243,12 @@ const ABSENT: ErrorData = {
   message: 'The vault has no such secret any more, or none for us.',
   remedy: remedyFor('ERR_SECRET_NOT_FOUND'),
   facts: {},
+}
+
+function limited(message: string, leftMs: number): KeyringError {
+  const retryAfterSeconds = Math.ceil(leftMs / 1000)
+  const remedy = `Ask again in ${retryAfterSeconds} s.`
+  return new KeyringError('ERR_RATE_LIMITED', message, { remedy, facts: { retryAfterSeconds } })
 }
 
 const plain = (answer: SecretAnswer) =>

@@ -17,6 +17,7 @@ type Handlers = { readonly [O in VaultOperation]: (keeper: Keeper, message: Mess
 
 const HANDLERS: Handlers = {
   resolve: (keeper, { secrets, refresh }) => keeper.resolve(secrets, refresh),
+  cached: (keeper, { after }) => keeper.cached(after),
   refreshIfDue: (keeper) => keeper.refreshDue(),
 }
 

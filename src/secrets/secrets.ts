@@ -2,12 +2,12 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { Clock, KeyringAuthority, SecretName } from '../core/ports.ts'
+import type { CachedSecret, Clock, KeyringAuthority, SecretName } from '../core/ports.ts'
 import type { SecretRules } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Reference } from '../references/grammar.ts'
-import { parseReference } from '../references/grammar.ts'
+import { parseReference, printReference } from '../references/grammar.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { itemName, openState } from './state.ts'
@@ -47,6 +47,7 @@ export interface SecretsParts {
 
 interface Held {
   readonly value: string
+  readonly written: Reference
   readonly at: number
   readonly until: number
 }
@@ -54,8 +55,18 @@ interface Held {
 interface Wanted {
   readonly text: string
   readonly entity: Entity
+  readonly written: Reference
+  /** What of it is the secret, and what a field, as the vault has it. */
   readonly reference: Reference
 }
+
+export interface CachedReferences {
+  readonly secrets: readonly (CachedSecret & { readonly reference: string })[]
+  /** `null` = this was the last page. */
+  readonly next: string | null
+}
+
+const NOT_GRANTED = { remedy: 'Ask for a grant resolve:<pattern> that covers it (KEYRING_API_TOKENS).' }
 
 /** Values that one instance holds, the ones used longest ago are dropped. */
 const MOST_HELD = 10_000
@@ -82,12 +93,17 @@ export class Secrets {
   /**
    * In the order of the references. Each secret is asked for once, so that two fields of it never come from two versions.
    * Errors of each: `ERR_REFERENCE_INVALID`, `ERR_REFERENCE_VAULT_UNKNOWN`, `ERR_SECRET_NOT_FOUND`, `ERR_SECRET_FORBIDDEN`,
-   * `ERR_SECRET_UNUSABLE`, and what the vault's outage or the authority's says.
+   * `ERR_SECRET_UNUSABLE`, `ERR_FORBIDDEN`, and what the vault's outage or the authority's says.
    * @param refresh what is fresh is asked for too.
+   * @param may whether this caller may have it: the rest is asked of nobody, and says nothing.
    */
-  async resolve(texts: readonly string[], refresh = false): Promise<readonly Result<Resolved>[]> {
-    const held = texts.map((text) => (refresh ? null : this.held(text)))
-    const wanted = await Promise.all(texts.map((text, at) => (held[at] ? null : settle(() => this.#wanted(text)))))
+  async resolve(
+    texts: readonly string[],
+    refresh = false,
+    may: (reference: Reference) => boolean = () => true,
+  ): Promise<readonly Result<Resolved>[]> {
+    const held = texts.map((text) => (refresh ? null : this.#heldFor(text, may)))
+    const wanted = await Promise.all(texts.map((text, at) => (held[at] ? null : settle(() => this.#wanted(text, may)))))
     const states = await this.#states(
       wanted.flatMap((one) => (one?.ok ? [one.value] : [])),
       refresh,
@@ -101,19 +117,52 @@ export class Secrets {
     )
   }
 
-  #wanted(text: string): Wanted {
+  #heldFor(text: string, may: (reference: Reference) => boolean): Resolved | null {
+    const resolved = this.held(text)
+    const held = this.#held.get(text)
+    return held !== undefined && may(held.written) ? resolved : null
+  }
+
+  /** The prefix of the configured vault that a reference names. `null` = there is none. */
+  vaultOf(text: string): string | null {
+    const held = this.#held.get(text)?.written
+    const parsed = held === undefined ? parseReference(text) : { ok: true as const, reference: held }
+    return (parsed.ok && this.#parts.entities.get(parsed.reference.vault)?.prefix) || null
+  }
+
+  /** What is kept of the secrets of all vaults, a page of it. @param after `next` of the page before; '' = from the beginning. */
+  async cached(after: string): Promise<CachedReferences> {
+    const vaults = [...new Set([...this.#parts.entities.values()].map(({ prefix }) => prefix))].sort()
+    const [given = '', item = ''] = after.split(':')
+    const at = vaults.findIndex((vault) => vault >= given)
+    const vault = vaults[at]
+    if (vault === undefined) return { secrets: [], next: null }
+    const page = unwrap(await this.#parts.authority.call({ call: 'cached', vault, after: vault === given ? item : '' }))
+    const following = vaults[at + 1]
+    const next = page.next === null ? (following === undefined ? null : `${following}:`) : `${vault}:${page.next}`
+    const secrets = page.secrets.map((secret) => ({
+      ...secret,
+      reference: printReference({ ...secret, vault, key: null, options: new Map() }),
+    }))
+    return { secrets, next }
+  }
+
+  #wanted(text: string, may: (reference: Reference) => boolean): Wanted {
     const parsed = parseReference(text)
     if (!parsed.ok) {
       const { at, message } = parsed.error
       throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${message} (character ${at}).`, { facts: { at } })
     }
-    const { vault } = parsed.reference
+    const { reference: written } = parsed
+    const { vault } = written
     const entity = this.#parts.entities.get(vault)
+    // As it is written: where a file ends and its field begins makes no other path of it.
+    if (!may(written)) throw new KeyringError('ERR_FORBIDDEN', 'No grant covers this reference.', NOT_GRANTED)
     if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${vault}".`)
-    const reference = { ...parsed.reference, ...entity.split?.(parsed.reference) }
+    const reference = { ...written, ...entity.split?.(written) }
     const trouble = entity.trouble(reference)
     if (trouble !== null) throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${trouble}.`)
-    return { text, entity, reference }
+    return { text, entity, written, reference }
   }
 
   /** One question for each vault. */
@@ -148,7 +197,7 @@ export class Secrets {
     return openState(sealer, await itemName(sealer, identity, name), bytes ?? new Uint8Array())
   }
 
-  #value({ text, entity, reference }: Wanted, state: SecretState): Resolved {
+  #value({ text, entity, written, reference }: Wanted, state: SecretState): Resolved {
     const now = this.#parts.clock.now()
     const stands = standing(state, entity.rules, now)
     if (stands === 'over' || state.found === null) throw whyNot(state)
@@ -156,7 +205,7 @@ export class Secrets {
     const value = valueOf(state.found.text, reference.key, entity.isBase64)
     const { at } = state
     const ends = endOf(state, entity.rules, stands)
-    this.#hold(text, { value, at, until: Math.min(now + this.#parts.freshMs, ends) })
+    this.#hold(text, { value, written, at, until: Math.min(now + this.#parts.freshMs, ends) })
     return { value, cache: stands === 'stale' ? 'stale' : 'miss', ageMs: Math.max(0, now - at) }
   }
 

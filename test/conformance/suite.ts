@@ -291,6 +291,10 @@ export function conformance(name: string, start: Start): void {
         'POST /keyring/import',
         'GET /keyrings/default/export',
         'POST /keyrings/default/import',
+        'POST /secrets/resolve',
+        'GET /secrets',
+        'GET /vaults',
+        'GET /vaults/hcv',
         'GET /nowhere',
         'DELETE /keyring',
       ]

@@ -63,9 +63,7 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
       sealer,
       entities: new Map([[own.prefix, { ...own, backend }]]),
     })
-    const authority = distantAuthority(async (message) =>
-      message.call === 'resolve' || message.call === 'refreshIfDue' ? keepers.call(message) : null,
-    )
+    const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))
     const secrets = new Secrets({ authority, clock, sealer, entities: new Map([[own.prefix, own]]), freshMs: 1000 })
     return { keepers, secrets, look: () => keepers.call({ call: 'refreshIfDue', vault: own.prefix }) }
   }

@@ -508,8 +508,11 @@ describe('API tokens', () => {
       'rewrap',
       'export',
       'diagnose',
+      'refresh:hcv',
       'admin:a_b-c',
       'resolve:hcv/app/*',
+      'resolve:**',
+      'resolve:aws//secret/',
     ]
     expect(isAccepted(tokens({ ...TOKEN, grants }))).toBe(true)
     for (const grant of [
@@ -521,6 +524,12 @@ describe('API tokens', () => {
       'resolve',
       'resolve:',
       'resolve:a b',
+      'resolve:hcv/app*',
+      'resolve:hcv/**/x',
+      'resolve:hcv/***',
+      'resolve:hcv/../x',
+      'resolve:/x',
+      'resolve:hcv',
       '',
       7,
     ]) {

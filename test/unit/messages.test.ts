@@ -46,6 +46,7 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
   diagnose: { call: 'diagnose', keyring: 'default', login: false },
   import: { call: 'import', keyring: 'default', record: decodeUtf8(sealed) ?? '', force: false },
   resolve: { call: 'resolve', vault: 'hcv', secrets: [{ resource: 'app/db', version: null }], refresh: false },
+  cached: { call: 'cached', vault: 'hcv', after: '' },
   refreshIfDue: { call: 'refreshIfDue', vault: 'hcv' },
 }
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))

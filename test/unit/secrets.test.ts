@@ -133,7 +133,13 @@ describe('many', () => {
       vault.answers.set(`s${at}`, { a: 'x' })
       return `{vault://hcv/s${at}/a}`
     })
-    await secrets.resolve(texts)
+    for (const [from, to] of [
+      [0, 1000],
+      [1000, 2000],
+    ]) {
+      await secrets.resolve(texts.slice(from, to))
+      clock.time += minutes(1)
+    }
     expect(items.size()).toBe(2000)
     clock.time += 8 * 24 * minutes(60)
     expect(items.size()).toBe(0)
@@ -155,6 +161,50 @@ describe('a force refresh', () => {
     await valueOrCode(secrets, PASS)
     vault.answers.set('password', { pass1: 'new' })
     expect(await valueOrCode(secrets, PASS, true)).toBe('new')
+  })
+})
+
+describe('a flood of references that are new', () => {
+  const named = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, at) => `{vault://hcv/made-up-${from + at}/a}`)
+
+  it('reaches the vault 1,000 times a minute, and leaves what is known alone', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', { pass1: 'one' })
+    await valueOrCode(secrets, PASS)
+    clock.time += minutes(1)
+    vault.answers.set('password', { pass1: 'two' })
+    const flood = await secrets.resolve([...named(0, 1500), PASS])
+    expect(vault.asked.filter((name) => name !== 'password')).toHaveLength(1000)
+    expect(flood.at(-1)).toMatchObject({ ok: true, value: { value: 'two' } })
+    const [limited] = await secrets.resolve(named(1500, 1501))
+    expect(limited).toMatchObject({ error: { code: 'ERR_RATE_LIMITED', facts: { retryAfterSeconds: 40 } } })
+    clock.time += minutes(1)
+    expect(await valueOrCode(secrets, named(1500, 1501)[0] ?? '')).toBe('ERR_SECRET_NOT_FOUND')
+  })
+
+  it('has 100 requests under way at once; the others wait', async () => {
+    const { keepers, vault } = secretWorld()
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    const { promise: full, resolve: isFull } = Promise.withResolvers<void>()
+    vault.before = () => {
+      if (vault.asked.length >= 100) isFull()
+      return gate
+    }
+    const calls = Array.from({ length: 30 }, (_, call) =>
+      keepers.call({
+        call: 'resolve',
+        vault: 'hcv',
+        secrets: Array.from({ length: 10 }, (_one, at) => ({ resource: `s${call}-${at}`, version: null })),
+        refresh: false,
+      }),
+    )
+    await full
+    for (let turn = 0; turn < 1000; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    expect(vault.asked).toHaveLength(100)
+    open()
+    expect((await Promise.all(calls)).every(({ ok }) => ok)).toBe(true)
+    expect(vault.asked).toHaveLength(300)
   })
 })
 
