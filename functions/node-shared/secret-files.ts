@@ -3,23 +3,9 @@ import { constants } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { SecretName } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { SecretAnswer, SecretBackend } from '../../src/core/secrets.ts'
 import { fileText, refuseOdd } from './text-file.ts'
-
-/** `null` = such a file can be asked for; else the rest of a sentence. */
-export function fileTrouble({ resource, version }: SecretName): string | null {
-  if (version !== null && version > 1) return 'has a version, and a file has none'
-  const parts = resource.split('/')
-  const isPlain = !/[\p{Cc}\\]/u.test(resource) && !parts.some((part) => ['', '.', '..'].includes(part))
-  return isPlain ? null : 'names no file in the folder: no empty, "." or ".." segment, backslash or control character'
-}
-
-/** In Kong's grammar the last segment is a key; of a file that is not JSON it is the file's own name. */
-export function fileSplit({ resource, key }: { readonly resource: string; readonly key: string | null }) {
-  return key === null || /\.json$/i.test(resource) ? { resource, key } : { resource: `${resource}/${key}`, key: null }
-}
 
 /** One line end at the end of a file is not part of its text. */
 export const fileBackend = (folder: string): SecretBackend => ({

@@ -1,16 +1,12 @@
 /** AWS Secrets Manager as a vault behind references, on Node and Lambda. */
 import { KeyringError } from '../../src/core/errors.ts'
-import type { SecretName } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { SecretBackend } from '../../src/core/secrets.ts'
 import type { Stage } from './secrets-manager.ts'
 import { readSecret } from './secrets-manager.ts'
 
-const STAGES: readonly Stage[] = ['AWSCURRENT', 'AWSPREVIOUS']
-
 /** As in Kong version 1 is the current one and 2 the one before. */
-export const stageTrouble = ({ version }: SecretName): string | null =>
-  version === null || version <= STAGES.length ? null : 'has a version that Secrets Manager has not: 1 or 2'
+const STAGES: readonly Stage[] = ['AWSCURRENT', 'AWSPREVIOUS']
 
 export const secretsManagerBackend = (region: string | undefined): SecretBackend => ({
   async read({ resource, version }) {

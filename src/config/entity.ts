@@ -3,7 +3,7 @@
  * Lambda's HTTP function has of them; logins, and whatever else is needed to ask, are in `entities.ts`.
  */
 import type { SecretName } from '../core/ports.ts'
-import type { SecretRules } from '../core/secrets.ts'
+import type { SecretRules, SplitField, VaultView } from '../core/secrets.ts'
 import { UNVERIFIED } from './foreign.ts'
 import type { Env, Problem, Rule, Runtime, Table, Texts, Values } from './setting.ts'
 import { rowsOf, textsOf, valuesOf } from './setting.ts'
@@ -21,21 +21,12 @@ export interface KnownEntity {
   readonly identity: string
   readonly rules: SecretRules
   readonly isBase64: boolean
+  readonly split: SplitField
   /** `null` = such a secret can be asked for; else the rest of a sentence. */
   readonly trouble: (name: SecretName) => string | null
   /** It is for the process itself and answers no caller: an environment of which no part was set aside. */
   readonly isOwn: boolean
   readonly view: VaultView
-}
-
-/** As Kong shows an entity; what was never in its database has no id and no times. */
-interface VaultView {
-  readonly name: EntityType
-  readonly prefix: string
-  readonly description: string | null
-  readonly tags: readonly string[]
-  /** Without credentials. */
-  readonly config: Readonly<Record<string, string | number | boolean>>
 }
 
 /** What is wrong with it stops nothing but its own references. */
@@ -65,6 +56,10 @@ const HOLDING_RULES: readonly Rule<Values<typeof HOLDING>>[] = [
   },
 ]
 
+/** In Kong's grammar the last segment is a key; of a file that is not JSON it is the file's own name. */
+const fileSplit: SplitField = ({ resource, key }) =>
+  key === null || /\.json$/i.test(resource) ? { resource, key } : { resource: `${resource}/${key}`, key: null }
+
 interface TypeOf<Fields extends Table> {
   readonly fields: Fields
   readonly rules: readonly Rule<Values<Fields>>[]
@@ -72,6 +67,7 @@ interface TypeOf<Fields extends Table> {
   /** @param taken variables that settings are read from by reference. */
   readonly trouble: (name: SecretName, values: Values<Fields>, taken: ReadonlySet<string>) => string | null
   readonly isOwn: (values: Values<Fields>) => boolean
+  readonly split: SplitField
   readonly only: readonly Runtime[] | null
 }
 
@@ -83,6 +79,7 @@ const type = <const Fields extends Table>(
   ({
     rules: [],
     isOwn: () => false,
+    split: ((written) => written) satisfies SplitField,
     only: null,
     ...parts,
     fields,
@@ -154,12 +151,13 @@ const TYPES = {
     },
   }),
   env: type(ENV, {
-    trouble: (name, { prefix = '' }, taken) => variableTrouble(variableOf(prefix, name), taken),
+    trouble: (name, { prefix = '' }, taken) => variableTrouble(prefix, name, taken),
     identity: ({ prefix }) => [prefix],
     isOwn: ({ prefix }) => prefix === undefined,
   }),
   fs: type(FS, {
     identity: ({ prefix }) => [prefix],
+    split: fileSplit,
     trouble: ({ resource, version }) =>
       version === null ? pathTrouble(resource) : 'has a version, and files have none',
     only: ['node'],
@@ -193,7 +191,9 @@ export const takenFrom = (env: Env): ReadonlySet<string> =>
       .map(([, resource = '', prefix = '']) => variableOf(prefix, { resource, version: null })),
   )
 
-function variableTrouble(name: string, taken: ReadonlySet<string>): string | null {
+function variableTrouble(prefix: string, secret: SecretName, taken: ReadonlySet<string>): string | null {
+  if ((secret.version ?? 1) > 2) return 'has a version above 2: 1 is the variable, 2 the one that ends in _PREVIOUS'
+  const name = variableOf(prefix, secret)
   if (!/^[A-Z_][A-Z\d_]*$/.test(name)) return 'names no variable: letters, digits, "_" and "-"'
   return OURS.test(name) || taken.has(name.replace(/_PREVIOUS$/, '')) || taken.has(name)
     ? 'names a variable that edge-keyring or its platform reads itself'
@@ -202,8 +202,7 @@ function variableTrouble(name: string, taken: ReadonlySet<string>): string | nul
 
 /** `null` = it is none, or not for references. */
 export function readableVariable(prefix: string, name: SecretName, taken: ReadonlySet<string>): string | null {
-  const variable = variableOf(prefix, name)
-  return variableTrouble(variable, taken) === null ? variable : null
+  return variableTrouble(prefix, name, taken) === null ? variableOf(prefix, name) : null
 }
 
 /** One entity as far as it could be read. */
@@ -265,7 +264,7 @@ function knownOf(
   word: EntityType,
   taken: ReadonlySet<string>,
 ): KnownEntity {
-  const { identity, trouble, isOwn } = TYPES[word]
+  const { identity, trouble, isOwn, split } = TYPES[word]
   const { prefix, name } = written
   const holding = values as Values<typeof HOLDING>
   return {
@@ -280,6 +279,7 @@ function knownOf(
       resurrectDeleted: holding.resurrect_deleted,
     },
     isBase64: holding.base64_decode,
+    split,
     trouble: (secret) => trouble(secret, values, taken),
     isOwn: isOwn(values),
     view: {

@@ -487,11 +487,6 @@ export type Message<O extends Operation = Operation> = {
   readonly [P in O]: { readonly call: P } & Subject<P> & Operations[P]['says']
 }[O]
 
-/** The part of the authority that secrets are asked of. */
-export interface VaultAuthority {
-  call<O extends VaultOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>>
-}
-
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
 export interface KeyringAuthority {
   call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>>

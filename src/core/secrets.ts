@@ -1,12 +1,22 @@
 /** The ports of references to secrets: the vault that is asked, and the store of what it has said. */
 import type { Bytes } from './bytes.ts'
-import type { Insistence, SecretName } from './ports.ts'
+import type { Result } from './errors.ts'
+import type { AnswerTo, Insistence, Message, SecretName, VaultOperation } from './ports.ts'
 import type { Secret } from './secret.ts'
 
 /** What a vault says of a secret: a text, which is JSON where it has fields, or that there is none, or none for us. */
 export type SecretAnswer =
   | { readonly kind: 'secret'; readonly text: Secret }
   | { readonly kind: 'absent' | 'forbidden' }
+
+/** The end of a reference's path: what is the secret, and what the field of it; `null` = all of it. */
+interface SoughtField {
+  readonly resource: string
+  readonly key: string | null
+}
+
+/** Where Kong's rule for that, the last segment, is not the vault's. */
+export type SplitField = (written: SoughtField) => SoughtField
 
 export interface SecretBackend {
   /** Throws for outages: what is known goes on. */
@@ -60,4 +70,9 @@ export interface VaultView {
   readonly tags: readonly string[]
   /** Without credentials. */
   readonly config: Readonly<Record<string, string | number | boolean>>
+}
+
+/** The part of the authority that secrets are asked of. */
+export interface VaultAuthority {
+  call<O extends VaultOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>>
 }

@@ -1,15 +1,8 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
 import { KeyringError, refusal, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type {
-  AnswerTo,
-  KeyringAuthority,
-  KeyringOperation,
-  Message,
-  Operation,
-  VaultAuthority,
-  VaultOperation,
-} from '../core/ports.ts'
+import type { AnswerTo, KeyringAuthority, KeyringOperation, Message, Operation, VaultOperation } from '../core/ports.ts'
+import type { VaultAuthority } from '../core/secrets.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { CustodianParts, Source } from './custodian.ts'
 import { Custodian } from './custodian.ts'
@@ -35,11 +28,11 @@ export class Authority implements KeyringAuthority {
   }
 
   call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
-    return this.#answer(message as Message) as Promise<Result<AnswerTo<O>>>
+    return this.#answer(message as Message)
   }
 
   #answer(message: Message) {
-    return isOfVault(message) ? this.#ofVault(message) : this.#ofKeyring(message as Message<KeyringOperation>)
+    return isOfVault(message) ? this.#ofVault(message) : this.#ofKeyring(message)
   }
 
   async #ofVault(message: Message<VaultOperation>) {

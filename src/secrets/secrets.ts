@@ -3,7 +3,7 @@ import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { CachedSecret, Clock, KeyringAuthority, SecretName } from '../core/ports.ts'
-import type { SecretRules } from '../core/secrets.ts'
+import type { SecretRules, SplitField } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Reference } from '../references/grammar.ts'
@@ -20,8 +20,7 @@ export interface Entity {
   readonly identity: string
   readonly rules: SecretRules
   readonly isBase64: boolean
-  /** What is the secret, and what the field of it, where Kong's rule for that is not the vault's. */
-  readonly split?: (reference: Pick<Reference, 'resource' | 'key'>) => Pick<Reference, 'resource' | 'key'>
+  readonly split: SplitField
   /** `null` = such a secret can be asked for; else the rest of a sentence. */
   readonly trouble: (name: SecretName) => string | null
 }
@@ -159,7 +158,7 @@ export class Secrets {
     // As it is written: where a file ends and its field begins makes no other path of it.
     if (!may(written)) throw new KeyringError('ERR_FORBIDDEN', 'No grant covers this reference.', NOT_GRANTED)
     if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${vault}".`)
-    const reference = { ...written, ...entity.split?.(written) }
+    const reference = { ...written, ...entity.split(written) }
     const trouble = entity.trouble(reference)
     if (trouble !== null) throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${trouble}.`)
     return { text, entity, written, reference }

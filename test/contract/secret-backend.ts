@@ -5,10 +5,10 @@ import type { SecretBackend } from '../../src/core/secrets.ts'
 export interface OpenBackend {
   readonly backend: SecretBackend
   /** Writes the current version of a secret. */
-  write(resource: string, text: string): Promise<void> | void
+  readonly write: (resource: string, text: string) => Promise<void> | void
   /** Ends it, so that the vault says that there is none. */
-  remove(resource: string): Promise<void> | void
-  close(): Promise<void> | void
+  readonly remove: (resource: string) => Promise<void> | void
+  readonly close: () => Promise<void> | void
 }
 
 export function secretBackendContract(name: string, open: () => Promise<OpenBackend> | OpenBackend): void {

@@ -13,9 +13,10 @@ import type { Entity } from '../../src/secrets/secrets.ts'
 import { wrappingKey } from './authority.ts'
 import { NOW } from './observed.ts'
 
-export const RULES: SecretRules = { ttlMs: 60_000, negTtlMs: 0, resurrectMs: 3_600_000, resurrectDeleted: false }
+const RULES: SecretRules = { ttlMs: 60_000, negTtlMs: 0, resurrectMs: 3_600_000, resurrectDeleted: false }
 
-type Answer = object | string | 'absent' | 'forbidden' | KeyringError
+/** 'absent' and 'forbidden' are no texts of secrets. */
+type Answer = object | string | KeyringError
 
 export const outage = () => new KeyringError('ERR_VAULT_UNREACHABLE', 'Vault cannot be reached.')
 
@@ -31,12 +32,13 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
     asked: [] as string[],
     before: async (_name: SecretName): Promise<void> => {},
   }
-  const items = memoryItems(clock.now)
+  const items = memoryItems(() => clock.time)
   const entity: Entity = {
     prefix: 'hcv',
     identity: 'https://vault.example kv',
     rules: { ...RULES, ...rules },
     isBase64: false,
+    split: (written) => written,
     trouble: () => null,
     ...more,
   }

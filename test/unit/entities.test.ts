@@ -514,6 +514,14 @@ describe('a secret that no vault is asked for', () => {
     expect([...troubles(listed(hcv({})), ['a'], 7), ...troubles(files, ['a'], 1)]).toEqual([true, true])
   })
 
+  it('of files has a field only where it is JSON, and is the file of that path everywhere else', () => {
+    const { split } = right(listed({ name: 'fs', prefix: 'files', config: { prefix: '/run/secrets' } }))
+    expect(split({ resource: 'db', key: 'password.txt' })).toEqual({ resource: 'db/password.txt', key: null })
+    expect(split({ resource: 'creds.json', key: 'password' })).toEqual({ resource: 'creds.json', key: 'password' })
+    expect(split({ resource: 'a.txt', key: null })).toEqual({ resource: 'a.txt', key: null })
+    expect(right(listed(hcv({}))).split({ resource: 'db', key: 'a' })).toEqual({ resource: 'db', key: 'a' })
+  })
+
   it('is of a version that AWS does not keep, or of a name that it does not have', () => {
     const env = { KONG_VAULT_AWS_REGION: 'eu-west-1' }
     const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-AbCdEf'

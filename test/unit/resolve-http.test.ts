@@ -4,7 +4,7 @@ import type { AuditEvent } from '../../src/core/ports.ts'
 import { auditLine } from '../../src/core/lines.ts'
 import { createHttp } from '../../src/http/app.ts'
 import type { Secrets } from '../../src/secrets/secrets.ts'
-import { fileSplit } from '../../functions/node-shared/secret-files.ts'
+import { knownEntities } from '../../src/config/entity.ts'
 import { outage, secretWorld } from '../support/secrets.ts'
 
 const PASS = '{vault://hcv/password/pass1}'
@@ -194,7 +194,8 @@ describe('a caller with grants for some references', () => {
     on.vault.answers.set('db/password.txt', 'one')
     on.vault.answers.set('db/all.json', { a: 'two' })
     grants = ['resolve:hcv/db/password.txt', 'resolve:hcv/*/all.json/a']
-    const { secrets } = on.instance({ split: fileSplit })
+    const [files] = knownEntities({ KONG_VAULT_FS_PREFIX: '/secrets' }, 'node').entities
+    const { secrets } = on.instance(files && { split: files.split })
     fetch = appOn(secrets).fetch
     const texts = ['password.txt', 'all.json/a', 'all.json', 'other.txt', 'x%252F..%252Fpassword.txt']
     const answer = await resolve(...texts.map((text) => `{vault://hcv/db/${text}}`))
