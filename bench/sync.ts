@@ -104,6 +104,7 @@ function authorityFor(server: Server, path: string): KeyringAuthority {
     readFile: null,
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
+    vaults: null,
     loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -23,10 +23,12 @@ import type {
   SourceId,
   Replica,
 } from './core/ports.ts'
+import type { VaultAuthority } from './core/secrets.ts'
 import type { Finding, Probe, Refuses } from './core/findings.ts'
 import type { Doubt } from './core/time.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
+import type { Vaults } from './http/call.ts'
 import type { Http } from './http/dispatch.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
@@ -61,6 +63,8 @@ export interface AuthorityPorts extends Primitives, Pick<LoginParts, 'readFile'>
   readonly syncBatch: number
   /** How long a sync that begins now may take, in milliseconds; Infinity where the platform does not end it. */
   readonly leftMs: () => number
+  /** What answers for the vaults behind references; `null` = there are none. */
+  readonly vaults: VaultAuthority | null
   /** Hears of keys that are written to Vault. */
   readonly audit: Audit
   /** Takes a line for the log. */
@@ -75,6 +79,7 @@ export interface AppPorts extends Primitives {
   readonly background: Background | null
   readonly audit: Audit
   readonly freshness: Freshness
+  readonly vaults: Vaults
   /** Tokens beside those of the settings, such as a local admin's. */
   readonly extraTokens: readonly ApiToken[]
   readonly onDefect: (error: unknown, request: string) => void
@@ -87,7 +92,7 @@ export function createAuthority(config: Config, ports: AuthorityPorts): KeyringA
   const { sources, loginItems } =
     config.pushed === null ? askedSources(config, ports, doubt) : pushedSources(config.pushed)
   const own = { wrappingKeys, syncPeriodMs, maxRecordAgeMs, sources, loginItems, rotation, apiTokens, doubt }
-  return new Authority({ ...ports, ...own, vaults: null })
+  return new Authority({ ...ports, ...own })
 }
 
 interface Sources {
@@ -187,12 +192,12 @@ export function openPushing(
 const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, reader: vault.reader(null, insist) })
 
 export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
-  const { hash, clock, audit, onDefect } = ports
+  const { hash, clock, audit, onDefect, vaults } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
     keyring: openKeyrings(config, ports),
-    vaults: { secrets: null, views: [] },
+    vaults,
     audit,
     clock,
     onDefect,

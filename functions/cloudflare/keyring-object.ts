@@ -81,6 +81,7 @@ async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding):
       fetch: vaultFetch(bindings, config.vault?.address),
       readFile: null,
       probe: null,
+      vaults: null,
       loadRare: () => rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Number.POSITIVE_INFINITY,

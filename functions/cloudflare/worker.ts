@@ -13,6 +13,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
+import { NO_VAULTS } from '../../src/http/call.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { neededIds } from '../../src/keyring/renewed-authority.ts'
@@ -49,6 +50,7 @@ function build(parsed: Parsed<Config>) {
     background,
     audit,
     freshness: FRESHNESS,
+    vaults: NO_VAULTS,
     extraTokens: [],
     onDefect,
   })

@@ -9,6 +9,7 @@ import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { doubtsOnce } from '../../src/core/time.ts'
+import { NO_VAULTS } from '../../src/http/call.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { problem } from '../../src/http/problem.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
@@ -49,6 +50,7 @@ function build(env: Env) {
     background: null,
     audit: lambdaAudit,
     freshness: FRESHNESS,
+    vaults: NO_VAULTS,
     extraTokens: [],
     onDefect: (error, request) => console.error(defectLine(error, request)),
   })

@@ -86,6 +86,7 @@ function openAuthority(config: Config, env: Env) {
     fetch: vault.fetch,
     readFile: readTextFile,
     probe: probeOf(config.vault, systemClock),
+    vaults: null,
     loadRare: async () => (await import('./later.ts')).rare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, leftMs() - WRITING_MS),

@@ -16,9 +16,13 @@ import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { rare } from '../../src/rare.ts'
+import { sqlItems } from '../../src/secrets/sql-items.ts'
+import { openVaults } from '../../src/vaults.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { SQLITE_READERS_MS, sqliteStore } from './sqlite-store.ts'
+import type { NodeConfig } from './vaults.ts'
+import { openNodeVaults } from './vaults.ts'
 
 /** How often the schedule looks whether a sync is due, in milliseconds. */
 const SCHEDULE_MS = 60_000
@@ -38,41 +42,46 @@ interface InstanceOptions {
   /** Tokens beside those of the settings. */
   readonly callers?: readonly ApiToken[]
   /** Reads the settings by reference again. Absent = they stay as they are. */
-  readonly renew?: Renew<Config> | null
+  readonly renew?: Renew<NodeConfig> | null
 }
 
-export function openInstance(given: Config, options: InstanceOptions) {
+export function openInstance(given: NodeConfig, options: InstanceOptions) {
   const { database, auditFile, auditStream = process.stdout, callers = [], renew = null } = options
   const store = sqliteStore(database)
   if (store.trouble !== null) say(failureLine('store', store.trouble))
+  const items = sqlItems(store.run, () => systemClock.now())
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, replica: null, audit }
-  const open = (config: Config) => {
+  const open = (config: NodeConfig) => {
     const vault = vaultFetch(config.vault)
+    const vaults = openNodeVaults(config, { ...shared, store, items, readFile: readTextFile, log: say })
     const authority = createAuthority(config, {
       ...shared,
       store,
       fetch: vault.fetch,
       readFile: readTextFile,
       probe: probeOf(config.vault, systemClock),
+      vaults: vaults.keepers,
       loadRare: () => rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Number.POSITIVE_INFINITY,
       log: say,
     })
-    return { config, authority, close: () => vault.close(), ...answering(config) }
+    const close = async () => void (await Promise.all([vault.close(), vaults.close()]))
+    return { config, authority, close, ...answering(config) }
   }
   /** What answers follows from the settings too: their tokens and wrapping keys. */
-  const answering = (config: Config) => {
+  const answering = (config: NodeConfig) => {
     const extraTokens = [...adminToken(config), ...callers]
-    const ports = { ...shared, authority, background: null, freshness: FRESHNESS, extraTokens, onDefect }
+    const vaults = openVaults(config.vaults ?? [], config, { ...shared, authority, freshMs: FRESHNESS.freshMs })
+    const ports = { ...shared, authority, vaults, background: null, freshness: FRESHNESS, extraTokens, onDefect }
     return { app: createApp(config, ports), keyring: openKeyrings(config, ports) }
   }
   const authority = distantAuthority((message) => telling.call(message))
   const tell = (setting: string, problem: string) => say(settingLine(setting, problem))
   const own = new RenewedAuthority({ first: open(given), renew, open, clock: systemClock, tell })
   const telling = tellingAuthority(own, say)
-  const schedule = scheduleOf(telling, given.keyrings)
+  const schedule = scheduleOf(telling, () => own.live.config)
   return {
     app: { fetch: (request: Request) => own.live.app.fetch(request) },
     keyring: (name: string) => own.live.keyring(name),
@@ -91,11 +100,13 @@ export function openInstance(given: Config, options: InstanceOptions) {
 }
 
 /** Looks once a minute. `rest` ends that, and waits for the looks that have begun. */
-function scheduleOf(authority: KeyringAuthority, keyrings: readonly string[]) {
+function scheduleOf(authority: KeyringAuthority, config: () => NodeConfig) {
   let looks = Promise.resolve()
   const timer = setInterval(() => {
     const before = looks
-    looks = runSchedule(authority, keyrings, say)
+    const { keyrings, vaults = [] } = config()
+    const prefixes = vaults.map(({ prefix }) => prefix)
+    looks = runSchedule(authority, keyrings, say, undefined, prefixes)
       .catch((error: unknown) => onDefect(error, 'schedule'))
       .then(() => before)
   }, SCHEDULE_MS).unref()

@@ -2,7 +2,6 @@
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Parsed } from '../../src/config/answering.ts'
-import type { Config } from '../../src/config/config.ts'
 import { referencesIn } from '../../src/config/names.ts'
 import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
@@ -15,6 +14,8 @@ import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
 import { readLive } from '../node-shared/references.ts'
 import { readSettings } from '../node-shared/settings.ts'
+import type { NodeConfig } from './vaults.ts'
+import { withVaults } from './vaults.ts'
 
 /** It lies in the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
@@ -56,13 +57,13 @@ export async function prepare(env: Env, keep: Keep): Promise<Setup> {
 }
 
 interface LiveSettings {
-  readonly parsed: Parsed<Config>
+  readonly parsed: Parsed<NodeConfig>
   /** `null` = there is no setting by reference. */
-  readonly renew: Renew<Config> | null
+  readonly renew: Renew<NodeConfig> | null
 }
 
 export async function liveSettings(env: Env): Promise<LiveSettings> {
-  const read = (each: Env) => readSettings(each, 'node', withoutOthers, readCron)
+  const read = (each: Env) => withVaults(readSettings(each, 'node', withoutOthers, readCron), each, env)
   const names = referencesIn(env, 'node')
   return names.length === 0 ? { parsed: read(env), renew: null } : readLive(env, names, read)
 }

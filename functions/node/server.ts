@@ -23,6 +23,7 @@ import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
 import { asJson, onScreen } from './screen.ts'
+import type { NodeConfig } from './vaults.ts'
 import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
@@ -88,7 +89,7 @@ const isMissed = ({ env }: Setup): boolean =>
   env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
 
 async function serveKeyring(
-  { config, renew }: { readonly config: Config; readonly renew: Renew<Config> | null },
+  { config, renew }: { readonly config: NodeConfig; readonly renew: Renew<NodeConfig> | null },
   setup: Setup,
   hold: Hold | null,
   report: Report,

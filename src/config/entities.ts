@@ -47,7 +47,7 @@ export interface EntitySettings extends KnownEntity {
   readonly backend: HcvBackend | AwsBackend | EnvBackend | FsBackend
 }
 
-interface Entities {
+export interface Entities {
   readonly entities: readonly EntitySettings[]
   readonly broken: readonly BrokenEntity[]
   /** They are of no entity. */
@@ -58,10 +58,12 @@ interface Entities {
 /** Looks at the files that TLS names, where there are files. */
 type LookAtTls = (tls: VaultTls) => readonly Problem[]
 
-export function readEntities(env: Env, runtime: Runtime, lookAtTls: LookAtTls = () => []): Entities {
+/** @param given the environment in which settings by reference still are references: what they name is ours. */
+export function readEntities(env: Env, runtime: Runtime, lookAtTls: LookAtTls = () => [], given: Env = env): Entities {
   const { entities: written, problems, notices } = writtenEntities(env)
-  const place = placeOf(env, runtime, lookAtTls)
-  const all = written.map((each) => readWhole(readEntity(each, env, runtime), place))
+  const taken = new Set([...takenFrom(env), ...takenFrom(given)])
+  const place = placeOf(env, runtime, lookAtTls, taken)
+  const all = written.map((each) => readWhole(readEntity(each, env, runtime, taken), place))
   const entities = all.flatMap(({ entity }) => (entity === null ? [] : [entity]))
   return {
     entities,
@@ -85,15 +87,16 @@ interface Place {
   readonly texts: Texts
   readonly shared: Partial<Settings>
   readonly lookAtTls: LookAtTls
+  readonly taken: ReadonlySet<string>
 }
 
 const SHARED = new Set(['KEYRING_VAULT_CACERT', 'KEYRING_VAULT_TIMEOUT_MS', 'KEYRING_VAULT_ALLOW_HTTP'])
 const SHARED_ROWS = TABLE.filter(([, , key]) => SHARED.has(key))
 
-function placeOf(env: Env, runtime: Runtime, lookAtTls: LookAtTls): Place {
+function placeOf(env: Env, runtime: Runtime, lookAtTls: LookAtTls, taken: Place['taken']): Place {
   const texts = textsOf(SHARED_ROWS, env, runtime)
   const { values: shared } = valuesOf<Partial<Settings>>(SHARED_ROWS, texts, runtime)
-  return { env, runtime, texts, shared, lookAtTls }
+  return { env, runtime, texts, shared, lookAtTls, taken }
 }
 
 interface Whole {
@@ -169,9 +172,8 @@ const plain = (backend: EntitySettings['backend']): Backend => ({ backend, view:
 const BACKENDS: Readonly<Record<KnownEntity['type'], (read: ReadEntity, place: Place) => Backend>> = {
   hcv: hcvBackend,
   aws: awsBackend,
-  env: ({ values }, { env }) => {
+  env: ({ values }, { taken }) => {
     const { prefix = '' } = values as EnvValues
-    const taken = takenFrom(env)
     return plain({ type: 'env', variableOf: (name) => readableVariable(prefix, name, taken) })
   },
   fs: ({ values }) => plain({ type: 'fs', folder: (values as FsValues).prefix }),

@@ -230,8 +230,13 @@ const NO_TYPE = `must be one of ${ENTITY_TYPES.join(', ')}: no other backend is 
 /** The fields of a type with those that all have. */
 export const fieldsOf = (word: EntityType): Table => ({ ...ownFields(word), ...HOLDING })
 
-/** @param env has what platforms say of themselves. */
-export function readEntity(written: WrittenEntity, env: Env, runtime: Runtime): ReadEntity {
+/** @param env has what platforms say of themselves. @param taken variables that are ours. */
+export function readEntity(
+  written: WrittenEntity,
+  env: Env,
+  runtime: Runtime,
+  taken: ReadonlySet<string> = takenFrom(env),
+): ReadEntity {
   const { type: word, name, spell } = written
   if (!isType(word)) {
     const problems = [
@@ -250,7 +255,7 @@ export function readEntity(written: WrittenEntity, env: Env, runtime: Runtime): 
     ...(only === null || only.includes(runtime) ? [] : [noPlace(name, runtime)]),
     ...problems.map(({ name: at, message }) => ({ name: at, message })),
   ]
-  const known = found.length === 0 ? knownOf({ written, texts, values }, word, takenFrom(env)) : null
+  const known = found.length === 0 ? knownOf({ written, texts, values }, word, taken) : null
   return { written, type: word, texts, values, problems: found, known }
 }
 

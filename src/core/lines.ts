@@ -69,12 +69,17 @@ export const clearTextLine = (where: string): string =>
 export const settingLine = (name: string, message: string): string =>
   JSON.stringify({ time: isoTime(Date.now()), level: 'error', setting: name, problem: message })
 
-export const scheduleLine = (keyring: string, outcome: string, code: KeyringErrorCode | null): string =>
+/** @param of the keyring that was synced, or the vault whose secrets were renewed. */
+export const scheduleLine = (
+  { call: _call, ...of }: { readonly call: string },
+  outcome: string,
+  code: KeyringErrorCode | null,
+): string =>
   JSON.stringify({
     time: isoTime(Date.now()),
     level: code === null ? 'info' : 'warn',
-    schedule: 'sync',
-    keyring,
+    schedule: 'keyring' in of ? 'sync' : 'secrets',
+    ...of,
     outcome,
     code,
   })

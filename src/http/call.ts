@@ -46,6 +46,8 @@ export interface Vaults {
   readonly views: readonly VaultView[]
 }
 
+export const NO_VAULTS: Vaults = { secrets: null, views: [] }
+
 /** How many references to a vault came to the same. */
 export interface Resolution {
   /** `undefined` = to none that is configured. */

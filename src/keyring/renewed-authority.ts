@@ -43,7 +43,7 @@ interface Keyrings {
 const PAUSE_MS = { scheduled: 50_000, unopened: 5000, asked: 0 }
 /** These ask Vault: what fails there may fail for a secret of before. */
 const ASKING: ReadonlySet<Operation> = new Set(['sync', 'syncIfDue', 'seek', 'rotate'])
-const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'diagnose'])
+const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'refreshIfDue', 'diagnose'])
 
 export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements KeyringAuthority {
   readonly #parts: RenewedParts<C, L>

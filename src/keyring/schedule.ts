@@ -1,9 +1,10 @@
 /** What a cron trigger, a rule of EventBridge or a timer runs once a minute. */
+import type { KeyringErrorCode } from '../core/errors.ts'
 import { defectLine, scheduleLine } from '../core/lines.ts'
 import type { KeyringAuthority } from '../core/ports.ts'
 
 /**
- * One keyring after the other; neither a failure nor a defect of one holds up the next. Says what it did, nothing when
+ * One keyring after the other, and then the vaults behind references; neither a failure nor a defect of one holds up the next. Says what it did, nothing when
  * nothing was due. @returns `false` = there was a defect.
  */
 export async function runSchedule(
@@ -11,17 +12,23 @@ export async function runSchedule(
   keyrings: readonly string[],
   log: (line: string) => void,
   hasTime: () => boolean = () => true,
+  vaults: readonly string[] = [],
 ): Promise<boolean> {
   let isSound = true
-  for (const keyring of keyrings) {
+  const all = [
+    ...keyrings.map((keyring) => ({ call: 'syncIfDue', keyring }) as const),
+    ...vaults.map((vault) => ({ call: 'refreshIfDue', vault }) as const),
+  ]
+  for (const message of all) {
     if (!hasTime()) break
-    const result = await authority.call({ call: 'syncIfDue', keyring }).catch((defect: unknown) => {
+    const result = await authority.call(message).catch((defect: unknown) => {
       isSound = false
       log(defectLine(defect, 'schedule'))
     })
-    if (result === undefined) log(scheduleLine(keyring, 'failed', 'ERR_INTERNAL'))
-    else if (!result.ok) log(scheduleLine(keyring, 'failed', result.error.code))
-    else if (result.value !== 'not-due') log(scheduleLine(keyring, result.value, null))
+    const tell = (outcome: string, code: KeyringErrorCode | null) => log(scheduleLine(message, outcome, code))
+    if (result === undefined) tell('failed', 'ERR_INTERNAL')
+    else if (!result.ok) tell('failed', result.error.code)
+    else if (result.value !== 'not-due') tell(result.value, null)
   }
   return isSound
 }

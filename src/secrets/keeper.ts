@@ -210,7 +210,12 @@ export class Keeper {
       answer.ok && error === null
         ? afterAnswer({ ...state, asked }, plain(answer.value), rules, at, random())
         : afterFailure({ ...state, asked }, error ?? ABSENT, clock.now())
-    return (await this.#put(item, next, leased.version))?.bytes ?? null
+    const kept = await settle(() => this.#put(item, next, leased.version))
+    if (kept.ok) return kept.value?.bytes ?? null
+    // Whatever the vault said, it is no longer being asked.
+    const failed = kept.error.code === 'ERR_RECORD_TOO_LARGE' ? TOO_LARGE : kept.error
+    const without = afterFailure({ ...state, asked }, failed, clock.now())
+    return (await this.#put(item, without, leased.version))?.bytes ?? null
   }
 
   /** A secret that is gone serves on where the operator wants it: then its absence is a failure like others. */
@@ -242,6 +247,13 @@ const ABSENT: ErrorData = {
   code: 'ERR_SECRET_NOT_FOUND',
   message: 'The vault has no such secret any more, or none for us.',
   remedy: remedyFor('ERR_SECRET_NOT_FOUND'),
+  facts: {},
+}
+
+const TOO_LARGE: ErrorData = {
+  code: 'ERR_SECRET_UNUSABLE',
+  message: 'The secret is larger than what can be kept of one.',
+  remedy: 'Divide the secret.',
   facts: {},
 }
 

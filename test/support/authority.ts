@@ -14,8 +14,8 @@ import type {
   SharedStore,
   SourceId,
   Replica,
-  VaultAuthority,
 } from '../../src/core/ports.ts'
+import type { VaultAuthority } from '../../src/core/secrets.ts'
 import type { Doubted } from '../../src/core/time.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
 import type { End } from '../../src/core/ends.ts'

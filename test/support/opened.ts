@@ -25,6 +25,7 @@ export function opened(env: Readonly<Record<string, string>>) {
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},
+    vaults: null,
     loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

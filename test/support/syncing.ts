@@ -66,6 +66,7 @@ export async function syncing(
       readFile: (path) => readFile(path, 'utf8'),
       audit: { note: () => {}, commit: async () => {} },
       probe: null,
+      vaults: null,
       loadRare: () => rare,
       syncBatch: 900,
       leftMs: () => Number.POSITIVE_INFINITY,

@@ -219,6 +219,7 @@ async function asked(config: Config): Promise<unknown> {
     audit: { note: () => {}, commit: async () => {} },
     probe: null,
     log: () => {},
+    vaults: null,
     loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

@@ -130,6 +130,7 @@ describe('a Vault', () => {
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},
+        vaults: null,
         loadRare: () => rare,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,

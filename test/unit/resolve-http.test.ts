@@ -125,12 +125,19 @@ describe('POST /secrets/resolve', () => {
   })
 
   it('does not answer with more than a platform can carry', async () => {
-    on.vault.answers.set('long', { a: 'x'.repeat(400_000) })
-    expect((await resolve('{vault://hcv/long/a}')).status).toBe(200)
-    expect(await resolve('{vault://hcv/long/a}', '{vault://hcv/long/a}')).toMatchObject({
+    on.vault.answers.set('long', { a: 'x'.repeat(240_000) })
+    const long = '{vault://hcv/long/a}'
+    expect((await resolve(long)).status).toBe(200)
+    expect(await resolve(long, long, long, long)).toMatchObject({
       status: 413,
       body: { code: 'ERR_BODY_TOO_LARGE' },
     })
+  })
+
+  it('says of a secret that is too large to be kept that it is, and others have theirs', async () => {
+    on.vault.answers.set('huge', { a: 'x'.repeat(400_000) })
+    expect(codes(await resolve('{vault://hcv/huge/a}', PASS))).toEqual(['ERR_SECRET_UNUSABLE', 'ok'])
+    expect(codes(await resolve('{vault://hcv/huge/a}'))).toEqual(['ERR_SECRET_UNUSABLE'])
   })
 
   it('leaves the vault and the count in the audit log, neither references nor values', async () => {

@@ -93,6 +93,7 @@ describe.skipIf(shared === null)('a refused login', () => {
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
         log: () => {},
+        vaults: null,
         loadRare: () => rare,
         syncBatch: 900,
         leftMs: () => Number.POSITIVE_INFINITY,

@@ -33,6 +33,7 @@ function authorityFor(settings: Env, aheadMs = 0) {
     replica: null,
     fetch: vault.fetch,
     readFile: null,
+    vaults: null,
     loadRare: () => rare,
     probe: probeOf(config.vault, clock),
     audit: { note: () => {}, commit: async () => {} },

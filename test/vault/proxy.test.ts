@@ -48,6 +48,7 @@ function deployment(settings: Env) {
     readFile: null,
     audit: { note: () => {}, commit: async () => {} },
     probe: probeOf(config.vault, CLOCK),
+    vaults: null,
     loadRare: () => rare,
     syncBatch: 900,
     leftMs: () => Number.POSITIVE_INFINITY,

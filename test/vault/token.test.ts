@@ -101,6 +101,7 @@ for (const target of vaultTargets())
         readFile: null,
         audit: { note: () => {}, commit: async () => {} },
         probe: null,
+        vaults: null,
         loadRare: () => rare,
         syncBatch: 900,
       })
