@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
 /** Ours, not Cloudflare's, which is in megabytes: what is larger starts more slowly. */
-const LIMIT_KIB = 95
+const LIMIT_KIB = 115
 const FILE = join(import.meta.dirname, '../dist/worker/worker.js')
 
 const kib = gzipSync(readFileSync(FILE)).length / 1024

@@ -210,12 +210,16 @@ export class Keeper {
       answer.ok && error === null
         ? afterAnswer({ ...state, asked }, plain(answer.value), rules, at, random())
         : afterFailure({ ...state, asked }, error ?? ABSENT, clock.now())
-    const kept = await settle(() => this.#put(item, next, leased.version))
+    return this.#keep(item, next, { ...state, asked }, leased.version)
+  }
+
+  /** What cannot be kept is a failure like others: nobody is asking any longer. `null` = somebody else has written. */
+  async #keep(item: string, next: SecretState, before: SecretState, version: number): Promise<Bytes | null> {
+    const kept = await settle(() => this.#put(item, next, version))
     if (kept.ok) return kept.value?.bytes ?? null
-    // Whatever the vault said, it is no longer being asked.
-    const failed = kept.error.code === 'ERR_RECORD_TOO_LARGE' ? TOO_LARGE : kept.error
-    const without = afterFailure({ ...state, asked }, failed, clock.now())
-    return (await this.#put(item, without, leased.version))?.bytes ?? null
+    const error = kept.error.code === 'ERR_RECORD_TOO_LARGE' ? TOO_LARGE : kept.error
+    const without = afterFailure(before, error, this.#parts.clock.now())
+    return (await this.#put(item, without, version))?.bytes ?? null
   }
 
   /** A secret that is gone serves on where the operator wants it: then its absence is a failure like others. */
