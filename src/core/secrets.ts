@@ -1,7 +1,8 @@
 /** The ports of references to secrets: the vault that is asked, and the store of what it has said. */
 import type { Bytes } from './bytes.ts'
 import type { Result } from './errors.ts'
-import type { AnswerTo, Insistence, Message, SecretName, VaultOperation } from './ports.ts'
+import type { AnswerTo, Message } from './operations.ts'
+import type { Insistence, SecretName, VaultOperation } from './ports.ts'
 import type { Secret } from './secret.ts'
 
 /** What a vault says of a secret: a text, which is JSON where it has fields, or that there is none, or none for us. */

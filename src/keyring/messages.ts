@@ -1,7 +1,8 @@
 /** What messages of the authority and their answers look like on the way, for whoever sends one: JSON has no bytes. */
 import { fromBase64, toBase64 } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, KeyringOperation, Message, Operation } from '../core/ports.ts'
+import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/operations.ts'
+import type { KeyringOperation } from '../core/ports.ts'
 
 /** Whoever carries messages out has a method for each operation, of its name. */
 export type HandlersOf<Operations extends Operation> = {

@@ -1,7 +1,8 @@
 /** The application behind the store of secrets: one keeper for each vault, opened at its first use. */
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, Message, VaultOperation } from '../core/ports.ts'
+import type { AnswerTo, Message } from '../core/operations.ts'
+import type { VaultOperation } from '../core/ports.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { KeeperEntity, KeeperParts } from './keeper.ts'
 import { Keeper } from './keeper.ts'
