@@ -20,7 +20,7 @@ const ROOMS = {
 }
 /** Which library may be imported where in src. */
 const LIBRARIES = {
-  hono: '(http/|app\\.ts|vault/login/client-assertion\\.ts)',
+  hono: '(http/|app\\.ts)',
   zod: '((config|http|vault)/|keyring/message-schema\\.ts)',
   leven: 'config/',
   croner: 'core/cadence\\.ts',
@@ -88,11 +88,6 @@ module.exports = {
       'dev-vault-only-lazily',
       { path: '^functions/node/' },
       { path: '^functions/dev-vault/', dependencyTypesNot: ['dynamic-import'] },
-    ),
-    error(
-      'jwt-only-lazily',
-      { path: '^src/' },
-      { path: '^src/vault/login/client-assertion\\.ts$', dependencyTypesNot: ['dynamic-import'] },
     ),
     error(
       'encrypt-path-without-vault',

@@ -1,5 +1,5 @@
 /** Builds dist/lambda: `<function>.mjs`, beside it in a folder what is loaded when it is needed, and says how large they are. */
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
@@ -28,14 +28,18 @@ const ROOT = join(import.meta.dirname, '..')
 export const LAMBDA_FOLDER = join(ROOT, 'dist/lambda')
 
 /**
- * What is imported by a call becomes a file of its own, so that a cold start pays neither for undici nor for the SDK of AWS. The banner is
- * for libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own. The SDK has both
+ * What is imported by a call becomes a file of its own, so that a cold start pays neither for undici nor for the SDK of AWS, which has two
  * forms, of which modules leave out what is not called.
  */
-const SPLIT: BuildOptions = {
-  splitting: true,
-  mainFields: ['module', 'main'],
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+const SPLIT: BuildOptions = { splitting: true, mainFields: ['module', 'main'] }
+
+/** For libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own. */
+const REQUIRE = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);\n'
+
+/** One file of a bundle asks whether there is a `require`, and has it for all others. */
+function giveRequire(path: string): void {
+  const text = readFileSync(path, 'utf8')
+  if (/typeof require\b/.test(text)) writeFileSync(path, REQUIRE + text)
 }
 
 /** The HTTP function needs nothing later: in one file, what it never calls is left out. @param folder where `<function>.mjs` goes. */
@@ -55,12 +59,15 @@ export async function bundleForLambda(entry: string, name: string, folder: strin
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    // What stands for what Lambda cannot meet (package.json).
+    conditions: ['lambda', 'module'],
     legalComments: 'none',
     logLevel: 'warning',
     ...more,
     metafile: true,
   })
   const all = Object.keys(metafile.outputs)
+  for (const path of all) giveRequire(join(ROOT, path))
   const atStart = loadedAtStart(
     metafile,
     all.filter((path) => metafile.outputs[path]?.entryPoint === entry),

@@ -14,7 +14,7 @@ import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { readSettings } from '../node-shared/settings.ts'
+import { settingsBy } from '../node-shared/settings-by.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
@@ -45,9 +45,15 @@ function hasCron({ KEYRING_ROTATION: text = '' }: Env): boolean {
   return /\s/.test(text.trim())
 }
 
+/** Nor, without a certificate, what reads those. */
+function hasCertificate(env: Env): boolean {
+  return Object.keys(env).some((name) => /CERT/i.test(name) && env[name])
+}
+
 async function deploy(env: Env): Promise<Deployment | null> {
   const { readCron } = hasCron(env) ? await import('../../src/core/cadence.ts') : {}
-  const read = (each: Env) => readSettings(each, 'lambda-sync', undefined, readCron)
+  const { readTls = null } = hasCertificate(env) ? await import('../node-shared/way.ts') : {}
+  const read = (each: Env) => settingsBy(readTls, each, 'lambda-sync', undefined, readCron)
   const { parsed, renew } =
     references.length === 0
       ? { parsed: read(env), renew: null }

@@ -17,6 +17,7 @@ import { isSpecial, readTls, stampOf } from './tls-files.ts'
 /** One part that is loaded later splits less off what is loaded at the start than two do. */
 export { loadUndici } from './connection.ts'
 export { look } from './look.ts'
+export { readTls } from './tls-files.ts'
 
 /** Milliseconds that others than Vault are waited for at most. */
 const OTHERS_MS = 5000

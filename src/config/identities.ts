@@ -1,4 +1,4 @@
-/** Where a platform gives a JWT to what runs on it. Workers have none: `identities.workers.ts`. */
+/** Where a platform gives a JWT to what runs on it. Workers and Lambda have none: `identities.serverless.ts`. */
 import type { IdentityEndpoint } from '../core/login-settings.ts'
 import { isLoopback, safeAddress } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'

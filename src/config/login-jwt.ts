@@ -1,5 +1,5 @@
 /** The logins `jwt` and `oauth2`: a JWT that is given, one of the platform, or one that an identity provider issues to a client. */
-import { identityOf } from '#platform/config/identities'
+import { identityOf } from '#server/config/identities'
 import type { IdentityEndpoint, OAuth2Client } from '../core/login-settings.ts'
 import { Secret } from '../core/secret.ts'
 import type { Checks } from './login-method.ts'

@@ -1,5 +1,5 @@
 /** Names of the environment that are no settings here: misspelt, of another platform, or of Kong and not used. */
-import { nearest } from '#platform/config/nearest'
+import { nearest } from '#server/config/nearest'
 import { meansReference } from '../core/reference.ts'
 import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'

@@ -1,4 +1,4 @@
-/** The setting that a misspelt name is nearest to. Workers do without: `nearest.workers.ts`. */
+/** The setting that a misspelt name is nearest to. Workers and Lambda do without: `nearest.serverless.ts`. */
 import { closestMatch } from 'leven'
 
 /** Letters that may differ: enough for KEYRING_VAULT_ADDR, too few for another setting. */

@@ -6,52 +6,52 @@ import type { Awaitable } from './awaitable.ts'
 import type { VAULT_REMEDIES } from './vault-remedies.ts'
 
 export const REMEDIES = {
-  ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md lists them all.',
+  ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md has all.',
 
-  ERR_UNAUTHENTICATED: 'Send an API token as "Authorization: Bearer <token>" or "Kong-Admin-Token: <token>".',
+  ERR_UNAUTHENTICATED: 'Send an API token: "Authorization: Bearer <token>" or "Kong-Admin-Token: <token>".',
   ERR_FORBIDDEN: 'Ask for a grant for this action on this keyring (KEYRING_API_TOKENS).',
-  ERR_ROUTE_NOT_FOUND: 'See docs/api.md for the paths that exist.',
+  ERR_ROUTE_NOT_FOUND: 'See docs/api.md for the paths.',
   ERR_METHOD_NOT_ALLOWED: 'Use a method named in the Allow header.',
   ERR_MEDIA_TYPE: 'Send application/json or, on /keyring paths, application/x-www-form-urlencoded.',
-  ERR_BODY_TOO_LARGE: 'Send less at once; docs/api.md has the limits.',
+  ERR_BODY_TOO_LARGE: 'Send less at once; limits: docs/api.md.',
   ERR_BODY_MALFORMED: 'Send a body that parses.',
   ERR_REQUEST_INVALID: 'Correct what is named.',
-  ERR_INTERNAL: 'Look for the line with "defect" in the log, and report it.',
+  ERR_INTERNAL: 'Find the line with "defect" in the log, and report it.',
 
-  ERR_KEYRING_NOT_FOUND: 'Use the name of a configured keyring; the plain settings configure "default".',
+  ERR_KEYRING_NOT_FOUND: 'Name a configured keyring; the plain settings configure "default".',
   ERR_KEY_NOT_FOUND: 'Check the key id, and sync if the key is new.',
-  ERR_SNAPSHOT_STALE: 'Try again; decryption goes on. If it lasts, find out why the authority cannot be asked.',
+  ERR_SNAPSHOT_STALE: 'Try again; decryption goes on. If it lasts, find out why the authority does not answer.',
   ERR_KEY_UNVERIFIED: 'Try again in a few seconds.',
-  ERR_KEY_MISMATCH: 'The value was made with another key under the same id: find the keyring that made it.',
+  ERR_KEY_MISMATCH: 'The value was made with another key of this id: find the keyring that made it.',
   ERR_KEY_ACTIVE: 'Rotate first: write a new version to Vault and sync.',
   ERR_KEY_IN_USE: 'Wait until the time named; "force" skips the wait, and loses values encrypted in between.',
   ERR_NO_ACTIVE_KEY: 'Write a usable version to Vault and sync.',
   ERR_CIPHERTEXT_INVALID: 'Pass the value exactly as encrypt returned it.',
-  ERR_DECRYPT_FAILED: 'Pass the same context as at encryption, and the value unaltered.',
-  ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are not well-formed text.',
+  ERR_DECRYPT_FAILED: 'Pass the context of the encryption, and the value unaltered.',
+  ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are no well-formed text.',
 
   ERR_ACTIVE_UNUSABLE: 'Write a new version to Vault, with a string "key" under a new "id", then sync.',
-  ERR_SOURCE_CHANGED: 'If the new source is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
+  ERR_SOURCE_CHANGED: 'If this is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_RECREATED:
     'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
   ERR_SOURCE_NOT_FOUND:
-    'Check KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS), and the base path of the address if there is one, or write the secret.',
+    'Check KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS) and a base path of the address, or write the secret.',
   ERR_SYNC_CONTENDED: 'Try again.',
-  ERR_ROTATION_REFUSED: 'Do what the message asks for, then rotate again.',
+  ERR_ROTATION_REFUSED: 'Do what the message says, then rotate again.',
 
-  ERR_RECORD_INVALID: 'The stored record was altered or is not of this keyring: import a backup, with "force".',
+  ERR_RECORD_INVALID: 'The record was altered or is of another keyring: import a backup, with "force".',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
   ERR_RECORD_OUTDATED:
-    'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one that was put back.',
+    'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one put back.',
   ERR_REPLICA_INVALID:
     'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered, of another keyring, or ahead of the authority, and was not used.',
-  ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs any more.',
-  ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS; it opens what it once sealed.',
+  ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs.',
+  ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS.',
   ERR_WRAPPING_KEY_WRONG:
-    'Put the key that first had this id into KEYRING_WRAPPING_KEYS, or what was derived from it for this keyring; a new key needs a new id.',
+    'Put the first key of this id into KEYRING_WRAPPING_KEYS, or what was derived from it for this keyring; a new key needs a new id.',
   ERR_STORE_UNAVAILABLE: 'Check the record store (KEYRING_DATABASE) and its disk.',
   ERR_AUTHORITY_UNAVAILABLE:
-    'Try again; if it lasts, look at the platform and its log. What this instance holds stays in service.',
+    'Try again; if it lasts, see the platform and its log. What this instance holds stays in service.',
   ERR_AUDIT_UNAVAILABLE: 'Make the audit log writable; nothing was changed.',
 } as const
 

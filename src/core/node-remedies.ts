@@ -3,7 +3,7 @@ export const NODE_REMEDIES = {
   ERR_VAULT_TLS_UNTRUSTED:
     'Node and Lambda: set KEYRING_VAULT_CACERT to the authority. Workers: give Vault a certificate of a public authority, with its whole chain.',
   ERR_VAULT_TLS_HOST_MISMATCH:
-    'Use a name that the certificate carries in KEYRING_VAULT_HOST or, on Node and Lambda, in KEYRING_VAULT_TLS_SERVER_NAME.',
+    'Use a name of the certificate in KEYRING_VAULT_HOST or, on Node and Lambda, in KEYRING_VAULT_TLS_SERVER_NAME.',
   ERR_VAULT_TLS_EXPIRED:
     "Renew the certificate in Vault's tls_cert_file, or the authority in KEYRING_VAULT_CACERT, and check the clock here.",
   ERR_VAULT_TLS_CLIENT_CERT:
@@ -11,7 +11,7 @@ export const NODE_REMEDIES = {
   ERR_VAULT_TLS_TO_PLAINTEXT:
     "Use the port of Vault's TLS listener in KEYRING_VAULT_HOST, or give this one a tls_cert_file and a tls_key_file.",
   ERR_IDENTITY_TOKEN_UNAVAILABLE:
-    'Check that this is the platform of KEYRING_VAULT_JWT_SOURCE, and that it gives the workload an identity: a service account, a managed identity, or the permission id-token: write.',
+    'Check that this is the platform of KEYRING_VAULT_JWT_SOURCE, and gives the workload an identity: a service account, a managed identity, or the permission id-token: write.',
   ERR_AWS_CREDENTIALS_UNAVAILABLE:
     'Give the function, task or instance a role, or set KEYRING_VAULT_AWS_ACCESS_KEY_ID and KEYRING_VAULT_AWS_SECRET_ACCESS_KEY.',
 } as const

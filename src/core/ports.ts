@@ -53,13 +53,20 @@ export interface SourceId {
   readonly path: string
 }
 
+interface ObservedVersion {
+  readonly version: number
+  readonly state: 'readable' | 'deleted' | 'destroyed'
+  /** When it was written, in milliseconds since 1970; `null` = the source does not say. */
+  readonly createdMs: number | null
+}
+
 /** What the source holds now. */
 export interface Observation {
   /** The secret's own `created_time`: version numbers start again at 1 when it is deleted and made again. KV version 1 has none. */
   readonly incarnation: string
   /** 0 = no version yet. */
   readonly current: number
-  readonly versions: readonly { readonly version: number; readonly state: 'readable' | 'deleted' | 'destroyed' }[]
+  readonly versions: readonly ObservedVersion[]
   /** What is the case with a version up to the current one that is not listed. 'unknown' = pruned, or left out of this answer alone. */
   readonly unlisted: 'destroyed' | 'unknown'
   /** When the current version was written, in milliseconds since 1970; `null` = there is none, or the source does not say. */

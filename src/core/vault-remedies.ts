@@ -8,64 +8,63 @@ export const VAULT_REMEDIES = {
   ...NODE_REMEDIES,
 
   ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; the last good keyring stays in service.',
-  ERR_VAULT_TIMEOUT: 'Check that Vault answers; KEYRING_VAULT_TIMEOUT_MS sets how long to wait.',
+  ERR_VAULT_TIMEOUT: 'Check that Vault answers; KEYRING_VAULT_TIMEOUT_MS is how long to wait.',
   ERR_VAULT_TLS_FAILED:
-    'Check that the port in KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and KEYRING_VAULT_CACERT, …_CLIENT_CERT, …_TLS_SERVER_NAME.',
+    'Check that KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and KEYRING_VAULT_CACERT, …_CLIENT_CERT, …_TLS_SERVER_NAME.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
   ERR_VAULT_REDIRECTED:
-    'Set KEYRING_VAULT_HOST to the address that answers itself; tokens are not sent to another host. A login page in front of Vault, such as Cloudflare Access, is passed with KEYRING_VAULT_HEADERS.',
-  ERR_VAULT_SEALED: 'Unseal Vault, or initialise it if it is new; the last good keyring stays in service meanwhile.',
-  ERR_VAULT_NOT_INITIALIZED: 'Initialise Vault and unseal it, or check that KEYRING_VAULT_HOST names the right one.',
+    'Set KEYRING_VAULT_HOST to the address that answers itself; tokens go to no other host. KEYRING_VAULT_HEADERS passes a login page such as Cloudflare Access.',
+  ERR_VAULT_SEALED: 'Unseal Vault, or initialise a new one; the last good keyring stays in service.',
+  ERR_VAULT_NOT_INITIALIZED: 'Initialise and unseal Vault, or check that KEYRING_VAULT_HOST names the right one.',
   ERR_VAULT_STANDBY:
-    "Wait until the cluster has an active node, or set KEYRING_VAULT_HOST to the cluster's own address; the last good keyring stays in service.",
+    "Wait for an active node, or set KEYRING_VAULT_HOST to the cluster's own address; the last good keyring stays in service.",
   ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
-  ERR_VAULT_RATE_LIMITED: 'Wait a while, or raise the quota in Vault.',
-  ERR_VAULT_DENIED: 'Check that the token is live (KEYRING_VAULT_TOKEN), and that its policies let it read the secret.',
-  ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a changed one is tried at once.',
+  ERR_VAULT_RATE_LIMITED: 'Wait, or raise the quota in Vault.',
+  ERR_VAULT_DENIED: 'Check that the token is live (KEYRING_VAULT_TOKEN) and its policies let it read the secret.',
+  ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a new one is tried at once.',
   ERR_VAULT_LOGIN_DENIED:
-    'Check the mount of the login (a missing one is answered like this), whether Vault has locked the role out after five failures (sys/locked-users; ends by itself after 15 minutes), and for kubernetes whether Vault reaches the cluster.',
+    'Check the mount of the login (a missing one answers like this), whether Vault locked the role out after five failures (sys/locked-users; for 15 minutes), and for kubernetes whether Vault reaches the cluster.',
   ERR_VAULT_LOGIN_FAILED:
-    'Check role and credential: many login methods answer 500 to what they do not like. Else look in the log of Vault.',
-  ERR_VAULT_LOGIN_ROOT_POLICY: 'Take the policy "root" from the role or identity; name one that may read the keyring.',
-  ERR_VAULT_LOGIN_ADDRESS_REFUSED: 'Add the address that requests come from to the bound CIDRs, or remove those.',
+    'Check role and credential: many methods answer 500 to what they do not like. Else see the log of Vault.',
+  ERR_VAULT_LOGIN_ROOT_POLICY: 'Take the policy "root" from the role or identity; name one that reads the keyring.',
+  ERR_VAULT_LOGIN_ADDRESS_REFUSED: 'Add the address of requests to the bound CIDRs, or remove those.',
   ERR_VAULT_LOGIN_CERTIFICATE_REFUSED:
-    'Send a client certificate that the role of the login allows (authority, common name, alternative names).',
-  ERR_VAULT_LOGIN_ROLE_UNKNOWN: 'Check the name of the role and the mount of the login.',
+    'Send a client certificate that the role allows (authority, common name, alternative names).',
+  ERR_VAULT_LOGIN_ROLE_UNKNOWN: 'Check role and mount of the login.',
   ERR_VAULT_LOGIN_CLAIMS_REFUSED:
-    'Compare the bound claims, audience and accounts of the role with the token that is sent, and its times with the clock.',
-  ERR_VAULT_LOGIN_MFA: 'Take the role of the login out of MFA enforcement: nobody is there to confirm.',
+    'Compare bound claims, audience and accounts of the role with the token that is sent, and its times with the clock.',
+  ERR_VAULT_LOGIN_MFA: 'Take the role out of MFA enforcement: nobody is there to confirm.',
   ERR_VAULT_NAMESPACE_IGNORED:
-    'Use Vault Enterprise or OpenBao, or remove the namespace: this server ignores namespaces and answers from the root.',
+    'Use Vault Enterprise or OpenBao, or remove the namespace: this server answers from the root.',
   ERR_VAULT_MOUNT_NOT_FOUND: 'Check KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS).',
   ERR_VAULT_NAMESPACE_NOT_FOUND: 'Check KEYRING_VAULT_NAMESPACE.',
   ERR_VAULT_KV_VERSION: 'Name a KV mount in KEYRING_VAULT_MOUNT, and its version in KEYRING_VAULT_KV.',
-  ERR_VAULT_KV_LAYOUT: 'Write each version as a secret of its own, named by its number.',
+  ERR_VAULT_KV_LAYOUT: 'Write each version as a secret named by its number.',
   ERR_VAULT_REQUEST_REFUSED: 'Check mount, path and the versions of Vault and edge-keyring.',
   ERR_VAULT_ANSWER_INVALID:
-    'Check that KEYRING_VAULT_HOST names Vault itself, not a page of a proxy; KEYRING_VAULT_HEADERS passes one that asks for headers.',
+    'Check that KEYRING_VAULT_HOST names Vault, not a page of a proxy; KEYRING_VAULT_HEADERS passes one that asks for headers.',
   ERR_VAULT_PATH_INVALID:
     'Remove empty, "." and ".." segments, backslashes and control characters from mount and path.',
   ERR_CREDENTIAL_MALFORMED: 'Pass the token as printable ASCII without spaces.',
   ERR_LEASE_HELD: 'Try again.',
 
-  ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file that the setting names readable, or give the credential itself.',
-  ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in the file that it names.',
+  ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file named by the setting readable, or give the credential itself.',
+  ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in its file.',
   ERR_WRAP_TOKEN_SPENT:
-    'Treat the secret id as stolen unless you know who opened it: destroy it, look into the audit log of Vault, and give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID.',
+    'Treat the secret id as stolen unless you know who opened it: destroy it, see the audit log of Vault, and give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID.',
   ERR_WRAP_PATH_MISMATCH:
-    'Treat the secret id as stolen: somebody may have wrapped another one. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
-  ERR_WRAP_RESULT_LOST:
-    'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; this one was opened, and the secret id was lost.',
+    'Treat the secret id as stolen: another may have been wrapped. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
+  ERR_WRAP_RESULT_LOST: 'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; what this one held was lost.',
   ERR_OAUTH2_UNAVAILABLE: 'Check that the identity provider answers (KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT).',
   ERR_OAUTH2_CLIENT_REFUSED:
-    'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, and KEYRING_VAULT_OAUTH2_CLIENT_AUTH, and that the client may use client credentials.',
+    'Check KEYRING_VAULT_OAUTH2_CLIENT_ID, its secret or key, KEYRING_VAULT_OAUTH2_CLIENT_AUTH, and that the client may use client credentials.',
   ERR_OAUTH2_TARGET_REFUSED:
     'Check KEYRING_VAULT_OAUTH2_RESOURCE, KEYRING_VAULT_OAUTH2_AUDIENCES and KEYRING_VAULT_OAUTH2_SCOPES.',
-  ERR_OAUTH2_REQUEST_REFUSED: 'Look into the log of the identity provider; check the settings KEYRING_VAULT_OAUTH2_*.',
+  ERR_OAUTH2_REQUEST_REFUSED: 'See the log of the identity provider; check KEYRING_VAULT_OAUTH2_*.',
   ERR_OAUTH2_ANSWER_INVALID: 'Check that KEYRING_VAULT_OAUTH2_TOKEN_ENDPOINT or _ISSUER names the identity provider.',
   ERR_OAUTH2_ISSUER_MISMATCH: 'Write KEYRING_VAULT_OAUTH2_ISSUER exactly as the identity provider does.',
   ERR_OAUTH2_TOKEN_OPAQUE:
-    'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or KEYRING_VAULT_OAUTH2_AUDIENCES must name an API for which the identity provider issues them.',
+    'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or KEYRING_VAULT_OAUTH2_AUDIENCES must name an API with such tokens.',
   ERR_AWS_UNAVAILABLE: 'Check the network and KEYRING_VAULT_AWS_STS_ENDPOINT_URL.',
   ERR_AWS_ROLE_REFUSED:
     'Check the role (KEYRING_VAULT_AWS_ASSUME_ROLE_ARN, or AWS_ROLE_ARN of EKS), that its trust policy names us, and that we may call sts:AssumeRole.',

@@ -95,7 +95,7 @@ class Draft {
     if (this.#isRemoved(read)) return this.#skip(version, 'removed', 'key-removed', id)
     const held = this.#keys.get(id)
     if (held !== undefined && held.commit !== commit) return this.#skip(version, 'collision', 'id-collision', id)
-    this.#keys.set(id, held === undefined ? this.#entry(read) : withVersion(held, version))
+    this.#keys.set(id, held === undefined ? this.#entry(read) : withVersion(held, read))
     if (read.weak) this.note('key-weak', version, id)
     if (this.#compromised.has(commit)) this.note('key-compromised', version, id)
   }
@@ -163,9 +163,10 @@ class Draft {
 const isYoung = ({ currentCreatedMs, sourceMs }: Observation, delayMs: number): boolean =>
   delayMs > 0 && currentCreatedMs !== null && sourceMs < currentCreatedMs + delayMs
 
-function withVersion(held: KeyEntry, version: number): KeyEntry {
+function withVersion(held: KeyEntry, { version, created }: ReadOutcome & { kind: 'key' }): KeyEntry {
   const { inc, gone: _, ...attached } = held
-  return { ...attached, v: inc === undefined ? [...held.v, version].sort((a, b) => a - b) : [version] }
+  if (inc !== undefined) return { ...attached, v: [version], created }
+  return { ...attached, v: [...held.v, version].sort((a, b) => a - b) }
 }
 
 /** An answer that lacks a version proves nothing, unless older versions were pruned or the source leaves nothing of what goes. */

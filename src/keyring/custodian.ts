@@ -260,7 +260,7 @@ export class Custodian implements Handlers {
     const now = this.#parts.clock.now()
     const status = await this.#log.read()
     const due = nextTry(status, this.#parts.syncPeriodMs, now)
-    return (due !== null && due <= now) || isRotationDue(status, now)
+    return (due !== null && due <= now) || isRotationDue(status, this.#parts.syncPeriodMs, now)
   }
 
   #plainSync(insist: Insistence, mostMs: number): Promise<SyncReport> {
@@ -283,7 +283,8 @@ export class Custodian implements Handlers {
         return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
       })
     })
-    if (hasSynced) await settle(() => this.#log.noteRotation(result))
+    const isScheduled = ask.by === 'schedule'
+    if (hasSynced || isScheduled) await settle(() => this.#log.noteRotation(hasSynced ? result : null, isScheduled))
     return unwrap(result)
   }
 

@@ -35,7 +35,7 @@ export function planSync(request: SyncRequest): SyncPlan {
   if (observation === null) throw sourceError('ERR_SOURCE_NOT_FOUND', request, 'There is no secret at')
   const known = baseOf(request, observation)
   const isBack = observation.current < highestRead(known)
-  const base = force ? readAnew(isBack ? rewind(known, observation.current) : known) : known
+  const base = force ? readAnew(isBack ? rewind(known) : known) : known
   const behind = isBack && !force
   const unread = behind ? [] : unreadVersions(base, observation)
   return {
@@ -55,9 +55,19 @@ function baseOf(request: SyncRequest, observation: Observation): KeyringRecord {
     if (adopt) return detach(request, record, observation)
     throw sourceError('ERR_SOURCE_CHANGED', request, 'The keyring was synced from another source than')
   }
-  if (record.incarnation === observation.incarnation) return record
-  if (force || adopt) return detach(request, record, observation)
-  throw sourceError('ERR_SOURCE_RECREATED', request, 'The secret was deleted and made again at')
+  const isSame = record.incarnation === observation.incarnation
+  if (isSame && !isWrittenAgain(record, observation)) return record
+  if (force || adopt) return isSame ? rewind(record) : detach(request, record, observation)
+  const what = isSame ? 'Versions that are held were written again at' : 'The secret was deleted and made again at'
+  throw sourceError('ERR_SOURCE_RECREATED', request, what)
+}
+
+/** A source that was put back to an older state has numbers once more: a key was created with one of its versions, and with none that is there. */
+function isWrittenAgain({ keys }: KeyringRecord, { versions }: Observation): boolean {
+  const times = new Map(versions.map(({ version, createdMs }) => [version, createdMs]))
+  return keys.some(
+    ({ inc, v, created }) => inc === undefined && v.every((each) => (times.get(each) ?? created) !== created),
+  )
 }
 
 const blank = (keyring: string, source: SourceId, observation: Observation): KeyringRecord => ({
@@ -81,14 +91,13 @@ function detach({ keyring, source }: SyncRequest, record: KeyringRecord, observa
   return { ...record, ...fresh, revision: record.revision, sealed: record.sealed, keys, tombstones: record.tombstones }
 }
 
-/** The operator forced it back: numbers above may come again with other keys, so the keys that had them are detached and the numbers forgotten. */
-function rewind(record: KeyringRecord, current: number): KeyringRecord {
-  const keys = record.keys.map((entry) => {
-    if (entry.inc !== undefined) return entry
-    const v = entry.v.filter((version) => version <= current)
-    return v.length > 0 ? { ...entry, v } : { ...entry, inc: record.incarnation }
-  })
-  return { ...record, keys, skipped: record.skipped.filter(({ v }) => v <= current) }
+/** The operator accepts that it went back: whatever number is there may have come again with another key, so that all are read anew and attached again. */
+function rewind(record: KeyringRecord): KeyringRecord {
+  return {
+    ...record,
+    keys: record.keys.map((entry) => ({ ...entry, inc: entry.inc ?? record.incarnation })),
+    skipped: [],
+  }
 }
 
 /**

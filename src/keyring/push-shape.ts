@@ -39,7 +39,7 @@ const isText: Check = (value) => typeof value === 'string' && value.isWellFormed
 const isFlag: Check = (value) => typeof value === 'boolean'
 
 const SOURCE = { kind: word('kv1', 'kv2'), namespace: isText, mount: isText, path: isText }
-const VERSION = { version: isWhole, state: word('readable', 'deleted', 'destroyed') }
+const VERSION = { version: isWhole, state: word('readable', 'deleted', 'destroyed'), createdMs: nullable(isWhole) }
 const OBSERVATION = {
   incarnation: matching(INCARNATION),
   current: isWhole,

@@ -52,7 +52,7 @@ export function refusedRotation(keyring: string, { why, remedy }: Trouble): Keyr
 
 const ROOM: Trouble = {
   why: 'its record has no room for another key',
-  remedy: 'Remove keys that no value needs any more.',
+  remedy: 'Remove keys that no value needs.',
 }
 
 /** What is written must follow what is held. */

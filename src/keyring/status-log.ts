@@ -52,10 +52,13 @@ export class StatusLog extends StatusReader {
     return this.#write((status) => ({ ...status, replicated: revision }))
   }
 
-  noteRotation(outcome: RotationOutcome): Promise<void> {
+  /** @param outcome `null` = nothing was decided. @param isScheduled the schedule has looked, whatever came of it. */
+  noteRotation(outcome: RotationOutcome | null, isScheduled: boolean): Promise<void> {
+    const now = this.parts.clock.now()
     return this.#write((status) => ({
       ...status,
-      rotation: rotatedStatus(status.rotation, outcome, this.parts.clock.now()),
+      rotation: outcome ? rotatedStatus(status.rotation, outcome, now) : status.rotation,
+      looked: isScheduled ? now : status.looked,
     }))
   }
 
@@ -136,10 +139,11 @@ export function isLookDue({ ahead }: SyncStatus, now: number): boolean {
   return ahead === null || ageOf(ahead.time, now) >= (isUrgent ? HOUR_MS : DAY_MS)
 }
 
-/** The schedule looks for a sync, which decides: once when the time has come, and then when one is due anyway. */
-export const isRotationDue = ({ rotation, lastAttempt }: StoredStatus, now: number): boolean => {
+/** The schedule decides once when the time has come, and then once a period: syncs that others ask for decide over no rotation. */
+export function isRotationDue({ rotation, looked }: StoredStatus, periodMs: number | null, now: number): boolean {
   const next = rotation?.next ?? null
-  return next !== null && next <= now && (lastAttempt ?? 0) < next
+  if (next === null || next > now) return false
+  return looked === null || looked < next || ageOf(looked, now) >= (periodMs ?? 0)
 }
 
 function stalledBy(notes: readonly SyncNote[], before: SyncStatus['stalled'], now: number): SyncStatus['stalled'] {

@@ -104,6 +104,7 @@ export function statusView(
     needed: [
       ...new Set([
         ...needed(keyring, record, status, warning),
+        ...neededByLate(status, now),
         ...neededKeys(keys),
         ...(status.refused ?? []),
         ...ends.filter(({ days }) => isNeeded(days)).map(({ detail, remedy }) => `${detail} ${remedy}`),
@@ -191,6 +192,17 @@ function needed(
       `The active key "${weak.id}" is weak or published: write a version with a random key of 32 bytes, then sync.`,
     )
   return lines
+}
+
+/** A schedule looks once a minute; after so many milliseconds it is not late but gone. */
+const GONE_MS = 15 * 60_000
+
+/** What the schedule did is not seen either where the status cannot be written. */
+function neededByLate({ nextTry }: NextTry, now: number): string[] {
+  if (nextTry === null || now - nextTry < GONE_MS) return []
+  return [
+    `Nothing has been noted since a sync was due at ${new Date(nextTry).toISOString()}: look whether the schedule runs, and in its log, because what it does may not be written (ERR_STORE_UNAVAILABLE).`,
+  ]
 }
 
 /** A standby has caught up after this, in milliseconds. */

@@ -26,6 +26,7 @@ const NEVER: StoredStatus = {
   replicated: 0,
   items: null,
   offered: [],
+  looked: null,
 }
 /** The first wait between two tries while syncs fail, in milliseconds; it doubles each time, up to the period. */
 const RETRY_MS = 60_000
@@ -37,6 +38,8 @@ export interface StoredStatus extends SyncStatus {
   readonly items: LoginItemsUnder | null
   /** Ids that were given to whoever pushes, for keys that nobody has delivered yet. */
   readonly offered: readonly string[]
+  /** When the schedule has decided about a rotation last, in milliseconds since 1970; `null` = never. */
+  readonly looked: number | null
 }
 
 type Tried = Pick<SyncStatus, 'lastAttempt' | 'failures' | 'remaining'>
@@ -99,7 +102,7 @@ function parseStatus(text: string): StoredStatus | null {
   const status = { ...NEVER, ...fields }
   const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation, ahead } = status
   const isRight =
-    [lastAttempt, lastSuccess].every((time) => isNullOr(time, isTime)) &&
+    [lastAttempt, lastSuccess, status.looked].every((time) => isNullOr(time, isTime)) &&
     [failures, remaining, replicated].every(isTime) &&
     typeof status.pushed === 'boolean' &&
     Array.isArray(status.offered) &&

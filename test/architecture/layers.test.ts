@@ -12,7 +12,7 @@ const { forbidden } = createRequire(import.meta.url)(join(ROOT, CONFIG)) as { fo
 
 /** For each rule: a file, and what it imports. */
 const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
-  'layer-core': { file: 'src/core/planted.ts', text: "export * from '#platform/config/nearest'" },
+  'layer-core': { file: 'src/core/planted.ts', text: "export * from '#server/config/nearest'" },
   'layer-config': { file: 'src/config/planted.ts', text: "export * from '../crypto/xaes.ts'" },
   'layer-crypto': { file: 'src/crypto/planted.ts', text: "export type { Env } from '../config/names.ts'" },
   'layer-references': { file: 'src/references/planted.ts', text: "export * from '../config/names.ts'" },
@@ -49,7 +49,6 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
     text: "export const load = () => import('../dev-vault/server.ts')",
   },
   'dev-vault-only-lazily': { file: 'functions/node/planted-eager.ts', text: "export * from '../dev-vault/server.ts'" },
-  'jwt-only-lazily': { file: 'src/vault/planted-eager.ts', text: "export * from './login/client-assertion.ts'" },
   'encrypt-path-without-vault': { file: 'src/keyring/keyring.ts', text: "export * from '../vault/wire/path.ts'" },
   'undici-only-lazily': { file: 'functions/node-shared/planted-undici.ts', text: "export { Agent } from 'undici'" },
   'undici-only-for-vault': {

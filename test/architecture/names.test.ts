@@ -11,7 +11,7 @@ const COMMANDS = ['start']
 const EXPORT = /^export (?:async )?(?:const|function|class|interface|type) (\w+)/gm
 
 /** What stands for a file in a Worker has that file's names, and no others. */
-const stoodFor = (file: string): string => file.replace(/\.workers\.ts$/, '.ts')
+const stoodFor = (file: string): string => file.replace(/\.(?:workers|serverless)\.ts$/, '.ts')
 
 function sharedNames(texts: ReadonlyMap<string, string>): Record<string, readonly string[]> {
   const places = new Map<string, Set<string>>()

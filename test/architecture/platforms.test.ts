@@ -1,11 +1,26 @@
-/** What stands in the place of a file in a Worker: builds one as `wrangler deploy` does, and looks at what is in it. */
-import { globSync } from 'node:fs'
+/** What stands in the place of a file in a Worker and on Lambda: builds them as they are deployed, and looks at what is in them. */
+import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
+import { FUNCTIONS, buildLambda } from '../../tools/build-lambda.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const OF_WORKERS = globSync('src/**/*.workers.ts', { cwd: ROOT })
+const SERVERLESS = globSync('src/**/*.serverless.ts', { cwd: ROOT })
+const OF_WORKERS = [...SERVERLESS, ...globSync('src/**/*.workers.ts', { cwd: ROOT })]
+
+/** What a bundle with these files has no use for. */
+const needless = (parts: readonly string[], files: readonly string[]): readonly string[] => {
+  const elsewhere = new Set(files.map((file) => file.replace(/\.\w+\.ts$/, '.ts')))
+  return parts.filter((part) => elsewhere.has(part) || part.includes('/leven/'))
+}
+
+async function partsOfLambda(name: (typeof FUNCTIONS)[number]): Promise<readonly string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-platforms-'))
+  const { start, later } = await buildLambda(name, folder).finally(() => rmSync(folder, { recursive: true }))
+  return [...start.parts, ...later.parts]
+}
 
 async function partsOfWorker(): Promise<readonly string[]> {
   const { metafile } = await build({
@@ -26,7 +41,16 @@ describe('a Worker', () => {
     const parts = await partsOfWorker()
     expect(OF_WORKERS.length).toBeGreaterThan(5)
     expect(parts).toEqual(expect.arrayContaining(OF_WORKERS))
-    const elsewhere = new Set(OF_WORKERS.map((file) => file.replace('.workers.ts', '.ts')))
-    expect(parts.filter((part) => elsewhere.has(part) || part.includes('/leven/'))).toEqual([])
+    expect(needless(parts, OF_WORKERS)).toEqual([])
+  })
+})
+
+describe.each(FUNCTIONS)('the function %s on Lambda', (name) => {
+  it('has nothing that only a server can meet, and nothing of Workers', async () => {
+    const parts = await partsOfLambda(name)
+    expect(SERVERLESS.length).toBeGreaterThan(2)
+    expect(parts).toEqual(name === 'http' ? expect.anything() : expect.arrayContaining(SERVERLESS))
+    expect(needless(parts, SERVERLESS)).toEqual([])
+    expect(parts.filter((part) => part.endsWith('.workers.ts'))).toEqual([])
   })
 })

@@ -4,7 +4,7 @@
  * that are equal are gone on from once: two are when every instance has been answered the same, and everything shared is the same.
  */
 import type { Call, Fate } from '../support/crossing.ts'
-import { Crossing } from '../support/crossing.ts'
+import { Crossing, fatesOf } from '../support/crossing.ts'
 import type { Broken } from '../support/witness.ts'
 
 export interface Scene {
@@ -134,9 +134,7 @@ function optionsOf(crossing: Crossing, { faults, switches, last }: Budget): Opti
   })
   const going = waiting.map((next) => taken(next, 'go'))
   if (faults === 0 || quiet !== undefined) return going
-  const spoiled = waiting
-    .filter(({ call }) => !call.isSure)
-    .flatMap((next) => [taken(next, 'fail'), ...(next.call.writes ? [taken(next, 'lose')] : [])])
+  const spoiled = waiting.flatMap((next) => fatesOf(next.call).map((fate) => taken(next, fate)))
   const killed = crossing.actors().map((actor): Option => ({ actor, faults: 1, move: (on) => on.kill(actor) }))
   return [...going, ...spoiled, ...killed]
 }

@@ -1,22 +1,40 @@
 /** Orders and faults that a seed chooses, and a fault at each await in turn, on any store. */
-import type { SharedStore } from '../../src/core/ports.ts'
 import type { Act, Bug, Instance, Setting } from '../explore/scenes.ts'
-import { W1, W2, change, look, push, pushRotating, rotate, sceneOf, sync } from '../explore/scenes.ts'
+import {
+  W1,
+  W2,
+  change,
+  encrypt,
+  look,
+  push,
+  pushRotating,
+  reseal,
+  restore,
+  rotate,
+  sceneOf,
+  sync,
+  wait,
+} from '../explore/scenes.ts'
 import type { World } from '../support/authority.ts'
-import type { Fate } from '../support/crossing.ts'
-import { Crossing } from '../support/crossing.ts'
+import type { Call, Fate } from '../support/crossing.ts'
+import { Crossing, fatesOf } from '../support/crossing.ts'
 import { SOURCE } from '../support/observed.ts'
 import { numbersOf } from '../support/seed.ts'
 
 const DAY = 86_400_000
+const WEEKLY: World['rotation'] = { cadence: { after: (since) => since + 7 * DAY }, delayMs: 0, prunesHeld: false }
 
 export interface Place {
-  readonly stores?: () => readonly [SharedStore, SharedStore]
+  readonly stores?: Setting['stores']
+  readonly replicas?: Setting['replicas']
+  readonly bug?: Bug
   /** Another source than the one in memory; nobody but the instances writes it. */
   readonly source?: Bug
   readonly versions?: readonly string[]
   /** Nobody syncs: those who push bring it. */
   readonly isPushed?: true
+  /** Is told when faults may begin, and when they have stopped. */
+  readonly faults?: (are: boolean) => void
 }
 
 /** What was broken, and how; `null` = nothing. */
@@ -29,13 +47,14 @@ export async function runSeed(seed: number, place: Place = {}): Promise<string |
   }
   const setting = place.isPushed ? pushedSettingOf(one, place) : settingOf(one, place)
   const spoiled = one([0, 0.02, 0.1, 0.2])
-  return drive(setting, `seed ${seed}`, async (crossing) => {
+  const step = async (crossing: Crossing) => {
     const [dice, together] = [random(), random() < 0.2 ? 2 : 1]
     if (dice < 0.01) return crossing.kill(one(crossing.actors()))
-    const fate = (): Fate => (random() < spoiled ? one(['fail', 'lose']) : 'go')
+    const fate = (call: Call): Fate => (random() < spoiled ? one(call.isSure ? ['go'] : fatesOf(call)) : 'go')
     const chosen = new Set(Array.from({ length: together }, () => one(crossing.waiting)))
-    await Promise.all([...chosen].map((next) => crossing.take(next, fate())))
-  })
+    await Promise.all([...chosen].map((next) => crossing.take(next, fate(next.call))))
+  }
+  return drive(setting, `seed ${seed}`, step, place.faults)
 }
 
 /** The fault at each await of one instance in turn. @returns how many awaits there were, or what was broken. */
@@ -60,24 +79,35 @@ async function drive(
   setting: Setting,
   name: string,
   step: (crossing: Crossing) => Promise<void>,
+  faults: Place['faults'] = () => {},
 ): Promise<string | null> {
   const crossing = new Crossing()
   const scene = await sceneOf(setting)(crossing)
+  faults(true)
   const ends = Object.values(scene.actors).map((act) => act().catch(() => {}))
   await crossing.settled()
   while (crossing.waiting.length > 0) await step(crossing)
   await Promise.all(ends)
+  faults(false)
   crossing.open()
   await scene.end()
   const [broken] = scene.broken
   return broken === undefined ? null : [`${name}: ${broken.rule}: ${broken.detail}`, ...crossing.trace].join('\n')
 }
 
-const settingFor = ({ stores, source, versions = ['a:1', 'b:2'], isPushed }: Place): Omit<Setting, 'instances'> => ({
+const settingFor = ({
+  stores,
+  replicas,
+  source,
+  bug,
+  versions = ['a:1', 'b:2'],
+  isPushed,
+}: Place): Omit<Setting, 'instances'> => ({
   versions,
   ...(isPushed && { world: { pushed: SOURCE } }),
   ...(stores && { stores }),
-  ...(source && { bug: source }),
+  ...(replicas && { replicas }),
+  ...((source ?? bug) && { bug: { ...source, ...bug } }),
 })
 
 function settingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
@@ -95,41 +125,53 @@ function settingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
     ]),
     ...(isOther && { isOther: true }),
   })
-  const weekly: World['rotation'] = { cadence: { after: (since) => since + 7 * DAY }, delayMs: 0, prunesHeld: false }
   return {
     ...settingFor(place),
     agoMs: one([0, 2 * DAY, 8 * DAY]),
-    ...(isScheduled && { world: { rotation: weekly } }),
+    ...(isScheduled && { world: { rotation: WEEKLY } }),
     instances: {
       one: instance(false),
       two: instance(false),
       three: instance(one([true, false])),
       other: instance(true),
+      ...(place.replicas && { reader: { acts: USES, keys: [W1, W2] }, mover: { acts: moves(one), keys: [W1, W2] } }),
     },
   }
 }
+
+let written = 0
+const write: Act = (_, secret) =>
+  secret('write', (on) => {
+    const id = `n${(written += 1)}`
+    on.versions = [...(on.versions as readonly string[]), `${id}:${id}`]
+    on.written = on.clock.time
+  })
+
+const USES: readonly Act[] = [encrypt, encrypt, encrypt, encrypt, encrypt]
+/** A key stops being active, and is removed as soon as it may be, or not yet. */
+const moves = (one: <T>(from: readonly T[]) => T): readonly Act[] => [
+  write,
+  sync,
+  wait(one([60_000, 600_000, 1_600_000])),
+  look,
+  change('remove', 'b'),
+]
 
 const ACTS: readonly Act[] = [
   sync,
   sync,
   look,
+  reseal,
   change('remove', 'a'),
   change('remove', 'a', true),
+  change('remove', 'b'),
   change('compromise', 'b', true),
+  encrypt,
+  encrypt,
   (by) => by.call({ call: 'seek', keyring: 'default', id: 'c' }),
 ]
 
-let written = 0
-const OPERATED: readonly Act[] = [
-  (_, secret) =>
-    secret('write', (on) => {
-      const id = `n${(written += 1)}`
-      on.versions = [...(on.versions as readonly string[]), `${id}:${id}`]
-      on.written = on.clock.time
-    }),
-  (_, secret) => secret('wait', (on) => (on.clock.time += 31_000)),
-  (_, secret) => secret('wait', (on) => (on.clock.time += DAY)),
-]
+const OPERATED: readonly Act[] = [write, wait(31_000), wait(26 * 60_000), wait(DAY), restore]
 
 /** Some push to one deployment, others to another on the same secret. */
 function pushedSettingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
@@ -144,11 +186,10 @@ function pushedSettingOf(one: <T>(from: readonly T[]) => T, place: Place): Setti
     ]),
     ...(isOther && { isOther: true }),
   })
-  const rotation = { cadence: { after: (since: number) => since + 7 * DAY }, delayMs: 0, prunesHeld: false }
   return {
     ...settingFor(place),
     agoMs: one([0, 2 * DAY, 8 * DAY]),
-    world: { pushed: SOURCE, ...(isScheduled && { rotation }) },
+    world: { pushed: SOURCE, ...(isScheduled && { rotation: WEEKLY }) },
     instances: { one: instance(false), two: instance(false), other: instance(true) },
   }
 }

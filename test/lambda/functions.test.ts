@@ -11,7 +11,7 @@ import { listen } from '../support/listen.ts'
 import type { LambdaDeployment } from '../support/lambda/deployment.ts'
 import { ROTATE_FUNCTION, deployLambda } from '../support/lambda/deployment.ts'
 import type { VaultClient } from '../support/vault.ts'
-import { vaultClient } from '../support/vault.ts'
+import { faultyProxy, vaultClient } from '../support/vault.ts'
 
 const TOKEN = 'ek_lambda_admin'
 const SCHEDULED = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }
@@ -318,13 +318,18 @@ describe('on Lambda', () => {
   })
 
   it('a sync function with wrong settings says so to who asks it, and logs why', async () => {
-    const wrong = await deployLambda({ ...settings('ftp://secret-value'), KEYRING_VAULT_MOUNT: '' })
+    const wrong = await deployLambda({
+      ...settings('ftp://secret-value'),
+      KEYRING_VAULT_MOUNT: '',
+      KEYRING_VAULT_CACERT: '/nowhere/secret-value.pem',
+    })
     const http = await wrong.startHttp()
     expect(await call(http, 'POST', '/keyring/vault/sync')).toMatchObject({
       status: 503,
       body: { code: 'ERR_CONFIG_INVALID' },
     })
     expect(wrong.sync.output()).toMatch(/"setting":"KEYRING_VAULT_HOST".*\n.*"setting":"KEYRING_VAULT_MOUNT"/)
+    expect(wrong.sync.output()).toMatch(/"setting":"KEYRING_VAULT_CACERT","problem":"names a file that cannot be read/)
     expect(wrong.output()).not.toContain('secret-value')
     await wrong.stop()
   })
@@ -353,4 +358,23 @@ describe('a rotation by hand', () => {
     await deployment.stop()
     await vault.close()
   })
+})
+
+it('the first encrypt of a cold instance while Vault is down is one GetItem: no function is invoked, and Vault is not asked', async () => {
+  const vault = await startDevVault({ port: 0, dataFile: null })
+  const proxy = await faultyProxy(vault.address)
+  await vaultClient(vault.address, 'root').write('keyring', { id: 'first001', key: KEY('first') })
+  const deployment = await deployLambda(settings(proxy.address))
+  await deployment.sync.invoke(SCHEDULED)
+  proxy.spoil(/./, 'cut')
+  proxy.seen.length = 0
+  const seen = await faultsBefore(deployment.endpoint)
+  const invoked: (string | undefined)[] = []
+  const api = await listen(async ({ url }, response) => void (invoked.push(url), response.writeHead(500).end()))
+  const http = await deployment.startHttp({ AWS_ENDPOINT_URL_DYNAMODB: seen.url, AWS_ENDPOINT_URL_LAMBDA: api.url })
+  const { body } = await call(http, 'POST', '/keyrings/default/encrypt', { plaintext: 'x' })
+  expect(body).toMatchObject({ key_id: 'first001' })
+  expect([seen.asked, [...seen.items], invoked, proxy.seen]).toEqual([['GetItem'], ['keyring/default'], [], []])
+  for (const each of [seen, api, proxy, vault]) await each.close()
+  await deployment.stop()
 })

@@ -3,11 +3,16 @@
  * of choices: an explorer makes them one by one, a seed makes them at random, and either can make them again.
  */
 import { setImmediate as idle } from 'node:timers/promises'
+import type { Awaitable } from '../../src/core/awaitable.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Audit, KeySink, KeySource, PairSource, Replica, SharedStore, StoredRecord } from '../../src/core/ports.ts'
 
-/** 'fail' = it is not carried out; 'lose' = it is, and its answer gets lost. Both look the same to who called. */
-export type Fate = 'go' | 'fail' | 'lose'
+/**
+ * 'fail' = it is not carried out; 'lose' = it is, and its answer gets lost; 'late' = it is given up, and carried out some time later. All
+ * look the same to who called. 'old' and 'oldest' = the answer is what was held before the last write, or before any.
+ */
+export type Fate = 'go' | 'fail' | 'lose' | 'late' | 'old' | 'oldest'
 
 export interface Call {
   readonly actor: string
@@ -17,6 +22,15 @@ export interface Call {
   readonly writes: boolean
   /** It cannot fail. */
   readonly isSure?: true
+  /** Of a copy: what it may answer instead, and its writes may land late. */
+  readonly copy?: { readonly old: () => Promise<unknown>; readonly oldest: () => Promise<unknown> }
+}
+
+/** What may become of a call. */
+export function fatesOf({ isSure, writes, copy }: Call): readonly Fate[] {
+  if (isSure) return []
+  if (copy === undefined) return writes ? ['fail', 'lose'] : ['fail']
+  return writes ? ['fail', 'lose', 'late'] : ['fail', 'old', 'oldest']
 }
 
 interface Waiting {
@@ -27,6 +41,9 @@ interface Waiting {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
 }
+
+/** A write that its caller gave up waits as of this actor. */
+const LATE = 'late'
 
 /** What a dead instance meets at every port: nothing of what it still does has an effect. */
 class Killed extends Error {}
@@ -79,14 +96,11 @@ export class Crossing {
     this.waiting.splice(this.waiting.indexOf(next), 1)
     const { call } = next
     this.trace.push(`${call.actor}: ${call.what} ${call.on}${fate === 'go' ? '' : ` (${fate})`}`)
-    const done = fate === 'fail' ? null : await carried(next.carryOut)
-    const isWritten = call.writes && done?.error === undefined && done?.value !== CONFLICT && done !== null
-    this.#note(call, fate, isWritten, done)
-    if (fate === 'go' && done !== null) {
-      if (done.error === undefined) next.resolve(done.value)
-      else next.reject(done.error)
-    } else if (next.unanswered instanceof Error) next.reject(next.unanswered)
-    else next.resolve(next.unanswered)
+    const done = fate === 'fail' || fate === 'late' ? null : await carried(workOf(next, fate))
+    if (fate === 'late')
+      this.waiting.push({ ...next, call: { ...call, actor: LATE }, resolve: () => {}, reject: () => {} })
+    this.#note(call, fate, call.writes && isDone(done), done)
+    answer(next, fate === 'lose' ? null : done)
     await idle()
   }
 
@@ -109,18 +123,34 @@ export class Crossing {
     return `${this.time()};${pairs.sort().join(';')}`
   }
 
-  #note({ actor, on, what }: Call, fate: Fate, isWritten: boolean, done: Done | null): void {
-    const answer = fate !== 'go' ? fate : isWritten ? 'done' : answerOf(done, this.contents.get(on))
+  #note({ actor, on, what, copy }: Call, fate: Fate, isWritten: boolean, done: Done | null): void {
+    const held = this.contents.get(fate === 'old' ? `${on} before` : on)
+    const isTold = fate === 'go' || fate === 'old'
+    const answer = !isTold ? fate : isWritten ? 'done' : answerOf(done, held)
     const before = this.histories.get(actor) ?? ''
     const history = this.#shorten(`${before}|${what} ${on}:${answer}@${this.time()}`)
     this.histories.set(actor, history)
-    if (isWritten) this.contents.set(on, `${actor} ${history}`)
+    if (!isWritten) return
+    if (copy !== undefined) this.contents.set(`${on} before`, this.contents.get(on) ?? '')
+    this.contents.set(on, `${actor} ${history}`)
   }
 }
+
+const workOf = ({ call: { copy }, carryOut }: Waiting, fate: Fate): (() => Promise<unknown>) =>
+  (fate === 'old' || fate === 'oldest' ? copy?.[fate] : null) ?? carryOut
 
 interface Done {
   readonly value?: unknown
   readonly error?: unknown
+}
+
+const isDone = (done: Done | null): boolean => done !== null && done.error === undefined && done.value !== CONFLICT
+
+/** `null` = nothing was answered. */
+function answer({ unanswered, resolve, reject }: Waiting, done: Done | null): void {
+  const told: Done = done ?? (unanswered instanceof Error ? { error: unanswered } : { value: unanswered })
+  if (told.error === undefined) resolve(told.value)
+  else reject(told.error)
 }
 
 async function carried(work: () => Promise<unknown>): Promise<Done> {
@@ -158,6 +188,23 @@ export function crossedPusher(crossing: Crossing, actor: string) {
   }
 }
 
+/** A replica that can still show all that it has held, the newest last. */
+export interface Remembered extends Replica {
+  before(name: string): readonly Bytes[]
+}
+
+export function remembering(replica: Replica): Remembered {
+  const held = new Map<string, readonly Bytes[]>()
+  return {
+    get: (name) => replica.get(name),
+    set(name, bytes) {
+      held.set(name, [...(held.get(name) ?? []), bytes])
+      return replica.set(name, bytes)
+    },
+    before: (name) => held.get(name) ?? [],
+  }
+}
+
 /** The ports of one instance, every call of which waits. */
 export function crossed(crossing: Crossing, actor: string) {
   const pass = <T>(on: string, what: string, carryOut: () => Promise<T>, unanswered: unknown, writes = false) =>
@@ -185,11 +232,27 @@ export function crossed(crossing: Crossing, actor: string) {
       note: () => {},
       commit: (event) => pass('audit', 'commit', async () => void event, AUDIT_DOWN),
     } satisfies Audit,
-    replica: (replica: Replica): Replica => ({
-      get: (item) => pass(`replica ${item}`, 'get', () => replica.get(item), null),
-      set: (item, bytes) => pass(`replica ${item}`, 'set', () => replica.set(item, bytes), false, true),
-    }),
+    replica: (replica: Remembered, name = 'replica'): Replica => {
+      const call = (item: string, what: string, writes: boolean): Call => ({
+        actor,
+        on: `${name} ${item}`,
+        what,
+        writes,
+        copy: {
+          old: async () => replica.before(item).at(-2) ?? null,
+          oldest: async () => replica.before(item)[0] ?? null,
+        },
+      })
+      return {
+        get: (item) => crossing.pass(call(item, 'get', false), () => replica.get(item), null),
+        set: (item, bytes) => crossing.pass(call(item, 'set', true), () => replica.set(item, bytes), false),
+      }
+    },
+    /** Somebody asks the instance for something. */
+    request: () =>
+      crossing.pass({ actor, on: 'request', what: 'gets', writes: false, isSure: true }, async () => {}, null),
     /** Whatever else a test lets an instance do. */
-    act: (on: string, what: string, work: () => void) => pass(on, what, async () => work(), VAULT_DOWN, true),
+    act: (on: string, what: string, work: () => Awaitable<void>) =>
+      pass(on, what, async () => work(), VAULT_DOWN, true),
   }
 }

@@ -20,7 +20,7 @@ export type Versions = readonly (string | null)[]
 
 export function observed(versions: Versions, incarnation = 'first'): Observation {
   const listed = versions.flatMap((content, index) =>
-    content === null ? [] : [{ version: index + 1, state: stateOf(content) }],
+    content === null ? [] : [{ version: index + 1, state: stateOf(content), createdMs: null }],
   )
   const currentCreatedMs = versions.length === 0 ? null : NOW + versions.length
   const untold = { currentCreatedMs, sourceMs: NOW, keeps: 0 }
@@ -56,7 +56,11 @@ export function synced(
     ...more,
   }
   const plan = planSync(request)
-  const reads = plan.read.map((version) => readOf(versions, version))
+  const times = new Map(plan.observation.versions.map(({ version, createdMs }) => [version, createdMs]))
+  const reads = plan.read.map((version) => {
+    const read = readOf(versions, version)
+    return read.kind === 'key' ? { ...read, created: times.get(version) ?? read.created } : read
+  })
   return { plan, ...applySync(plan, reads, now) }
 }
 

@@ -3,7 +3,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { decodeUtf8 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { settle } from '../../src/core/errors.ts'
-import type { KeySink, SharedStore } from '../../src/core/ports.ts'
+import type { Cadence, KeySink, SharedStore } from '../../src/core/ports.ts'
 import type { SealerSet, WrappingKey } from '../../src/crypto/seal.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { openIntent } from '../../src/keyring/apply.ts'
@@ -22,6 +22,9 @@ export type Rule =
   | 'two rotations win'
   | 'two versions for one slot'
   | 'the source pruned what is held nowhere'
+  | 'a rotation is forgotten'
+  | 'a removed key is used'
+  | 'a key is used past its bound'
   | 'two logins under one lease'
   | 'a token is left behind'
   | 'it does not converge'
@@ -30,6 +33,9 @@ export interface Broken {
   readonly rule: Rule
   readonly detail: string
 }
+
+/** Of a deployment: always the same object. */
+export type Watched = Pick<World, 'versions' | 'incarnation' | 'clock'>
 
 const DEFAULT_KEYS = [wrappingKey('w1', 1)]
 const RECORD = recordName('default')
@@ -51,19 +57,44 @@ const contentOf = (bytes: Bytes): KeyringRecord => {
   return JSON.parse(text.slice(text.indexOf('\n') + 1)) as KeyringRecord
 }
 
+export const activeIn = async (store: SharedStore): Promise<string | null> => {
+  const stored = await store.get(RECORD)
+  return stored && contentOf(stored.bytes).active
+}
+
+const holds = async (store: SharedStore, id: string): Promise<boolean> => {
+  const stored = await store.get(RECORD)
+  return stored !== null && contentOf(stored.bytes).keys.some((entry) => entry.id === id)
+}
+
 const sameKey = (a: { id: string; commit: string }) => (b: { id: string; commit: string }) =>
   a.id === b.id && a.commit === b.commit
+
+/** What concerns those who encrypt: when each key stopped being active, and which ones were removed although nobody forced it. */
+interface Uses {
+  readonly stopped: Map<string, number>
+  readonly removed: Set<string>
+}
+
+/** What a rotation was asked for. */
+export interface Asked {
+  /** The version that whoever asked knew as the current one; `null` = nobody has asked. */
+  known: number | null
+  /** Of the deployment; `null` = there is no schedule. */
+  readonly cadence: Cadence | null
+}
 
 export class Witness {
   readonly broken: Broken[] = []
   readonly #commits = new Map<string, string>()
+  readonly #uses = new Map<object, Uses>()
 
   say(rule: Rule, detail: string): void {
     this.broken.push({ rule, detail })
   }
 
   /** @param readers the wrapping keys of each kind of instance that reads this store. */
-  store(store: SharedStore, on: Pick<World, 'versions' | 'incarnation'>, readers: readonly (readonly WrappingKey[])[]) {
+  store(store: SharedStore, on: Watched, readers: readonly (readonly WrappingKey[])[]) {
     const put: SharedStore['put'] = async (name, bytes, expected) => {
       const before = name === RECORD ? await store.get(name) : null
       const put = await store.put(name, bytes, expected)
@@ -77,12 +108,13 @@ export class Witness {
   async #committed(
     before: KeyringRecord | null,
     bytes: Bytes,
-    on: Pick<World, 'versions' | 'incarnation'>,
+    on: Watched,
     readers: readonly (readonly WrappingKey[])[],
   ): Promise<void> {
     const after = contentOf(bytes)
     this.#looksAtIds(after)
     if (before !== null) this.#compares(before, after, on)
+    this.#stops(before?.active ?? null, after.active, on)
     for (const keys of readers) {
       const trouble = await unreadable(await setOf(keys), bytes, ({ id }) => id === after.active)
       if (trouble !== null) this.say('an active key cannot be read', trouble)
@@ -98,18 +130,52 @@ export class Witness {
     }
   }
 
-  #compares(before: KeyringRecord, after: KeyringRecord, on: Pick<World, 'versions' | 'incarnation'>): void {
+  #stops(before: string | null, after: string | null, on: Watched): void {
+    const { stopped } = this.#usesOf(on)
+    if (before !== null && before !== after) stopped.set(before, on.clock.time)
+    if (after !== null) stopped.delete(after)
+  }
+
+  #usesOf(on: object): Uses {
+    const uses = this.#uses.get(on) ?? { stopped: new Map(), removed: new Set() }
+    this.#uses.set(on, uses)
+    return uses
+  }
+
+  /** Somebody was told that the key is removed, and did not force it. */
+  removed(on: Watched, id: string): void {
+    this.#usesOf(on).removed.add(id)
+  }
+
+  /** The record of some time ago is back: what happened since counts for nothing. */
+  restored(on: Watched): void {
+    this.#uses.delete(on)
+  }
+
+  /** An instance has encrypted with a key. @param store as it is, whatever others are told of it. */
+  async used(on: Watched, store: SharedStore, id: string): Promise<void> {
+    const { stopped, removed } = this.#usesOf(on)
+    const late = on.clock.time - (stopped.get(id) ?? on.clock.time) - store.readersMs
+    if (late > 0) this.say('a key is used past its bound', `${id}, by ${late} ms`)
+    if (removed.has(id) && !(await holds(store, id))) this.say('a removed key is used', id)
+  }
+
+  /** An instance has a value, and was told that there is no such key. */
+  async missed(store: SharedStore, id: string): Promise<void> {
+    if (await holds(store, id)) this.say('a key is lost', `${id} is not found`)
+  }
+
+  #compares(before: KeyringRecord, after: KeyringRecord, on: Watched): void {
     for (const stone of before.tombstones)
       if (!after.tombstones.some(sameKey(stone))) this.say('a removed key is back', `the tombstone of ${stone.id} went`)
     for (const key of before.keys)
       if (![...after.keys, ...after.tombstones].some(sameKey(key))) this.say('a key is lost', key.id)
     const current = Array.isArray(on.versions) ? observed(on.versions, on.incarnation) : null
     const open = current && openIntent(before, current)
-    if (open && after.intent?.id !== open.id) this.say('a key is lost', `the intent of ${open.id} was not settled`)
+    if (open && after.intent?.id !== open.id) this.say('a rotation is forgotten', open.id)
   }
 
-  /** @param slotMs at least so long lies between two versions; 0 = there is no schedule. */
-  sink(sink: KeySink, on: World, base: SharedStore, asked: { known: number | null; slotMs: number }): KeySink {
+  sink(sink: KeySink, on: World, base: SharedStore, asked: Asked): KeySink {
     const write: KeySink['write'] = async (pair, expected, signal) => {
       const [before, since] = [on.versions, on.written]
       const written = await sink.write(pair, expected, signal)
@@ -118,7 +184,7 @@ export class Witness {
         this.say('two rotations win', `version ${expected + 1}, asked for at ${asked.known}`)
       if (before.length !== expected)
         this.say('two rotations win', `version ${before.length + 1} beside ${expected + 1}`)
-      if (on.clock.time + on.aheadMs - since < asked.slotMs)
+      if ((asked.cadence?.after(since) ?? 0) > on.clock.time + on.aheadMs)
         this.say('two versions for one slot', `version ${expected + 1}`)
       await this.#pruned(before as readonly (string | null)[], on, base)
       return written

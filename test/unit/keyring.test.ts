@@ -282,6 +282,20 @@ describe('use', () => {
     await expect(keyring.decrypt(ciphertext, NONE)).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
   })
 
+  it('says when nothing has been noted though a sync was due: the schedule is gone, or what it does cannot be written', async () => {
+    const on = world(['a:1'])
+    const keyring = await keyringOn(on)
+    await keyring.sync(PLAIN_SYNC)
+    on.clock.time += 600_000 + 14 * 60_000
+    expect((await keyring.status()).needed).toEqual([])
+    on.clock.time += 60_000
+    expect((await keyring.status()).needed).toEqual([
+      expect.stringMatching(/^Nothing has been noted since a sync was due/),
+    ])
+    await keyring.sync(PLAIN_SYNC)
+    expect((await keyring.status()).needed).toEqual([])
+  })
+
   it('says what is needed when every sync succeeds and the current version does not become active', async () => {
     const on = world(['a:1'])
     const keyring = await keyringOn(on)

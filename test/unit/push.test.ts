@@ -236,12 +236,23 @@ describe('what is pushed', () => {
     ['without the current one', [1]],
   ])('must be such as a source shows: versions that are %s are refused', async (_name, numbers) => {
     const { offer, deliver, record } = ring()
-    const versions = numbers.map((version) => ({ version, state: 'readable' as const }))
+    const versions = numbers.map((version) => ({ version, state: 'readable' as const, createdMs: null }))
     const observation = { ...observed(['a:1', 'b:2'], MADE), versions }
     const wrong = pushOf([], { observation })
     expect(await offer(wrong)).toMatchObject(refused('ERR_REQUEST_INVALID'))
     expect(await deliver(wrong, [plainRead(['a:1', 'b:2'], 2)])).toMatchObject(refused('ERR_REQUEST_INVALID'))
     expect(await record()).toBeNull()
+  })
+
+  it('of versions that were written again is refused like a secret made anew, until it is forced', async () => {
+    const { push, offer, record } = ring()
+    await push(['a:1', 'b:2'])
+    const seen = observed(['a:1', 'b:2', 'c:3'], MADE)
+    const versions = seen.versions.map((each) => ({ ...each, createdMs: NOW + Math.floor(each.version / 2) }))
+    const observation = { ...seen, versions }
+    expect(await offer(pushOf([], { observation }))).toMatchObject(refused('ERR_SOURCE_RECREATED', /written again/))
+    expect(await offer(pushOf([], { observation, force: true }))).toMatchObject({ value: { lacks: [3, 1, 2] } })
+    expect(await record()).toMatchObject({ active: 'b' })
   })
 
   it('is refused where the source is asked', async () => {

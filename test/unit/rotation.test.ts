@@ -234,6 +234,37 @@ describe('a rotation by the schedule', () => {
     expect(made.on.versions).toHaveLength(2)
   })
 
+  it('is not put off by syncs that others ask for', async () => {
+    const made = await ring(['a:1'], weekly)
+    for (let minute = 0; minute < 15 * 24 * 60; minute += 5) {
+      made.on.clock.time += 5 * MINUTE
+      await made.authority.sync('default', PLAIN_SYNC)
+      await made.look()
+    }
+    expect(made.on.versions).toHaveLength(3)
+  })
+
+  it('whose time came while nobody was there is not put off by the sync of the start', async () => {
+    const made = await ring(['a:1'], weekly)
+    made.on.clock.time += 7 * DAY + MINUTE
+    await made.authority.sync('default', PLAIN_SYNC)
+    await made.look()
+    expect(made.on.versions).toHaveLength(2)
+  })
+
+  it('that was refused is looked at again once a period, whoever syncs meanwhile', async () => {
+    const made = await ring(['a:1'], { ...weekly, keeps: 1 })
+    made.on.clock.time += 7 * DAY
+    await made.look()
+    made.on.asked.length = 0
+    for (let minute = 0; minute < 60; minute += 1) {
+      made.on.clock.time += MINUTE
+      await made.authority.sync('default', PLAIN_SYNC)
+      await made.look()
+    }
+    expect(made.on.asked.filter((what) => what === 'keeps')).toHaveLength(6)
+  })
+
   it('of two deployments on one secret is one version for each period', async () => {
     const one = await ring(['a:1'], weekly)
     const second = authorityOn(beside(one.on))

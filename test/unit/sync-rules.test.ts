@@ -130,6 +130,69 @@ describe('the active key', () => {
   })
 })
 
+describe('a source that went back and was written to since, when forced', () => {
+  it('is read anew, because its numbers may have other keys now', () => {
+    const { plan, record } = synced(first('a:1', 'b:2', 'c:3'), ['a:1', 'd:4'], { force: true })
+    expect([plan.read, record.active]).toEqual([[2, 1], 'd'])
+    expect(record.keys.map(({ id, v, inc }) => [id, v, inc])).toEqual([
+      ['a', [1], undefined],
+      ['b', [2], 'first'],
+      ['c', [3], 'first'],
+      ['d', [2], undefined],
+    ])
+  })
+})
+
+describe('a source that went back and was written to beyond what was read of it', () => {
+  const record = first('a:1', 'b:2', 'c:3', 'c:3')
+  /** Each version is as old as its number, unless said. */
+  const written = (versions: string[], times: Record<number, number | null>) => {
+    const seen = observed(versions)
+    const dated = seen.versions.map((each) => ({ ...each, createdMs: times[each.version] ?? each.version }))
+    return { ...seen, versions: dated }
+  }
+  const again = ['a:1', 'b:2', 'd:4', 'e:5', 'f:6']
+  const observation = written(again, { 3: 33, 4: 44, 5: 55 })
+
+  it('is told by the time of a version that is held, and nothing changes', () => {
+    expect(() => synced(record, again, { observation })).toThrow(code('ERR_SOURCE_RECREATED'))
+  })
+
+  it('is told also while it still shows less than was read', () => {
+    const longer = first('a:1', 'b:2', 'c:3', 'z:4')
+    const less = ['a:1', 'b:2', 'd:4']
+    const back = written(less, { 3: 33 })
+    expect(() => synced(longer, less, { observation: back })).toThrow(code('ERR_SOURCE_RECREATED'))
+  })
+
+  it.each([{ force: true }, { adopt: true }])('is read anew with %j, and a plain sync goes on', (how) => {
+    const batch = synced(record, again, { observation, batch: 3, ...how })
+    expect(batch.plan.read).toEqual([5, 1, 2])
+    const { record: all } = synced(batch.record, again, { observation })
+    expect([all.active, ids(all).toSorted()]).toEqual(['f', ['a', 'b', 'c', 'd', 'e', 'f']])
+    expect(all.keys.find(({ id }) => id === 'c')).toMatchObject({ v: [3, 4], inc: 'first' })
+  })
+
+  it('is not what a key looks like whose version is there still, was pruned, or has no time that is told', () => {
+    const versions = ['a:1', 'b:2', 'c:3', 'c:3']
+    expect(synced(record, versions, { observation: written(versions, {}) }).record).toEqual(record)
+    const pruned = { ...observation, versions: observation.versions.filter(({ version }) => version !== 3) }
+    expect(synced(record, again, { observation: pruned }).record.active).toBe('f')
+    expect(synced(record, versions).record).toEqual(record)
+  })
+
+  it('has the time at which a key came again', () => {
+    const attached = synced(first('a:1'), ['z:9', 'a:1'], {
+      observation: observed(['z:9', 'a:1'], 'second'),
+      force: true,
+    })
+    expect(attached.record.keys).toMatchObject([
+      { id: 'a', v: [2], created: 2 },
+      { id: 'z', created: 1 },
+    ])
+  })
+})
+
 describe('a known key', () => {
   it.each([
     ['deleted', ['deleted', 'b:2']],
@@ -170,7 +233,7 @@ describe('versions that vanished before they were read', () => {
   })
 
   it('are counted without going through the numbers: how many there are is the word of the source', () => {
-    const versions = [{ version: 1_000_000_000, state: 'destroyed' as const }]
+    const versions = [{ version: 1_000_000_000, state: 'destroyed' as const, createdMs: null }]
     const observation = { ...observed([]), current: 1_000_000_000, versions }
     expect(synced(first('a:1'), [], { observation }).record.lost).toBe(999_999_999)
   })

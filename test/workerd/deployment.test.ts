@@ -35,7 +35,7 @@ let env: Env
 let used = 0
 
 /** The first has the Durable Object; the others are isolates of their own beside it. */
-function worker(name: string, vars: Record<string, string>, more: { hasReplica: boolean } = { hasReplica: true }) {
+function worker(name: string, vars: Record<string, string>, replica: 'kv' | 'counting' | null = 'kv') {
   const isFirst = name === 'first'
   return {
     config: {
@@ -47,7 +47,10 @@ function worker(name: string, vars: Record<string, string>, more: { hasReplica: 
         bindings: [{ name: 'KEYRING_OBJECT', class_name: 'KeyringObject', ...(!isFirst && { script_name: 'first' }) }],
       },
       ...(isFirst && { migrations: [{ tag: 'v1', new_sqlite_classes: ['KeyringObject'] }] }),
-      ...(more.hasReplica && { kv_namespaces: [{ binding: 'KEYRING_REPLICA', id: 'replica' }] }),
+      ...(replica === 'kv' && { kv_namespaces: [{ binding: 'KEYRING_REPLICA', id: 'replica' }] }),
+      ...(replica === 'counting' && {
+        services: [{ binding: 'KEYRING_REPLICA', service: 'first', entrypoint: 'CountingKv' }],
+      }),
     },
   }
 }
@@ -70,7 +73,8 @@ beforeAll(async () => {
     workers: [
       worker('first', vars),
       worker('second', vars),
-      worker('alone', vars, { hasReplica: false }),
+      worker('counted', vars, 'counting'),
+      worker('alone', vars, null),
       worker('wrong', wrong),
     ],
   })
@@ -98,6 +102,8 @@ async function control<T>(method: string, argument: unknown = null): Promise<T> 
 const object = {
   /** Since the last look. */
   calls: () => control<string[]>('calls'),
+  /** Of Workers KV by the isolate `counted`, since the last look. */
+  reads: () => control<string[]>('reads'),
   break: (how: Breakage) => control('break', how),
   refuse: (refuses: boolean) => control('refuse', refuses),
   reset: () => control('reset'),
@@ -267,6 +273,18 @@ describe('the object', () => {
     expect(await encrypt('second')).toMatchObject({ status: 200, warning: null, body: { key_id: 'key-1' } })
     expect(await decrypt('second', body['ciphertext'])).toMatchObject({ status: 200 })
     expect(await encrypt('alone')).toMatchObject({ status: 503, body: { code: 'ERR_AUTHORITY_UNAVAILABLE' } })
+  })
+
+  it('is not called, nor Vault, by the first encrypt of a cold isolate: record and stamp are one read of Workers KV each, at once', async () => {
+    const { sync, encrypt, record } = await ring()
+    await sync('first')
+    await stampAll()
+    proxy.spoil(/./, 'cut')
+    proxy.seen.length = 0
+    await object.calls()
+    expect(await encrypt('counted')).toMatchObject({ status: 200, warning: null, body: { key_id: 'key-1' } })
+    expect(await object.reads()).toEqual([record, 'stamps', 'answered', 'answered'])
+    expect([await object.calls(), proxy.seen]).toEqual([[], []])
   })
 
   it('that cannot be reached leaves decryption alone to a cold isolate without a stamp', async () => {

@@ -1,4 +1,5 @@
-/** The Worker, for the tests: its Durable Object counts calls and can be broken, and Workers KV can refuse. */
+/** The Worker, for the tests: its Durable Object counts calls and can be broken, Workers KV can refuse, and counts reads for others. */
+import { WorkerEntrypoint } from 'cloudflare:workers'
 import { KeyringObject as RealObject } from '../../functions/cloudflare/keyring-object.ts'
 import type { Breakage } from './breakage.ts'
 import worker from '../../functions/cloudflare/worker.ts'
@@ -10,7 +11,7 @@ interface Env {
 }
 
 /** In the module: an object that is reset keeps neither. */
-const state = { calls: [] as string[], breakage: null as Breakage, refuses: false }
+const state = { calls: [] as string[], reads: [] as string[], breakage: null as Breakage, refuses: false }
 
 const refusing = (kv: KVNamespace): KVNamespace =>
   new Proxy(kv, {
@@ -21,6 +22,16 @@ const refusing = (kv: KVNamespace): KVNamespace =>
     },
   })
 
+/** Workers KV for another worker, which has it as its binding. */
+export class CountingKv extends WorkerEntrypoint<{ readonly KEYRING_REPLICA: KVNamespace }> {
+  async get(name: string, options: { type: 'arrayBuffer'; cacheTtl: number }): Promise<ArrayBuffer | null> {
+    state.reads.push(name)
+    const held = await this.env.KEYRING_REPLICA.get(name, options)
+    state.reads.push('answered')
+    return held
+  }
+}
+
 export class KeyringObject extends RealObject {
   constructor(context: DurableObjectState, env: Env) {
     const { KEYRING_REPLICA: kv } = env
@@ -30,6 +41,11 @@ export class KeyringObject extends RealObject {
   /** Since the last look. */
   calls(): string[] {
     return state.calls.splice(0)
+  }
+
+  /** Of `CountingKv`, since the last look. */
+  reads(): string[] {
+    return state.reads.splice(0)
   }
 
   break(how: Breakage): void {
@@ -74,6 +90,7 @@ async function control(request: Request, { KEYRING_OBJECT: objects }: Env): Prom
   const object = objects.getByName('keyring')
   const asked = {
     calls: () => object.calls(),
+    reads: () => object.reads(),
     break: async () => object.break(await request.json()),
     refuse: async () => object.refuse(await request.json()),
     defect: () => object.defect(),

@@ -34,7 +34,7 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
 /** A version that is deleted here is gone for good, and leaves nothing: a number that is missing below the highest counts as destroyed. */
 function observation(present: ReadonlySet<number>): Observation {
   const ascending = [...present].sort((a, b) => a - b)
-  const versions = ascending.map((version) => ({ version, state: 'readable' as const }))
+  const versions = ascending.map((version) => ({ version, state: 'readable' as const, createdMs: null }))
   return { incarnation: INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed', ...UNTOLD }
 }
 

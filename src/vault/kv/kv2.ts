@@ -62,16 +62,19 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     return null
   }
   const { data } = expectBody(parts, metadataReply, reply.body)
-  const versions = Object.entries(data.versions).map(([version, { destroyed, deletion_time }]) => {
-    return {
-      version: Number(version),
-      state: destroyed
-        ? ('destroyed' as const)
-        : isPast(deletion_time, reply.serverTime)
-          ? ('deleted' as const)
-          : ('readable' as const),
-    }
-  })
+  const versions = Object.entries(data.versions).map(
+    ([version, { destroyed, deletion_time, created_time: created }]) => {
+      return {
+        version: Number(version),
+        createdMs: created === undefined ? null : Date.parse(created),
+        state: destroyed
+          ? ('destroyed' as const)
+          : isPast(deletion_time, reply.serverTime)
+            ? ('deleted' as const)
+            : ('readable' as const),
+      }
+    },
+  )
   versions.sort((a, b) => a.version - b.version)
   // The current version is listed whatever became of it, and there is none above.
   if (data.current_version !== (versions.at(-1)?.version ?? 0)) throw invalid(parts, 'data.current_version')
@@ -80,14 +83,11 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     current: data.current_version,
     versions,
     unlisted: 'unknown',
-    currentCreatedMs: createdMs(data.versions[data.current_version]),
+    currentCreatedMs: versions.at(-1)?.createdMs ?? null,
     sourceMs: reply.serverTime,
     keeps: data.max_versions ?? 0,
   }
 }
-
-const createdMs = (version: { readonly created_time?: string | undefined } | undefined): number | null =>
-  version?.created_time === undefined ? null : Date.parse(version.created_time)
 
 /** `delete_version_after` sets a time in the future: the version is readable until then. */
 const isPast = (time: string, now: number): boolean => time !== '' && Date.parse(time) <= now

@@ -1,4 +1,4 @@
-/** The JWT that a platform gives to what runs on it, from the endpoint where it does. Workers have none: `identity-token.workers.ts`. */
+/** The JWT that a platform gives to what runs on it, from the endpoint where it does. Workers and Lambda have none: `identity-token.serverless.ts`. */
 import { parseJson } from '../../core/body.ts'
 import type { Facts } from '../../core/errors.ts'
 import { KeyringError } from '../../core/errors.ts'

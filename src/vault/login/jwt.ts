@@ -1,5 +1,5 @@
 /** `jwt`: the login by a JWT that somebody else has issued, such as a platform's identity token. */
-import { identityTokens } from '#platform/vault/login/identity-token'
+import { identityTokens } from '#server/vault/login/identity-token'
 import type { JwtSettings } from '../../core/login-settings.ts'
 import { readJwt, subjectOf } from './credential.ts'
 import type { LoginMethod, LoginParts } from './method.ts'

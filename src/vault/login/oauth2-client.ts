@@ -1,6 +1,7 @@
 /** How a client shows the token endpoint who it is: by a secret in one of two places, or by an assertion that it signs. */
 import { toBase64, utf8 } from '../../core/bytes.ts'
 import type { OAuth2Settings } from '../../core/login-settings.ts'
+import { signAssertion } from './client-assertion.ts'
 import { credentialText, malformed } from './credential.ts'
 import { privateKeyIn } from '../../core/pem.ts'
 import type { LoginParts } from './method.ts'
@@ -22,7 +23,6 @@ export async function clientAuthentication(
     const text = await credentialText(client.key, OPTION, parts)
     const key = text.startsWith('{') ? { jwk: text } : privateKeyIn(text)
     if (typeof key === 'string') throw malformed(OPTION, key)
-    const { signAssertion } = await import('./client-assertion.ts')
     const assertion = await signAssertion({ key, clientId, audience: issuer ?? endpoint, now: parts.clock.now() })
     if (assertion === null) throw malformed(OPTION, 'is no private key of RSA (2048 bits or more), P-256 or Ed25519')
     return { headers: {}, fields: { client_id: clientId, ...ASSERTED, client_assertion: assertion } }

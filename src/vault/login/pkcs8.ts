@@ -1,4 +1,4 @@
-/** Private keys for WebCrypto, which takes PKCS #8 alone. Who signs with none does not load this file, nor what it would import. */
+/** Private keys for WebCrypto, which takes PKCS #8 alone. */
 import type { Bytes } from '../../core/bytes.ts'
 import type { PemBlock } from '../../core/pem.ts'
 

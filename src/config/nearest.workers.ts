@@ -1,4 +1,0 @@
-/** Settings are checked by Node before they are deployed, which names the nearest one: a Worker only says which is none. */
-import type * as elsewhere from './nearest.ts'
-
-export const nearest: typeof elsewhere.nearest = () => undefined
