@@ -9,7 +9,7 @@ const time = z.string().check(z.refine(isTime))
 export const integer = z.number().check(z.refine(Number.isSafeInteger))
 export const count = integer.check(z.refine((number) => number >= 0))
 /** The longest that Go's durations can say: 292 years. */
-const seconds = count.check(z.refine((number) => number <= 9_223_372_036))
+export const seconds = count.check(z.refine((number) => number <= 9_223_372_036))
 /** Whatever there is under whatever name; zod's own record weighs more in the Worker. */
 export const fields = z.looseObject({})
 const VERSION = /^[1-9]\d{0,14}$/
