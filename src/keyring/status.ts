@@ -111,7 +111,8 @@ const orNull =
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-export const isTime: Check = (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
+const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
+export const isTime: Check = (value) => isCount(value) && Number(value) <= MOST_TIME
 
 const hasTexts = (value: Readonly<Record<string, unknown>>, ...fields: readonly string[]): boolean =>
   fields.every((field) => typeof value[field] === 'string')
@@ -122,12 +123,13 @@ const isFailing: Check = (value) =>
 const isStalled: Check = (value) =>
   isObject(value) &&
   isTime(value['since']) &&
-  isTime(value['version']) &&
+  isCount(value['version']) &&
   (value['code'] === 'active-unusable' || value['code'] === 'source-behind')
 
 const isRotation: Check = (value) =>
   isObject(value) &&
-  ['last', 'next', 'left'].every((field) => orNull(isTime)(value[field])) &&
+  ['last', 'next'].every((field) => orNull(isTime)(value[field])) &&
+  orNull(isCount)(value['left']) &&
   orNull(isFailing)(value['failing'])
 
 const isAheadOf: Check = (value) =>
@@ -139,9 +141,9 @@ const isAheadOf: Check = (value) =>
 const PARTS: readonly (readonly [keyof StoredStatus, Check])[] = [
   ['lastAttempt', orNull(isTime)],
   ['lastSuccess', orNull(isTime)],
-  ['failures', isTime],
-  ['remaining', isTime],
-  ['replicated', isTime],
+  ['failures', isCount],
+  ['remaining', isCount],
+  ['replicated', isCount],
   ['pushed', (value) => typeof value === 'boolean'],
   ['offered', Array.isArray],
   ['failing', orNull(isFailing)],

@@ -39,7 +39,7 @@ describe('a status record', () => {
     ['time', { lastSuccess: 9e15 }],
     ['count', { failures: -1 }],
     ['failure', { failing: 'ERR_VAULT_SEALED' }],
-    ['stall', { stalled: { since: NOW, version: 9e15, code: 'source-behind' } }],
+    ['stall', { stalled: { since: NOW, version: 1e16, code: 'source-behind' } }],
     ['rotation', { rotation: { last: null, next: 9e15, left: null, failing: null } }],
     ['end', { ahead: { time: NOW, said: NOW, ends: [{ what: 'x', words: 'x', remedy: 'x', at: 9e18 }] } }],
     ['list', { offered: 'abc' }],
@@ -58,6 +58,17 @@ describe('a status record', () => {
     const authority = authorityOn(on)
     await authority.sync('default', PLAIN_SYNC)
     expect(unwrap(await authority.status('default'))).toMatchObject({ lastSuccess: NOW, rotation: null })
+    expect(on.doubted).toEqual([])
+  })
+
+  it('keeps the greatest numbers that Vault may say, which are no times', async () => {
+    const left = Number.MAX_SAFE_INTEGER
+    const parts = {
+      rotation: { last: NOW, next: null, left, failing: null },
+      stalled: { since: NOW, version: left, code: 'source-behind' },
+    }
+    const on = await withStatus(JSON.stringify(parts))
+    expect(unwrap(await authorityOn(on).status('default'))).toMatchObject(parts)
     expect(on.doubted).toEqual([])
   })
 
