@@ -28,12 +28,14 @@ export interface HttpParts {
 }
 
 const DEFAULT_KEYRING = 'default'
+/** Those that routes have; the router takes the name of what every object has for one too. */
+const METHODS: readonly string[] = ['GET', 'POST'] satisfies Route['method'][]
 
 export function createHttp(parts: HttpParts): Http {
   const router = new TrieRouter<Route>()
   for (const route of ROUTES) router.add(route.method, route.path, route)
   return httpOf(({ request, method, path }) => {
-    const [found] = router.match(method, path)[0]
+    const [found] = METHODS.includes(method) ? router.match(method, path)[0] : []
     if (found === undefined) return refuse(parts, { request, path, name: '' }, methodsOf(router, path))
     const [route, { name = DEFAULT_KEYRING }] = found
     return serve(parts, route, { request, path, name: String(name) })
@@ -114,7 +116,7 @@ function answer(
 
 /** The methods that a path has; this is asked only when no route was found. */
 const methodsOf = (router: TrieRouter<Route>, path: string): readonly string[] =>
-  ['GET', 'POST'].flatMap((method) =>
+  METHODS.flatMap((method) =>
     router.match(method, path)[0].length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method],
   )
 

@@ -12,7 +12,7 @@ import { SYNC_ATTEMPTS } from '../core/limits.ts'
 import type { ImportReport, KeyringChange } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { openIntent } from './apply.ts'
-import { applyChange } from './change.ts'
+import { applyChange, refuseActive } from './change.ts'
 import type { Loaded } from './ledger.ts'
 import { sameSource } from './plan.ts'
 import type { KeyringRecord, VerifiedRecord } from './record.ts'
@@ -85,14 +85,22 @@ export function mergeRecord(
   const change = (op: KeyringChange['op'], id: string) => {
     next = applyChange(next, { op, id, force }, now, bound)
   }
-  for (const { commit } of [...held.keys, ...given.keys].filter(({ compromised }) => compromised)) {
-    const unmarked = next.keys.find((entry) => entry.commit === commit && !entry.compromised)
+  const remember = ({ id, commit }: { readonly id: string; readonly commit: string }) => {
+    next = { ...next, tombstones: [...next.tombstones, { id, commit }] }
+  }
+  for (const marked of [...held.keys, ...given.keys].filter(({ compromised }) => compromised)) {
+    const holds = ({ commit }: { readonly commit: string }) => commit === marked.commit
+    const unmarked = next.keys.find((entry) => holds(entry) && !entry.compromised)
     if (unmarked !== undefined) change('compromise', unmarked.id)
+    // It has not come, because another key of its id was removed here: it counts as removed too, so that no version makes it active.
+    else if (![...next.keys, ...next.tombstones].some(holds)) remember(marked)
   }
   for (const stone of given.tombstones) {
     if (next.keys.some(({ id }) => id === stone.id)) change('remove', stone.id)
-    else if (!next.tombstones.some(({ id, commit }) => id === stone.id && commit === stone.commit))
-      next = { ...next, tombstones: [...next.tombstones, stone] }
+    else if (!next.tombstones.some(({ id, commit }) => id === stone.id && commit === stone.commit)) {
+      refuseActive(next, stone, 'remove')
+      remember(stone)
+    }
   }
   return other === null ? withIntent(next, given) : next
 }

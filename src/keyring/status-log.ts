@@ -13,7 +13,7 @@ import type {
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { FORMAT, StatusReader } from './status.ts'
+import { FORMAT, StatusReader, isTime } from './status.ts'
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
@@ -120,8 +120,11 @@ type RotationOutcome = Result<Pick<RotationReport, 'rotated' | 'left'>>
 
 const NEVER_ROTATED: RotationStatus = { last: null, next: null, left: null, failing: null }
 
-const scheduled = (before: RotationStatus | null, next: number | null | undefined): RotationStatus | null =>
-  next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
+/** At a time that there is not it is never due. */
+const scheduled = (before: RotationStatus | null, at: number | null | undefined): RotationStatus | null => {
+  const next = at === undefined || isTime(at) ? at : null
+  return next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
+}
 
 function rotatedStatus(before: RotationStatus | null, outcome: RotationOutcome, now: number): RotationStatus | null {
   const { last, next, left, failing } = before ?? NEVER_ROTATED

@@ -244,6 +244,35 @@ describe('a store with a record', () => {
     expect(await target.authority.import('default', text, true)).toMatchObject({ value: { active: null } })
   })
 
+  it('never makes a key active that is compromised there, also when here another one of its id was removed', async () => {
+    const origin = await synced(['a:1', 'b:2', 'c:3'])
+    await changed(origin, 'compromise', 'a')
+    const target = await synced(['a:9', 'b:2', 'c:3'])
+    await changed(target, 'remove', 'a')
+    const text = await textOf(origin)
+    expect(await target.authority.import('default', text)).toMatchObject({ value: { added: [], active: 'c' } })
+    const stored = await target.on.store.get(RECORD)
+    expect(await target.authority.import('default', text)).toMatchObject({ ok: true })
+    expect(await target.on.store.get(RECORD)).toBe(stored)
+    target.on.versions = ['a:9', 'b:2', 'c:3', 'd:1']
+    await resync(target)
+    expect(await recordIn(target.on)).toMatchObject({ active: 'c' })
+  })
+
+  it('refuses, also by force, a removal of what is active under another id: nobody could encrypt from the next sync on', async () => {
+    const origin = await synced(['x:1', 'b:2'])
+    await changed(origin, 'remove', 'x')
+    const target = await synced(['y:1'])
+    const [text, stored] = [await textOf(origin), await target.on.store.get(RECORD)]
+    for (const force of [false, true])
+      expect(await target.authority.import('default', text, force)).toMatchObject(code('ERR_KEY_ACTIVE'))
+    expect(await target.on.store.get(RECORD)).toBe(stored)
+    target.on.versions = ['y:1', 'b:2']
+    unwrap(await resync(target))
+    expect(await target.authority.import('default', text)).toMatchObject({ ok: true, value: { active: 'b' } })
+    expect((await recordIn(target.on)).tombstones).toMatchObject([{ id: 'x' }])
+  })
+
   it.each([
     ['a key', ['a:2', 'b:3'], null],
     ['a removed one', ['a:2', 'b:3'], 'a'],

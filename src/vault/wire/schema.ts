@@ -8,8 +8,8 @@ const time = z.string().check(z.refine(isTime))
 /** zod's own formats and bounds of numbers weigh more in the Worker than these. */
 export const integer = z.number().check(z.refine(Number.isSafeInteger))
 export const count = integer.check(z.refine((number) => number >= 0))
-/** The longest that Go's durations can say: 292 years. */
-const seconds = count.check(z.refine((number) => number <= 9_223_372_036))
+/** In seconds; the longest that Go's durations can say is 292 years. */
+export const duration = count.check(z.refine((number) => number <= 9_223_372_036))
 /** Whatever there is under whatever name; zod's own record weighs more in the Worker. */
 export const fields = z.looseObject({})
 const VERSION = /^[1-9]\d{0,14}$/
@@ -60,7 +60,7 @@ export const mountReply = z.object({
 export const authReply = z.object({
   auth: z.object({
     client_token: z.string(),
-    lease_duration: seconds,
+    lease_duration: duration,
     renewable: z.boolean(),
     token_type: z.optional(z.string()),
     num_uses: z.optional(count),
