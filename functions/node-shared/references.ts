@@ -1,6 +1,7 @@
 /** Settings by reference, `{vault://<env, fs or aws>/<resource>/<key>}`: what their texts are, and that they are read again (`references/live.ts`). */
 import type { Parsed } from '../../src/config/answering.ts'
 import type { Env } from '../../src/config/setting.ts'
+import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import { parseJson } from '../../src/core/body.ts'
 import { safeAddress } from '../../src/core/loopback.ts'
 import type { Reference } from '../../src/references/grammar.ts'
@@ -13,9 +14,13 @@ import { readTextFile } from './text-file.ts'
 
 /** What one look at a vault gives: the rest of a sentence says why there is nothing. `isAbsent` = the vault says that it has none. */
 type Found = { readonly text: string } | { readonly why: string; readonly isAbsent?: true }
+/** `leftOut` says what is no part of the text. */
+type Read = Found | { readonly text: string; readonly leftOut: string }
 
 type Backend = (reference: Reference) => Promise<Found>
 type Backends = Readonly<Record<'env' | 'fs' | 'aws', Backend>>
+/** Nothing of it is quoted. */
+const LEFT_OUT = 'has something in AWSPREVIOUS that is no wrapping key beside those of AWSCURRENT; it is left out'
 const VAULTS: ReadonlySet<string> = new Set<keyof Backends>(['env', 'fs', 'aws'])
 
 /** @param parse of the environment with the texts in place of the references. */
@@ -34,6 +39,7 @@ export async function readReferences(env: Env, names: readonly string[]): Promis
   return {
     texts: new Map(found.flatMap(([name, one]) => ('text' in one ? [[name, one.text]] : []))),
     problems: found.flatMap(([name, one]) => ('why' in one ? [{ name, message: one.why }] : [])),
+    notices: found.flatMap(([name, one]) => ('leftOut' in one ? [`${name} ${one.leftOut}.`] : [])),
   }
 }
 
@@ -46,13 +52,13 @@ export function referenceTrouble(text: string): string | null {
     : `has a reference to a vault that is none here: ${[...VAULTS].join(', ')} are`
 }
 
-async function read(name: string, text: string, backends: Backends): Promise<Found> {
+async function read(name: string, text: string, backends: Backends): Promise<Read> {
   const [trouble, parsed] = [referenceTrouble(text), parseReference(text)]
   if (trouble !== null || !parsed.ok) return { why: trouble ?? '' }
   const { reference } = parsed
   const backend = backends[reference.vault as keyof Backends]
-  const isList = name === WRAPPING_KEYS && reference.vault === 'aws' && reference.version === null
-  return isList ? bothLists(backend, reference) : backend(reference)
+  const isOfTwo = name === WRAPPING_KEYS && reference.vault === 'aws' && reference.version === null
+  return isOfTwo ? bothLists(backend, reference) : backend(reference)
 }
 
 function backendsOf(env: Env): Backends {
@@ -116,7 +122,7 @@ function asking(env: Env): (reference: Reference) => Promise<Found> {
     const found = await answer
     if ('text' in found) return found
     const why = `has a reference that Secrets Manager does not answer (${found.error})`
-    return found.error === 'ResourceNotFoundException' ? { why, isAbsent: true } : { why }
+    return found.isAbsent ? { why, isAbsent: true } : { why }
   }
 }
 
@@ -129,13 +135,19 @@ function fieldOf(found: Found, key: string | null): Found {
   return { why: 'has a reference with a key, and what it names is no JSON object with a text under it', isAbsent: true }
 }
 
-/** The version before still opens what others have sealed. It is asked for last: whatever changes meanwhile, what was current is in the list. */
-async function bothLists(ask: Backend, reference: Reference): Promise<Found> {
+const isList = (text: string): boolean => wrappingKeys().safeParse(text).success
+
+/**
+ * The version before still opens what others have sealed. It is asked for last: whatever changes meanwhile, what was current is in the list.
+ * The current one decides: of the version before nothing is taken that makes no list with it.
+ */
+async function bothLists(ask: Backend, reference: Reference): Promise<Read> {
   const current = await ask(reference)
   if ('why' in current) return current
   const previous = await ask({ ...reference, version: 2 })
   if ('why' in previous) return previous.isAbsent ? current : previous
   const named = entriesOf(current.text)
-  const others = [...entriesOf(previous.text)].filter(([name]) => !named.has(name)).map(([, entry]) => entry)
-  return { text: [current.text, ...others].join(',') }
+  const others = [...entriesOf(previous.text)].flatMap(([name, entry]) => (named.has(name) ? [] : [entry]))
+  const text = others.reduce((list, other) => (isList(`${list},${other}`) ? `${list},${other}` : list), current.text)
+  return text.split(',').length === named.size + others.length ? { text } : { text, leftOut: LEFT_OUT }
 }
