@@ -1,7 +1,6 @@
 /** Settings by reference, `{vault://<env, fs or aws>/<resource>/<key>}`: what their texts are, and that they are read again (`references/live.ts`). */
 import type { Parsed } from '../../src/config/answering.ts'
 import type { Env } from '../../src/config/setting.ts'
-import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import { parseJson } from '../../src/core/body.ts'
 import { safeAddress } from '../../src/core/loopback.ts'
 import type { Reference } from '../../src/references/grammar.ts'
@@ -17,6 +16,8 @@ type Found = { readonly text: string } | { readonly why: string; readonly isAbse
 /** `leftOut` says what is no part of the text. */
 type Read = Found | { readonly text: string; readonly leftOut: string }
 
+/** Whether a text is a list of wrapping keys. */
+type IsList = (text: string) => boolean
 type Backend = (reference: Reference) => Promise<Found>
 type Backends = Readonly<Record<'env' | 'fs' | 'aws', Backend>>
 /** Nothing of it is quoted. */
@@ -24,17 +25,22 @@ const LEFT_OUT = 'has something in AWSPREVIOUS that is no wrapping key beside th
 const VAULTS: ReadonlySet<string> = new Set<keyof Backends>(['env', 'fs', 'aws'])
 
 /** @param parse of the environment with the texts in place of the references. */
-export const readLive = <C>(env: Env, names: readonly string[], parse: (env: Env) => Parsed<C>) =>
-  live(
-    () => readReferences(env, names),
+export function readLive<C>(env: Env, names: readonly string[], parse: (env: Env) => Parsed<C>) {
+  const isList: IsList = (text) => {
+    const parsed = parse({ ...env, [WRAPPING_KEYS]: text })
+    return parsed.ok || parsed.problems.every(({ name }) => name !== WRAPPING_KEYS)
+  }
+  return live(
+    () => readReferences(env, names, isList),
     (texts) => parse({ ...env, ...Object.fromEntries(texts) }),
   )
+}
 
 /** @param names of settings. A secret that several of them name is asked for once. */
-export async function readReferences(env: Env, names: readonly string[]): Promise<ReadTexts> {
+export async function readReferences(env: Env, names: readonly string[], isList: IsList): Promise<ReadTexts> {
   const backends = backendsOf(env)
   const found = await Promise.all(
-    names.map(async (name) => [name, await read(name, env[name] ?? '', backends)] as const),
+    names.map(async (name) => [name, await read(name, env[name] ?? '', backends, isList)] as const),
   )
   return {
     texts: new Map(found.flatMap(([name, one]) => ('text' in one ? [[name, one.text]] : []))),
@@ -52,13 +58,13 @@ export function referenceTrouble(text: string): string | null {
     : `has a reference to a vault that is none here: ${[...VAULTS].join(', ')} are`
 }
 
-async function read(name: string, text: string, backends: Backends): Promise<Read> {
+async function read(name: string, text: string, backends: Backends, isList: IsList): Promise<Read> {
   const [trouble, parsed] = [referenceTrouble(text), parseReference(text)]
   if (trouble !== null || !parsed.ok) return { why: trouble ?? '' }
   const { reference } = parsed
   const backend = backends[reference.vault as keyof Backends]
   const isOfTwo = name === WRAPPING_KEYS && reference.vault === 'aws' && reference.version === null
-  return isOfTwo ? bothLists(backend, reference) : backend(reference)
+  return isOfTwo ? bothLists(backend, reference, isList) : backend(reference)
 }
 
 function backendsOf(env: Env): Backends {
@@ -135,13 +141,11 @@ function fieldOf(found: Found, key: string | null): Found {
   return { why: 'has a reference with a key, and what it names is no JSON object with a text under it', isAbsent: true }
 }
 
-const isList = (text: string): boolean => wrappingKeys().safeParse(text).success
-
 /**
  * The version before still opens what others have sealed. It is asked for last: whatever changes meanwhile, what was current is in the list.
  * The current one decides: of the version before nothing is taken that makes no list with it.
  */
-async function bothLists(ask: Backend, reference: Reference): Promise<Read> {
+async function bothLists(ask: Backend, reference: Reference, isList: IsList): Promise<Read> {
   const current = await ask(reference)
   if ('why' in current) return current
   const previous = await ask({ ...reference, version: 2 })

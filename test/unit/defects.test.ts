@@ -144,16 +144,16 @@ describe('the sync function of Lambda', () => {
     expect(JSON.stringify(result)).not.toContain('canary')
   })
 
-  it.each([
-    ['sync', 2],
-    ['rotate', 1],
-  ] as const)(
-    'is asked for a %s by %i requests when the connection breaks, since a rotation may have been carried out',
-    async (call, times) => {
+  it.each<[Message<'sync' | 'rotate'>, number]>([
+    [{ call: 'sync', keyring: 'default', options: PLAIN_SYNC }, 2],
+    [{ call: 'rotate', keyring: 'default', dryRun: false }, 1],
+  ])(
+    'is asked for %o by %i requests when the connection breaks, since a rotation may have been carried out',
+    async (message, times) => {
       let sent = 0
       const aws = () => ((sent += 1), Promise.reject(fetchFailed(coded('ECONNRESET'))))
       const authority = invokingAuthority({ aws, syncFunction: 'sync', rotateFunction: 'rotate', leftMs: () => 5000 })
-      await authority.call({ call, keyring: 'default', options: PLAIN_SYNC, dryRun: false } as Message)
+      await authority.call(message)
       expect(sent).toBe(times)
     },
   )

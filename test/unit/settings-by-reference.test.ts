@@ -8,6 +8,7 @@ import { liveSettings } from '../../functions/node/local.ts'
 import { referencesIn } from '../../src/config/names.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import type { SecretsManager } from '../support/secrets-manager.ts'
 import { secretsManagerDouble } from '../support/secrets-manager.ts'
 
@@ -41,9 +42,11 @@ beforeEach(() => {
   aws.asked()
 })
 
+const isList = (text: string) => wrappingKeys().safeParse(text).success
+
 /** The text of the one reference, or the problem with it. */
 async function read(reference: string, env: Env = {}, name = 'KEYRING_VAULT_TOKEN'): Promise<string> {
-  const { texts, problems } = await readReferences({ ...AWS, ...env, [name]: reference }, [name])
+  const { texts, problems } = await readReferences({ ...AWS, ...env, [name]: reference }, [name], isList)
   expect(JSON.stringify(problems)).not.toContain(CANARY)
   return texts.get(name) ?? problems.map((problem) => problem.message).join()
 }
@@ -125,7 +128,7 @@ describe('aws', () => {
     aws.put('both', { KEYRING_VAULT_TOKEN: 'a', KEYRING_API_TOKEN: 'b' })
     const names = ['KEYRING_VAULT_TOKEN', 'KEYRING_API_TOKEN']
     const env = Object.fromEntries(names.map((name) => [name, `{vault://aws/both/${name}}`]))
-    expect([...(await readReferences({ ...AWS, ...env }, names)).texts.values()]).toEqual(['a', 'b'])
+    expect([...(await readReferences({ ...AWS, ...env }, names, isList)).texts.values()]).toEqual(['a', 'b'])
     expect(aws.asked()).toEqual(['both AWSCURRENT us-east-1'])
     expect(await read('{vault://aws/both/KEYRING_API_TOKEN?region=eu-west-1}')).toBe('b')
     expect(aws.asked()).toEqual(['both AWSCURRENT eu-west-1'])

@@ -1,15 +1,18 @@
 /** References to Secrets Manager against moto, which verifies signatures and policies. Staging: test/unit/settings-by-reference.test.ts, since moto's is wrong. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readReferences } from '../../functions/node-shared/references.ts'
+import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import { BEFORE, CURRENT, SECRET, startMoto } from '../support/moto.ts'
 
 const moto = await startMoto()
 const NAME = 'KEYRING_VAULT_TOKEN'
 const before = { ...process.env }
 
+const isList = (text: string) => wrappingKeys().safeParse(text).success
+
 async function read(keys: Record<string, string>, name = NAME, key = 'vault_token'): Promise<string> {
   Object.assign(process.env, { AWS_ENDPOINT_URL: moto?.address, AWS_REGION: 'us-east-1', ...keys })
-  const { texts, problems } = await readReferences({ [name]: `{vault://aws/${SECRET}/${key}}` }, [name])
+  const { texts, problems } = await readReferences({ [name]: `{vault://aws/${SECRET}/${key}}` }, [name], isList)
   return texts.get(name) ?? problems.map(({ message }) => message).join()
 }
 
