@@ -31,6 +31,7 @@ import type { Examine } from './diagnoses.ts'
 import { Diagnoses } from './diagnoses.ts'
 import type { importRecord } from './import.ts'
 import type { Handlers } from './messages.ts'
+import { isPlain } from './messages.ts'
 import type { pushing } from './push.ts'
 import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
@@ -162,8 +163,7 @@ export class Custodian implements Handlers {
   /** A plain sync joins one that has not begun; whoever asks for more gets a sync of one's own. */
   async sync({ options }: Message<'sync'>): Promise<SyncReport> {
     if (this.#pushed !== null) throw await this.#notAskedHere()
-    const isPlain = !options.force && !options.adopt && options.token === null
-    if (isPlain) return this.#plainSync('outage', SYNC_DEADLINE_MS)
+    if (isPlain(options)) return this.#plainSync('outage', SYNC_DEADLINE_MS)
     const insist = options.force ? 'refusal' : 'outage'
     return this.#turns.alone(this.#leftMs(SYNC_DEADLINE_MS), (signal) => this.#sync(options, insist, signal))
   }

@@ -1,7 +1,7 @@
 /** What messages of the authority and their answers look like on the way, for whoever sends one: JSON has no bytes. */
 import { fromBase64, toBase64 } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/ports.ts'
+import type { AnswerTo, KeyringAuthority, Message, Operation, SyncOptions } from '../core/ports.ts'
 
 /** Whoever carries messages out has a method for each operation, of its name. */
 export type Handlers = {
@@ -18,6 +18,8 @@ const LOOKS = { read: true, status: true } satisfies { readonly [O in Operation]
 export type Look = keyof typeof LOOKS
 
 export const isLook = (call: Operation): boolean => call in LOOKS
+
+export const isPlain = ({ force, adopt, token }: SyncOptions): boolean => !force && !adopt && token === null
 
 /** An object with this field stands for bytes. */
 const BYTES = '$base64'

@@ -16,6 +16,8 @@ export interface ReadTexts {
   readonly texts: SecretTexts
   /** Of those that could not be read. */
   readonly problems: readonly Problem[]
+  /** What is left out of those that could; it is told at the start. */
+  readonly notices?: readonly string[]
 }
 
 type Parsed<C> =
@@ -26,13 +28,13 @@ type Parsed<C> =
 export const WRAPPING_KEYS = 'KEYRING_WRAPPING_KEYS'
 
 export async function live<C>(read: () => Promise<ReadTexts>, parse: (texts: SecretTexts) => Parsed<C>) {
-  const { texts, problems } = await read()
-  return { parsed: withProblems(parse(texts), problems), renew: renewing(texts, read, parse) }
+  const { texts, problems, notices = [] } = await read()
+  return { parsed: withProblems(parse(texts), problems, notices), renew: renewing(texts, read, parse) }
 }
 
 /** Of a text that could not be read, what is said of its absence says nothing. */
-function withProblems<C>(parsed: Parsed<C>, problems: readonly Problem[]): Parsed<C> {
-  if (problems.length === 0) return parsed
+function withProblems<C>(parsed: Parsed<C>, problems: readonly Problem[], notices: readonly string[]): Parsed<C> {
+  if (problems.length === 0) return parsed.ok ? { ...parsed, notices: [...parsed.notices, ...notices] } : parsed
   const unread = new Set(problems.map(({ name }) => name))
   const others = parsed.ok ? [] : parsed.problems.filter(({ name }) => !unread.has(name))
   return { ok: false, problems: [...problems, ...others] }

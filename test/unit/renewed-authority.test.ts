@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from 'vitest'
 import type { Config } from '../../src/config/config.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
-import type { Message, Operation } from '../../src/core/ports.ts'
+import type { Message, Operation, SyncOptions } from '../../src/core/ports.ts'
 import type { Live, Renew } from '../../src/keyring/renewed-authority.ts'
 import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 
@@ -16,7 +16,8 @@ const NOTHING = { config: null, problems: [] }
 const CHANGED = { config: { keyrings: ['default'] } as unknown as Config, problems: [] }
 const WRONG = { config: null, problems: [{ name: 'KEYRING_VAULT_TOKEN', message: 'is wrong' }] }
 const LIST = { name: 'KEYRING_WRAPPING_KEYS', message: 'is not taken' }
-const message = (call: Operation) => ({ call, keyring: 'default' }) as Message
+const PLAIN: SyncOptions = { force: false, adopt: false, token: null }
+const message = (call: Operation, options = PLAIN) => ({ call, keyring: 'default', options }) as Message
 
 let now: number
 let looks: number
@@ -63,8 +64,78 @@ it('tries once more with what has changed after a failure at Vault, and not when
   answer = (number) => (number === 0 ? DENIED : { ok: true, value: number })
   expect(await authority.call(message('sync'))).toEqual(DENIED)
   found = CHANGED
+  now += 5000
   expect(await authority.call(message('sync'))).toEqual({ ok: true, value: 1 })
   expect(looks).toBe(2)
+})
+
+it.each([
+  ['rotate', PLAIN],
+  ['deliver', PLAIN],
+  ['import', PLAIN],
+  ['change', PLAIN],
+  ['reseal', PLAIN],
+  ['syncIfDue', PLAIN],
+  ['sync', { ...PLAIN, force: true }],
+  ['sync', { ...PLAIN, adopt: true }],
+] as const)(
+  'carries no %s out twice, since the first may have written: the next call has what was read',
+  async (call, options) => {
+    let calls = 0
+    answer = (number) => {
+      calls += 1
+      found = CHANGED
+      return number === 0 ? DENIED : { ok: true, value: number }
+    }
+    expect(await authority.call(message(call, options))).toEqual(DENIED)
+    expect(calls).toBe(1)
+    expect(await authority.call(message('sync'))).toEqual({ ok: true, value: 1 })
+  },
+)
+
+it.each(['read', 'status', 'seek', 'sync'] as const)(
+  'carries a %s out again, which changes nothing twice',
+  async (call) => {
+    answer = (number) => (number === 0 ? DENIED : { ok: true, value: { number } })
+    found = CHANGED
+    expect(await authority.call(message(call))).toEqual({ ok: true, value: { number: 1 } })
+  },
+)
+
+it('looks at most once in five seconds, whoever fails, and only for what a secret may mend', async () => {
+  const codes = ['ERR_VAULT_DENIED', 'ERR_VAULT_LOGIN_REFUSED', 'ERR_WRAP_TOKEN_SPENT', 'ERR_VAULT_TLS_FAILED'] as const
+  for (const code of codes) {
+    answer = () => refusal(code, 'No.')
+    for (let call = 0; call < 25; call += 1) await authority.call(message(call % 2 ? 'sync' : 'rotate'))
+    now += 5000
+  }
+  expect(looks).toBe(codes.length)
+  const others = [
+    'ERR_REQUEST_INVALID',
+    'ERR_VAULT_UNREACHABLE',
+    'ERR_AWS_UNAVAILABLE',
+    'ERR_STORE_UNAVAILABLE',
+  ] as const
+  for (const code of others) {
+    answer = () => refusal(code, 'No.')
+    await authority.call(message('sync'))
+    now += 5000
+  }
+  answer = () => DENIED
+  await authority.call(message('sync', { ...PLAIN, token: 'of-the-caller' }))
+  expect(looks).toBe(codes.length)
+})
+
+it('goes on with what another call has read while this one failed', async () => {
+  let fail = () => {}
+  const slow = new Promise<Result<unknown>>((resolve) => (fail = () => resolve(DENIED)))
+  answer = (number, call) => (number > 0 ? { ok: true, value: number } : call === 'sync' ? slow : DENIED)
+  const running = authority.call(message('sync'))
+  found = CHANGED
+  await authority.call(message('rotate'))
+  fail()
+  expect(await running).toEqual({ ok: true, value: 1 })
+  expect(looks).toBe(1)
 })
 
 it('looks for a wrapping key that fails at most once in five seconds, because any caller meets it', async () => {
