@@ -49,16 +49,26 @@ function renewing<C>(first: SecretTexts, read: () => Promise<ReadTexts>, parse: 
     const lists = changed.filter(([name]) => name === WRAPPING_KEYS)
     const ids = lists.length === 0 ? null : await needed()
     const refused = lists.flatMap(([name, text]) => listProblems(name, held.get(name) ?? '', text, ids))
-    const taken = refused.length === 0 ? changed : changed.filter(([name]) => name !== WRAPPING_KEYS)
     const problems = [...unread, ...refused]
-    if (taken.length === 0) return { config: null, problems }
-    const next = new Map([...held, ...taken])
-    const parsed = parse(next)
-    if (!parsed.ok) return { config: null, problems: [...problems, ...parsed.problems] }
-    held = next
-    return { config: parsed.config, problems }
+    let taken = without(changed, refused)
+    while (taken.length > 0) {
+      const next = new Map([...held, ...taken])
+      const parsed = parse(next)
+      if (parsed.ok) {
+        held = next
+        return { config: parsed.config, problems }
+      }
+      problems.push(...parsed.problems)
+      const right = without(taken, parsed.problems)
+      taken = right.length < taken.length ? right : []
+    }
+    return { config: null, problems }
   }
 }
+
+/** What is wrong keeps what is right from nothing. */
+const without = <Text>(texts: readonly (readonly [string, Text])[], problems: readonly Problem[]) =>
+  texts.filter(([setting]) => !problems.some(({ name }) => name === setting))
 
 /** A list without an id that something stored needs would lock it away, and so would another key under an id of before. */
 function listProblems(name: string, before: string, after: string, needed: ReadonlySet<string> | null): Problem[] {

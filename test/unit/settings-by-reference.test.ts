@@ -315,4 +315,16 @@ describe('while a process runs', () => {
     const { ids, said } = await look(() => needing('w1'))
     expect([ids, said.length]).toEqual([['w1'], 1])
   })
+
+  it('a text that is wrong keeps no other from being taken', async () => {
+    const [sink, tokens] = [file('sound', 'one'), file('tokens', BASE.KEYRING_API_TOKEN)]
+    const look = await start({
+      KEYRING_VAULT_TOKEN: `{vault://fs${sink}}`,
+      KEYRING_API_TOKEN: `{vault://fs${tokens}}`,
+    })
+    file('sound', 'two')
+    file('tokens', 'two words')
+    expect(await look()).toEqual({ ids: ['w1'], said: ['must be printable ASCII without spaces'] })
+    expect(await look()).toEqual({ ids: null, said: ['must be printable ASCII without spaces'] })
+  })
 })

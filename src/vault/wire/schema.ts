@@ -5,6 +5,9 @@ import * as z from 'zod/mini'
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 const isTime = (text: string): boolean => RFC_3339.test(text) && !Number.isNaN(Date.parse(text))
 const time = z.string().check(z.refine(isTime))
+/** zod's own enum and literal weigh more in the Worker than this. */
+export const only = <const Value>(...values: readonly Value[]) =>
+  z.custom<Value>((given) => values.some((each) => each === given))
 /** zod's own formats and bounds of numbers weigh more in the Worker than these. */
 export const integer = z.number().check(z.refine(Number.isSafeInteger))
 export const count = integer.check(z.refine((number) => number >= 0))
@@ -64,7 +67,7 @@ export const authReply = z.object({
     renewable: z.boolean(),
     token_type: z.optional(z.string()),
     num_uses: z.optional(count),
-    mfa_requirement: z.nullish(z.unknown()),
+    mfa_requirement: z.optional(z.nullable(z.custom())),
   }),
 })
 
