@@ -5,7 +5,7 @@ import { parseBody, pushBody } from '../../src/http/schema.ts'
 import { SOURCE, observed } from '../support/observed.ts'
 
 const { address: _, ...source } = SOURCE
-const observation = observed(['a:1', 'b:2'], '2026-01-02T00:00:00.5Z')
+const observation = observed(['a:1', 'b:2'], '2025-01-02T00:00:00.5Z')
 const key = { version: 2, kind: 'key', id: 'b', createdMs: 1, key: 'canary' }
 const reads = [key, { version: 1, kind: 'malformed', why: 'no-id' }, { version: 3, kind: 'gone' }]
 const body = { source, observation, reads, force: false, adopt: false }

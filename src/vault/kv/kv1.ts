@@ -3,6 +3,7 @@
  * with `{"id": …, "key": …}`; the highest number is current. A number is read once: it must never be used for another key.
  */
 import { KeyringError } from '../../core/errors.ts'
+import { MOST_VERSION } from '../../core/limits.ts'
 import type { Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
 import { askKv, expectBody, kvSource, lookAgain, readPair, refuseOtherKv } from './kv.ts'
@@ -11,7 +12,6 @@ import { listReply, plainReply } from '../wire/schema.ts'
 
 /** The engine knows no time of creation, so that a folder that was emptied and filled again is the same one. */
 const INCARNATION = 'kv1'
-const MOST = 99_999
 /** Nor does it say when something was written, or prune. */
 const UNTOLD = { currentCreatedMs: null, sourceMs: 0, keeps: 0 }
 
@@ -40,7 +40,7 @@ function observation(present: ReadonlySet<number>): Observation {
 
 function versionOf(parts: KvParts, name: string): number {
   if (/^[1-9]\d{0,4}$/.test(name)) return Number(name)
-  throw layout(parts, `has a secret whose name is a number, but none from 1 to ${MOST} without leading zeros`)
+  throw layout(parts, `has a secret whose name is a number, but none from 1 to ${MOST_VERSION.kv1} without leading zeros`)
 }
 
 async function refuseOtherLayout(parts: KvParts, signal: AbortSignal): Promise<null> {
