@@ -9,7 +9,7 @@
  */
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import { MOST_VERSION } from '../core/limits.ts'
+import { KV1_INCARNATION, MOST_VERSION } from '../core/limits.ts'
 import type {
   Cipher,
   Clock,
@@ -23,7 +23,6 @@ import type {
   SourceId,
 } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
-import { isTimestamp } from '../core/time.ts'
 import { materialOf } from '../crypto/material.ts'
 import { planSync } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
@@ -163,39 +162,40 @@ function refuseUnlike(
       facts: { keyring, mount, path },
       remedy: 'Set KEYRING_VAULT_KV, …_NAMESPACE, …_MOUNT and …_PATH, or KEYRINGS, alike here and there.',
     })
-  const isSound = observation === null || (hasVersions(kind, observation) && hasTimes(kind, observation))
-  if (isSound && !isLate(observation, reads, now)) return
-  const what = isSound ? 'times are later than it is here' : 'versions are not such as a source shows'
-  throw new KeyringError('ERR_REQUEST_INVALID', `The ${what}.`, {
-    facts: { keyring },
-    ...(isSound && { remedy: 'Set the clock of Vault, or that of the deployment.' }),
-  })
+  const trouble = observation && oddity(kind, observation, reads, now)
+  if (trouble !== null) throw new KeyringError('ERR_REQUEST_INVALID', `The ${trouble}.`, { facts: { keyring } })
 }
-
-/** As `kv2.ts` and `kv1.ts` show them: the last one is the current one, and between those of KV version 2 none is missing. */
-const hasVersions = (kind: SourceId['kind'], { versions, current }: Observation): boolean =>
-  current <= MOST_VERSION[kind] &&
-  current === (versions.at(-1)?.version ?? 0) &&
-  versions.every(({ version }, index) => {
-    const before = versions[index - 1]?.version ?? 0
-    return kind === 'kv2' && index > 0 ? version === before + 1 : version > before
-  })
-
-/** KV version 2 says when secret and version were made: without the first nothing is older, without the second no delay holds. */
-const hasTimes = (kind: SourceId['kind'], { incarnation, current, currentCreatedMs }: Observation): boolean =>
-  kind === 'kv1' || (isTimestamp(incarnation) && (current === 0 || currentCreatedMs !== null))
 
 /** A clock that somebody sets is wrong by hours. What is said to be made later than that would keep out what is true until then. */
 const AHEAD_MS = 86_400_000
 
-const isLate = (seen: Observation | null, reads: readonly PlainRead[], now: number): boolean =>
-  [
-    seen?.sourceMs,
-    seen?.currentCreatedMs,
-    Date.parse(seen?.incarnation ?? ''),
-    ...(seen?.versions ?? []).map(({ createdMs }) => createdMs),
-    ...reads.map((read) => (read.kind === 'key' ? read.createdMs : null)),
-  ].some((time) => (time ?? 0) > now + AHEAD_MS)
+/**
+ * As `kv2.ts` and `kv1.ts` show them: the last version is the current one, and between those of KV version 2 none is missing. It says
+ * when secret and version were made: without the one nothing would be older, without the other no delay would hold.
+ */
+function oddity(
+  kind: SourceId['kind'],
+  { incarnation, current, currentCreatedMs, sourceMs, versions }: Observation,
+  reads: readonly PlainRead[],
+  now: number,
+): string | null {
+  const isKv2 = kind === 'kv2'
+  const isSound =
+    versions.every(({ version }, index) => {
+      const before = versions[index - 1]?.version ?? 0
+      return isKv2 && index > 0 ? version === before + 1 : version > before
+    }) &&
+    current <= MOST_VERSION[kind] &&
+    current === (versions.at(-1)?.version ?? 0) &&
+    isKv2 === (incarnation !== KV1_INCARNATION) &&
+    (!isKv2 || current === 0 || currentCreatedMs !== null)
+  if (!isSound) return 'versions are not such as a source shows'
+  const made = [...versions, ...reads].map((each) => ('createdMs' in each ? each.createdMs : 0))
+  const isLate = [sourceMs, currentCreatedMs, Date.parse(incarnation), ...made].some(
+    (time) => (time ?? 0) > now + AHEAD_MS,
+  )
+  return isLate ? "times are later than the deployment's clock" : null
+}
 
 /** Vault's times of creation; KV version 1 has none. */
 const refuseOlder =

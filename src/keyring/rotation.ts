@@ -120,7 +120,7 @@ function pruning(record: KeyringRecord, observation: Observation, rules: WriteRu
     if (what === null) return null
     return {
       why: `Vault would prune version ${version}, which ${what}`,
-      remedy: `Raise max_versions of the secret, destroy version ${version} if nobody needs it, or read it first; KEYRING_ROTATION_PRUNE=held lets go of versions whose key is held here.`,
+      remedy: `Raise max_versions of the secret, destroy version ${version} if nobody needs it, read it first, or set KEYRING_ROTATION_PRUNE=held, if its key is held here.`,
     }
   }
 }

@@ -44,6 +44,8 @@ describe('a push', () => {
     ['with a negative number', { ...body, observation: { ...observation, current: -1 } }],
     ['with a time that no date has', { ...body, reads: [{ ...key, createdMs: 8.64e15 + 1 }] }],
     ['with an incarnation that is none', { ...body, observation: { ...observation, incarnation: 'a b' } }],
+    ['with an incarnation that is no time', { ...body, observation: { ...observation, incarnation: 'x' } }],
+    ['with one that is no date', { ...body, observation: { ...observation, incarnation: '2025-13-01T00:00:00Z' } }],
     ['with a state that is none', { ...body, observation: { ...observation, versions: [{ version: 1, state: 'x' }] } }],
     ['with versions that are no list', { ...body, observation: { ...observation, versions: {} } }],
     ['with reads that are no list', { ...body, reads: key }],

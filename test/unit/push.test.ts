@@ -254,8 +254,7 @@ describe('what is pushed', () => {
   it.each<[string, Partial<Observation>]>([
     ['a version that is missing between two', listed(1, 3)],
     ['a number that Vault never gives', listed(1e15)],
-    ['an incarnation that is no time', { incarnation: 'x' }],
-    ['an incarnation that is no date', { incarnation: '2025-13-01T00:00:00Z' }],
+    ['the incarnation of version 1', { incarnation: 'kv1' }],
     ['no time of the current version', { currentCreatedMs: null }],
     ['an incarnation of tomorrow', { incarnation: new Date(LATE).toISOString() }],
     ['a current version of tomorrow', { currentCreatedMs: LATE }],
@@ -460,10 +459,9 @@ describe('a rotation by whoever pushes', () => {
   it('of KV version 1 is refused', async () => {
     const { push, offer } = ring(on({ pushed: { ...SOURCE, kind: 'kv1' } }))
     const source = { ...SEEN, kind: 'kv1' as const }
-    await push(['a:1'], { source })
-    expect(await offer(pushOf(['a:1'], { source }), 0)).toMatchObject(
-      refused('ERR_ROTATION_REFUSED', /no check-and-set/),
-    )
+    const kv1 = { source, observation: observed(['a:1'], 'kv1') }
+    await push(['a:1'], kv1)
+    expect(await offer(pushOf(['a:1'], kv1), 0)).toMatchObject(refused('ERR_ROTATION_REFUSED', /no check-and-set/))
   })
 })
 
