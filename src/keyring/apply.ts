@@ -123,7 +123,7 @@ class Draft {
   }
 
   done(rest: KeyringRecord): SyncOutcome {
-    const keys = [...this.#keys.values()]
+    const keys = [...this.#keys.values()].map((entry) => ({ ...entry, v: entry.v.toSorted((a, b) => a - b) }))
     return {
       record: {
         ...rest,
@@ -166,7 +166,7 @@ const isYoung = ({ currentCreatedMs, sourceMs }: Observation, delayMs: number): 
 function withVersion(held: KeyEntry, { version, created }: ReadOutcome & { kind: 'key' }): KeyEntry {
   const { inc, gone: _, ...attached } = held
   if (inc !== undefined) return { ...attached, v: [version], created }
-  return { ...attached, v: [...held.v, version].sort((a, b) => a - b) }
+  return { ...attached, v: [...held.v, version] }
 }
 
 /** An answer that lacks a version proves nothing, unless older versions were pruned or the source leaves nothing of what goes. */

@@ -7,7 +7,7 @@ import { refusal, settle, unwrap } from '../core/errors.ts'
 import type { KeyringError, Result } from '../core/errors.ts'
 import type { Finding, Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
-import { SYNC_DEADLINE_MS } from '../core/limits.ts'
+import { MOST_TIME, SYNC_DEADLINE_MS } from '../core/limits.ts'
 import type {
   Audit,
   DueSync,
@@ -320,7 +320,8 @@ export class Custodian implements Handlers {
 
   #seen({ record: { keys }, observation: { currentCreatedMs } }: SyncDone): Seen {
     const { cadence } = this.#parts.rotation
-    return { keys, nextRotation: cadence && currentCreatedMs && cadence.after(currentCreatedMs) }
+    const next = cadence !== null && currentCreatedMs !== null ? cadence.after(currentCreatedMs) : null
+    return { keys, nextRotation: next !== null && next <= MOST_TIME ? next : null }
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */

@@ -9,8 +9,10 @@
  */
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
+import { KV1_INCARNATION, MOST_VERSION } from '../core/limits.ts'
 import type {
   Cipher,
+  Clock,
   Hash,
   KeySource,
   Observation,
@@ -73,7 +75,7 @@ async function offer(parts: OfferParts, push: Push, mountKeeps: number | null): 
 /** The versions to read, the current one first. @throws what a sync would be refused for. */
 async function lackingVersions(parts: OfferParts, push: Push): Promise<readonly number[]> {
   const { keyring, ledger, clock, doubt, source, batch } = parts
-  refuseUnlike(keyring, source, push)
+  refuseUnlike(keyring, source, push, clock.now(), [])
   const draft = await ledger.draft(await ledger.load())
   const record = draft && believedStops(draft, clock.now(), doubt)
   const { observation, force, adopt } = push
@@ -111,13 +113,14 @@ function isWanted({ active }: KeyringRecord, observation: Observation, { cadence
 
 interface DeliverParts {
   readonly keyring: string
+  readonly clock: Clock
   readonly cipher: Cipher
   readonly hash: Hash
 }
 
 /** What was delivered, as the source of one sync. @throws `ERR_REQUEST_INVALID` for what no source says. */
 function delivered(
-  { cipher, hash, keyring }: DeliverParts,
+  { cipher, hash, clock, keyring }: DeliverParts,
   id: SourceId,
   push: Push,
   reads: readonly PlainRead[],
@@ -128,7 +131,7 @@ function delivered(
   const source: KeySource = {
     id,
     async observe() {
-      refuseUnlike(keyring, id, push)
+      refuseUnlike(keyring, id, push, clock.now(), reads)
       return push.observation
     },
     async read(version) {
@@ -146,23 +149,53 @@ function delivered(
 }
 
 /** Somebody who pushes another secret would make a keyring of that. */
-function refuseUnlike(keyring: string, source: SourceId, { source: seen, observation }: Push): void {
-  const { mount, path } = source
+function refuseUnlike(
+  keyring: string,
+  source: SourceId,
+  { source: seen, observation }: Push,
+  now: number,
+  reads: readonly PlainRead[],
+): void {
+  const { kind, mount, path } = source
   if ((['kind', 'namespace', 'mount', 'path'] as const).some((field) => seen[field] !== source[field]))
     throw new KeyringError('ERR_SOURCE_CHANGED', `The keyring is one of ${mount}/${path}, and another secret came.`, {
       facts: { keyring, mount, path },
       remedy: 'Set KEYRING_VAULT_KV, …_NAMESPACE, …_MOUNT and …_PATH, or KEYRINGS, alike here and there.',
     })
-  if (observation !== null && !isSound(observation))
-    throw new KeyringError('ERR_REQUEST_INVALID', 'The versions are not such as a source shows.', {
-      facts: { keyring },
-    })
+  const trouble = observation && oddity(kind, observation, reads, now)
+  if (trouble !== null) throw new KeyringError('ERR_REQUEST_INVALID', `The ${trouble}.`, { facts: { keyring } })
 }
 
-/** As `kv2.ts` and `kv1.ts` show them: they ascend, and the last one is the current one. */
-const isSound = ({ versions, current }: Observation): boolean =>
-  versions.every(({ version }, index) => version > (versions[index - 1]?.version ?? 0)) &&
-  current === (versions.at(-1)?.version ?? 0)
+/** A clock that somebody sets is wrong by hours. What is said to be made later than that would keep out what is true until then. */
+const AHEAD_MS = 86_400_000
+
+/**
+ * As `kv2.ts` and `kv1.ts` show them: the last version is the current one, and between those of KV version 2 none is missing. It says
+ * when secret and version were made: without the one nothing would be older, without the other no delay would hold.
+ */
+function oddity(
+  kind: SourceId['kind'],
+  { incarnation, current, currentCreatedMs, sourceMs, versions }: Observation,
+  reads: readonly PlainRead[],
+  now: number,
+): string | null {
+  const isKv2 = kind === 'kv2'
+  const isSound =
+    versions.every(({ version }, index) => {
+      const before = versions[index - 1]?.version ?? 0
+      return isKv2 && index > 0 ? version === before + 1 : version > before
+    }) &&
+    current <= MOST_VERSION[kind] &&
+    current === (versions.at(-1)?.version ?? 0) &&
+    isKv2 === (incarnation !== KV1_INCARNATION) &&
+    (!isKv2 || current === 0 || currentCreatedMs !== null)
+  if (!isSound) return 'versions are not such as a source shows'
+  const made = [...versions, ...reads].map((each) => ('createdMs' in each ? each.createdMs : 0))
+  const isLate = [sourceMs, currentCreatedMs, Date.parse(incarnation), ...made].some(
+    (time) => (time ?? 0) > now + AHEAD_MS,
+  )
+  return isLate ? "times are later than the deployment's clock" : null
+}
 
 /** Vault's times of creation; KV version 1 has none. */
 const refuseOlder =

@@ -12,7 +12,7 @@ import { NOW, SOURCE, observed } from '../support/observed.ts'
 const { address: _, ...SEEN } = SOURCE
 const PUSH: Push = {
   source: SEEN,
-  observation: observed(['a:1', 'b:2', 'c:3']),
+  observation: observed(['a:1', 'b:2', 'c:3'], '2025-01-01T00:00:00Z'),
   force: false,
   adopt: false,
 }

@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import { MOST_TIME } from '../../src/core/limits.ts'
 import type { Audit, AuditEvent, Cadence } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, authorityOn, beside, keyringOn, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
 import { loginEnv } from '../support/logins.ts'
 import { observed } from '../support/observed.ts'
-import { refuseUnsafeWrite } from '../../src/keyring/rotation.ts'
+import { refuseUnsafeWrite, rotationsLeft } from '../../src/keyring/rotation.ts'
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
 const WEEKLY: Cadence = { after: (since) => since + 7 * DAY }
@@ -50,6 +51,10 @@ describe('a cadence', () => {
     expect(next('0 3 * * *', '2026-03-01T02:59:59.999Z')).toBe('2026-03-01T03:00:00.000Z')
     expect(next('0 3 * * *', '2026-03-01T03:00:00.000Z')).toBe('2026-03-02T03:00:00.000Z')
     expect(next('0 3 * * *', '2026-03-01T03:00:00.001Z')).toBe('2026-03-02T03:00:00.000Z')
+  })
+
+  it.each([null, 'Europe/Berlin'])('has none after the last of all dates, in %s', (zone) => {
+    expect(readCron('0 3 * * *', zone)?.after(MOST_TIME - 1000)).toBeNull()
   })
 
   it('goes by the time of its zone, also when the clocks are changed', () => {
@@ -182,6 +187,36 @@ describe('what Vault would prune', () => {
     expect(await allowed.rotate()).toMatchObject({ value: { rotated: true } })
     const twice = await ring([...eleven('a:1').slice(0, 9), 'a:1'])
     expect(await twice.rotate()).toMatchObject({ value: { rotated: true } })
+  })
+
+  it.each([
+    ['destroyed', 0],
+    ['malformed', 0],
+    ['a:1', 5000],
+  ])('is found in thousands of versions (%s) by going through them a few times', async (content, held) => {
+    const { record } = await ring(['a:1'])
+    const [count, bare] = [10_000, await record()]
+    const all = Array.from({ length: count }, (_, index) => index + 1)
+    const [entry = expect.unreachable()] = bare.keys
+    const many = {
+      ...bare,
+      highest: count,
+      keys: [{ ...entry, v: [...all.slice(0, held), count] }],
+      skipped: all.slice(held, -1).map((v) => ({ v, why: 'no-id' as const })),
+    }
+    const observation = observed([...Array.from({ length: count - 1 }, () => content), 'a:1'])
+    let looks = 0
+    const versions = observation.versions.map(({ version, ...rest }) => ({
+      ...rest,
+      get version() {
+        looks += 1
+        return version
+      },
+    }))
+    const rules = { mountKeeps: count, prunesHeld: false }
+    refuseUnsafeWrite(many, { ...observation, versions }, 0, rules)
+    expect(rotationsLeft(many, { ...observation, versions }, rules)).toBeGreaterThan(1)
+    expect(looks).toBeLessThan(20 * count)
   })
 
   it('follows from the larger of what mount and secret keep', async () => {

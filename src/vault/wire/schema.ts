@@ -1,10 +1,8 @@
 /** The answers of Vault, as far as they are read: unknown fields are ignored. */
 import * as z from 'zod/mini'
+import { isTimestamp } from '../../core/time.ts'
 
-/** RFC 3339, as Go writes it: nothing else that Date.parse takes, such as a year that no Date can show. */
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
-const isTime = (text: string): boolean => RFC_3339.test(text) && !Number.isNaN(Date.parse(text))
-const time = z.string().check(z.refine(isTime))
+const time = z.string().check(z.refine(isTimestamp))
 /** zod's own enum and literal weigh more in the Worker than this. */
 export const only = <const Value>(...values: readonly Value[]) =>
   z.custom<Value>((given) => values.some((each) => each === given))
@@ -19,7 +17,7 @@ const VERSION = /^[1-9]\d{0,14}$/
 /** What a rotation alone needs may be missing in the answer of what only looks like Vault. */
 const versionState = z.object({
   created_time: z.optional(time),
-  deletion_time: z.string().check(z.refine((text) => text === '' || isTime(text))),
+  deletion_time: z.string().check(z.refine((text) => text === '' || isTimestamp(text))),
   destroyed: z.boolean(),
 })
 
