@@ -36,7 +36,7 @@ import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import type { Stamps } from './stamp.ts'
 import type { changeKey, resealAll } from './rewrite.ts'
-import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
+import type { RotateParts, RotationAsk, noteEnded, rotateKeyring } from './rotate.ts'
 import type { Seen } from './status-log.ts'
 import { StatusLog, isLookDue, isRotationDue } from './status-log.ts'
 import { nextTry } from './status.ts'
@@ -74,6 +74,7 @@ export interface CustodianParts extends ReaderParts, WriterParts {
     readonly import: typeof importRecord
     readonly reseal: typeof resealAll
     readonly rotate: typeof rotateKeyring
+    readonly noteEnded: typeof noteEnded
     readonly noteFound: typeof noteFound
     readonly pushing: typeof pushing
     readonly tellEnds: typeof tellEnds
@@ -313,14 +314,16 @@ export class Custodian implements Handlers {
       throw defect
     })
     const reported = result.ok ? await settle(() => result.value.report()) : result
+    const ended = result.ok && result.value.ended
+    if (ended) (await this.#parts.loadRare()).noteEnded({ ...this.#parts, ...this.#on() }, ended)
     if (options.token === null || reported.ok) await this.#note(reported, result.ok ? this.#seen(result.value) : null)
     await settle(() => this.#upkeep.sealItems())
     return unwrap(result)
   }
 
-  #seen({ record: { keys }, observation: { currentCreatedMs } }: SyncDone): Seen {
+  #seen({ record: { keys }, observation: { currentCreatedMs }, ended }: SyncDone): Seen {
     const { cadence } = this.#parts.rotation
-    return { keys, nextRotation: cadence && currentCreatedMs && cadence.after(currentCreatedMs) }
+    return { keys, rotated: ended?.id, nextRotation: cadence && currentCreatedMs && cadence.after(currentCreatedMs) }
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */
