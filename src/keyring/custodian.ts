@@ -285,7 +285,9 @@ export class Custodian implements Handlers {
       })
     })
     const isScheduled = ask.by === 'schedule'
-    if (hasSynced || isScheduled) await settle(() => this.#log.noteRotation(hasSynced ? result : null, isScheduled))
+    const isDryRun = ask.by === 'hand' && ask.dryRun
+    const outcome = hasSynced && (result.ok || !isDryRun) ? result : null
+    if (outcome || isScheduled) await settle(() => this.#log.noteRotation(outcome, isScheduled, isDryRun))
     return unwrap(result)
   }
 

@@ -62,9 +62,13 @@ export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promi
     }
     if (sink === null) throw refusedRotation(keyring, KV1)
     const rules = { mountKeeps: await sink.keeps(signal), prunesHeld: parts.rules.prunesHeld }
-    const intent = await intend(parts, before, rules, ask.by === 'hand' && ask.dryRun)
+    const isDryRun = ask.by === 'hand' && ask.dryRun
+    const intent = await intend(parts, before, rules, isDryRun)
     if (intent === 'conflict') continue
-    if (intent === null) return report(parts, before, null, rules)
+    if (intent === null) {
+      await sink.mayWrite(signal)
+      return { ...(await report(parts, before, null, rules)), rotated: false }
+    }
     const written = await writeDown(parts, sink, intent)
     return report(parts, await parts.sync(written), written, rules)
   }
@@ -73,7 +77,7 @@ export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promi
 
 /** One that has begun goes on, whatever the time. */
 function isWanted({ rules }: RotateParts, ask: RotationAsk, { record, observation }: SyncDone): boolean {
-  if (ask.by === 'hand') return observation.current <= ask.known
+  if (ask.by === 'hand') return ask.dryRun || observation.current <= ask.known
   if (record.intent !== undefined) return true
   const { currentCreatedMs: since, sourceMs } = observation
   const next = since === null ? null : (rules.cadence?.after(since) ?? null)

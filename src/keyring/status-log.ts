@@ -54,12 +54,12 @@ export class StatusLog extends StatusReader {
     return this.#write((status) => ({ ...status, replicated: revision }))
   }
 
-  /** @param outcome `null` = nothing was decided. @param isScheduled the schedule has looked, whatever came of it. */
-  noteRotation(outcome: RotationOutcome | null, isScheduled: boolean): Promise<void> {
+  /** @param outcome `null` = nothing was decided. @param isScheduled the schedule has looked, whatever came of it. @param isDryRun what has failed before may fail again. */
+  noteRotation(outcome: RotationOutcome | null, isScheduled: boolean, isDryRun: boolean): Promise<void> {
     const now = this.parts.clock.now()
     return this.#write((status) => ({
       ...status,
-      rotation: outcome ? rotatedStatus(status.rotation, outcome, now) : status.rotation,
+      rotation: outcome ? rotatedStatus(status.rotation, outcome, now, isDryRun) : status.rotation,
       looked: isScheduled ? now : status.looked,
     }))
   }
@@ -125,11 +125,16 @@ const NEVER_ROTATED: RotationStatus = { last: null, next: null, left: null, fail
 const scheduled = (before: RotationStatus | null, next: number | null | undefined): RotationStatus | null =>
   next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
 
-function rotatedStatus(before: RotationStatus | null, outcome: RotationOutcome, now: number): RotationStatus | null {
+function rotatedStatus(
+  before: RotationStatus | null,
+  outcome: RotationOutcome,
+  now: number,
+  isDryRun = false,
+): RotationStatus | null {
   const { last, next, left, failing } = before ?? NEVER_ROTATED
   if (!outcome.ok) return { last, next, left, failing: { since: failing?.since ?? now, ...outcome.error } }
   if (before === null && outcome.value.left === null) return null
-  return { last, next, left: outcome.value.left ?? left, failing: null }
+  return { last, next, left: outcome.value.left ?? left, failing: isDryRun ? failing : null }
 }
 
 const HOUR_MS = 3_600_000

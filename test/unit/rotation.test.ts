@@ -118,6 +118,22 @@ describe('a rotation by hand', () => {
     const { on, rotate, record } = await ring(['a:1'])
     expect(await rotate(true)).toMatchObject({ value: { rotated: false, active: 'a', left: 9 } })
     expect([on.versions, (await record()).intent]).toEqual([['a:1'], undefined])
+    on.versions = ['a:1', 'b:2']
+    expect(await rotate(true)).toMatchObject({ value: { rotated: false, version: 2, left: 8 } })
+  })
+
+  it('that only looks asks whether it may write, and its outcome is none of a rotation', async () => {
+    const made = await ring(['a:1'], { denied: new KeyringError('ERR_VAULT_DENIED', 'It may not update.') })
+    const rotation = async () => (await (await keyringOn(made.on)).status()).rotation
+    expect(await made.rotate(true)).toMatchObject({ ok: false, error: { code: 'ERR_VAULT_DENIED' } })
+    expect(await rotation()).toBeNull()
+    made.on.denied = undefined
+    made.on.beforeWrite = async () => {
+      throw LOST
+    }
+    await made.rotate()
+    expect(await made.rotate(true)).toMatchObject({ value: { rotated: false, version: 1 } })
+    expect(await rotation()).toMatchObject({ last: null, left: 9, last_error: { code: 'ERR_VAULT_TIMEOUT' } })
   })
 
   it('takes over what somebody else wrote meanwhile, and writes nothing', async () => {

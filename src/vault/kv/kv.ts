@@ -53,8 +53,8 @@ const fromWrite: ErrorOf = (target, answer, retryAfterSeconds) =>
     ? vaultError('ERR_VAULT_REQUEST_REFUSED', target, 'has another current version', { reason: 'check-and-set' })
     : fromStatus(target, answer, retryAfterSeconds)
 
-const notAllowed = (
-  { code, facts }: KeyringError,
+export const notAllowed = (
+  { code, facts }: Pick<KeyringError, 'code' | 'facts'>,
   path: string,
   capability: 'list' | 'read' | 'update',
   add: string,
@@ -63,6 +63,12 @@ const notAllowed = (
     facts,
     remedy: `${add} to the policy of the token, or of the role of the login: path "${path}" { capabilities = ["${capability}"] }.`,
   })
+
+/** What `sys/capabilities-self` says of a path. */
+export function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
+  const reply = z.safeParse(z.object({ data: z.object({ [path]: z.array(z.string()) }) }), body)
+  return new Set(reply.data?.data[path] ?? [])
+}
 
 /** The source of a keyring, from what the engine holds. */
 export function kvSource(kind: SourceId['kind'], parts: KvParts, pairs: PairSource): KeySource {

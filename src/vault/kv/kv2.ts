@@ -3,7 +3,18 @@ import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
 import type { KeyPair, KeySink, Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { askKv, expectBody, invalid, kvSource, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import {
+  askKv,
+  capabilitiesOf,
+  expectBody,
+  invalid,
+  kvSource,
+  notAllowed,
+  readPair,
+  refuseOtherKv,
+  writeKv,
+} from './kv.ts'
+import { placeOf } from '../../core/printable.ts'
 import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
 import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
@@ -20,8 +31,27 @@ export const kv2Sink = (parts: KvParts): KeySink => ({
     const reply = await askKv(parts, [...splitPath(parts.mount), 'config'], {}, signal)
     return expectBody(parts, mountConfigReply, reply.body).data.max_versions
   },
+  mayWrite: (signal) => refuseUnwritable(parts, signal),
   write: (pair, expected, signal) => write(parts, pair, expected, signal),
 })
+
+async function refuseUnwritable(parts: KvParts, signal: AbortSignal): Promise<void> {
+  const { reader, address } = parts
+  const path = segmentsOf(parts, 'data').join('/')
+  const question = { segments: ['sys', 'capabilities-self'], body: { paths: [path] }, signal }
+  const reply = await reader.post(question).catch((error: unknown) => {
+    if (error instanceof KeyringError && error.code === 'ERR_VAULT_DENIED') return null
+    throw error
+  })
+  const can = capabilitiesOf(reply?.body, path)
+  if (can.size === 0 || can.has('update') || can.has('root')) return
+  throw notAllowed(
+    { code: 'ERR_VAULT_DENIED', facts: { host: placeOf(address), denied: 'policy' } },
+    path,
+    'update',
+    'Add',
+  )
+}
 
 /** Of a version that is deleted the number counts too; 0 would be right only for a secret that is not there. */
 async function write(parts: KvParts, { id, key }: KeyPair, expected: number, signal: AbortSignal) {
