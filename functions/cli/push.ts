@@ -13,6 +13,7 @@ import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { newWrappingKey } from '../node/local.ts'
 import type { Pushing } from '../../src/app.ts'
 import { openPushing } from '../../src/app.ts'
+import { rare } from '../../src/rare.ts'
 import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { utf8 } from '../../src/core/bytes.ts'
@@ -75,7 +76,8 @@ function open(name: string, given: Env): { readonly pushing: Pushing; readonly c
   const way = vaultFetch(vault)
   const ports = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, store: memoryStore(), fetch: way.fetch }
   const log = (line: string) => console.error(line)
-  const pushing = openPushing({ vault, wrappingKeys }, { ...ports, readFile: readTextFile, log }).get(name)
+  const { sink } = rare
+  const pushing = openPushing({ vault, wrappingKeys }, { ...ports, sink, readFile: readTextFile, log }).get(name)
   if (pushing === undefined) throw wrongSettings([{ name: 'KEYRINGS', message: `has no keyring "${name}"` }])
   return { pushing, close: () => way.close() }
 }

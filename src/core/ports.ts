@@ -134,6 +134,8 @@ export interface PushAnswer {
 export interface KeySink {
   /** Versions that are kept of a secret that does not say itself; 0 = that is not said either. */
   keeps(signal: AbortSignal): Promise<number>
+  /** Asks beforehand what `write` may; where the source does not say, it is not refused. @throws as `write` would. */
+  mayWrite(signal: AbortSignal): Promise<void>
   /** Writes the version after `expected`. 'conflict' = `expected` is not the current one. */
   write(pair: KeyPair, expected: number, signal: AbortSignal): Promise<{ readonly createdMs: number } | 'conflict'>
 }

@@ -48,6 +48,13 @@ export const openIntent = (
   { incarnation, current }: Pick<Observation, 'incarnation' | 'current'>,
 ): Intent | undefined => (intent?.inc === incarnation && intent.expected === current ? intent : undefined)
 
+/** Of a rotation that is over the key, when it is there: it was written, whatever came of the answer. */
+export function endedIntent({ intent }: KeyringRecord, { intent: still, keys }: KeyringRecord): Intent | null {
+  if (intent === undefined || still !== undefined) return null
+  const isThere = keys.some(({ id, inc, v }) => id === intent.id && !inc && v.includes(intent.expected + 1))
+  return isThere ? intent : null
+}
+
 /** A rotation that has begun is over when its version is there, whoever wrote that. */
 function withIntent(base: KeyringRecord, observation: Observation): KeyringRecord {
   const { intent: _, ...rest } = base

@@ -37,7 +37,7 @@ import type { ReaderParts } from './reader.ts'
 import { Reader } from './reader.ts'
 import type { Stamps } from './stamp.ts'
 import type { changeKey, resealAll } from './rewrite.ts'
-import type { RotateParts, RotationAsk, rotateKeyring } from './rotate.ts'
+import type { RotateParts, RotationAsk, noteEnded, rotateKeyring } from './rotate.ts'
 import type { Seen } from './status-log.ts'
 import { StatusLog, isLookDue, isRotationDue } from './status-log.ts'
 import { nextTry } from './status.ts'
@@ -54,7 +54,7 @@ import { WrittenLedger } from './written-ledger.ts'
 export interface Source {
   readonly open: OpenKeySource
   /** With the login of rotations. `null` = the source cannot be written. */
-  readonly openSink: ((how: { readonly insist: Insistence }) => KeySink) | null
+  readonly openSink: ((how: { readonly insist: Insistence }) => Awaitable<KeySink>) | null
   readonly examine: (...args: [...Parameters<Examine>, Refuses]) => ReturnType<Examine>
   /** A look at what ends by itself on the way there. It throws nothing but a defect. */
   readonly ends: (signal: AbortSignal) => Promise<readonly Finding[]>
@@ -75,6 +75,7 @@ export interface CustodianParts extends ReaderParts, WriterParts {
     readonly import: typeof importRecord
     readonly reseal: typeof resealAll
     readonly rotate: typeof rotateKeyring
+    readonly noteEnded: typeof noteEnded
     readonly noteFound: typeof noteFound
     readonly pushing: typeof pushing
     readonly tellEnds: typeof tellEnds
@@ -277,14 +278,16 @@ export class Custodian implements Handlers {
         hasSynced = true
         return synced
       }
-      const sink = this.#openSink?.({ insist }) ?? null
       return settle(async () => {
+        const sink = (await this.#openSink?.({ insist })) ?? null
         const { rotate } = await this.#parts.loadRare()
         return rotate({ ...this.#parts, ...this.#on(), rules: this.#parts.rotation, sink, sync, signal }, ask)
       })
     })
     const isScheduled = ask.by === 'schedule'
-    if (hasSynced || isScheduled) await settle(() => this.#log.noteRotation(hasSynced ? result : null, isScheduled))
+    const isDryRun = ask.by === 'hand' && ask.dryRun
+    const outcome = hasSynced && (result.ok || !isDryRun) ? result : null
+    if (outcome || isScheduled) await settle(() => this.#log.noteRotation(outcome, isScheduled, isDryRun))
     return unwrap(result)
   }
 
@@ -313,15 +316,17 @@ export class Custodian implements Handlers {
       throw defect
     })
     const reported = result.ok ? await settle(() => result.value.report()) : result
+    const ended = result.ok && result.value.ended
+    if (ended) (await this.#parts.loadRare()).noteEnded({ ...this.#parts, ...this.#on() }, ended)
     if (options.token === null || reported.ok) await this.#note(reported, result.ok ? this.#seen(result.value) : null)
     await settle(() => this.#upkeep.sealItems())
     return unwrap(result)
   }
 
-  #seen({ record: { keys }, observation: { currentCreatedMs } }: SyncDone): Seen {
+  #seen({ record: { keys }, observation: { currentCreatedMs }, ended }: SyncDone): Seen {
     const { cadence } = this.#parts.rotation
     const next = cadence !== null && currentCreatedMs !== null ? cadence.after(currentCreatedMs) : null
-    return { keys, nextRotation: next !== null && next <= MOST_TIME ? next : null }
+    return { keys, rotated: ended?.id, nextRotation: next !== null && next <= MOST_TIME ? next : null }
   }
 
   /** A status that cannot be written must not hide how the sync itself went. */

@@ -61,6 +61,8 @@ export interface World {
   aheadMs: number
   /** Versions that the mount keeps. */
   keeps: number
+  /** What the source says of the right to write; absent = it may be written. */
+  denied?: Error | undefined
   /** Comes before a key is written: it may throw. */
   beforeWrite: (id: string, signal: AbortSignal) => Promise<void>
   rotation: RotationRules
@@ -177,6 +179,10 @@ export function fakeSink(on: World): KeySink {
     async keeps() {
       on.asked.push('keeps')
       return on.keeps
+    },
+    async mayWrite() {
+      on.asked.push('mayWrite')
+      if (on.denied) throw on.denied
     },
     async write({ id, key }, expected, signal) {
       on.asked.push('write')

@@ -80,3 +80,9 @@ export function errorTexts(body: unknown): readonly string[] | null {
   const parsed = z.safeParse(errors, body)
   return parsed.success ? parsed.data.errors : []
 }
+
+/** What `sys/capabilities-self` says of a path. */
+export function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
+  const reply = z.safeParse(z.object({ data: z.object({ [path]: z.array(z.string()) }) }), body)
+  return new Set(reply.data?.data[path] ?? [])
+}
