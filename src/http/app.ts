@@ -1,5 +1,5 @@
 /** The HTTP app: from a request to who asks, whether they may, and the keyring that answers; every error becomes one problem document. */
-import { TrieRouter } from 'hono/router/trie-router'
+import { PatternRouter } from 'hono/router/pattern-router'
 import type { Authenticate, Caller } from '../auth/tokens.ts'
 import { presentedToken } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
@@ -31,12 +31,18 @@ const DEFAULT_KEYRING = 'default'
 /** Those that routes have; the router takes the name of what every object has for one too. */
 const METHODS: readonly string[] = ['GET', 'POST'] satisfies Route['method'][]
 
+type Match = (method: string, path: string) => ReturnType<PatternRouter<Route>['match']>[0]
+
+/** To the router a slash at the end is nothing; the one path that has it is Kong's. */
+const isOpenEnded = (path: string): boolean => path.endsWith('/') && path !== '/keyring/'
+
 export function createHttp(parts: HttpParts): Http {
-  const router = new TrieRouter<Route>()
+  const router = new PatternRouter<Route>()
   for (const route of ROUTES) router.add(route.method, route.path, route)
+  const match: Match = (method, path) => (isOpenEnded(path) ? [] : router.match(method, path)[0])
   return httpOf(({ request, method, path }) => {
-    const [found] = METHODS.includes(method) ? router.match(method, path)[0] : []
-    if (found === undefined) return refuse(parts, { request, path, name: '' }, methodsOf(router, path))
+    const [found] = METHODS.includes(method) ? match(method, path) : []
+    if (found === undefined) return refuse(parts, { request, path, name: '' }, methodsOf(match, path))
     const [route, { name = DEFAULT_KEYRING }] = found
     return serve(parts, route, { request, path, name: String(name) })
   })
@@ -115,10 +121,8 @@ function answer(
 }
 
 /** The methods that a path has; this is asked only when no route was found. */
-const methodsOf = (router: TrieRouter<Route>, path: string): readonly string[] =>
-  METHODS.flatMap((method) =>
-    router.match(method, path)[0].length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method],
-  )
+const methodsOf = (match: Match, path: string): readonly string[] =>
+  METHODS.flatMap((method) => (match(method, path).length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method]))
 
 /** Without a credential nobody learns which paths there are, nor by how soon the answer comes. */
 async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {
