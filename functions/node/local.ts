@@ -61,9 +61,9 @@ interface LiveSettings {
   readonly renew: Renew<Config> | null
 }
 
-export async function liveSettings(env: Env): Promise<LiveSettings> {
-  const read = (each: Env) => readSettings(each, 'node', withoutOthers, readCron)
-  const names = referencesIn(env, 'node')
+export async function liveSettings(env: Env, runtime: 'node' | 'lambda-sync' = 'node'): Promise<LiveSettings> {
+  const read = (each: Env) => readSettings(each, runtime, withoutOthers, readCron)
+  const names = referencesIn(env, runtime)
   return names.length === 0 ? { parsed: read(env), renew: null } : readLive(env, names, read)
 }
 
