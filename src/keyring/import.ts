@@ -35,7 +35,7 @@ export async function importRecord(parts: ImportParts, text: string, force: bool
   const { keyring, ledger, writer, sealers, clock, doubt } = parts
   const bytes = utf8(text)
   const given = await believed(parts, bytes)
-  const draft = await reseal(sealers, given)
+  const draft = await ofGiven(() => reseal(sealers, given))
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await heldOr(parts, { ...given, bytes }, force)
     const before = loaded.record === given.record ? null : await ledger.draft(loaded)
@@ -50,12 +50,20 @@ export async function importRecord(parts: ImportParts, text: string, force: bool
 
 /** Nothing of a stranger's bytes is looked at before their MAC holds. */
 async function believed({ sealers, keyring }: ImportParts, bytes: Bytes): Promise<VerifiedRecord> {
-  const verified = await settle(() => verifyRecord(sealers, keyring, bytes))
+  const verified = await settle(() => ofGiven(() => verifyRecord(sealers, keyring, bytes)))
   if (verified.ok || verified.error.code !== 'ERR_RECORD_INVALID') return unwrap(verified)
   throw new KeyringError('ERR_RECORD_INVALID', `What was given is no record of keyring "${keyring}", or was altered.`, {
     facts: { keyring },
     remedy: 'Give what "export" printed for this keyring, unaltered; nothing was written.',
   })
+}
+
+/** A wrapping key that the given record needs is none that the stored one does. */
+async function ofGiven<T>(work: () => Promise<T>): Promise<T> {
+  const result = await settle(work)
+  if (result.ok) return result.value
+  const message = result.error.message.replace('he record of', 'he record given for')
+  return unwrap({ ok: false, error: { ...result.error, message } })
 }
 
 /** What is stored. Where there is nothing, or by force what cannot be believed, the given record stands for it, at the store's version of that. */

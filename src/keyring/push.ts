@@ -47,11 +47,14 @@ function notPushedHere(keyring: string): KeyringError {
   return otherWay(keyring, 'synced from here', 'Sync it; or set KEYRING_STRATEGY=push here.')
 }
 
-/** Remedies say "sync with" a flag. */
+/** Remedies say "sync". */
 function inWords<T>(result: Result<T>): Result<T> {
   if (result.ok) return result
   const { error } = result
-  return { ok: false, error: { ...error, remedy: error.remedy.replace(/\bsync with/, 'push with') } }
+  return {
+    ok: false,
+    error: { ...error, remedy: error.remedy.replace(/\bsync\b/g, 'push').replace(/\bSync\b/, 'Push') },
+  }
 }
 
 interface OfferParts extends Pick<SyncParts, 'keyring' | 'ledger' | 'clock' | 'doubt' | 'batch'> {
@@ -67,7 +70,7 @@ async function offer(parts: OfferParts, push: Push, mountKeeps: number | null): 
   if (!lacking.ok) await settle(() => log.note(lacking, null, true))
   const lacks = unwrap(lacking)
   if (mountKeeps === null || lacks.length > 0) return { lacks, next: null }
-  const next = await settle(() => nextKey(parts, push, mountKeeps))
+  const next = inWords(await settle(() => nextKey(parts, push, mountKeeps)))
   await settle(() => log.noteOffer(next))
   return { lacks, next: unwrap(next).id }
 }

@@ -5,6 +5,7 @@ import { KeyringError, unwrap } from '../../src/core/errors.ts'
 import type { SharedStore } from '../../src/core/ports.ts'
 import { mergeRecord } from '../../src/keyring/import.ts'
 import type { KeyringRecord } from '../../src/keyring/record.ts'
+import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import type { World } from '../support/authority.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
 import type { Versions } from '../support/observed.ts'
@@ -131,8 +132,12 @@ describe('bytes that are not believed', () => {
     ['another key has its id', wrappingKey('w1', 2), 'ERR_WRAPPING_KEY_WRONG'],
   ])('are refused: %s', async (_name, key, expected) => {
     const on = world(DOWN)
-    expect(await authorityOn(on, [key]).import('default', text, true)).toMatchObject(code(expected))
-    expect(await on.store.get(RECORD)).toBeNull()
+    const lines: string[] = []
+    const told = tellingAuthority(authorityOn(on, [key]), (line) => lines.push(line))
+    expect(await told.call({ call: 'import', keyring: 'default', record: text, force: true })).toMatchObject({
+      error: { code: expected, message: expect.stringContaining('he record given for keyring "default"') },
+    })
+    expect([lines, await on.store.get(RECORD)]).toEqual([[], null])
   })
 })
 

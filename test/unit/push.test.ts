@@ -62,6 +62,14 @@ const refused = (code: string, message = /./) => ({
 })
 
 describe('a push', () => {
+  it('whose rotation does not follow what is held is told to push', async () => {
+    const { push, offer, status } = ring()
+    await push(['a:1', 'b:2'])
+    const remedy = expect.stringMatching(/^Push; .*, push with \{"force": true\}\.$/)
+    expect(await offer(pushOf(['a:1']), 10)).toMatchObject({ error: { code: 'ERR_ROTATION_REFUSED', remedy } })
+    expect((await status()).needed).toContainEqual(remedy)
+  })
+
   it('is told which versions are lacking, the current one first, and nothing changes', async () => {
     const { offer, record, authority } = ring()
     expect(await offer(pushOf(['a:1', 'b:2', 'c:3']))).toEqual({ ok: true, value: { lacks: [3, 1, 2], next: null } })
