@@ -79,7 +79,7 @@ function admit(parts: HttpParts, { action }: Route, context: Context, trail: Tra
 function finish({ action }: Route, { keyring }: Call, trail: Trail, reply: Reply): Response {
   if (action !== 'open') trail.end(null)
   const ending = action === 'open' ? null : keyring.ending
-  const warning = keyring.warning ?? (ending && `${ending.what};days=${ending.days}`)
+  const warning = keyring.warning ?? (ending && `${ending.end.what};days=${ending.days}`)
   return respond(warning === null ? reply : { ...reply, headers: { ...reply.headers, 'keyring-warning': warning } })
 }
 

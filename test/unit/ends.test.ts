@@ -116,14 +116,14 @@ describe('what ends', () => {
     on.apiTokens = [apiToken('ci', NOW + 25 * DAY)]
     await scheduled(on, 1)
     const keyring = await keyringOn(on)
-    expect(keyring.ending).toMatchObject({ what: 'api-token', days: 30 })
+    expect(keyring.ending).toMatchObject({ end: { what: 'api-token' }, days: 30 })
     const view = await keyring.status()
     expect(view.ends).toMatchObject([
       { what: 'vault-certificate', name: null, days: 30, at: new Date(NOW + 20 * DAY).toISOString() },
       { what: 'api-token', name: 'ci', days: 30 },
     ])
     expect(view.needed).toEqual([])
-    expect(keyring.ending).toMatchObject({ what: 'vault-certificate', days: 30 })
+    expect(keyring.ending).toMatchObject({ end: { what: 'vault-certificate' }, days: 30 })
     on.clock.time = NOW + 14 * DAY
     const { needed } = await keyring.status()
     expect(needed.filter((line) => line.startsWith("Vault's certificate"))).toHaveLength(1)
@@ -193,7 +193,7 @@ describe('what ends of the login of rotations', () => {
     expect((await keyring.status()).needed.filter((line) => line.startsWith('secret-id "rotation" is over'))).toEqual([
       expect.stringMatching(/Renew the secret-id\.$/),
     ])
-    expect(keyring.ending).toMatchObject({ what: 'secret-id', days: 7 })
+    expect(keyring.ending).toMatchObject({ end: { what: 'secret-id' }, days: 7 })
   })
 
   it.each([
