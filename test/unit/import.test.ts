@@ -121,7 +121,11 @@ describe('bytes that are not believed', () => {
     for (const force of [false, true]) {
       const answer = await authorityOn(on).import('default', given, force)
       expect(answer).toMatchObject({
-        error: { code: 'ERR_RECORD_INVALID', message: expect.stringMatching(/^What was given|first line/) },
+        error: {
+          code: 'ERR_RECORD_INVALID',
+          message: 'The record given for keyring "default" was altered, or is none of it; nothing was written.',
+          remedy: expect.stringContaining('"export"'),
+        },
       })
     }
     expect(await on.store.get(RECORD)).toBeNull()
@@ -135,7 +139,12 @@ describe('bytes that are not believed', () => {
     const lines: string[] = []
     const told = tellingAuthority(authorityOn(on, [key]), (line) => lines.push(line))
     expect(await told.call({ call: 'import', keyring: 'default', record: text, force: true })).toMatchObject({
-      error: { code: expected, message: expect.stringContaining('he record given for keyring "default"') },
+      error: {
+        code: expected,
+        message: expect.stringMatching(/^The record given for keyring "default" .*wrapping key "w1"/),
+        remedy: expect.stringContaining('KEYRING_WRAPPING_KEYS'),
+        facts: { keyring: 'default', wrappingKey: 'w1' },
+      },
     })
     expect([lines, await on.store.get(RECORD)]).toEqual([[], null])
   })
