@@ -66,11 +66,10 @@ export interface Observation {
   readonly incarnation: string
   /** 0 = no version yet. */
   readonly current: number
+  /** They ascend; the last one is the current one. */
   readonly versions: readonly ObservedVersion[]
   /** What is the case with a version up to the current one that is not listed. 'unknown' = pruned, or left out of this answer alone. */
   readonly unlisted: 'destroyed' | 'unknown'
-  /** When the current version was written, in milliseconds since 1970; `null` = there is none, or the source does not say. */
-  readonly currentCreatedMs: number | null
   /** The source's own time, in milliseconds since 1970. */
   readonly sourceMs: number
   /** Versions that the source keeps of this secret; 0 = the secret does not say. */
@@ -321,6 +320,8 @@ export interface SyncStatus {
   readonly pushed: boolean
   /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
   readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
+  /** What was not taken of the settings that are read again while an instance runs, in sentences. */
+  readonly refused: readonly string[]
 }
 
 /** What happened to rotations, for people. Times in milliseconds since 1970. */
@@ -375,12 +376,6 @@ export interface SealedUnder {
   }
 }
 
-/** What an instance knows of the settings that it reads again while it runs. */
-export interface RefusedSettings {
-  /** What was not taken, in sentences. Absent = everything was. */
-  readonly refused?: readonly string[]
-}
-
 /** A schedule's look: 'held' = somebody else is at it. */
 export type DueSync = 'synced' | 'not-due' | 'held'
 
@@ -403,11 +398,17 @@ interface Operations {
   readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
   readonly status: {
     readonly says: object
-    readonly answer: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings
+    readonly answer: SyncStatus & NextTry & Replicated & SealedUnder
   }
   readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
-  /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
-  readonly syncIfDue: { readonly says: object; readonly answer: DueSync }
+  /**
+   * A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too.
+   * @param refused as the status will have it; absent = nothing was.
+   */
+  readonly syncIfDue: {
+    readonly says: { readonly refused?: SyncStatus['refused'] | undefined }
+    readonly answer: DueSync
+  }
   /** Somebody has a value of a key that is not held: the source is asked, at most once a minute. The answer is that of `read`. */
   readonly seek: { readonly says: { readonly id: string }; readonly answer: Bytes | null }
   /** A new key at the source. `dryRun` = it says what would be, and writes nothing. */

@@ -1,7 +1,7 @@
 /** What follows from the versions that a sync has read: a pure decision. */
 import type { Malformed, NoteCode, Observation, SyncNote } from '../core/ports.ts'
 import type { SyncPlan } from './plan.ts'
-import { knownVersions } from './plan.ts'
+import { knownVersions, writtenMs } from './plan.ts'
 import type { Intent, KeyEntry, KeyringRecord, SkipReason } from './record.ts'
 import { running, stopping } from './stopped.ts'
 
@@ -167,8 +167,10 @@ class Draft {
 }
 
 /** So young that others may not have synced it yet. */
-const isYoung = ({ currentCreatedMs, sourceMs }: Observation, delayMs: number): boolean =>
-  delayMs > 0 && currentCreatedMs !== null && sourceMs < currentCreatedMs + delayMs
+const isYoung = (observation: Observation, delayMs: number): boolean => {
+  const since = writtenMs(observation)
+  return delayMs > 0 && since !== null && observation.sourceMs < since + delayMs
+}
 
 function withVersion(held: KeyEntry, { version, created }: ReadOutcome & { kind: 'key' }): KeyEntry {
   const { inc, gone: _, ...attached } = held

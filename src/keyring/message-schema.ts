@@ -21,7 +21,7 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   sync: said('sync', {
     options: z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) }),
   }),
-  syncIfDue: said('syncIfDue', {}),
+  syncIfDue: said('syncIfDue', { refused: z.optional(z.array(z.string())) }),
   seek: said('seek', { id: z.string().check(z.regex(KEY_ID)) }),
   rotate: said('rotate', { dryRun: z.boolean() }),
   offer: said('offer', { push, mountKeeps: z.nullable(z.custom<number>(isWhole)) }),

@@ -46,7 +46,6 @@ const OBSERVATION = {
   current: isWhole,
   versions: list(fields(VERSION)),
   unlisted: word('destroyed', 'unknown'),
-  currentCreatedMs: nullable(isWhole),
   sourceMs: isWhole,
   keeps: isWhole,
 }

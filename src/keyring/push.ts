@@ -24,7 +24,7 @@ import type {
 } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { materialOf } from '../crypto/material.ts'
-import { planSync } from './plan.ts'
+import { planSync, writtenMs } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
 import { KV1, newId } from './rotate.ts'
 import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
@@ -108,10 +108,10 @@ async function nextKey(
 
 /** Without a cadence whoever pushes decides; without an active key nobody can encrypt. */
 function isWanted({ active }: KeyringRecord, observation: Observation, { cadence }: RotationRules): boolean {
-  const { currentCreatedMs: since, sourceMs } = observation
+  const since = writtenMs(observation)
   if (cadence === null || active === null) return true
   const next = since === null ? null : cadence.after(since)
-  return next !== null && next <= sourceMs
+  return next !== null && next <= observation.sourceMs
 }
 
 interface DeliverParts {
@@ -165,8 +165,10 @@ function refuseUnlike(
       facts: { keyring, mount, path },
       remedy: 'Set KEYRING_VAULT_KV, …_NAMESPACE, …_MOUNT and …_PATH, or KEYRINGS, alike here and there.',
     })
-  const trouble = observation && oddity(kind, observation, reads, now)
-  if (trouble !== null) throw new KeyringError('ERR_REQUEST_INVALID', `The ${trouble}.`, { facts: { keyring } })
+  const odd = observation && oddity(kind, observation, reads, now)
+  if (odd === null) return
+  const [what, remedy] = odd
+  throw new KeyringError('ERR_REQUEST_INVALID', `The ${what}.`, { facts: { keyring }, remedy })
 }
 
 /** A clock that somebody sets is wrong by hours. What is said to be made later than that would keep out what is true until then. */
@@ -178,10 +180,11 @@ const AHEAD_MS = 86_400_000
  */
 function oddity(
   kind: SourceId['kind'],
-  { incarnation, current, currentCreatedMs, sourceMs, versions }: Observation,
+  observation: Observation,
   reads: readonly PlainRead[],
   now: number,
-): string | null {
+): readonly [what: string, remedy: string] | null {
+  const { incarnation, current, sourceMs, versions } = observation
   const isKv2 = kind === 'kv2'
   const isSound =
     versions.every(({ version }, index) => {
@@ -191,13 +194,14 @@ function oddity(
     current <= MOST_VERSION[kind] &&
     current === (versions.at(-1)?.version ?? 0) &&
     isKv2 === (incarnation !== KV1_INCARNATION) &&
-    (!isKv2 || current === 0 || currentCreatedMs !== null)
-  if (!isSound) return 'versions are not such as a source shows'
+    (!isKv2 || current === 0 || writtenMs(observation) !== null)
+  if (!isSound)
+    return ['versions are not such as a source shows', 'Push with "edge-keyring push", straight from Vault.']
   const made = [...versions, ...reads].map((each) => ('createdMs' in each ? each.createdMs : 0))
-  const isLate = [sourceMs, currentCreatedMs, Date.parse(incarnation), ...made].some(
-    (time) => (time ?? 0) > now + AHEAD_MS,
-  )
-  return isLate ? "times are later than the deployment's clock" : null
+  const isLate = [sourceMs, Date.parse(incarnation), ...made].some((time) => (time ?? 0) > now + AHEAD_MS)
+  return isLate
+    ? ["times are later than the deployment's clock", "Set the clock of Vault, or the deployment's, and push again."]
+    : null
 }
 
 /** Vault's times of creation; KV version 1 has none. */

@@ -73,8 +73,8 @@ export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements 
   async call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
     if (SCHEDULED.has(message.call)) await this.#look('scheduled')
     const before = this.#live
-    const result = await this.#carryOut(message)
-    if (result.ok) return message.call === 'status' ? this.#withProblems(result) : result
+    const result = await this.#carryOut(this.#withProblems(message))
+    if (result.ok) return result
     const asked = message as Message
     if (isOfCaller(asked) || !MENDED.test(result.error.code)) return result
     await this.#look('failed')
@@ -98,8 +98,9 @@ export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements 
     void live.close()
   }
 
-  #withProblems<T>(result: { readonly ok: true; readonly value: T }): Result<T> {
-    return this.#problems.length === 0 ? result : { ok: true, value: { ...result.value, refused: this.#problems } }
+  /** The schedule brings them into the status, since other instances answer for that. */
+  #withProblems<O extends Operation>(message: Message<O>): Message<O> {
+    return message.call === 'syncIfDue' ? { ...message, refused: this.#problems } : message
   }
 
   /** Who looks at the same time shares one look. */

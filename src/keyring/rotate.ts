@@ -22,7 +22,8 @@ import { Secret } from '../core/secret.ts'
 import { materialFromString } from '../crypto/material.ts'
 import type { ReadOutcome } from './apply.ts'
 import type { Intent, KeyringRecord } from './record.ts'
-import type { WriteRules } from './rotation.ts'
+import type { RotationAsk, WriteRules } from './rotation.ts'
+import { writtenMs } from './plan.ts'
 import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
 import type { SyncDone, SyncParts } from './sync.ts'
 
@@ -37,11 +38,6 @@ export interface RotateParts extends Pick<SyncParts, 'keyring' | 'ledger' | 'wri
   /** One sync. @param written a version that need not be read. */
   readonly sync: (written: ReadOutcome | null) => Promise<SyncDone>
 }
-
-/** Who asks for it: the schedule, or somebody who knew this version as the current one. */
-export type RotationAsk =
-  | { readonly by: 'schedule' }
-  | { readonly by: 'hand'; readonly known: number; readonly dryRun: boolean }
 
 export const KV1 = {
   why: 'KV version 1 has no check-and-set, so that two writers could both win',
@@ -62,8 +58,7 @@ export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promi
     }
     if (sink === null) throw refusedRotation(keyring, KV1)
     const rules = { mountKeeps: await sink.keeps(signal), prunesHeld: parts.rules.prunesHeld }
-    const isDryRun = ask.by === 'hand' && ask.dryRun
-    const intent = await intend(parts, before, rules, isDryRun)
+    const intent = await intend(parts, before, rules, ask.dryRun)
     if (intent === 'conflict') continue
     if (intent === null) {
       await sink.mayWrite(signal)
@@ -79,9 +74,9 @@ export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promi
 function isWanted({ rules }: RotateParts, ask: RotationAsk, { record, observation }: SyncDone): boolean {
   if (ask.by === 'hand') return ask.dryRun || observation.current <= ask.known
   if (record.intent !== undefined) return true
-  const { currentCreatedMs: since, sourceMs } = observation
+  const since = writtenMs(observation)
   const next = since === null ? null : (rules.cadence?.after(since) ?? null)
-  return next !== null && next <= sourceMs
+  return next !== null && next <= observation.sourceMs
 }
 
 /** The open intent, or a new one that the store has taken. `null` = it only looks. */

@@ -10,6 +10,11 @@ const DEFAULT_KEPT = 10
 /** A key with the longest id, and the intent beside it. */
 const ROOM_BYTES = 700
 
+/** Who asks for it: the schedule, or somebody who knew this version as the current one. */
+export type RotationAsk =
+  | { readonly by: 'schedule'; readonly dryRun: false }
+  | { readonly by: 'hand'; readonly known: number; readonly dryRun: boolean }
+
 export interface WriteRules {
   /** Versions that the mount keeps; 0 = it does not say. */
   readonly mountKeeps: number

@@ -12,6 +12,7 @@ import type {
 } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry } from './record.ts'
+import type { RotationAsk } from './rotation.ts'
 import type { StoredStatus } from './status.ts'
 import { FORMAT, StatusReader, isTime } from './status.ts'
 
@@ -54,13 +55,13 @@ export class StatusLog extends StatusReader {
     return this.#write((status) => ({ ...status, replicated: revision }))
   }
 
-  /** @param outcome `null` = nothing was decided. @param isScheduled the schedule has looked, whatever came of it. @param isDryRun what has failed before may fail again. */
-  noteRotation(outcome: RotationOutcome | null, isScheduled: boolean, isDryRun: boolean): Promise<void> {
+  /** The schedule has looked, whatever came of it. @param outcome `null` = nothing was decided. */
+  noteRotation(ask: RotationAsk, outcome: RotationOutcome | null): Promise<void> {
     const now = this.parts.clock.now()
     return this.#write((status) => ({
       ...status,
-      rotation: outcome ? rotatedStatus(status.rotation, outcome, now, isDryRun) : status.rotation,
-      looked: isScheduled ? now : status.looked,
+      rotation: outcome ? rotatedStatus(status.rotation, outcome, now, ask.dryRun) : status.rotation,
+      looked: ask.by === 'schedule' ? now : status.looked,
     }))
   }
 
@@ -71,6 +72,10 @@ export class StatusLog extends StatusReader {
       ...status,
       ahead: { time, said: isSaid ? time : (status.ahead?.said ?? 0), ends },
     }))
+  }
+
+  noteRefused(refused: readonly string[]): Promise<void> {
+    return this.#write((status) => ({ ...status, refused }))
   }
 
   async noteItems({ tokens, logins }: LoginItemsUnder): Promise<void> {
@@ -128,16 +133,17 @@ const scheduled = (before: RotationStatus | null, at: number | null | undefined)
   return next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
 }
 
+/** @param isDry what has failed before may fail again. */
 function rotatedStatus(
   before: RotationStatus | null,
   outcome: RotationOutcome,
   now: number,
-  isDryRun = false,
+  isDry = false,
 ): RotationStatus | null {
   const { last, next, left, failing } = before ?? NEVER_ROTATED
   if (!outcome.ok) return { last, next, left, failing: { since: failing?.since ?? now, ...outcome.error } }
   if (before === null && outcome.value.left === null) return null
-  return { last, next, left: outcome.value.left ?? left, failing: isDryRun ? failing : null }
+  return { last, next, left: outcome.value.left ?? left, failing: isDry ? failing : null }
 }
 
 const HOUR_MS = 3_600_000

@@ -5,7 +5,7 @@ import type { Warning } from '../core/warnings.ts'
 import { warningsOf } from '../core/warnings.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES, remedyFor } from '../core/errors.ts'
-import type { NextTry, RefusedSettings, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
+import type { NextTry, Replicated, SealedUnder, SourceId, SyncStatus } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
@@ -79,7 +79,7 @@ export interface StatusView {
 export function statusView(
   keyring: string,
   record: KeyringRecord | null,
-  status: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings,
+  status: SyncStatus & NextTry & Replicated & SealedUnder,
   { warning, wrappingKeyIds, ends: all, now }: Own,
 ): StatusView {
   const { failing, failures, rotation } = status
@@ -106,7 +106,7 @@ export function statusView(
         ...needed(keyring, record, status, warning),
         ...neededByLate(status, now),
         ...neededKeys(keys),
-        ...(status.refused ?? []),
+        ...status.refused,
         ...ends.filter(({ days }) => isNeeded(days)).map(({ detail, remedy }) => `${detail} ${remedy}`),
       ]),
     ],

@@ -27,6 +27,7 @@ const NEVER: StoredStatus = {
   items: null,
   offered: [],
   looked: null,
+  refused: [],
 }
 /** The first wait between two tries while syncs fail, in milliseconds; it doubles each time, up to the period. */
 const RETRY_MS = 60_000
@@ -120,6 +121,8 @@ export const isTime: Check = (value) => isCount(value) && Number(value) <= MOST_
 const hasTexts = (value: Readonly<Record<string, unknown>>, ...fields: readonly string[]): boolean =>
   fields.every((field) => typeof value[field] === 'string')
 
+const isTexts: Check = (value) => Array.isArray(value) && value.every((each) => typeof each === 'string')
+
 const isFailing: Check = (value) =>
   isObject(value) && isTime(value['since']) && hasTexts(value, 'code', 'message', 'remedy') && isObject(value['facts'])
 
@@ -150,6 +153,7 @@ const PARTS: readonly (readonly [keyof StoredStatus, Check])[] = [
   ['replicated', isCount],
   ['pushed', (value) => typeof value === 'boolean'],
   ['offered', Array.isArray],
+  ['refused', isTexts],
   ['failing', orNull(isFailing)],
   ['stalled', orNull(isStalled)],
   ['rotation', orNull(isRotation)],

@@ -23,12 +23,12 @@ const unchecked = (sink: KeySink): KeySink => ({
 const COPIES = 'a removal, and who encrypts by a copy'
 const stopped = (time: number) => () => time
 
-/** Its current version seems to be three days older. */
-const aged = (source: KeySource): KeySource => ({
+/** Its clock is three days ahead. */
+const hasty = (source: KeySource): KeySource => ({
   ...source,
   async observe(signal) {
     const seen = await source.observe(signal)
-    return seen && { ...seen, currentCreatedMs: (seen.currentCreatedMs ?? 0) - 3 * 86_400_000 }
+    return seen && { ...seen, sourceMs: seen.sourceMs + 3 * 86_400_000 }
   },
 })
 
@@ -85,7 +85,7 @@ const PLANTED: readonly (readonly [rule: Rule, bug: string, setting: Setting])[]
     'a source that takes its versions for older than they are',
     {
       ...sceneNamed('schedules of two deployments, with two cadences and one stale record'),
-      bug: between({ source: aged }),
+      bug: between({ source: hasty }),
     },
   ],
   [

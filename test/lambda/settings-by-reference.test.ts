@@ -92,18 +92,24 @@ it('keeps its wrapping keys where the list lacks one that is needed, and says so
   aws.put('ring', { keys: `w1:${FIRST}` })
   const rotate = await deployment.startRotate({ KEYRING_WRAPPING_KEYS: '{vault://aws/ring/keys}' })
   const http = await deployment.startHttp({ KEYRING_WRAPPING_KEYS: `w2:${SECOND},w1:${FIRST}` })
+  const status = async () => {
+    const response = await fetch(`${http.url}/keyrings/default`, { headers: { authorization: `Bearer ${TOKEN}` } })
+    return (await response.json()) as { needed: string[]; wrapping_keys: { id: string; needed_by: string[] }[] }
+  }
   /** What the record is sealed under once there is a new version. */
   const sealedUnder = async (id: string, by = rotate) => {
     await vaultClient(vault.address, 'root').write('keyring', { id, key: `${id} of no importance 0123456789` })
     expect((await by.invoke(sync)).body).toMatchObject({ ok: true })
-    const response = await fetch(`${http.url}/keyrings/default`, { headers: { authorization: `Bearer ${TOKEN}` } })
-    const status = (await response.json()) as { wrapping_keys: { id: string; needed_by: string[] }[] }
-    return status.wrapping_keys.find(({ needed_by: by }) => by.includes('record'))?.id
+    return (await status()).wrapping_keys.find(({ needed_by: by }) => by.includes('record'))?.id
   }
   expect(await sealedUnder('third003')).toBe('w1')
   for (let put = 0; put < 2; put += 1) aws.put('ring', { keys: `w2:${SECOND}` })
   await rotate.invoke(scheduled)
   expect(rotate.output()).toContain('is not taken: it lacks an id that is still needed, \\"w1\\"')
+  const refused = expect.stringContaining(
+    'KEYRING_WRAPPING_KEYS is not taken: it lacks an id that is still needed, "w1"',
+  )
+  expect((await status()).needed).toContainEqual(refused)
   expect(await sealedUnder('fourth04')).toBe('w1')
   aws.put('ring', { keys: `w1:${FIRST}` })
   aws.put('ring', { keys: `w2:${SECOND}` })

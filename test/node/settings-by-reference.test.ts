@@ -81,17 +81,14 @@ it('keeps its wrapping keys where the list lacks one that is needed, and says so
   sink('dead')
   /** The doctor's look. */
   await running.call('/keyrings/default/doctor')
-  const refused =
-    'KEYRING_WRAPPING_KEYS is not taken: it lacks an id that is still needed, "w1"; the list of before stays'
-  expect(await status()).toMatchObject({ needed: expect.arrayContaining([refused]) })
-  expect(running.said()).toContain('lacks an id that is still needed')
+  const ids = async () => ((await status())['wrapping_keys'] as { id: string }[]).map(({ id }) => id)
+  expect(running.said()).toContain('is not taken: it lacks an id that is still needed')
+  expect(await ids()).toEqual(['w1'])
   aws.put('ring', { keys: `w2:${SECOND},w1:${FIRST}` })
   sink('root')
   /** What fails at Vault is looked into. */
   await running.call('/keyrings/default/sync', {})
-  expect(await status()).toMatchObject({ needed: expect.not.arrayContaining([refused]) })
-  const ids = ((await status())['wrapping_keys'] as { id: string }[]).map(({ id }) => id)
-  expect(ids).toEqual(['w2', 'w1'])
+  expect(await ids()).toEqual(['w2', 'w1'])
   const opened = await running.call('/keyrings/default/decrypt', { ciphertext: sealed['ciphertext'] })
   expect(opened.body).toMatchObject({ plaintext: 'before' })
   expect((await running.call('/keyrings/default/sync', {})).status).toBe(204)

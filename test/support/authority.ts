@@ -142,7 +142,7 @@ export function fakePairs(on: World): PairSource {
     async observe() {
       on.asked.push('observe')
       on.clock.time += on.answerMs
-      return { ...observed(held(), on.incarnation), currentCreatedMs: on.written, sourceMs: on.clock.time + on.aheadMs }
+      return { ...observed(held(), on.incarnation, on.written), sourceMs: on.clock.time + on.aheadMs }
     },
     async read(version, signal) {
       on.asked.push(version)
@@ -154,7 +154,8 @@ export function fakePairs(on: World): PairSource {
       const text = commit.startsWith('=')
         ? commit.slice(1)
         : `key string number ${commit} of no importance: 0123456789abcdef`
-      return { version, kind: 'key', id, createdMs: NOW, key: new Secret(text) }
+      const createdMs = version === held().length ? on.written : NOW
+      return { version, kind: 'key', id, createdMs, key: new Secret(text) }
     },
   }
 }

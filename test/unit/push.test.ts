@@ -15,7 +15,7 @@ const { address: _, ...SEEN } = SOURCE
 const on = (more: Partial<World> = {}): World => ({ ...world([]), pushed: SOURCE, ...more })
 const pushOf = (versions: Versions, more: Partial<Push> = {}): Push => ({
   source: SEEN,
-  observation: observed(versions, MADE),
+  observation: observed(versions, MADE, NOW),
   force: false,
   adopt: false,
   ...more,
@@ -168,7 +168,7 @@ describe('a push', () => {
 })
 
 describe('a secret that was made anew', () => {
-  const made = (incarnation: string, versions: Versions = ['n:7']) => observed(versions, incarnation)
+  const made = (incarnation: string, versions: Versions = ['n:7']) => observed(versions, incarnation, NOW)
 
   it('is refused, and accepted with force; earlier keys stay', async () => {
     const { push, record } = ring()
@@ -245,17 +245,21 @@ describe('what is pushed', () => {
   ])('must be such as a source shows: versions that are %s are refused', async (_name, numbers) => {
     const { offer, deliver, record } = ring()
     const versions = numbers.map((version) => ({ version, state: 'readable' as const, createdMs: null }))
-    const observation = { ...observed(['a:1', 'b:2'], MADE), versions }
+    const observation = { ...observed(['a:1', 'b:2'], MADE, NOW), versions }
     const wrong = pushOf([], { observation })
     expect(await offer(wrong)).toMatchObject(refused('ERR_REQUEST_INVALID'))
     expect(await deliver(wrong, [plainRead(['a:1', 'b:2'], 2)])).toMatchObject(refused('ERR_REQUEST_INVALID'))
     expect(await record()).toBeNull()
   })
 
-  const seen = (part: Partial<Observation>): Observation => ({ ...observed(['a:1', 'b:2'], MADE), ...part })
+  const seen = (part: Partial<Observation>): Observation => ({ ...observed(['a:1', 'b:2'], MADE, NOW), ...part })
   const listed = (...numbers: number[]): Partial<Observation> => ({
     current: numbers.at(-1) ?? 0,
-    versions: numbers.map((version) => ({ version, state: 'readable', createdMs: null })),
+    versions: numbers.map((version) => ({ version, state: 'readable', createdMs: NOW })),
+  })
+  /** What the current version says. */
+  const made = (createdMs: number | null) => ({
+    versions: seen({}).versions.map((each) => ({ ...each, ...(each.version === 2 && { createdMs }) })),
   })
   const LATE = NOW + DAY + 1
 
@@ -263,9 +267,9 @@ describe('what is pushed', () => {
     ['a version that is missing between two', listed(1, 3)],
     ['a number that Vault never gives', listed(1e15)],
     ['the incarnation of version 1', { incarnation: 'kv1' }],
-    ['no time of the current version', { currentCreatedMs: null }],
+    ['no time of the current version', made(null)],
     ['an incarnation of tomorrow', { incarnation: new Date(LATE).toISOString() }],
-    ['a current version of tomorrow', { currentCreatedMs: LATE }],
+    ['a current version of tomorrow', made(LATE)],
     ['a source where it is tomorrow', { sourceMs: LATE }],
     [
       'a version of tomorrow',
@@ -283,8 +287,8 @@ describe('what is pushed', () => {
 
   it('may be as far ahead as clocks are wrong, and have lost what was pruned', async () => {
     const { offer, deliver, record } = ring()
-    const soon = { currentCreatedMs: NOW + DAY, sourceMs: NOW + DAY }
-    const push = pushOf([], { observation: seen({ ...listed(41, 42), ...soon }) })
+    const versions = [41, 42].map((version) => ({ version, state: 'readable' as const, createdMs: NOW + DAY }))
+    const push = pushOf([], { observation: seen({ current: 42, versions, sourceMs: NOW + DAY }) })
     expect(await offer(push)).toMatchObject({ value: { lacks: [42, 41] } })
     const read: PlainRead = { version: 42, kind: 'key', id: 'b', createdMs: NOW + DAY, key: 'of no importance' }
     expect(await deliver(push, [{ ...read, createdMs: LATE }])).toMatchObject(refused('ERR_REQUEST_INVALID', /later/))
@@ -297,7 +301,7 @@ describe('what is pushed', () => {
     const of = (current: number) =>
       pushOf([], {
         source: { ...SEEN, kind: 'kv1' },
-        observation: seen({ ...listed(1, current), incarnation: 'kv1', currentCreatedMs: null, sourceMs: 0 }),
+        observation: seen({ ...listed(1, current), incarnation: 'kv1', sourceMs: 0 }),
       })
     expect(await offer(of(99_999))).toMatchObject({ value: { lacks: [99_999, 1] } })
     expect(await offer(of(100_000))).toMatchObject(refused('ERR_REQUEST_INVALID'))
@@ -306,7 +310,7 @@ describe('what is pushed', () => {
   it('of versions that were written again is refused like a secret made anew, until it is forced', async () => {
     const { push, offer, record } = ring()
     await push(['a:1', 'b:2'])
-    const seen = observed(['a:1', 'b:2', 'c:3'], MADE)
+    const seen = observed(['a:1', 'b:2', 'c:3'], MADE, NOW)
     const versions = seen.versions.map((each) => ({ ...each, createdMs: NOW + Math.floor(each.version / 2) }))
     const observation = { ...seen, versions }
     expect(await offer(pushOf([], { observation }))).toMatchObject(refused('ERR_SOURCE_RECREATED', /written again/))
@@ -405,7 +409,7 @@ describe('a keyring that is pushed', () => {
 describe('a rotation by whoever pushes', () => {
   const WEEKLY = { cadence: { after: (since: number) => since + 7 * DAY } as const, delayMs: 0, prunesHeld: false }
   const seen = (versions: Versions, ageMs: number): Partial<Push> => ({
-    observation: { ...observed(versions, MADE), currentCreatedMs: NOW, sourceMs: NOW + ageMs },
+    observation: { ...observed(versions, MADE, NOW), sourceMs: NOW + ageMs },
   })
 
   it('is given an id of 8 letters and digits that no key has', async () => {

@@ -24,7 +24,7 @@ let looks: number
 let closed: number[]
 let said: string[]
 /** Of the authority by its number, from 0 on. */
-let answer: (number: number, call: Operation) => Result<unknown> | Promise<Result<unknown>>
+let answer: (number: number, call: Operation, asked: Message) => Result<unknown> | Promise<Result<unknown>>
 let found: Awaited<ReturnType<Renew<Config>>>
 let authority: RenewedAuthority<Config, Opened>
 
@@ -34,7 +34,7 @@ beforeEach(() => {
   let opened = -1
   const open = (config: Config): Opened => {
     const number = (opened += 1)
-    const call = async ({ call: what }: Message) => answer(number, what)
+    const call = async (asked: Message) => answer(number, asked.call, asked)
     return { number, config, authority: { call } as Opened['authority'], close: async () => void closed.push(number) }
   }
   const clock = { now: () => now, sleep: async () => {} }
@@ -162,18 +162,22 @@ it('closes what was before when the last call that began with it is over', async
   expect(authority.live.number).toBe(1)
 })
 
-it('says what is not taken once, also in the status, until it is', async () => {
+it('says what is not taken once, and brings it to the status with each look of the schedule, until it is taken', async () => {
+  let brought: readonly unknown[] = []
+  answer = (_number, _call, asked) => {
+    brought = [...brought, 'refused' in asked ? asked.refused : null]
+    return { ok: true, value: null }
+  }
   found = WRONG
   for (let minute = 0; minute < 3; minute += 1, now += 60_000) await authority.call(message('syncIfDue'))
   expect(said).toHaveLength(1)
-  expect(await authority.call(message('status'))).toMatchObject({
-    value: { refused: ['KEYRING_VAULT_TOKEN is wrong'] },
-  })
+  expect(brought).toEqual([1, 2, 3].map(() => ['KEYRING_VAULT_TOKEN is wrong']))
   found = { ...WRONG, problems: [...WRONG.problems, LIST] }
   await authority.call(message('syncIfDue'))
   expect(said).toEqual(['KEYRING_VAULT_TOKEN', 'KEYRING_WRAPPING_KEYS'])
   found = NOTHING
   now += 60_000
   await authority.call(message('syncIfDue'))
-  expect(await authority.call(message('status'))).toEqual({ ok: true, value: { number: 0 } })
+  await authority.call(message('status'))
+  expect(brought.slice(-2)).toEqual([[], null])
 })

@@ -43,6 +43,7 @@ describe('a status record', () => {
     ['rotation', { rotation: { last: null, next: 9e15, left: null, failing: null } }],
     ['end', { ahead: { time: NOW, said: NOW, ends: [{ what: 'x', words: 'x', remedy: 'x', at: 9e18 }] } }],
     ['list', { offered: 'abc' }],
+    ['list of texts', { refused: [7] }],
   ])('loses a part that is wrong, such as a %s, and nothing else', async (_what, wrong) => {
     const on = await withStatus(JSON.stringify({ lastAttempt: NOW - 1, replicated: 7, ...wrong }))
     const status = unwrap(await authorityOn(on).status('default'))

@@ -11,7 +11,7 @@ import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 
 /** Nor does it say when something was written, or prune. */
-const UNTOLD = { currentCreatedMs: null, sourceMs: 0, keeps: 0 }
+const UNTOLD = { sourceMs: 0, keeps: 0 }
 
 export const kv1Pairs = (parts: KvParts): PairSource => ({
   observe: (signal) => observe(parts, signal),

@@ -65,7 +65,6 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     current: data.current_version,
     versions,
     unlisted: 'unknown',
-    currentCreatedMs: versions.at(-1)?.createdMs ?? null,
     sourceMs: reply.serverTime,
     keeps: data.max_versions ?? 0,
   }
