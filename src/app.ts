@@ -5,6 +5,7 @@ import type { Config } from './config/config.ts'
 import type { ApiToken } from './core/api-token.ts'
 import type { Awaitable } from './core/awaitable.ts'
 import { KeyringError } from './core/errors.ts'
+import type { KeyringAuthority, Push } from './core/operations.ts'
 import type {
   Audit,
   Background,
@@ -13,12 +14,10 @@ import type {
   Fetch,
   Hash,
   Insistence,
-  KeyringAuthority,
   KeySink,
   LoginItems,
   OpenKeySource,
   PairSource,
-  Push,
   SharedStore,
   SourceId,
   Replica,

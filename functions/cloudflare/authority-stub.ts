@@ -1,7 +1,7 @@
 /** The Worker's side of the authority, for which each call is one hop to the Durable Object. */
 import { within } from '../../src/core/deadline.ts'
 import { SYNC_DEADLINE_MS } from '../../src/core/limits.ts'
-import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
+import type { KeyringAuthority, Message } from '../../src/core/operations.ts'
 import { distantAuthority, isLook } from '../../src/keyring/messages.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { LOOK_MS } from './limits.ts'

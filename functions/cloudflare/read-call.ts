@@ -1,6 +1,6 @@
 /** `read`, the one call that every look at the keyring makes, goes as a fetch, because a call by name costs the runtime a third more. */
 import type { ErrorData, Result } from '../../src/core/errors.ts'
-import type { AnswerTo, Message } from '../../src/core/ports.ts'
+import type { AnswerTo, Message } from '../../src/core/operations.ts'
 
 type Read = Message<'read'>
 type ReadResult = Result<AnswerTo<'read'>>

@@ -1,7 +1,7 @@
 /** The authority as the HTTP function reaches it: each call is one invoke of the sync function, or of the one that rotates. */
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
-import type { KeyringAuthority, Message } from '../../src/core/ports.ts'
+import type { KeyringAuthority, Message } from '../../src/core/operations.ts'
 import { distantAuthority, fromJson } from '../../src/keyring/messages.ts'
 import type { Aws, AwsAnswer } from './aws.ts'
 import { exceptionName, whyNone } from './aws.ts'

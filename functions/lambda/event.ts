@@ -1,6 +1,6 @@
 /** What the sync function takes: the event of a schedule, or a call of the HTTP function; nothing else. */
 import * as z from 'zod/mini'
-import type { Message } from '../../src/core/ports.ts'
+import type { Message } from '../../src/core/operations.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
 import { isLook } from '../../src/keyring/messages.ts'
 import { MOST_MS } from './invocation.ts'

@@ -1,6 +1,6 @@
 /** What a start tells: one report, as the first screen for people or as lines of JSON for a log. */
 import type { Result } from '../../src/core/errors.ts'
-import type { SyncReport } from '../../src/core/ports.ts'
+import type { SyncReport } from '../../src/core/operations.ts'
 import { problemLines } from '../../src/config/outcome.ts'
 import { isSet } from '../../src/config/setting.ts'
 import { settingLine } from '../../src/core/lines.ts'

@@ -1,5 +1,6 @@
 /** What follows from the versions that a sync has read: a pure decision. */
-import type { Malformed, NoteCode, Observation, SyncNote } from '../core/ports.ts'
+import type { NoteCode, SyncNote } from '../core/operations.ts'
+import type { Malformed, Observation } from '../core/ports.ts'
 import type { SyncPlan } from './plan.ts'
 import { knownVersions, writtenMs } from './plan.ts'
 import type { Intent, KeyEntry, KeyringRecord, SkipReason } from './record.ts'

@@ -1,7 +1,7 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/ports.ts'
+import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/operations.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { CustodianParts, Source } from './custodian.ts'
 import { Custodian } from './custodian.ts'

@@ -1,7 +1,7 @@
 /** Removal and compromise: pure decisions. */
 import { KeyringError } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import type { KeyringChange } from '../core/ports.ts'
+import type { KeyringChange } from '../core/operations.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 import type { EncryptBound } from './stopped.ts'
 import { removableFrom, stopping } from './stopped.ts'

@@ -8,21 +8,17 @@ import type { KeyringError } from '../core/errors.ts'
 import type { Finding, Refuses } from '../core/findings.ts'
 import { LEASED_WORK_MS, underLease } from '../core/lease.ts'
 import { SYNC_DEADLINE_MS } from '../core/limits.ts'
+import type { DueSync, Message, PushAnswer, RotationReport, SyncReport } from '../core/operations.ts'
 import type {
   Audit,
   Clock,
-  DueSync,
   Insistence,
   KeySink,
   LoginItems,
-  Message,
   OpenKeySource,
-  PushAnswer,
-  RotationReport,
   RotationRules,
   SharedStore,
   SourceId,
-  SyncReport,
 } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'

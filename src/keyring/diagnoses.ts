@@ -1,7 +1,8 @@
 /** Examinations of the way to Vault: one at a time, and an answer that is just some seconds old is given again. */
 import { withDeadline } from '../core/deadline.ts'
 import type { Finding } from '../core/findings.ts'
-import type { Clock, Diagnosis, DiagnoseOptions } from '../core/ports.ts'
+import type { Diagnosis, DiagnoseOptions } from '../core/operations.ts'
+import type { Clock } from '../core/ports.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
 
 export type Examine = (signal: AbortSignal, options: DiagnoseOptions) => Promise<readonly Finding[]>

@@ -9,20 +9,18 @@ import { nearing } from '../core/warnings.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type {
-  Cipher,
   Diagnosis,
   DiagnoseOptions,
-  Hash,
   ImportReport,
   KeyringAuthority,
   KeyringChange,
-  PairRead,
   Push,
   PushAnswer,
   RotationReport,
   SyncOptions,
   SyncReport,
-} from '../core/ports.ts'
+} from '../core/operations.ts'
+import type { Cipher, Hash, PairRead } from '../core/ports.ts'
 import type { Ek1Key } from '../crypto/ek1.ts'
 import { decryptEk1, encryptEk1, parseEk1 } from '../crypto/ek1.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'

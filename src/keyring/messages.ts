@@ -1,7 +1,7 @@
 /** What messages of the authority and their answers look like on the way, for whoever sends one: JSON has no bytes. */
 import { fromBase64, toBase64 } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, Message, Operation, SyncOptions } from '../core/ports.ts'
+import type { AnswerTo, KeyringAuthority, Message, Operation, SyncOptions } from '../core/operations.ts'
 
 /** Whoever carries messages out has a method for each operation, of its name. */
 export type Handlers = {

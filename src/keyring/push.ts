@@ -10,18 +10,8 @@
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { KV1_INCARNATION, MOST_VERSION } from '../core/limits.ts'
-import type {
-  Cipher,
-  Clock,
-  Hash,
-  KeySource,
-  Observation,
-  PlainRead,
-  Push,
-  PushAnswer,
-  RotationRules,
-  SourceId,
-} from '../core/ports.ts'
+import type { Push, PushAnswer } from '../core/operations.ts'
+import type { Cipher, Clock, Hash, KeySource, Observation, PlainRead, RotationRules, SourceId } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { materialOf } from '../crypto/material.ts'
 import { planSync, writtenMs } from './plan.ts'

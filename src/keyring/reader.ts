@@ -1,7 +1,8 @@
 /** What the store alone can say of a keyring: no source is asked, nothing is written. */
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
-import type { Cipher, Clock, Hash, KeyringAuthority, NextTry, RecordStore, SealedUnder } from '../core/ports.ts'
+import type { KeyringAuthority, NextTry, SealedUnder } from '../core/operations.ts'
+import type { Cipher, Clock, Hash, RecordStore } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { parseSigned, sealers } from '../crypto/seal.ts'

@@ -3,7 +3,8 @@
  * them may be at fault for. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
  */
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, Clock, KeyringAuthority, Message, Operation } from '../core/ports.ts'
+import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/operations.ts'
+import type { Clock } from '../core/ports.ts'
 import { isLook, isPlain } from './messages.ts'
 
 /** The wrapping-key ids that something stored needs; `null` = that cannot be told now. */

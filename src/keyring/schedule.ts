@@ -1,6 +1,6 @@
 /** What a cron trigger, a rule of EventBridge or a timer runs once a minute. */
 import { defectLine, scheduleLine } from '../core/lines.ts'
-import type { KeyringAuthority } from '../core/ports.ts'
+import type { KeyringAuthority } from '../core/operations.ts'
 
 /**
  * One keyring after the other; neither a failure nor a defect of one holds up the next. Says what it did, nothing when

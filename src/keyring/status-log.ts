@@ -2,14 +2,8 @@
 import { bandOf, isNeeded } from '../core/ends.ts'
 import type { End } from '../core/ends.ts'
 import type { Result } from '../core/errors.ts'
-import type {
-  LoginItemsUnder,
-  RotationReport,
-  RotationStatus,
-  SyncNote,
-  SyncReport,
-  SyncStatus,
-} from '../core/ports.ts'
+import type { RotationReport, RotationStatus, SyncNote, SyncReport, SyncStatus } from '../core/operations.ts'
+import type { LoginItemsUnder } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry } from './record.ts'
 import type { RotationAsk } from './rotation.ts'

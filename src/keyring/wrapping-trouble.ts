@@ -1,7 +1,7 @@
 /** A record that the settings have no key for, or another one: it stops a start, and is said once where nothing can be stopped. */
 import type { ErrorData, Result } from '../core/errors.ts'
 import { failureLine } from '../core/lines.ts'
-import type { KeyringAuthority } from '../core/ports.ts'
+import type { KeyringAuthority } from '../core/operations.ts'
 import { distantAuthority } from './messages.ts'
 
 /** That there is no key for a keyring at all is no trouble: whoever uses another one alone is given its key alone. */

@@ -1,7 +1,8 @@
 /** Writes a record, into the store and then to the replica in one step, and looks whether it must be written again. */
 import type { Bytes } from '../core/bytes.ts'
 import { settle } from '../core/errors.ts'
-import type { Clock, Replica, Replicated } from '../core/ports.ts'
+import type { Replicated } from '../core/operations.ts'
+import type { Clock, Replica } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { isDueForReseal } from './freshness.ts'

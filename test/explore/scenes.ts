@@ -1,6 +1,7 @@
 /** What two instances may do at once: each scene is the real authority on ports that wait, and begins as a keyring that is synced. */
 import type { Bytes } from '../../src/core/bytes.ts'
-import type { Cadence, Clock, KeySink, KeyringChange, Replica, SharedStore } from '../../src/core/ports.ts'
+import type { KeyringChange } from '../../src/core/operations.ts'
+import type { Cadence, Clock, KeySink, Replica, SharedStore } from '../../src/core/ports.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { recordName } from '../../src/keyring/record.ts'

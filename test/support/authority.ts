@@ -1,5 +1,6 @@
 /** A whole keyring in memory: a fake source, a memory store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import type { KeyringAuthority } from '../../src/core/operations.ts'
 import type {
   Audit,
   Cipher,
@@ -7,7 +8,6 @@ import type {
   KeySink,
   RotationRules,
   Insistence,
-  KeyringAuthority,
   KeySource,
   PairSource,
   LoginItems,

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { answerRead, readAnswer, readUrl } from '../../functions/cloudflare/read-call.ts'
 import type { Result } from '../../src/core/errors.ts'
-import type { AnswerTo, Message } from '../../src/core/ports.ts'
+import type { AnswerTo, Message } from '../../src/core/operations.ts'
 
 type Answer = Result<AnswerTo<'read'>>
 

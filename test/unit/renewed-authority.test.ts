@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from 'vitest'
 import type { Config } from '../../src/config/config.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
-import type { Message, Operation, SyncOptions } from '../../src/core/ports.ts'
+import type { Message, Operation, SyncOptions } from '../../src/core/operations.ts'
 import type { Live, Renew } from '../../src/keyring/renewed-authority.ts'
 import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 

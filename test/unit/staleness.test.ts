@@ -1,7 +1,7 @@
 /** How old is too old is the operator's word: encryption and readiness stop then, decryption never. */
 import { describe, expect, it } from 'vitest'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { KeyringAuthority } from '../../src/core/ports.ts'
+import type { KeyringAuthority } from '../../src/core/operations.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'

@@ -2,7 +2,7 @@
 import { setImmediate as idle } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { KeyringError, unwrap } from '../../src/core/errors.ts'
-import type { SyncOptions } from '../../src/core/ports.ts'
+import type { SyncOptions } from '../../src/core/operations.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 
 /** A source whose first reading of a version goes on when told; `begun` = it has looked at the source and reads. */

@@ -3,7 +3,7 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import { KeyringObject as RealObject } from '../../functions/cloudflare/keyring-object.ts'
 import type { Breakage } from './breakage.ts'
 import worker from '../../functions/cloudflare/worker.ts'
-import type { Message } from '../../src/core/ports.ts'
+import type { Message } from '../../src/core/operations.ts'
 
 interface Env {
   readonly KEYRING_REPLICA?: KVNamespace
