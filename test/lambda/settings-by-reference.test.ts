@@ -1,5 +1,4 @@
 /** The functions that ask Vault, with secrets in Secrets Manager which change between their events; the HTTP function has nothing by reference. */
-import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
@@ -7,6 +6,7 @@ import type { LambdaDeployment } from '../support/lambda/deployment.ts'
 import { deployLambda } from '../support/lambda/deployment.ts'
 import type { SecretsManager } from '../support/secrets-manager.ts'
 import { secretsManagerDouble } from '../support/secrets-manager.ts'
+import { settingsOf } from '../support/settings.ts'
 import { vaultClient } from '../support/vault.ts'
 
 const [FIRST, SECOND] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64'))
@@ -32,14 +32,8 @@ beforeAll(async () => {
   })
   aws = await secretsManagerDouble()
   deployment = await deployLambda({
-    KEYRING_VAULT_HOST: vault.address,
-    KEYRING_VAULT_MOUNT: 'secret',
-    KEYRING_VAULT_PATH: 'keyring',
+    ...settingsOf(vault.address, TOKEN),
     KEYRING_VAULT_TOKEN: '{vault://aws/edge-keyring/vault_token}',
-    KEYRING_WRAPPING_KEYS: `w1:${FIRST}`,
-    KEYRING_API_TOKENS: JSON.stringify([
-      { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
-    ]),
     AWS_ENDPOINT_URL_SECRETS_MANAGER: aws.url,
   })
 }, 60_000)
