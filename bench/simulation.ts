@@ -116,6 +116,7 @@ class Simulation {
           read: (version, signal) => ask(() => source.read(version, signal)),
         }),
         sink: (sink) => ({
+          mayWrite: (signal) => ask(() => sink.mayWrite(signal)),
           keeps: (signal) => ask(() => sink.keeps(signal)),
           write: (pair, expected, signal) => ask(() => sink.write(pair, expected, signal)),
         }),

@@ -35,7 +35,7 @@ import { Keyring } from './keyring/keyring.ts'
 import type { Freshness } from './keyring/freshness.ts'
 import { replicaAgeMs } from './keyring/freshness.ts'
 import { kv1Pairs, kv1Source } from './vault/kv/kv1.ts'
-import { kv2Pairs, kv2Sink, kv2Source } from './vault/kv/kv2.ts'
+import { kv2Pairs, kv2Source } from './vault/kv/kv2.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import type { rare } from './rare.ts'
 import type { DoctorLogin } from './vault/doctor/parts.ts'
@@ -131,8 +131,10 @@ function askedSources({ vault, wrappingKeys }: Config, ports: AuthorityPorts, do
           signal,
         )
       }
-      const openSink: Source['openSink'] = ({ insist }) =>
-        kv2Sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })
+      const openSink: Source['openSink'] = async ({ insist }) => {
+        const { sink } = await ports.loadRare()
+        return sink({ ...ports, ...vault, ...secret, reader: (writer?.reader ?? reader)(null, insist) })
+      }
       return [keyring, { open: openSource, openSink: kv === 'v1' ? null : openSink, examine: look, ends }]
     }),
   )
@@ -169,7 +171,7 @@ export interface Pushing {
 /** Opens the sources of keyrings where Vault is reached. Tokens of logins are kept in `store`, under the wrapping keys. */
 export function openPushing(
   { vault, wrappingKeys }: Pick<Config, 'vault' | 'wrappingKeys'>,
-  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'>,
+  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'> & Pick<typeof rare, 'sink'>,
 ): ReadonlyMap<string, Pushing> {
   if (vault === null) throw new TypeError('Whoever pushes needs the settings of Vault.')
   const vaultPorts = { ...ports, wrappingKeys, doubt: doubtsOnce(ports.log) }
@@ -181,7 +183,7 @@ export function openPushing(
       const parts = (reader: VaultReader) => ({ ...ports, ...vault, mount, path, reader })
       const [toRead, toWrite] = [parts(reads.reader(null, 'outage')), parts(writes.reader(null, 'outage'))]
       const pairs = kv === 'v1' ? kv1Pairs(toRead) : kv2Pairs(toRead)
-      const sink = kv === 'v1' ? null : kv2Sink(toWrite)
+      const sink = kv === 'v1' ? null : ports.sink(toWrite)
       return [keyring, { source: { kind: kv === 'v1' ? 'kv1' : 'kv2', namespace, mount, path }, pairs, sink }]
     }),
   )

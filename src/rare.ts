@@ -3,13 +3,16 @@ import { noteFound, tellEnds } from './keyring/ends.ts'
 import { importRecord } from './keyring/import.ts'
 import { pushing } from './keyring/push.ts'
 import { changeKey, resealAll } from './keyring/rewrite.ts'
-import { rotateKeyring } from './keyring/rotate.ts'
+import { noteEnded, rotateKeyring } from './keyring/rotate.ts'
 import { examine, lookAhead } from './vault/doctor/doctor.ts'
+import { kv2Sink } from './vault/kv/kv2-sink.ts'
 
 export const rare = {
   change: changeKey,
   reseal: resealAll,
   rotate: rotateKeyring,
+  noteEnded,
+  sink: kv2Sink,
   import: importRecord,
   pushing,
   examine,

@@ -39,11 +39,12 @@ the whole value:
 | \`{vault://aws/edge-keyring/}\` | the whole secret |
 
 A slash in a name is \`%2F\`, and a literal plus or percent sign is encoded twice, as in Kong. Options that a vault does not have are passed over; versions are whole
-numbers. References are read before anything is checked; one that cannot be read is listed like any other problem. They are read again once a minute, and when a
-request to Vault has failed: what has changed is used from then on, without a deployment. A text that cannot be read or is wrong then
-leaves the one before in its place; the log says so, and but for Lambda the status too. Wrapping keys by a reference to \`aws\` without a version are those
-of \`AWSCURRENT\` and, behind them, those of \`AWSPREVIOUS\`; a list without an id that something stored still needs, or with another key under an id
-of before, is not taken. On Lambda the HTTP function has the wrapping keys of its deployment: deploy it with a new key before that one is the first in
+numbers. References are read before anything is checked; one that cannot be read is listed like any other problem. They are read again once a minute, and
+at most every five seconds when something has failed that one of them may mend, such as a login: what has changed is used from then on, without a
+deployment. A sync is then tried once more; a rotation is not, since it may have written. A text that cannot be read or is wrong then
+leaves the one before in its place; the log says so, and from the next look of the schedule on the status too. Wrapping keys by a reference to \`aws\` without a version are those
+of \`AWSCURRENT\` and, behind them, those of \`AWSPREVIOUS\` that go with them: what else is there is left out, with a notice. A list
+without an id that something stored still needs, or with another key under an id of before, is not taken. On Lambda the HTTP function has the wrapping keys of its deployment: deploy it with a new key before that one is the first in
 the secret. Sync and rotate may read the secrets that the deployment names ([lambda.md](lambda.md#what-it-may-do)), and ask once a minute for each secret
 and stage.
 

@@ -6,14 +6,13 @@
  * id; it is made here and written with check-and-set on the version that was offered. A crash, or an answer that got lost, leaves
  * nothing to be gone on with: the version is in Vault or it is not, and the next push sees which.
  */
-import { readSettings } from '../node-shared/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
-import { newWrappingKey } from '../node/local.ts'
+import { liveSettings, newWrappingKey } from '../node/local.ts'
 import type { Pushing } from '../../src/app.ts'
 import { openPushing } from '../../src/app.ts'
-import { withoutOthers } from '../../src/config/others.ts'
+import { rare } from '../../src/rare.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -35,7 +34,7 @@ interface Flags {
 const PLAIN: Flags = { force: false, adopt: false }
 
 export async function push(keyring: KeyringClient, env: Env, rotates: boolean, flags: Flags): Promise<Outcome> {
-  const { pushing, close } = open(keyring.name, env)
+  const { pushing, close } = await open(keyring.name, env)
   try {
     const { handed, rotation } = await pushOnce(keyring, pushing, rotates, flags)
     return outcome(handed, rotation)
@@ -66,17 +65,21 @@ function unlessUnusable(error: unknown): Synced {
 /** Settings of a deployment may stand beside those of Vault; the first two are required of whoever stores something. */
 const OF_DEPLOYMENT = /^(?:KONG_)?KEYRING_(?!VAULT_|ROTATION_VAULT_)/
 
-function open(name: string, given: Env): { readonly pushing: Pushing; readonly close: () => Promise<void> } {
+async function open(
+  name: string,
+  given: Env,
+): Promise<{ readonly pushing: Pushing; readonly close: () => Promise<void> }> {
   const own = Object.entries(given).filter(([setting]) => !OF_DEPLOYMENT.test(setting))
   const env = { ...Object.fromEntries(own), KEYRING_TABLE: 'none', KEYRING_WRAPPING_KEYS: `push:${newWrappingKey()}` }
-  const read = readSettings(env, 'lambda-sync', withoutOthers)
+  const { parsed: read } = await liveSettings(env, 'lambda-sync')
   if (!read.ok) throw wrongSettings(read.problems)
   for (const notice of read.notices) console.error(`note: ${notice}`)
   const { vault = null, wrappingKeys = [] } = read.config ?? {}
   const way = vaultFetch(vault)
   const ports = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, store: memoryStore(), fetch: way.fetch }
   const log = (line: string) => console.error(line)
-  const pushing = openPushing({ vault, wrappingKeys }, { ...ports, readFile: readTextFile, log }).get(name)
+  const { sink } = rare
+  const pushing = openPushing({ vault, wrappingKeys }, { ...ports, sink, readFile: readTextFile, log }).get(name)
   if (pushing === undefined) throw wrongSettings([{ name: 'KEYRINGS', message: `has no keyring "${name}"` }])
   return { pushing, close: () => way.close() }
 }

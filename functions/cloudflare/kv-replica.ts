@@ -2,6 +2,7 @@
 import { within } from '../../src/core/deadline.ts'
 import { defectLine, replicaLine } from '../../src/core/lines.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { MAX_RECORD_BYTES } from '../../src/core/limits.ts'
 import { isOfProgram } from '../../src/core/network.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import { REPLICA_CACHE_SECONDS, REPLICA_MS } from './limits.ts'
@@ -29,7 +30,8 @@ export function kvReplica(kv: Kv, log: (line: string) => void): Replica {
         name,
         async () => {
           const held = await kv.get(name, { type: 'arrayBuffer', cacheTtl: REPLICA_CACHE_SECONDS })
-          return held && new Uint8Array(held)
+          // What is longer than a record is nobody's: cut, its MAC does not hold, and nobody reads on for nothing.
+          return held && new Uint8Array(held, 0, Math.min(held.byteLength, MAX_RECORD_BYTES + 1))
         },
         null,
       ),

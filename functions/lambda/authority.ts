@@ -16,11 +16,14 @@ export interface InvokeParts {
   readonly leftMs: () => number
 }
 
-/** A connection that went stale while the instance was frozen is noticed at its first use: one more attempt. */
+/**
+ * A connection that went stale while the instance was frozen is noticed at its first use: one more attempt. A rotation may have been
+ * carried out all the same, and a second one would write one version more.
+ */
 export const invokingAuthority = (parts: InvokeParts): KeyringAuthority =>
   distantAuthority(async (message) => {
     const first = await send(parts, message)
-    const answer = first === 'no connection' ? await send(parts, message) : first
+    const answer = first === 'no connection' && message.call !== 'rotate' ? await send(parts, message) : first
     if (typeof answer !== 'string') return answer
     const which = isRotation(message) ? 'rotate' : 'sync'
     return refusal('ERR_AUTHORITY_UNAVAILABLE', `The ${which} function cannot be used (${answer}).`, {

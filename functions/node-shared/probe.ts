@@ -1,5 +1,5 @@
 /** The probe of the doctor where there is Node: loaded when somebody asks, so that no start pays for it. */
-import type { VaultSettings } from '../../src/config/config.ts'
+import type { VaultSettings } from '../../src/config/vault.ts'
 import type { Env } from '../../src/config/setting.ts'
 import type { Probe } from '../../src/core/findings.ts'
 import type { Clock } from '../../src/core/ports.ts'

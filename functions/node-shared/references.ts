@@ -13,27 +13,39 @@ import { readTextFile } from './text-file.ts'
 
 /** What one look at a vault gives: the rest of a sentence says why there is nothing. `isAbsent` = the vault says that it has none. */
 type Found = { readonly text: string } | { readonly why: string; readonly isAbsent?: true }
+/** `leftOut` says what is no part of the text. */
+type Read = Found | { readonly text: string; readonly leftOut: string }
 
+/** Whether a text is a list of wrapping keys. */
+type IsList = (text: string) => boolean
 type Backend = (reference: Reference) => Promise<Found>
 type Backends = Readonly<Record<'env' | 'fs' | 'aws', Backend>>
+/** Nothing of it is quoted. */
+const LEFT_OUT = 'has something in AWSPREVIOUS that is no wrapping key beside those of AWSCURRENT; it is left out'
 const VAULTS: ReadonlySet<string> = new Set<keyof Backends>(['env', 'fs', 'aws'])
 
 /** @param parse of the environment with the texts in place of the references. */
-export const readLive = <C>(env: Env, names: readonly string[], parse: (env: Env) => Parsed<C>) =>
-  live(
-    () => readReferences(env, names),
+export function readLive<C>(env: Env, names: readonly string[], parse: (env: Env) => Parsed<C>) {
+  const isList: IsList = (text) => {
+    const parsed = parse({ ...env, [WRAPPING_KEYS]: text })
+    return parsed.ok || parsed.problems.every(({ name }) => name !== WRAPPING_KEYS)
+  }
+  return live(
+    () => readReferences(env, names, isList),
     (texts) => parse({ ...env, ...Object.fromEntries(texts) }),
   )
+}
 
 /** @param names of settings. A secret that several of them name is asked for once. */
-export async function readReferences(env: Env, names: readonly string[]): Promise<ReadTexts> {
+export async function readReferences(env: Env, names: readonly string[], isList: IsList): Promise<ReadTexts> {
   const backends = backendsOf(env)
   const found = await Promise.all(
-    names.map(async (name) => [name, await read(name, env[name] ?? '', backends)] as const),
+    names.map(async (name) => [name, await read(name, env[name] ?? '', backends, isList)] as const),
   )
   return {
     texts: new Map(found.flatMap(([name, one]) => ('text' in one ? [[name, one.text]] : []))),
     problems: found.flatMap(([name, one]) => ('why' in one ? [{ name, message: one.why }] : [])),
+    notices: found.flatMap(([name, one]) => ('leftOut' in one ? [`${name} ${one.leftOut}.`] : [])),
   }
 }
 
@@ -46,13 +58,13 @@ export function referenceTrouble(text: string): string | null {
     : `has a reference to a vault that is none here: ${[...VAULTS].join(', ')} are`
 }
 
-async function read(name: string, text: string, backends: Backends): Promise<Found> {
+async function read(name: string, text: string, backends: Backends, isList: IsList): Promise<Read> {
   const [trouble, parsed] = [referenceTrouble(text), parseReference(text)]
   if (trouble !== null || !parsed.ok) return { why: trouble ?? '' }
   const { reference } = parsed
   const backend = backends[reference.vault as keyof Backends]
-  const isList = name === WRAPPING_KEYS && reference.vault === 'aws' && reference.version === null
-  return isList ? bothLists(backend, reference) : backend(reference)
+  const isOfTwo = name === WRAPPING_KEYS && reference.vault === 'aws' && reference.version === null
+  return isOfTwo ? bothLists(backend, reference, isList) : backend(reference)
 }
 
 function backendsOf(env: Env): Backends {
@@ -116,7 +128,7 @@ function asking(env: Env): (reference: Reference) => Promise<Found> {
     const found = await answer
     if ('text' in found) return found
     const why = `has a reference that Secrets Manager does not answer (${found.error})`
-    return found.error === 'ResourceNotFoundException' ? { why, isAbsent: true } : { why }
+    return found.isAbsent ? { why, isAbsent: true } : { why }
   }
 }
 
@@ -129,13 +141,17 @@ function fieldOf(found: Found, key: string | null): Found {
   return { why: 'has a reference with a key, and what it names is no JSON object with a text under it', isAbsent: true }
 }
 
-/** The version before still opens what others have sealed. It is asked for last: whatever changes meanwhile, what was current is in the list. */
-async function bothLists(ask: Backend, reference: Reference): Promise<Found> {
+/**
+ * The version before still opens what others have sealed. It is asked for last: whatever changes meanwhile, what was current is in the list.
+ * The current one decides: of the version before nothing is taken that makes no list with it.
+ */
+async function bothLists(ask: Backend, reference: Reference, isList: IsList): Promise<Read> {
   const current = await ask(reference)
   if ('why' in current) return current
   const previous = await ask({ ...reference, version: 2 })
   if ('why' in previous) return previous.isAbsent ? current : previous
   const named = entriesOf(current.text)
-  const others = [...entriesOf(previous.text)].filter(([name]) => !named.has(name)).map(([, entry]) => entry)
-  return { text: [current.text, ...others].join(',') }
+  const others = [...entriesOf(previous.text)].flatMap(([name, entry]) => (named.has(name) ? [] : [entry]))
+  const text = others.reduce((list, other) => (isList(`${list},${other}`) ? `${list},${other}` : list), current.text)
+  return text.split(',').length === named.size + others.length ? { text } : { text, leftOut: LEFT_OUT }
 }

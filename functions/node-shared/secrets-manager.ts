@@ -6,8 +6,8 @@ const ANSWER_MS = 10_000
 
 export type Stage = 'AWSCURRENT' | 'AWSPREVIOUS'
 
-/** A text, or the name of what the SDK throws: its message may quote anything. */
-export type SecretAnswer = { readonly text: string } | { readonly error: string }
+/** A text, or the name of what the SDK throws: its message may quote anything. `isAbsent` = there is no such text, and it is no outage. */
+export type SecretAnswer = { readonly text: string } | { readonly error: string; readonly isAbsent: boolean }
 
 /** @param region absent = what the environment, or the profile, says. */
 export async function readSecret(SecretId: string, VersionStage: Stage, region?: string): Promise<SecretAnswer> {
@@ -16,10 +16,11 @@ export async function readSecret(SecretId: string, VersionStage: Stage, region?:
   const command = new GetSecretValueCommand({ SecretId, VersionStage })
   try {
     const { SecretString: text } = await withDeadline(ANSWER_MS, (abortSignal) => client.send(command, { abortSignal }))
-    return text === undefined ? { error: 'it is binary' } : { text }
+    return text === undefined ? { error: 'it is binary', isAbsent: true } : { text }
   } catch (error) {
     const name = error instanceof Error ? error.name : ''
-    return { error: /^[A-Za-z]{1,64}$/.test(name) ? name : 'no answer' }
+    const isAbsent = name === 'ResourceNotFoundException'
+    return { error: /^[A-Za-z]{1,64}$/.test(name) ? name : 'no answer', isAbsent }
   } finally {
     client.destroy()
   }

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { brotliDecompress, unzip, zstdDecompress } from 'node:zlib'
-import type { VaultSettings } from '../../src/config/config.ts'
+import type { VaultSettings } from '../../src/config/vault.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { MAX_VAULT_BODY_BYTES } from '../../src/core/limits.ts'

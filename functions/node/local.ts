@@ -62,9 +62,9 @@ interface LiveSettings {
   readonly renew: Renew<NodeConfig> | null
 }
 
-export async function liveSettings(env: Env): Promise<LiveSettings> {
-  const read = (each: Env) => withVaults(readSettings(each, 'node', withoutOthers, readCron), each, env)
-  const names = referencesIn(env, 'node')
+export async function liveSettings(env: Env, runtime: 'node' | 'lambda-sync' = 'node'): Promise<LiveSettings> {
+  const read = (each: Env) => withVaults(readSettings(each, runtime, withoutOthers, readCron), each, env)
+  const names = referencesIn(env, runtime)
   return names.length === 0 ? { parsed: read(env), renew: null } : readLive(env, names, read)
 }
 

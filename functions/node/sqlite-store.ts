@@ -67,8 +67,7 @@ export function sqliteStore(path: string): SqliteStore {
     },
     async put(name, bytes, expected) {
       refuseLargeRecord(name, bytes)
-      const giveUpAt = performance.now() + WAIT_MS
-      const patiently = <T>(work: () => T) => whenUnlocked(path, () => giveUpAt, work)
+      const patiently = patience(path)
       const isPut = await patiently(() => current().put(name, bytes, expected))
       if (!isPut) return 'conflict'
       const stands = await patiently(() => readFresh(path, name))
@@ -77,19 +76,20 @@ export function sqliteStore(path: string): SqliteStore {
       // It is not kept: while the read-back waited, somebody else may have written, and a look may have noticed that already.
       return { bytes: bytes.slice(), version: expected + 1 }
     },
-    run(query, ...bindings) {
-      const giveUpAt = performance.now() + WAIT_MS
-      return whenUnlocked(
-        path,
-        () => giveUpAt,
-        () =>
-          current()
-            .database.prepare(query)
-            .all(...bindings),
-      )
-    },
+    run: (query, ...bindings) =>
+      patience(path)(() =>
+        current()
+          .database.prepare(query)
+          .all(...bindings),
+      ),
     close: () => file.database.close(),
   }
+}
+
+/** For one write, however many steps it has. */
+function patience(path: string): <T>(work: () => T) => Promise<T> {
+  const giveUpAt = performance.now() + WAIT_MS
+  return (work) => whenUnlocked(path, () => giveUpAt, work)
 }
 
 /** A newer version is somebody's who has read this one. */

@@ -1,65 +1,25 @@
 /** Reads the settings once, from the environment to the configuration. Every problem is told at once, by name and rule, never by value. */
-import type { CredentialSource, LoginSettings } from '../core/login-settings.ts'
-import type { Cadence, ReadCron, RotationRules, SourceId } from '../core/ports.ts'
-import { Secret } from '../core/secret.ts'
+import type { Cadence, ReadCron, RotationRules } from '../core/ports.ts'
+import type { Secret } from '../core/secret.ts'
 import type { AnsweringConfig, Parsed } from './answering.ts'
 import { OFF, answeringConfig, saysOff, secretsTableOf } from './answering.ts'
 import { cadenceOf } from './cadence.ts'
 import { unverified } from './foreign.ts'
-import type { LoginOption } from './login-methods.ts'
 import type { ReadLogin } from './login.ts'
 import { readLogin } from './login.ts'
 import { LOGIN, OWN, ROTATION_LOGIN, misplaced, unknownNames, unusedNotices } from './names.ts'
 import type { Env, Problem, Runtime, Texts } from './setting.ts'
 import { textsOf, valuesOf, wrongOf } from './setting.ts'
-import type { SettingName, Settings } from './settings.ts'
+import type { Settings } from './settings.ts'
 import { ADDRESS, ASKING, RULES, TABLE, TOKENS, isPlainHttp } from './settings.ts'
-
-interface SecretSetting {
-  readonly keyring: string
-  readonly kv: 'v1' | 'v2'
-  readonly mount: string
-  readonly path: string
-}
-
-/** The texts are PEM, or the paths of PEM files. All are secrets, because a key may stand in each. */
-export interface VaultTls {
-  /** One or more, separated by commas; `system` = those of the runtime and of the operating system. `null` = those of the runtime. */
-  readonly authorities: Secret | null
-  /** A certificate comes with its key or not at all. */
-  readonly client: { readonly cert: Secret; readonly key: Secret } | null
-  /** `null` = the host of the address. */
-  readonly serverName: string | null
-  /** The settings that they were written in, for people. */
-  readonly names: { readonly authorities: string; readonly cert: string; readonly key: string }
-}
-
-export interface VaultSettings {
-  /** Scheme, host, port and base path, without a slash at the end. */
-  readonly address: string
-  /** Something is set in it only where the platform has a TLS of its own. */
-  readonly tls: VaultTls
-  /** The same for the identity provider of the login; `null` = nothing is set. */
-  readonly providerTls: VaultTls | null
-  /** They are sent along to Vault, and to Vault alone. */
-  readonly headers: Readonly<Record<string, Secret>>
-  /** '' = none. */
-  readonly namespace: string
-  readonly timeoutMs: number
-  /** The namespace of logins; '' = none. */
-  readonly loginNamespace: string
-  readonly auth: LoginSettings
-  /** The login that rotations write with. `null` = the same. */
-  readonly rotationLogin: { readonly auth: LoginSettings; readonly loginNamespace: string } | null
-  /** `default` first. */
-  readonly secrets: readonly SecretSetting[]
-}
+import type { PushedSource, ReadVault, VaultSettings, VaultTexts, VaultTls } from './vault.ts'
+import { certOnWorkers, providerTlsOf, pushedSources, tlsOf, vaultSettings } from './vault.ts'
 
 export interface Config extends AnsweringConfig {
   /** `null` where Vault is never asked. */
   readonly vault: VaultSettings | null
-  /** What others push here, and under which identity. `null` = Vault is asked. */
-  readonly pushed: readonly (SourceId & { readonly keyring: string })[] | null
+  /** `null` = Vault is asked. */
+  readonly pushed: readonly PushedSource[] | null
   readonly rotation: RotationRules
   readonly workers: { readonly locationHint: NonNullable<Settings['KEYRING_LOCATION_HINT']> | null }
   readonly lambda: {
@@ -116,13 +76,9 @@ export function parseConfig(
 }
 
 /** What the environment says: the texts of settings, and names that are none. */
-interface Written {
+interface Written extends VaultTexts {
   readonly env: Env
-  readonly runtime: Runtime
-  readonly texts: Texts
-  /** The texts of the login to the keyring's own Vault. */
-  readonly login: Texts
-  /** And of the login that rotations write with. */
+  /** The texts of the login that rotations write with. */
   readonly rotationLogin: Texts
   readonly problems: readonly Problem[]
   readonly notices: readonly string[]
@@ -147,13 +103,8 @@ function writtenIn(env: Env, runtime: Runtime): Written {
 }
 
 /** The values of the settings, right where there are no problems. */
-interface Read {
-  readonly all: Settings
-  readonly login: ReadLogin
-  readonly rotationLogin: ReadLogin | null
+interface Read extends ReadVault {
   readonly cadence: Cadence | null
-  readonly tls: VaultTls
-  readonly providerTls: VaultTls | null
   readonly isOff: boolean
   readonly problems: readonly Problem[]
   readonly notices: readonly string[]
@@ -220,27 +171,6 @@ function readRotationLogin(written: Written, isOff: boolean): ReadLogin | null {
 
 const NO_LOGIN: ReadLogin = { auth: null, namespace: null, problems: [], notices: [] }
 
-/** On Workers the platform presents the certificate, by a binding. */
-function certOnWorkers({ runtime, texts }: Written, auth: LoginSettings | null): Problem[] {
-  if (runtime !== 'workers' || auth?.method !== 'cert') return []
-  if (texts.has('KEYRING_VAULT_VPC'))
-    return [
-      {
-        name: 'KEYRING_VAULT_VPC',
-        message:
-          'cannot be used with the login cert: Workers VPC presents no client certificate. Use approle or jwt, or bind KEYRING_VAULT_MTLS instead',
-      },
-    ]
-  if (texts.has('KEYRING_VAULT_MTLS')) return []
-  return [
-    {
-      name: 'KEYRING_VAULT_MTLS',
-      message:
-        'is required with the login cert: a binding of a client certificate (mtls_certificates in wrangler.toml)',
-    },
-  ]
-}
-
 function toConfig(read: Read): Config {
   const { all } = read
   return {
@@ -267,85 +197,3 @@ function toConfig(read: Read): Config {
     },
   }
 }
-
-function vaultSettings({ all, login, rotationLogin, tls, providerTls }: Read): VaultSettings | null {
-  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
-  if (url === undefined || mount === undefined || path === undefined || login.auth === null) return null
-  return {
-    address: addressOf(url),
-    tls,
-    providerTls,
-    headers: all.KEYRING_VAULT_HEADERS,
-    namespace: all.KEYRING_VAULT_NAMESPACE,
-    loginNamespace: login.namespace ?? all.KEYRING_VAULT_NAMESPACE,
-    timeoutMs: all.KEYRING_VAULT_TIMEOUT_MS,
-    auth: login.auth,
-    rotationLogin: rotationLogin?.auth
-      ? { auth: rotationLogin.auth, loginNamespace: rotationLogin.namespace ?? all.KEYRING_VAULT_NAMESPACE }
-      : null,
-    secrets: secretsOf(all, mount, path),
-  }
-}
-
-const secretsOf = (
-  { KEYRINGS, KEYRING_VAULT_KV: kv }: Settings,
-  mount: string,
-  path: string,
-): readonly SecretSetting[] => [
-  { keyring: 'default', kv, mount, path },
-  ...KEYRINGS.map((each) => ({
-    keyring: each.name,
-    kv: each.kv ?? kv,
-    mount: each.mount ?? mount,
-    path: each.path,
-  })),
-]
-
-/** Nobody is asked at it: it only tells one source from another. */
-const PUSHED_ADDRESS = 'push://inside'
-
-/** A deployment that was synced from an address keeps its keys when `KEYRING_VAULT_HOST` has it. */
-function pushedSources(all: Settings): NonNullable<Config['pushed']> {
-  const { KEYRING_VAULT_HOST: url, KEYRING_VAULT_MOUNT: mount, KEYRING_VAULT_PATH: path } = all
-  if (mount === undefined || path === undefined) return []
-  const address = url === undefined ? PUSHED_ADDRESS : addressOf(url)
-  const namespace = all.KEYRING_VAULT_NAMESPACE
-  return secretsOf(all, mount, path).map(({ keyring, kv, ...secret }) => {
-    return { keyring, kind: kv === 'v1' ? 'kv1' : 'kv2', address, namespace, ...secret }
-  })
-}
-
-const addressOf = (url: URL): string => url.href.replace(/\/$/, '')
-
-/** The connection presents the certificate of the login `cert`. A setting that is itself wrong counts as not set. */
-export function tlsOf(
-  all: Partial<Settings>,
-  auth: LoginSettings | null,
-  { texts, login }: Pick<Written, 'texts' | 'login'>,
-): VaultTls {
-  const { KEYRING_VAULT_CLIENT_CERT: cert, KEYRING_VAULT_CLIENT_KEY: key } = all
-  const own = cert === undefined || key === undefined ? null : { cert, key }
-  const ofLogin = auth?.method === 'cert' ? auth.certificate : null
-  const nameOf = (name: SettingName, option: LoginOption | null) =>
-    (option !== null && ofLogin !== null ? login.get(option) : texts.get(name))?.[0]?.name ?? name
-  return {
-    authorities: all.KEYRING_VAULT_CACERT ?? null,
-    client: ofLogin === null ? own : { cert: textOf(ofLogin.cert), key: textOf(ofLogin.key) },
-    serverName: all.KEYRING_VAULT_TLS_SERVER_NAME ?? null,
-    names: {
-      authorities: nameOf('KEYRING_VAULT_CACERT', null),
-      cert: nameOf('KEYRING_VAULT_CLIENT_CERT', 'cert_auth_cert'),
-      key: nameOf('KEYRING_VAULT_CLIENT_KEY', 'cert_auth_cert_key'),
-    },
-  }
-}
-
-/** Of the identity provider only the authorities can be set. */
-export function providerTlsOf(auth: LoginSettings | null, { login }: Pick<Written, 'login'>): VaultTls | null {
-  if (auth?.method !== 'oauth2' || auth.authorities === null) return null
-  const name = login.get('oauth2_cacert')?.[0]?.name ?? ''
-  const names = { authorities: name, cert: name, key: name }
-  return { authorities: auth.authorities, client: null, serverName: null, names }
-}
-
-const textOf = (source: CredentialSource): Secret => ('file' in source ? new Secret(source.file) : source)

@@ -1,9 +1,9 @@
 /** Vault entities as whoever asks the vaults needs them: to what `entity.ts` reads come logins, the ways there, and names that are no fields. */
 import type { AwsCredentialSource, LoginSettings } from '../core/login-settings.ts'
 import { isLoopback } from '../core/loopback.ts'
-import type { SecretName } from '../core/ports.ts'
-import type { VaultSettings, VaultTls } from './config.ts'
-import { providerTlsOf, tlsOf } from './config.ts'
+import type { SecretName } from '../core/operations.ts'
+import type { VaultSettings, VaultTls } from './vault.ts'
+import { providerTlsOf, tlsOf } from './vault.ts'
 import type { AwsValues, BrokenEntity, EnvValues, FsValues, HcvValues, KnownEntity, ReadEntity } from './entity.ts'
 import { brokenOf, fieldsOf, hrefOf, readEntity, readableVariable, takenFrom } from './entity.ts'
 import { platformKeys } from './login-aws.ts'

@@ -2,7 +2,7 @@
  * Vault entities as whoever resolves references knows them: what they are called, where they read, how long that holds. It is all that
  * Lambda's HTTP function has of them; logins, and whatever else is needed to ask, are in `entities.ts`.
  */
-import type { SecretName } from '../core/ports.ts'
+import type { SecretName } from '../core/operations.ts'
 import type { SecretRules, SplitField, VaultView } from '../core/secrets.ts'
 import { UNVERIFIED } from './foreign.ts'
 import type { Env, Problem, Rule, Runtime, Table, Texts, Values } from './setting.ts'

@@ -140,9 +140,14 @@ export const METHOD_NAMES = Object.keys(METHODS) as MethodName[]
 const LATER: ReadonlySet<unknown> = new Set(['aws_ec2', 'gcp_iam', 'gcp_gce', 'azure'])
 const ONE_OF = `must be one of ${METHOD_NAMES.join(', ')}`
 const authMethod = () =>
-  z.enum(METHOD_NAMES, {
-    error: ({ input }) => (LATER.has(input) ? `${ONE_OF}: this login comes with a later release` : ONE_OF),
-  })
+  z.pipe(
+    z.string().check(
+      z.refine((name) => METHOD_NAMES.some((each) => each === name), {
+        error: ({ input }) => (LATER.has(input) ? `${ONE_OF}: this login comes with a later release` : ONE_OF),
+      }),
+    ),
+    z.transform((name) => name as MethodName),
+  )
 
 /** The options of the login itself, whatever its method. */
 const COMMON = {

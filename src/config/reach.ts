@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { isPem } from '../core/pem.ts'
 import { Secret } from '../core/secret.ts'
-import { secretText, textsInJson } from './values.ts'
+import { oneOf, secretText, textsInJson } from './values.ts'
 
 /** The URL parser repairs too much (`https:\\host`, a lone `?` or `@`), so the text is looked at first. */
 const parseAddress = (text: string): URL | null =>
@@ -37,7 +37,7 @@ export const authorities = () => fileOrPem(/^(?:\P{Cc}|\s)+$/u)
 
 /** Bindings are objects; `settingsOf` in functions/cloudflare gives this text for one. */
 export const BINDING = '[binding]'
-export const binding = (kind: string) => z.literal(BINDING, `must be a binding (${kind} in wrangler.toml)`)
+export const binding = (kind: string) => oneOf([BINDING], `must be a binding (${kind} in wrangler.toml)`)
 
 const HEADERS = 'must be a JSON object of header names and texts'
 const NAME = 'must not have a header that Vault, the connection or the body has already, or a name that is none'

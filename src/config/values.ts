@@ -84,7 +84,11 @@ export const wholeNumber = (least: number, most: number, unit = '') =>
 export const oneOf = <const Words extends readonly string[]>(
   words: Words,
   message = `must be one of ${words.join(', ')}`,
-) => z.enum(words, message)
+) =>
+  z.pipe(
+    z.string(message).check(follows((text) => words.includes(text), message)),
+    z.transform((text) => text as Words[number]),
+  )
 
 export const matching = (pattern: RegExp, message: string) => z.string().check(z.regex(pattern, message))
 export const trimmed = (pattern: RegExp, message: string) => z.string().check(z.trim(), z.regex(pattern, message))

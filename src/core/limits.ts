@@ -18,8 +18,10 @@ export const KEY_ID = /^[A-Za-z0-9._~-]{1,64}$/
 export const KEYRING_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 /** No date is later, in milliseconds since 1970. */
 export const MOST_TIME = 8.64e15
-/** When a secret was made, as Vault writes it, or the word that stands for it. */
-export const INCARNATION = /^[\w.:+-]{1,64}$/
+/** KV version 1 knows no time of creation, so that a folder that was emptied and filled again is the same one. */
+export const KV1_INCARNATION = 'kv1'
+/** The highest number of a version: in KV version 1 it is a name of five digits. */
+export const MOST_VERSION = { kv1: 99_999, kv2: 1e15 - 1 } as const
 /** As Kong has it, and at most 64 characters. */
 export const VAULT_PREFIX = /^[a-z][a-z\d-]{0,62}[a-z\d]$/
 export const WRAPPING_KEY_ID = /^[A-Za-z0-9._-]{1,32}$/

@@ -1,9 +1,9 @@
 /** What the authority can be asked about a keyring, and what it answers. All of it is plain data, and may cross a process boundary. */
 import type { Bytes } from './bytes.ts'
 import type { End } from './ends.ts'
-import type { Facts, KeyringErrorCode, Result } from './errors.ts'
+import type { ErrorData, Facts, KeyringErrorCode, Result } from './errors.ts'
 import type { Finding } from './findings.ts'
-import type { SourceId, Observation, LoginItemsUnder } from './ports.ts'
+import type { SourceId, Observation, PlainRead, LoginItemsUnder } from './ports.ts'
 
 /** What somebody who reaches the source has seen there. */
 export interface Push {
@@ -114,6 +114,8 @@ export interface SyncStatus {
   readonly pushed: boolean
   /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
   readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
+  /** What was not taken of the settings that are read again while an instance runs, in sentences. */
+  readonly refused: readonly string[]
 }
 
 /** What happened to rotations, for people. Times in milliseconds since 1970. */
@@ -168,6 +170,92 @@ export interface Diagnosis {
   readonly time: number
   /** They are in the order of the way; every check is there once. */
   readonly findings: readonly Finding[]
+}
+
+/** What the authority can be asked about a keyring: what is said beside its name, and the answer. All of it is plain data. */
+interface KeyringOperations {
+  /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
+  readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
+  readonly status: {
+    readonly says: object
+    readonly answer: SyncStatus & NextTry & Replicated & SealedUnder
+  }
+  readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
+  /**
+   * A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too.
+   * @param refused as the status will have it; absent = nothing was.
+   */
+  readonly syncIfDue: {
+    readonly says: { readonly refused?: SyncStatus['refused'] | undefined }
+    readonly answer: DueSync
+  }
+  /** Somebody has a value of a key that is not held: the source is asked, at most once a minute. The answer is that of `read`. */
+  readonly seek: { readonly says: { readonly id: string }; readonly answer: Bytes | null }
+  /** A new key at the source. `dryRun` = it says what would be, and writes nothing. */
+  readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
+  /** Nothing of the record changes. @param mountKeeps versions that the mount keeps, for whoever wants to rotate; `null` = nobody does. */
+  readonly offer: {
+    readonly says: { readonly push: Push; readonly mountKeeps: number | null }
+    readonly answer: PushAnswer
+  }
+  /** A sync with what was observed, and read of what is lacking: all of it, or its first versions. */
+  readonly deliver: {
+    readonly says: { readonly push: Push; readonly reads: readonly PlainRead[] }
+    readonly answer: SyncReport
+  }
+  /** The answer is the sealed record as it is now. */
+  readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
+  /** All that is stored is sealed anew under the first wrapping key; it may stop half-way, and goes on when it is asked again. */
+  readonly reseal: {
+    readonly says: object
+    /** `sealed` is the record as it is now; `null` = never synced. */
+    readonly answer: SealedUnder & { readonly sealed: Bytes | null }
+  }
+  /** The way to Vault, step by step; an answer may be some seconds old. */
+  readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
+  /** `record` is a sealed record, as `read` has answered it once. */
+  readonly import: {
+    readonly says: { readonly record: string; readonly force: boolean }
+    readonly answer: ImportReport
+  }
+}
+
+/** One secret of a vault; fields of it are read from the same text. */
+export interface SecretName {
+  readonly resource: string
+  /** From 1 on. `null` = the current one. */
+  readonly version: number | null
+}
+
+/** What is kept of one secret. Times in milliseconds since 1970. */
+export interface CachedSecret extends SecretName {
+  /** What the vault said last; `null` = it has not answered yet. */
+  readonly found: 'secret' | 'absent' | 'forbidden' | null
+  /** When it was asked for that. */
+  readonly at: number
+  /** When it is asked again by itself; `null` = never. */
+  readonly due: number | null
+  /** Why it has not answered since. */
+  readonly failing: { readonly since: number; readonly tries: number; readonly error: ErrorData } | null
+}
+
+export interface CachedPage {
+  readonly secrets: readonly CachedSecret[]
+  /** The next page is behind it; `null` = this is the last one. */
+  readonly next: string | null
+}
+
+/** The same about the secrets of a vault, by its prefix. */
+interface VaultOperations {
+  /** The states of the secrets, sealed, in their order. `refresh` = the vault is asked for what is fresh too. */
+  readonly resolve: {
+    readonly says: { readonly secrets: readonly SecretName[]; readonly refresh: boolean }
+    readonly answer: readonly Bytes[]
+  }
+  /** What is kept, a page of it from behind `after` on ('' = from the beginning). Never a value. */
+  readonly cached: { readonly says: { readonly after: string }; readonly answer: CachedPage }
+  /** A schedule asks this once a minute: what expires soon is renewed. */
+  readonly refreshIfDue: { readonly says: object; readonly answer: 'refreshed' | 'not-due' }
 }
 
 interface Operations extends KeyringOperations, VaultOperations {}

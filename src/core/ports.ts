@@ -1,12 +1,10 @@
 /**
- * Every port, but for the doctor's probe (`findings.ts`). Absence and failure are in the comments; an operation that cannot be
- * done throws a `KeyringError`. What may cross a process boundary is plain data.
+ * Every port, but for the authority (`operations.ts`) and the doctor's probe (`findings.ts`). Absence and failure are in the
+ * comments; an operation that cannot be done throws a `KeyringError`.
  */
 import type { Awaitable } from './awaitable.ts'
 import type { Bytes } from './bytes.ts'
-import type { End } from './ends.ts'
-import type { ErrorData, Facts, KeyringErrorCode, Result } from './errors.ts'
-import type { Finding } from './findings.ts'
+import type { KeyringErrorCode } from './errors.ts'
 import type { Secret } from './secret.ts'
 
 export interface StoredRecord {
@@ -66,11 +64,10 @@ export interface Observation {
   readonly incarnation: string
   /** 0 = no version yet. */
   readonly current: number
+  /** They ascend; the last one is the current one. */
   readonly versions: readonly ObservedVersion[]
   /** What is the case with a version up to the current one that is not listed. 'unknown' = pruned, or left out of this answer alone. */
   readonly unlisted: 'destroyed' | 'unknown'
-  /** When the current version was written, in milliseconds since 1970; `null` = there is none, or the source does not say. */
-  readonly currentCreatedMs: number | null
   /** The source's own time, in milliseconds since 1970. */
   readonly sourceMs: number
   /** Versions that the source keeps of this secret; 0 = the secret does not say. */
@@ -116,6 +113,8 @@ export interface PairSource {
 export interface KeySink {
   /** Versions that are kept of a secret that does not say itself; 0 = that is not said either. */
   keeps(signal: AbortSignal): Promise<number>
+  /** Asks beforehand what `write` may; where the source does not say, it is not refused. @throws as `write` would. */
+  mayWrite(signal: AbortSignal): Promise<void>
   /** Writes the version after `expected`. 'conflict' = `expected` is not the current one. */
   write(pair: KeyPair, expected: number, signal: AbortSignal): Promise<{ readonly createdMs: number } | 'conflict'>
 }
@@ -224,89 +223,4 @@ export interface LoginItemsUnder {
 export interface LoginItems {
   /** Seals all of it anew under the first wrapping key, and says what is under which now. `isDone` false = some of it was in use, and is left for later. */
   sealAnew(): Promise<LoginItemsUnder & { readonly isDone: boolean }>
-}
-
-/** What an instance knows of the settings that it reads again while it runs. */
-export interface RefusedSettings {
-  /** What was not taken, in sentences. Absent = everything was. */
-  readonly refused?: readonly string[]
-}
-
-/** What the authority can be asked about a keyring: what is said beside its name, and the answer. All of it is plain data. */
-interface KeyringOperations {
-  /** 'unchanged' = the stored revision is `known` (0 = nothing known). `null` = never synced. */
-  readonly read: { readonly says: { readonly known: number }; readonly answer: Bytes | 'unchanged' | null }
-  readonly status: {
-    readonly says: object
-    readonly answer: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings
-  }
-  readonly sync: { readonly says: { readonly options: SyncOptions }; readonly answer: SyncReport }
-  /** A schedule asks this once a minute; it keeps record and replica up too. A failed sync is a failure here too. */
-  readonly syncIfDue: { readonly says: object; readonly answer: DueSync }
-  /** Somebody has a value of a key that is not held: the source is asked, at most once a minute. The answer is that of `read`. */
-  readonly seek: { readonly says: { readonly id: string }; readonly answer: Bytes | null }
-  /** A new key at the source. `dryRun` = it says what would be, and writes nothing. */
-  readonly rotate: { readonly says: { readonly dryRun: boolean }; readonly answer: RotationReport }
-  /** Nothing of the record changes. @param mountKeeps versions that the mount keeps, for whoever wants to rotate; `null` = nobody does. */
-  readonly offer: {
-    readonly says: { readonly push: Push; readonly mountKeeps: number | null }
-    readonly answer: PushAnswer
-  }
-  /** A sync with what was observed, and read of what is lacking: all of it, or its first versions. */
-  readonly deliver: {
-    readonly says: { readonly push: Push; readonly reads: readonly PlainRead[] }
-    readonly answer: SyncReport
-  }
-  /** The answer is the sealed record as it is now. */
-  readonly change: { readonly says: { readonly change: KeyringChange }; readonly answer: Bytes }
-  /** All that is stored is sealed anew under the first wrapping key; it may stop half-way, and goes on when it is asked again. */
-  readonly reseal: {
-    readonly says: object
-    /** `sealed` is the record as it is now; `null` = never synced. */
-    readonly answer: SealedUnder & { readonly sealed: Bytes | null }
-  }
-  /** The way to Vault, step by step; an answer may be some seconds old. */
-  readonly diagnose: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
-  /** `record` is a sealed record, as `read` has answered it once. */
-  readonly import: {
-    readonly says: { readonly record: string; readonly force: boolean }
-    readonly answer: ImportReport
-  }
-}
-/** One secret of a vault; fields of it are read from the same text. */
-export interface SecretName {
-  readonly resource: string
-  /** From 1 on. `null` = the current one. */
-  readonly version: number | null
-}
-
-/** What is kept of one secret. Times in milliseconds since 1970. */
-export interface CachedSecret extends SecretName {
-  /** What the vault said last; `null` = it has not answered yet. */
-  readonly found: 'secret' | 'absent' | 'forbidden' | null
-  /** When it was asked for that. */
-  readonly at: number
-  /** When it is asked again by itself; `null` = never. */
-  readonly due: number | null
-  /** Why it has not answered since. */
-  readonly failing: { readonly since: number; readonly tries: number; readonly error: ErrorData } | null
-}
-
-export interface CachedPage {
-  readonly secrets: readonly CachedSecret[]
-  /** The next page is behind it; `null` = this is the last one. */
-  readonly next: string | null
-}
-
-/** The same about the secrets of a vault, by its prefix. */
-interface VaultOperations {
-  /** The states of the secrets, sealed, in their order. `refresh` = the vault is asked for what is fresh too. */
-  readonly resolve: {
-    readonly says: { readonly secrets: readonly SecretName[]; readonly refresh: boolean }
-    readonly answer: readonly Bytes[]
-  }
-  /** What is kept, a page of it from behind `after` on ('' = from the beginning). Never a value. */
-  readonly cached: { readonly says: { readonly after: string }; readonly answer: CachedPage }
-  /** A schedule asks this once a minute: what expires soon is renewed. */
-  readonly refreshIfDue: { readonly says: object; readonly answer: 'refreshed' | 'not-due' }
 }

@@ -2,7 +2,8 @@
 import type { Bytes } from './bytes.ts'
 import type { Result } from './errors.ts'
 import type { AnswerTo, Message } from './operations.ts'
-import type { Insistence, SecretName, VaultOperation } from './ports.ts'
+import type { SecretName, VaultOperation } from './operations.ts'
+import type { Insistence } from './ports.ts'
 import type { Secret } from './secret.ts'
 
 /** What a vault says of a secret: a text, which is JSON where it has fields, or that there is none, or none for us. */

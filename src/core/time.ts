@@ -32,6 +32,10 @@ export function doubtsOnce(log: (line: string) => void): Doubt {
   }
 }
 
+/** RFC 3339, as Go writes it: nothing else that Date.parse takes, such as a year that no Date can show. */
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
+export const isTimestamp = (text: string): boolean => RFC_3339.test(text) && !Number.isNaN(Date.parse(text))
+
 /** Whether `time`, which is past, is later than now. */
 export const isAhead = (time: number, now: number): boolean => time > now + CLOCK_SLACK_MS
 

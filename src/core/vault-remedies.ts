@@ -23,7 +23,7 @@ export const VAULT_REMEDIES = {
   ERR_VAULT_DENIED: 'Check that the token is live (KEYRING_VAULT_TOKEN) and its policies let it read the secret.',
   ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a new one is tried at once.',
   ERR_VAULT_LOGIN_DENIED:
-    'Check the mount of the login (a missing one answers like this), whether Vault locked the role out after five failures (sys/locked-users; for 15 minutes), and for kubernetes whether Vault reaches the cluster.',
+    'Check the mount of the login (a missing one answers so), whether Vault locked the role out after five failures (sys/locked-users; 15 minutes), and for kubernetes whether Vault reaches the cluster.',
   ERR_VAULT_LOGIN_FAILED:
     'Check role and credential: many methods answer 500 to what they do not like. Else see the log of Vault.',
   ERR_VAULT_LOGIN_ROOT_POLICY: 'Take the policy "root" from the role or identity; name one that reads the keyring.',
@@ -51,7 +51,7 @@ export const VAULT_REMEDIES = {
   ERR_LOGIN_CREDENTIAL_UNREADABLE: 'Make the file named by the setting readable, or give the credential itself.',
   ERR_LOGIN_CREDENTIAL_MALFORMED: 'Correct the credential in the setting named, or in its file.',
   ERR_WRAP_TOKEN_SPENT:
-    'Treat the secret id as stolen unless you know who opened it: destroy it, see the audit log of Vault, and give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID.',
+    'Unless you know who opened it, the secret id is stolen: destroy it, see the audit log of Vault, and give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID.',
   ERR_WRAP_PATH_MISMATCH:
     'Treat the secret id as stolen: another may have been wrapped. Check KEYRING_VAULT_APPROLE_ROLE_NAME and KEYRING_VAULT_APPROLE_AUTH_PATH, and give a new wrapping token.',
   ERR_WRAP_RESULT_LOST: 'Give a new wrapping token in KEYRING_VAULT_APPROLE_SECRET_ID; what this one held was lost.',

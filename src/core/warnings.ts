@@ -8,19 +8,29 @@ export interface Warning extends Pick<End, 'what' | 'name' | 'remedy'> {
   readonly detail: string
 }
 
-/** What people hear of now, the soonest first. */
-export const warningsOf = (ends: readonly End[], now: number): Warning[] =>
+export interface Nearing {
+  readonly end: End
+  readonly days: Band
+}
+
+/** What people hear of now, the soonest first. An API token that is over lets nobody in any more, and may stay in the settings. */
+export const nearing = (ends: readonly End[], now: number): readonly Nearing[] =>
   ends
-    .toSorted((one, other) => one.at - other.at)
     .flatMap((end) => {
       const days = bandOf(end, now)
-      const { what, name, words, remedy } = end
-      // An API token that is over lets nobody in any more, and may stay in the settings.
-      if (days === null || (days === 0 && what === 'api-token')) return []
-      const at = new Date(end.at).toISOString()
-      const detail = `${words}${name === null ? '' : ` "${name}"`} ${days === 0 ? 'was' : 'is'} over at ${at}.`
-      return [{ what, name, at, days, detail, remedy }]
+      return days === null || (days === 0 && end.what === 'api-token') ? [] : [{ end, days }]
     })
+    .toSorted((one, other) => one.end.at - other.end.at)
+
+/** The same in words. */
+export const warningsOf = (ends: readonly End[], now: number): Warning[] => nearing(ends, now).map(inWords)
+
+function inWords({ end, days }: Nearing): Warning {
+  const { what, name, words, remedy } = end
+  const at = new Date(end.at).toISOString()
+  const detail = `${words}${name === null ? '' : ` "${name}"`} ${days === 0 ? 'was' : 'is'} over at ${at}.`
+  return { what, name, at, days, detail, remedy }
+}
 
 /** @param keyring `null` = it concerns all. */
 export const endLine = (keyring: string | null, { what, name, at, days, detail, remedy }: Warning): string =>

@@ -1,5 +1,5 @@
 /** The HTTP app: from a request to who asks, whether they may, and the keyring that answers; every error becomes one problem document. */
-import { TrieRouter } from 'hono/router/trie-router'
+import { PatternRouter } from 'hono/router/pattern-router'
 import type { Authenticate, Caller } from '../auth/tokens.ts'
 import { presentedToken } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
@@ -30,13 +30,21 @@ export interface HttpParts {
 }
 
 const DEFAULT_KEYRING = 'default'
+/** Those that routes have; the router takes the name of what every object has for one too. */
+const METHODS: readonly string[] = ['GET', 'POST'] satisfies Route['method'][]
+
+type Match = (method: string, path: string) => ReturnType<PatternRouter<Route>['match']>[0]
+
+/** To the router a slash at the end is nothing; the one path that has it is Kong's. */
+const isOpenEnded = (path: string): boolean => path.endsWith('/') && path !== '/keyring/'
 
 export function createHttp(parts: HttpParts): Http {
-  const router = new TrieRouter<Route>()
+  const router = new PatternRouter<Route>()
   for (const route of [...ROUTES, ...VAULT_ROUTES]) router.add(route.method, route.path, route)
+  const match: Match = (method, path) => (isOpenEnded(path) ? [] : router.match(method, path)[0])
   return httpOf(({ request, method, path }) => {
-    const [found] = router.match(method, path)[0]
-    if (found === undefined) return refuse(parts, { request, path, name: '' }, methodsOf(router, path))
+    const [found] = METHODS.includes(method) ? match(method, path) : []
+    if (found === undefined) return refuse(parts, { request, path, name: '' }, methodsOf(match, path))
     const [route, params] = found
     const { name = 'handle' in route ? DEFAULT_KEYRING : '' } = params
     return serve(parts, route, { request, path, name: String(name) })
@@ -98,7 +106,7 @@ function admit(parts: HttpParts, route: Route, context: Context, trail: Trail): 
 function finish({ action }: KeyringRoute, { keyring }: Call, trail: Trail, reply: Reply): Response {
   if (action !== 'open') trail.end(null)
   const ending = action === 'open' ? null : keyring.ending
-  const warning = keyring.warning ?? (ending && `${ending.what};days=${ending.days}`)
+  const warning = keyring.warning ?? (ending && `${ending.end.what};days=${ending.days}`)
   return respond(warning === null ? reply : { ...reply, headers: { ...reply.headers, 'keyring-warning': warning } })
 }
 
@@ -140,10 +148,8 @@ function answer(
 }
 
 /** The methods that a path has; this is asked only when no route was found. */
-const methodsOf = (router: TrieRouter<Route>, path: string): readonly string[] =>
-  ['GET', 'POST'].flatMap((method) =>
-    router.match(method, path)[0].length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method],
-  )
+const methodsOf = (match: Match, path: string): readonly string[] =>
+  METHODS.flatMap((method) => (match(method, path).length === 0 ? [] : method === 'GET' ? ['GET', 'HEAD'] : [method]))
 
 /** Without a credential nobody learns which paths there are, nor by how soon the answer comes. */
 async function refuse(parts: HttpParts, context: Context, methods: readonly string[]): Promise<Response> {

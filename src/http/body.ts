@@ -79,8 +79,13 @@ function parseForm(text: string): Record<string, string> {
   } catch {
     throw malformed(BYTES)
   }
-  const fields = [...new URLSearchParams(escaped)]
+  return fieldsOf(new URLSearchParams(escaped))
+}
+
+/** @throws `ERR_BODY_MALFORMED`: of two values neither counts. */
+export function fieldsOf(params: URLSearchParams): Record<string, string> {
+  const fields = [...params]
   const form = Object.fromEntries(fields)
-  if (Object.keys(form).length < fields.length) throw malformed('The form names a field twice.')
+  if (Object.keys(form).length < fields.length) throw malformed('A field is named twice.')
   return form
 }

@@ -7,7 +7,7 @@ import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { KeyringChange, SyncNote, SyncReport } from '../core/operations.ts'
 import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, KeyringRoute } from './call.ts'
-import { readBody, bodyText } from './body.ts'
+import { bodyText, fieldsOf, readBody } from './body.ts'
 import type { Reply } from './reply.ts'
 import {
   changeBody,
@@ -186,7 +186,7 @@ async function exportRecord(call: Call): Promise<Reply> {
 
 /** Of all grants `admin` alone covers what it may do: add, remove and mark keys. */
 async function importRecord(call: Call): Promise<Reply> {
-  const { force } = parseBody(importQuery, Object.fromEntries(new URL(call.context.request.url).searchParams))
+  const { force } = parseBody(importQuery, fieldsOf(new URL(call.context.request.url).searchParams))
   call.asks({ import: true, force })
   if (force) call.require('force')
   const record = await bodyText(call.context, MAX_RECORD_BYTES)

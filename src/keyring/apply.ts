@@ -2,7 +2,7 @@
 import type { NoteCode, SyncNote } from '../core/operations.ts'
 import type { Malformed, Observation } from '../core/ports.ts'
 import type { SyncPlan } from './plan.ts'
-import { knownVersions } from './plan.ts'
+import { knownVersions, writtenMs } from './plan.ts'
 import type { Intent, KeyEntry, KeyringRecord, SkipReason } from './record.ts'
 import { running, stopping } from './stopped.ts'
 
@@ -48,6 +48,13 @@ export const openIntent = (
   { intent }: KeyringRecord,
   { incarnation, current }: Pick<Observation, 'incarnation' | 'current'>,
 ): Intent | undefined => (intent?.inc === incarnation && intent.expected === current ? intent : undefined)
+
+/** Of a rotation that is over the key, when it is there: it was written, whatever came of the answer. */
+export function endedIntent({ intent }: KeyringRecord, { intent: still, keys }: KeyringRecord): Intent | null {
+  if (intent === undefined || still !== undefined) return null
+  const isThere = keys.some(({ id, inc, v }) => id === intent.id && !inc && v.includes(intent.expected + 1))
+  return isThere ? intent : null
+}
 
 /** A rotation that has begun is over when its version is there, whoever wrote that. */
 function withIntent(base: KeyringRecord, observation: Observation): KeyringRecord {
@@ -124,7 +131,7 @@ class Draft {
   }
 
   done(rest: KeyringRecord): SyncOutcome {
-    const keys = [...this.#keys.values()]
+    const keys = [...this.#keys.values()].map((entry) => ({ ...entry, v: entry.v.toSorted((a, b) => a - b) }))
     return {
       record: {
         ...rest,
@@ -161,13 +168,15 @@ class Draft {
 }
 
 /** So young that others may not have synced it yet. */
-const isYoung = ({ currentCreatedMs, sourceMs }: Observation, delayMs: number): boolean =>
-  delayMs > 0 && currentCreatedMs !== null && sourceMs < currentCreatedMs + delayMs
+const isYoung = (observation: Observation, delayMs: number): boolean => {
+  const since = writtenMs(observation)
+  return delayMs > 0 && since !== null && observation.sourceMs < since + delayMs
+}
 
 function withVersion(held: KeyEntry, { version, created }: ReadOutcome & { kind: 'key' }): KeyEntry {
   const { inc, gone: _, ...attached } = held
   if (inc !== undefined) return { ...attached, v: [version], created }
-  return { ...attached, v: [...held.v, version].sort((a, b) => a - b) }
+  return { ...attached, v: [...held.v, version] }
 }
 
 /** An answer that lacks a version proves nothing, unless older versions were pruned or the source leaves nothing of what goes. */

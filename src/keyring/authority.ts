@@ -1,8 +1,14 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
 import { KeyringError, refusal, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/operations.ts'
-import type { KeyringOperation, VaultOperation } from '../core/ports.ts'
+import type {
+  AnswerTo,
+  KeyringAuthority,
+  KeyringOperation,
+  Message,
+  Operation,
+  VaultOperation,
+} from '../core/operations.ts'
 import type { VaultAuthority } from '../core/secrets.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { CustodianParts, Source } from './custodian.ts'

@@ -17,9 +17,7 @@ export function applyChange(
 ): KeyringRecord {
   const entry = record.keys.find(({ id }) => id === change.id)
   if (entry === undefined) throw refusal('ERR_KEY_NOT_FOUND', record, change.id, 'is not in keyring')
-  const active = record.keys.find(({ id, commit }) => id === record.active && commit === entry.commit)
-  const isForced = change.op === 'compromise' && change.force
-  if (active !== undefined && !isForced) throw refusalOfActive(record, entry, active, change.op)
+  if (change.op === 'remove' || !change.force) refuseActive(record, entry, change.op)
   if (change.op === 'compromise') return compromise(record, entry, now)
   if (!change.force) refuseInUse(record, entry, now, bound)
   return remove(record, entry)
@@ -46,15 +44,17 @@ function compromise(record: KeyringRecord, { commit }: KeyEntry, now: number): K
   return { ...record, keys, active: isStill ? record.active : null }
 }
 
-function refusalOfActive(
+/** Removal and compromise are about the material, under whatever id that is active. */
+export function refuseActive(
   record: KeyringRecord,
-  { id }: KeyEntry,
-  active: KeyEntry,
+  { id, commit }: Pick<KeyEntry, 'id' | 'commit'>,
   op: KeyringChange['op'],
-): KeyringError {
+): void {
+  const active = record.keys.find((entry) => entry.id === record.active && entry.commit === commit)
+  if (active === undefined) return
   const what = active.id === id ? 'is active in keyring' : `is also "${active.id}", which is active in keyring`
   const remedy = 'Rotate first, or send "force": encryption then waits for a new version.'
-  return refusal('ERR_KEY_ACTIVE', record, id, what, op === 'compromise' ? remedy : undefined)
+  throw refusal('ERR_KEY_ACTIVE', record, id, what, op === 'compromise' ? remedy : undefined)
 }
 
 function refuseInUse(record: KeyringRecord, entry: KeyEntry, now: number, bound: EncryptBound): void {

@@ -7,7 +7,7 @@ import type { NextTry, SyncStatus } from '../core/operations.ts'
 import type { Clock } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { StatusLog } from './status-log.ts'
-import { silentFrom } from './status.ts'
+import { isTime, silentFrom } from './status.ts'
 
 const DAY_MS = 86_400_000
 
@@ -77,11 +77,11 @@ export async function noteFound(log: StatusLog, found: readonly Finding[]): Prom
     await log.noteEnds(seenBy(found, await log.read()), false)
 }
 
-/** The login of rotations may be known elsewhere alone, or may have failed: then what was known of it stays. */
+/** The login of rotations may be known elsewhere alone, or may have failed: then what was known of it stays. What ends at no time there is, is left out, because the status could not be read with it. */
 function seenBy(found: readonly Finding[], { ahead }: SyncStatus): readonly End[] {
   const isUnseen = found.some(({ check, ends }) => check === 'rotation' && ends === undefined)
   const known = isUnseen ? (ahead?.ends ?? []).filter(({ name }) => name === 'rotation') : []
-  return [...found.flatMap(({ ends = [] }) => ends), ...known]
+  return [...found.flatMap(({ ends = [] }) => ends.filter(({ at }) => isTime(at))), ...known]
 }
 
 /** The log hears of what concerns all keyrings by the first of them. */

@@ -4,18 +4,17 @@
  * decryption only, apart from the numbers they had, until a sync has seen these at the source. What either side has removed or
  * marked stays so, by the rules of a removal and a compromise.
  */
-import type { Bytes } from '../core/bytes.ts'
 import { utf8 } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
-import type { KeyringErrorCode } from '../core/errors.ts'
+import type { Facts, KeyringErrorCode } from '../core/errors.ts'
 import { SYNC_ATTEMPTS } from '../core/limits.ts'
 import type { ImportReport, KeyringChange } from '../core/operations.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { openIntent } from './apply.ts'
-import { applyChange } from './change.ts'
+import { applyChange, refuseActive } from './change.ts'
 import type { Loaded } from './ledger.ts'
 import { sameSource } from './plan.ts'
-import type { KeyringRecord, VerifiedRecord } from './record.ts'
+import type { KeyringRecord } from './record.ts'
 import { recordName, reseal, verifyRecord } from './record.ts'
 import type { ChangeParts } from './rewrite.ts'
 import { boundOf } from './rewrite.ts'
@@ -34,8 +33,9 @@ interface ImportParts extends ChangeParts {
 export async function importRecord(parts: ImportParts, text: string, force: boolean): Promise<ImportReport> {
   const { keyring, ledger, writer, sealers, clock, doubt } = parts
   const bytes = utf8(text)
-  const given = await believed(parts, bytes)
-  const draft = await reseal(sealers, given)
+  /** Nothing of a stranger's bytes is looked at before their MAC holds. */
+  const given = await ofGiven(keyring, () => verifyRecord(sealers, keyring, bytes))
+  const draft = await ofGiven(keyring, () => reseal(sealers, given))
   for (let attempt = 0; attempt < SYNC_ATTEMPTS; attempt += 1) {
     const loaded = await heldOr(parts, { ...given, bytes }, force)
     const before = loaded.record === given.record ? null : await ledger.draft(loaded)
@@ -48,14 +48,18 @@ export async function importRecord(parts: ImportParts, text: string, force: bool
   throw new KeyringError('ERR_SYNC_CONTENDED', `Others kept writing keyring "${keyring}".`)
 }
 
-/** Nothing of a stranger's bytes is looked at before their MAC holds. */
-async function believed({ sealers, keyring }: ImportParts, bytes: Bytes): Promise<VerifiedRecord> {
-  const verified = await settle(() => verifyRecord(sealers, keyring, bytes))
-  if (verified.ok || verified.error.code !== 'ERR_RECORD_INVALID') return unwrap(verified)
-  throw new KeyringError('ERR_RECORD_INVALID', `What was given is no record of keyring "${keyring}", or was altered.`, {
-    facts: { keyring },
-    remedy: 'Give what "export" printed for this keyring, unaltered; nothing was written.',
-  })
+/** What is wrong with the given record is none of the stored one, nor is a wrapping key that it needs. */
+async function ofGiven<T>(keyring: string, work: () => Promise<T>): Promise<T> {
+  const result = await settle(work)
+  if (result.ok) return result.value
+  const { code, facts, remedy } = result.error
+  const refuse = (what: string, how = remedy) => refusal(code, { keyring, ...facts }, what, how)
+  const id = `wrapping key "${facts['wrappingKey']}"`
+  if (code === 'ERR_WRAPPING_KEY_MISSING') throw refuse(`needs the ${id}, which is not configured`)
+  if (code === 'ERR_WRAPPING_KEY_WRONG') throw refuse(`was sealed under another key than the settings give as ${id}`)
+  if (code === 'ERR_RECORD_INVALID')
+    throw refuse('was altered, or is none of it', 'Give what "export" printed for this keyring, unaltered.')
+  return unwrap(result)
 }
 
 /** What is stored. Where there is nothing, or by force what cannot be believed, the given record stands for it, at the store's version of that. */
@@ -79,20 +83,29 @@ export function mergeRecord(
   bound: EncryptBound,
 ): KeyringRecord {
   const other = otherSource(held, given)
-  if (other !== null && !force) throw refusal(other, held, 'is of another source than the stored one', OF_ANOTHER)
+  if (other !== null && !force)
+    throw refusal(other, { keyring: held.keyring }, 'is of another source than the stored one', OF_ANOTHER)
   refuseOtherKeys(held, given)
   let next: KeyringRecord = { ...held, keys: [...held.keys, ...missingKeys(held, given, now)] }
   const change = (op: KeyringChange['op'], id: string) => {
     next = applyChange(next, { op, id, force }, now, bound)
   }
-  for (const { commit } of [...held.keys, ...given.keys].filter(({ compromised }) => compromised)) {
-    const unmarked = next.keys.find((entry) => entry.commit === commit && !entry.compromised)
+  const remember = ({ id, commit }: { readonly id: string; readonly commit: string }) => {
+    next = { ...next, tombstones: [...next.tombstones, { id, commit }] }
+  }
+  for (const marked of [...held.keys, ...given.keys].filter(({ compromised }) => compromised)) {
+    const holds = ({ commit }: { readonly commit: string }) => commit === marked.commit
+    const unmarked = next.keys.find((entry) => holds(entry) && !entry.compromised)
     if (unmarked !== undefined) change('compromise', unmarked.id)
+    // It has not come, because another key of its id was removed here: it counts as removed too, so that no version makes it active.
+    else if (![...next.keys, ...next.tombstones].some(holds)) remember(marked)
   }
   for (const stone of given.tombstones) {
     if (next.keys.some(({ id }) => id === stone.id)) change('remove', stone.id)
-    else if (!next.tombstones.some(({ id, commit }) => id === stone.id && commit === stone.commit))
-      next = { ...next, tombstones: [...next.tombstones, stone] }
+    else if (!next.tombstones.some(({ id, commit }) => id === stone.id && commit === stone.commit)) {
+      refuseActive(next, stone, 'remove')
+      remember(stone)
+    }
   }
   return other === null ? withIntent(next, given) : next
 }
@@ -109,7 +122,12 @@ function refuseOtherKeys(held: KeyringRecord, given: KeyringRecord): void {
   const other = [...given.keys, ...given.tombstones].find(({ id, commit }) => (commits.get(id) ?? commit) !== commit)
   if (other === undefined) return
   const what = `has another key than the stored one under the id "${other.id}"`
-  throw refusal('ERR_KEY_MISMATCH', held, what, 'One keyring cannot hold both: import it into an empty store.')
+  throw refusal(
+    'ERR_KEY_MISMATCH',
+    { keyring: held.keyring },
+    what,
+    'One keyring cannot hold both: import it into an empty store.',
+  )
 }
 
 /** Some instance may use them as long as it has not heard of this record. */
@@ -136,9 +154,12 @@ function difference(before: KeyringRecord | null, { keys, active }: KeyringRecor
   return { added: without(keys, held), removed: without(held, keys), active }
 }
 
-function refusal(code: KeyringErrorCode, { keyring }: KeyringRecord, what: string, remedy: string): KeyringError {
-  return new KeyringError(code, `The record given for keyring "${keyring}" ${what}; nothing was written.`, {
-    facts: { keyring },
-    remedy,
-  })
+function refusal(
+  code: KeyringErrorCode,
+  facts: Facts & { readonly keyring: string },
+  what: string,
+  remedy: string,
+): KeyringError {
+  const message = `The record given for keyring "${facts.keyring}" ${what}; nothing was written.`
+  return new KeyringError(code, message, { facts, remedy })
 }

@@ -4,8 +4,8 @@ import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { ApiToken } from '../core/api-token.ts'
 import type { End } from '../core/ends.ts'
-import type { Warning } from '../core/warnings.ts'
-import { warningsOf } from '../core/warnings.ts'
+import type { Nearing } from '../core/warnings.ts'
+import { nearing } from '../core/warnings.ts'
 import { KeyringError, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import type {
@@ -95,8 +95,8 @@ export class Keyring {
   }
 
   /** What ends the soonest, as far as this instance has heard; `null` = nothing within 30 days. */
-  get ending(): Pick<Warning, 'what' | 'days'> | null {
-    return warningsOf(this.#ends, this.#parts.clock.now())[0] ?? null
+  get ending(): Nearing | null {
+    return nearing(this.#ends, this.#parts.clock.now())[0] ?? null
   }
 
   /** The authority's word, or what is here when it cannot be asked. `null` = never synced. */

@@ -1,15 +1,19 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
 import { KEYRING_NAME, KEY_ID, MAX_RECORD_BYTES } from '../core/limits.ts'
-import type { Message, Operation, Push } from '../core/operations.ts'
-import type { PlainRead, VaultOperation } from '../core/ports.ts'
+import type { Message, Operation, Push, VaultOperation } from '../core/operations.ts'
+import type { PlainRead } from '../core/ports.ts'
 import { isPush, isReads, isWhole } from './push-shape.ts'
+
+/** zod's own enum and literal weigh more in the Worker than this. */
+const only = <const Value>(...values: readonly Value[]) =>
+  z.custom<Value>((given) => values.some((each) => each === given))
 
 const keyring = z.string().check(z.regex(KEYRING_NAME))
 const said = <O extends Operation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
-  z.strictObject({ call: z.literal(call), keyring, ...fields })
+  z.strictObject({ call: only(call), keyring, ...fields })
 const ofVault = <O extends VaultOperation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
-  z.strictObject({ call: z.literal(call), vault: z.string(), ...fields })
+  z.strictObject({ call: only(call), vault: z.string(), ...fields })
 
 const push = z.custom<Push>(isPush)
 
@@ -20,14 +24,14 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   sync: said('sync', {
     options: z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) }),
   }),
-  syncIfDue: said('syncIfDue', {}),
+  syncIfDue: said('syncIfDue', { refused: z.optional(z.array(z.string())) }),
   seek: said('seek', { id: z.string().check(z.regex(KEY_ID)) }),
   rotate: said('rotate', { dryRun: z.boolean() }),
   offer: said('offer', { push, mountKeeps: z.nullable(z.custom<number>(isWhole)) }),
   deliver: said('deliver', { push, reads: z.custom<readonly PlainRead[]>(isReads) }),
   change: said('change', {
     change: z.strictObject({
-      op: z.enum(['remove', 'compromise']),
+      op: only('remove', 'compromise'),
       id: z.string().check(z.regex(KEY_ID)),
       force: z.boolean(),
     }),

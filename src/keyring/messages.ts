@@ -1,8 +1,14 @@
 /** What messages of the authority and their answers look like on the way, for whoever sends one: JSON has no bytes. */
 import { fromBase64, toBase64 } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/operations.ts'
-import type { KeyringOperation } from '../core/ports.ts'
+import type {
+  AnswerTo,
+  KeyringAuthority,
+  KeyringOperation,
+  Message,
+  Operation,
+  SyncOptions,
+} from '../core/operations.ts'
 
 /** Whoever carries messages out has a method for each operation, of its name. */
 export type HandlersOf<Operations extends Operation> = {
@@ -20,6 +26,8 @@ const LOOKS = { read: true, status: true } satisfies { readonly [O in KeyringOpe
 export type Look = keyof typeof LOOKS
 
 export const isLook = (call: Operation): boolean => call in LOOKS
+
+export const isPlain = ({ force, adopt, token }: SyncOptions): boolean => !force && !adopt && token === null
 
 /** An object with this field stands for bytes. */
 const BYTES = '$base64'

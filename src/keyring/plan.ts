@@ -29,6 +29,9 @@ export interface SyncPlan {
   readonly remaining: number
 }
 
+/** When the current version was written, in milliseconds since 1970; `null` = there is none, or the source does not say. */
+export const writtenMs = ({ versions }: Observation): number | null => versions.at(-1)?.createdMs ?? null
+
 /** @throws `ERR_SOURCE_NOT_FOUND`, `ERR_SOURCE_CHANGED`, `ERR_SOURCE_RECREATED`: the record stays as it is. */
 export function planSync(request: SyncRequest): SyncPlan {
   const { observation, batch, force } = request

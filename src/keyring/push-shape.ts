@@ -1,7 +1,8 @@
 /** What a push looks like, wherever it comes in: checked without zod, which Lambda's HTTP function does not have. */
-import { INCARNATION, KEY_ID, MOST_TIME } from '../core/limits.ts'
+import { KEY_ID, KV1_INCARNATION, MOST_TIME } from '../core/limits.ts'
 import type { Push } from '../core/operations.ts'
 import type { PlainRead } from '../core/ports.ts'
+import { isTimestamp } from '../core/time.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -42,11 +43,10 @@ const isFlag: Check = (value) => typeof value === 'boolean'
 const SOURCE = { kind: word('kv1', 'kv2'), namespace: isText, mount: isText, path: isText }
 const VERSION = { version: isWhole, state: word('readable', 'deleted', 'destroyed'), createdMs: nullable(isWhole) }
 const OBSERVATION = {
-  incarnation: matching(INCARNATION),
+  incarnation: (value: unknown) => value === KV1_INCARNATION || (typeof value === 'string' && isTimestamp(value)),
   current: isWhole,
   versions: list(fields(VERSION)),
   unlisted: word('destroyed', 'unknown'),
-  currentCreatedMs: nullable(isWhole),
   sourceMs: isWhole,
   keeps: isWhole,
 }

@@ -9,11 +9,12 @@
  */
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
+import { KV1_INCARNATION, MOST_VERSION } from '../core/limits.ts'
 import type { Push, PushAnswer } from '../core/operations.ts'
-import type { Cipher, Hash, KeySource, Observation, PlainRead, RotationRules, SourceId } from '../core/ports.ts'
+import type { Cipher, Clock, Hash, KeySource, Observation, PlainRead, RotationRules, SourceId } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { materialOf } from '../crypto/material.ts'
-import { planSync } from './plan.ts'
+import { planSync, writtenMs } from './plan.ts'
 import type { KeyringRecord } from './record.ts'
 import { KV1, newId } from './rotate.ts'
 import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
@@ -36,11 +37,14 @@ function notPushedHere(keyring: string): KeyringError {
   return otherWay(keyring, 'synced from here', 'Sync it; or set KEYRING_STRATEGY=push here.')
 }
 
-/** Remedies say "sync with" a flag. */
+/** Remedies say "sync". */
 function inWords<T>(result: Result<T>): Result<T> {
   if (result.ok) return result
   const { error } = result
-  return { ok: false, error: { ...error, remedy: error.remedy.replace(/\bsync with/, 'push with') } }
+  return {
+    ok: false,
+    error: { ...error, remedy: error.remedy.replace(/\bsync\b/g, 'push').replace(/\bSync\b/, 'Push') },
+  }
 }
 
 interface OfferParts extends Pick<SyncParts, 'keyring' | 'ledger' | 'clock' | 'doubt' | 'batch'> {
@@ -56,7 +60,7 @@ async function offer(parts: OfferParts, push: Push, mountKeeps: number | null): 
   if (!lacking.ok) await settle(() => log.note(lacking, null, true))
   const lacks = unwrap(lacking)
   if (mountKeeps === null || lacks.length > 0) return { lacks, next: null }
-  const next = await settle(() => nextKey(parts, push, mountKeeps))
+  const next = inWords(await settle(() => nextKey(parts, push, mountKeeps)))
   await settle(() => log.noteOffer(next))
   return { lacks, next: unwrap(next).id }
 }
@@ -64,7 +68,7 @@ async function offer(parts: OfferParts, push: Push, mountKeeps: number | null): 
 /** The versions to read, the current one first. @throws what a sync would be refused for. */
 async function lackingVersions(parts: OfferParts, push: Push): Promise<readonly number[]> {
   const { keyring, ledger, clock, doubt, source, batch } = parts
-  refuseUnlike(keyring, source, push)
+  refuseUnlike(keyring, source, push, clock.now(), [])
   const draft = await ledger.draft(await ledger.load())
   const record = draft && believedStops(draft, clock.now(), doubt)
   const { observation, force, adopt } = push
@@ -94,21 +98,22 @@ async function nextKey(
 
 /** Without a cadence whoever pushes decides; without an active key nobody can encrypt. */
 function isWanted({ active }: KeyringRecord, observation: Observation, { cadence }: RotationRules): boolean {
-  const { currentCreatedMs: since, sourceMs } = observation
+  const since = writtenMs(observation)
   if (cadence === null || active === null) return true
   const next = since === null ? null : cadence.after(since)
-  return next !== null && next <= sourceMs
+  return next !== null && next <= observation.sourceMs
 }
 
 interface DeliverParts {
   readonly keyring: string
+  readonly clock: Clock
   readonly cipher: Cipher
   readonly hash: Hash
 }
 
 /** What was delivered, as the source of one sync. @throws `ERR_REQUEST_INVALID` for what no source says. */
 function delivered(
-  { cipher, hash, keyring }: DeliverParts,
+  { cipher, hash, clock, keyring }: DeliverParts,
   id: SourceId,
   push: Push,
   reads: readonly PlainRead[],
@@ -119,7 +124,7 @@ function delivered(
   const source: KeySource = {
     id,
     async observe() {
-      refuseUnlike(keyring, id, push)
+      refuseUnlike(keyring, id, push, clock.now(), reads)
       return push.observation
     },
     async read(version) {
@@ -137,23 +142,57 @@ function delivered(
 }
 
 /** Somebody who pushes another secret would make a keyring of that. */
-function refuseUnlike(keyring: string, source: SourceId, { source: seen, observation }: Push): void {
-  const { mount, path } = source
+function refuseUnlike(
+  keyring: string,
+  source: SourceId,
+  { source: seen, observation }: Push,
+  now: number,
+  reads: readonly PlainRead[],
+): void {
+  const { kind, mount, path } = source
   if ((['kind', 'namespace', 'mount', 'path'] as const).some((field) => seen[field] !== source[field]))
     throw new KeyringError('ERR_SOURCE_CHANGED', `The keyring is one of ${mount}/${path}, and another secret came.`, {
       facts: { keyring, mount, path },
       remedy: 'Set KEYRING_VAULT_KV, …_NAMESPACE, …_MOUNT and …_PATH, or KEYRINGS, alike here and there.',
     })
-  if (observation !== null && !isSound(observation))
-    throw new KeyringError('ERR_REQUEST_INVALID', 'The versions are not such as a source shows.', {
-      facts: { keyring },
-    })
+  const odd = observation && oddity(kind, observation, reads, now)
+  if (odd === null) return
+  const [what, remedy] = odd
+  throw new KeyringError('ERR_REQUEST_INVALID', `The ${what}.`, { facts: { keyring }, remedy })
 }
 
-/** As `kv2.ts` and `kv1.ts` show them: they ascend, and the last one is the current one. */
-const isSound = ({ versions, current }: Observation): boolean =>
-  versions.every(({ version }, index) => version > (versions[index - 1]?.version ?? 0)) &&
-  current === (versions.at(-1)?.version ?? 0)
+/** A clock that somebody sets is wrong by hours. What is said to be made later than that would keep out what is true until then. */
+const AHEAD_MS = 86_400_000
+
+/**
+ * As `kv2.ts` and `kv1.ts` show them: the last version is the current one, and between those of KV version 2 none is missing. It says
+ * when secret and version were made: without the one nothing would be older, without the other no delay would hold.
+ */
+function oddity(
+  kind: SourceId['kind'],
+  observation: Observation,
+  reads: readonly PlainRead[],
+  now: number,
+): readonly [what: string, remedy: string] | null {
+  const { incarnation, current, sourceMs, versions } = observation
+  const isKv2 = kind === 'kv2'
+  const isSound =
+    versions.every(({ version }, index) => {
+      const before = versions[index - 1]?.version ?? 0
+      return isKv2 && index > 0 ? version === before + 1 : version > before
+    }) &&
+    current <= MOST_VERSION[kind] &&
+    current === (versions.at(-1)?.version ?? 0) &&
+    isKv2 === (incarnation !== KV1_INCARNATION) &&
+    (!isKv2 || current === 0 || writtenMs(observation) !== null)
+  if (!isSound)
+    return ['versions are not such as a source shows', 'Push with "edge-keyring push", straight from Vault.']
+  const made = [...versions, ...reads].map((each) => ('createdMs' in each ? each.createdMs : 0))
+  const isLate = [sourceMs, Date.parse(incarnation), ...made].some((time) => (time ?? 0) > now + AHEAD_MS)
+  return isLate
+    ? ["times are later than the deployment's clock", "Set the clock of Vault, or the deployment's, and push again."]
+    : null
+}
 
 /** Vault's times of creation; KV version 1 has none. */
 const refuseOlder =

@@ -1,10 +1,11 @@
 /**
- * An authority whose secrets are read again: once a minute with the schedule, for the doctor, and when Vault or a wrapping key has
- * failed. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
+ * An authority whose secrets are read again: once a minute with the schedule, for the doctor, and when something has failed that one of
+ * them may be at fault for. What has changed makes a new authority on the same store; a call that is under way ends with the one it began with.
  */
 import type { Result } from '../core/errors.ts'
 import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/operations.ts'
 import type { Clock } from '../core/ports.ts'
+import { isLook, isPlain } from './messages.ts'
 
 /** The wrapping-key ids that something stored needs; `null` = that cannot be told now. */
 type Needed = () => Promise<ReadonlySet<string> | null>
@@ -40,18 +41,25 @@ interface Keyrings {
   readonly keyrings: readonly string[]
 }
 
-/** The least between two looks, in milliseconds: a scheduled one comes each minute for all keyrings, and any caller meets a wrapping key that fails. */
-const PAUSE_MS = { scheduled: 50_000, unopened: 5000, asked: 0 }
-/** These ask Vault: what fails there may fail for a secret of before. */
-const ASKING: ReadonlySet<Operation> = new Set(['sync', 'syncIfDue', 'seek', 'rotate'])
+/** The least between two looks of one kind, in milliseconds: a scheduled one comes each minute for all keyrings, and callers meet what fails as often as they like. */
+const PAUSE_MS = { scheduled: 50_000, failed: 5000 }
 const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'refreshIfDue', 'diagnose'])
+/** What another token, credential, certificate, header or wrapping key may mend. */
+const MENDED = /^ERR_(?!.*_UNAVAILABLE)(WRAP|LOGIN|OAUTH2|AWS|CREDENTIAL|VAULT_(DENIED|LOGIN|TLS|REDIRECTED|ANSWER))/
+
+/** The token is the caller's, and none of ours. */
+const isOfCaller = (message: Message): boolean => message.call === 'sync' && message.options.token !== null
+
+/** What failed may have been carried out: a rotation would write one version more. */
+const isRepeatable = (message: Message): boolean =>
+  isLook(message.call) || message.call === 'seek' || (message.call === 'sync' && isPlain(message.options))
 
 export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements KeyringAuthority {
   readonly #parts: RenewedParts<C, L>
   readonly #underWay = new Map<L, number>()
   #live: L
-  #looking: Promise<boolean> | null = null
-  #lookedAt = Number.NEGATIVE_INFINITY
+  #looking: Promise<void> | null = null
+  readonly #lookedAt = { scheduled: Number.NEGATIVE_INFINITY, failed: Number.NEGATIVE_INFINITY }
   #problems: readonly string[] = []
 
   constructor(parts: RenewedParts<C, L>) {
@@ -64,12 +72,14 @@ export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements 
   }
 
   async call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
-    if (SCHEDULED.has(message.call)) await this.#look(PAUSE_MS.scheduled)
-    const result = await this.#carryOut(message)
-    if (result.ok) return message.call === 'status' ? this.#withProblems(result) : result
-    const isAsking = ASKING.has(message.call)
-    if (!isAsking && !result.error.code.startsWith('ERR_WRAPPING_KEY_')) return result
-    return (await this.#look(isAsking ? PAUSE_MS.asked : PAUSE_MS.unopened)) ? this.#carryOut(message) : result
+    if (SCHEDULED.has(message.call)) await this.#look('scheduled')
+    const before = this.#live
+    const result = await this.#carryOut(this.#withProblems(message))
+    if (result.ok) return result
+    const asked = message as Message
+    if (isOfCaller(asked) || !MENDED.test(result.error.code)) return result
+    await this.#look('failed')
+    return this.#live !== before && isRepeatable(asked) ? this.#carryOut(message) : result
   }
 
   async #carryOut<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
@@ -89,28 +99,28 @@ export class RenewedAuthority<C extends Keyrings, L extends Live<C>> implements 
     void live.close()
   }
 
-  #withProblems<T>(result: { readonly ok: true; readonly value: T }): Result<T> {
-    return this.#problems.length === 0 ? result : { ok: true, value: { ...result.value, refused: this.#problems } }
+  /** The schedule brings them into the status, since other instances answer for that. */
+  #withProblems<O extends Operation>(message: Message<O>): Message<O> {
+    return message.call === 'syncIfDue' ? { ...message, refused: this.#problems } : message
   }
 
-  /** @returns whether there is a new authority. Who looks at the same time shares one look. */
-  #look(pauseMs: number): Promise<boolean> {
+  /** Who looks at the same time shares one look. */
+  #look(kind: keyof typeof PAUSE_MS): Promise<void> {
     const { renew, clock } = this.#parts
-    if (renew === null) return Promise.resolve(false)
-    const sinceMs = clock.now() - this.#lookedAt
-    if (this.#looking === null && sinceMs >= 0 && sinceMs < pauseMs) return Promise.resolve(false)
-    this.#lookedAt = clock.now()
+    if (renew === null) return Promise.resolve()
+    const sinceMs = clock.now() - this.#lookedAt[kind]
+    if (this.#looking === null && sinceMs >= 0 && sinceMs < PAUSE_MS[kind]) return Promise.resolve()
+    this.#lookedAt[kind] = clock.now()
     return (this.#looking ??= this.#renew(renew).finally(() => (this.#looking = null)))
   }
 
-  async #renew(renew: Renew<C>): Promise<boolean> {
+  async #renew(renew: Renew<C>): Promise<void> {
     const { config, problems } = await renew(() => neededIds(this.#live.authority, this.#live.config))
     this.#tell(problems)
-    if (config === null) return false
+    if (config === null) return
     const before = this.#live
     this.#live = this.#parts.open(config)
     this.#closeLeft(before)
-    return true
   }
 
   /** What stays the same is told once. */

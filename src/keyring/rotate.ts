@@ -5,7 +5,8 @@
  *
  * Intended: id and key are put into the record before they are written to the source. After a crash, or an answer that got lost,
  * whoever goes on writes the same again, and the source takes it once: the write holds only while the current version is the one
- * that was expected. A version that is there ends the intent, whoever wrote it; the sync sees to that (`openIntent`).
+ * that was expected. A version that is there ends the intent, whoever wrote it; the sync sees to that (`openIntent`), and says
+ * so in the audit log and the status when it is the key of the intent (`endedIntent`).
  *
  * Written: the key is known, so that the sync that follows need not read it. That makes at most four requests: what there is,
  * what the mount keeps, the write, what there is now.
@@ -17,12 +18,13 @@ import { toBase64, toBase64url } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import { SYNC_ATTEMPTS } from '../core/limits.ts'
 import type { RotationReport } from '../core/operations.ts'
-import type { Audit, AuditEvent, Cipher, Hash, KeySink, RotationRules } from '../core/ports.ts'
+import type { Audit, AuditEvent, Cipher, Clock, Hash, KeySink, RotationRules } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { materialFromString } from '../crypto/material.ts'
 import type { ReadOutcome } from './apply.ts'
 import type { Intent, KeyringRecord } from './record.ts'
-import type { WriteRules } from './rotation.ts'
+import type { RotationAsk, WriteRules } from './rotation.ts'
+import { writtenMs } from './plan.ts'
 import { refuseUnsafeWrite, refusedRotation, rotationsLeft } from './rotation.ts'
 import type { SyncDone, SyncParts } from './sync.ts'
 
@@ -37,11 +39,6 @@ export interface RotateParts extends Pick<SyncParts, 'keyring' | 'ledger' | 'wri
   /** One sync. @param written a version that need not be read. */
   readonly sync: (written: ReadOutcome | null) => Promise<SyncDone>
 }
-
-/** Who asks for it: the schedule, or somebody who knew this version as the current one. */
-export type RotationAsk =
-  | { readonly by: 'schedule' }
-  | { readonly by: 'hand'; readonly known: number; readonly dryRun: boolean }
 
 export const KV1 = {
   why: 'KV version 1 has no check-and-set, so that two writers could both win',
@@ -62,9 +59,12 @@ export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promi
     }
     if (sink === null) throw refusedRotation(keyring, KV1)
     const rules = { mountKeeps: await sink.keeps(signal), prunesHeld: parts.rules.prunesHeld }
-    const intent = await intend(parts, before, rules, ask.by === 'hand' && ask.dryRun)
+    const intent = await intend(parts, before, rules, ask.dryRun)
     if (intent === 'conflict') continue
-    if (intent === null) return report(parts, before, null, rules)
+    if (intent === null) {
+      await sink.mayWrite(signal)
+      return { ...(await report(parts, before, null, rules)), rotated: false }
+    }
     const written = await writeDown(parts, sink, intent)
     return report(parts, await parts.sync(written), written, rules)
   }
@@ -73,11 +73,11 @@ export async function rotateKeyring(parts: RotateParts, ask: RotationAsk): Promi
 
 /** One that has begun goes on, whatever the time. */
 function isWanted({ rules }: RotateParts, ask: RotationAsk, { record, observation }: SyncDone): boolean {
-  if (ask.by === 'hand') return observation.current <= ask.known
+  if (ask.by === 'hand') return ask.dryRun || observation.current <= ask.known
   if (record.intent !== undefined) return true
-  const { currentCreatedMs: since, sourceMs } = observation
+  const since = writtenMs(observation)
   const next = since === null ? null : (rules.cadence?.after(since) ?? null)
-  return next !== null && next <= sourceMs
+  return next !== null && next <= observation.sourceMs
 }
 
 /** The open intent, or a new one that the store has taken. `null` = it only looks. */
@@ -111,42 +111,54 @@ async function writeDown(parts: RotateParts, sink: KeySink, intent: Intent): Pro
   const { sealers, cipher, hash, signal } = parts
   const { id, expected } = intent
   const key = await sealers.first.openText(id, intent.key)
-  const event = eventsOf(parts, id)
-  await parts.audit.commit(event('begun', null))
+  await parts.audit.commit(eventOf(parts, id, 'begun'))
+  const failed = (code: AuditEvent['code']) => parts.audit.note(eventOf(parts, id, 'failed', code))
   const written = await sink.write({ id, key }, expected, signal).catch((error: unknown) => {
-    parts.audit.note(event('failed', error instanceof KeyringError ? error.code : 'ERR_INTERNAL'))
+    failed(error instanceof KeyringError ? error.code : 'ERR_INTERNAL')
     throw error
   })
-  const isTaken = written !== 'conflict'
-  parts.audit.note(event(isTaken ? 'ok' : 'failed', isTaken ? null : 'ERR_SYNC_CONTENDED'))
-  if (!isTaken) return null
+  if (written === 'conflict') {
+    failed('ERR_SYNC_CONTENDED')
+    return null
+  }
   const material = await materialFromString(cipher, hash, key.reveal())
   const sealed = await sealers.first.sealMaterial(id, material)
   const { commitment: commit, weak } = material
   return { version: expected + 1, kind: 'key', id, created: written.createdMs, commit, weak, key: sealed }
 }
 
-/** The lines of one write have one request id, so that they are found together. */
-function eventsOf({ clock, keyring }: RotateParts, keyId: string) {
-  const of = { request: crypto.randomUUID(), caller: null, action: 'rotate', keyring, keyId, count: 1 }
-  return (outcome: AuditEvent['outcome'], code: AuditEvent['code']): AuditEvent => ({
-    ...of,
-    time: clock.now(),
-    outcome,
-    code,
-  })
-}
+/** The lines of one key have one request id, whoever goes on with it, so that the last one says what came of it. */
+const eventOf = (
+  { clock, keyring }: { readonly clock: Clock; readonly keyring: string },
+  keyId: string,
+  outcome: AuditEvent['outcome'],
+  code: AuditEvent['code'] = null,
+): AuditEvent => ({
+  time: clock.now(),
+  request: `rotate-${keyId}`,
+  caller: null,
+  action: 'rotate',
+  keyring,
+  keyId,
+  count: 1,
+  outcome,
+  code,
+})
+
+/** Once for each key: the commit of the sync that found it has ended its intent. */
+export const noteEnded = (parts: Pick<RotateParts, 'audit' | 'clock' | 'keyring'>, { id }: Intent): void =>
+  parts.audit.note(eventOf(parts, id, 'ok'))
 
 async function report(
   { ledger }: RotateParts,
-  { record, observation }: SyncDone,
+  { record, observation, ended }: SyncDone,
   written: ReadOutcome | null,
   rules: WriteRules | null,
 ): Promise<RotationReport> {
   const loaded = await ledger.load()
   return {
-    rotated: written !== null,
-    version: written?.version ?? record.highest,
+    rotated: (written ?? ended) !== null,
+    version: written?.version ?? (ended ? ended.expected + 1 : record.highest),
     active: record.active,
     left: rules === null ? null : rotationsLeft(record, observation, rules),
     sealed: loaded?.bytes ?? new Uint8Array(),

@@ -10,6 +10,11 @@ const DEFAULT_KEPT = 10
 /** A key with the longest id, and the intent beside it. */
 const ROOM_BYTES = 700
 
+/** Who asks for it: the schedule, or somebody who knew this version as the current one. */
+export type RotationAsk =
+  | { readonly by: 'schedule'; readonly dryRun: false }
+  | { readonly by: 'hand'; readonly known: number; readonly dryRun: boolean }
+
 export interface WriteRules {
   /** Versions that the mount keeps; 0 = it does not say. */
   readonly mountKeeps: number
@@ -25,16 +30,17 @@ export function refuseUnsafeWrite(record: KeyringRecord, observation: Observatio
   const trouble =
     stepTrouble(record, observation) ??
     (size + ROOM_BYTES > MAX_RECORD_BYTES ? ROOM : null) ??
-    pruneTrouble(record, observation, rules, 1)
+    pruneTrouble(record, observation, rules)
   if (trouble !== null) throw refusedRotation(record.keyring, trouble)
 }
 
 /** Rotations that are left until one would prune what must not go; at most as many as there are versions kept. */
 export function rotationsLeft(record: KeyringRecord, observation: Observation, rules: WriteRules): number {
   const kept = keptVersions(observation, rules)
-  return observation.versions.reduce((left, { version }) => {
-    const writes = Math.max(1, version - observation.current + kept)
-    return writes <= left && versionTrouble(record, observation, version, rules, writes) !== null ? writes - 1 : left
+  const troubleOf = pruning(record, observation, rules)
+  return observation.versions.reduce((left, seen) => {
+    const writes = Math.max(1, seen.version - observation.current + kept)
+    return writes <= left && troubleOf(seen, writes) !== null ? writes - 1 : left
   }, kept)
 }
 
@@ -60,7 +66,8 @@ function stepTrouble(record: KeyringRecord, { incarnation, current, versions }: 
   if (record.incarnation !== incarnation || record.highest !== current)
     return {
       why: `the source shows version ${current}, and version ${record.highest} is held`,
-      remedy: 'Sync; if the source stays behind, look for a standby that lags or a backup that was restored.',
+      remedy:
+        'Sync; if the source stays behind, look for a standby that lags; if it was put back on purpose, sync with {"force": true}.',
     }
   const active = record.keys.find(({ id }) => id === record.active)
   if (active?.inc === undefined && active?.v.includes(current)) return null
@@ -79,49 +86,47 @@ function stepTrouble(record: KeyringRecord, { incarnation, current, versions }: 
 const keptVersions = ({ keeps }: Observation, { mountKeeps }: WriteRules): number =>
   Math.max(keeps, mountKeeps) || DEFAULT_KEPT
 
-/** Of what so many writes would prune, and must not, the lowest version. */
-function pruneTrouble(record: KeyringRecord, observation: Observation, rules: WriteRules, writes: number) {
-  for (const { version } of observation.versions) {
-    const trouble = versionTrouble(record, observation, version, rules, writes)
+/** Of what one write would prune, and must not, the lowest version. */
+function pruneTrouble(record: KeyringRecord, observation: Observation, rules: WriteRules): Trouble | null {
+  const troubleOf = pruning(record, observation, rules)
+  for (const seen of observation.versions) {
+    const trouble = troubleOf(seen, 1)
     if (trouble !== null) return trouble
   }
   return null
 }
 
-function versionTrouble(
-  record: KeyringRecord,
-  observation: Observation,
-  version: number,
-  rules: WriteRules,
-  writes: number,
-): Trouble | null {
-  const last = observation.current + writes - keptVersions(observation, rules)
-  const state = observation.versions.find((each) => each.version === version)?.state
-  if (version > last || state === 'destroyed') return null
-  const what =
-    state === 'deleted'
-      ? 'is deleted, and could be undeleted'
-      : contentTrouble(record, observation, version, last, rules)
-  if (what === null) return null
-  return {
-    why: `Vault would prune version ${version}, which ${what}`,
-    remedy: `Raise max_versions of the secret, destroy version ${version} if nobody needs it, or read it first; KEYRING_ROTATION_PRUNE=held lets go of versions whose key is held here.`,
-  }
-}
+type Seen = Observation['versions'][number]
 
-function contentTrouble(
-  record: KeyringRecord,
-  { versions }: Observation,
-  version: number,
-  last: number,
-  { prunesHeld }: WriteRules,
-): string | null {
-  const skipped = record.skipped.find(({ v }) => v === version)
-  if (skipped !== undefined) return skipped.why === 'collision' ? 'has a key whose id is taken' : null
-  const entry = record.keys.find(({ inc, v }) => inc === undefined && v.includes(version))
-  if (entry === undefined) return 'has not been read'
-  const stays = versions.some(
-    (other) => other.version > last && other.state === 'readable' && entry.v.includes(other.version),
+/** What is against so many writes, for each version that they would prune. A secret may have thousands, which are gone through once. */
+function pruning(record: KeyringRecord, observation: Observation, rules: WriteRules) {
+  const first = observation.current - keptVersions(observation, rules)
+  const skipped = new Map(record.skipped.map(({ v, why }) => [v, why]))
+  const holders = new Map(
+    record.keys.flatMap((entry) => (entry.inc === undefined ? entry.v.map((version) => [version, entry]) : [])),
   )
-  return stays || prunesHeld ? null : `has the key "${entry.id}": this keyring would be its only copy`
+  const newest = new Map(
+    observation.versions.flatMap(({ version, state }) => {
+      const entry = holders.get(version)
+      return entry !== undefined && state === 'readable' ? [[entry, version]] : []
+    }),
+  )
+  const contentTrouble = (version: number, last: number): string | null => {
+    const why = skipped.get(version)
+    if (why !== undefined) return why === 'collision' ? 'has a key whose id is taken' : null
+    const entry = holders.get(version)
+    if (entry === undefined) return 'has not been read'
+    const stays = (newest.get(entry) ?? 0) > last
+    return stays || rules.prunesHeld ? null : `has the key "${entry.id}": this keyring would be its only copy`
+  }
+  return ({ version, state }: Seen, writes: number): Trouble | null => {
+    const last = first + writes
+    if (version > last || state === 'destroyed') return null
+    const what = state === 'deleted' ? 'is deleted, and could be undeleted' : contentTrouble(version, last)
+    if (what === null) return null
+    return {
+      why: `Vault would prune version ${version}, which ${what}`,
+      remedy: `Raise max_versions of the secret, destroy version ${version} if nobody needs it, read it first, or set KEYRING_ROTATION_PRUNE=held, if its key is held here.`,
+    }
+  }
 }

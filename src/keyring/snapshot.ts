@@ -194,7 +194,7 @@ export class Snapshot {
 
   async #stamp(): Promise<Stamp | null> {
     const { replica, siblings } = this.#parts
-    return replica && stampIn(await replica.get(stampName(this.#keyring, siblings)), this.#sealers)
+    return replica && stampIn(await replica.get(stampName(this.#keyring, siblings)), this.#sealers, siblings)
   }
 
   /** A copy counts that is not behind what is held, and whose stamp is young and of no later record. */

@@ -27,9 +27,9 @@ export interface Stamp {
 export const stampName = (keyring: string, count: number): string =>
   count < TOGETHER_FROM ? `stamp/${keyring}` : 'stamps'
 
-/** The keyring's own of those in an item; `null` = it has none that can be believed. */
-export async function stampIn(item: Bytes | null, set: SealerSet): Promise<Stamp | null> {
-  const lines = (item && decodeUtf8(item))?.split('\n') ?? []
+/** The keyring's own of those in an item; `null` = it has none that can be believed. @param count of the keyrings: a stranger may write many more. */
+export async function stampIn(item: Bytes | null, set: SealerSet, count: number): Promise<Stamp | null> {
+  const lines = (item && decodeUtf8(item))?.split('\n', 2 * count) ?? []
   for (let at = 0; at + 1 < lines.length; at += 2) {
     const stamp = await settle(() => verifyStamp(utf8(`${lines[at]}\n${lines[at + 1]}`), set))
     if (stamp.ok && stamp.value !== null) return stamp.value
@@ -68,7 +68,7 @@ export class Stamps {
   async isDue(keyring: string, set: SealerSet): Promise<boolean> {
     const { replica, clock, periodMs, count } = this.#parts
     if (replica === null) return false
-    const stamp = await stampIn(await replica.get(stampName(keyring, count)), set)
+    const stamp = await stampIn(await replica.get(stampName(keyring, count)), set, count)
     return stamp === null || ageOf(stamp.time, clock.now()) >= periodMs - LOOK_MS
   }
 

@@ -6,8 +6,9 @@ import type { RotationReport, RotationStatus, SyncNote, SyncReport, SyncStatus }
 import type { LoginItemsUnder } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry } from './record.ts'
+import type { RotationAsk } from './rotation.ts'
 import type { StoredStatus } from './status.ts'
-import { FORMAT, StatusReader } from './status.ts'
+import { FORMAT, StatusReader, isTime } from './status.ts'
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
@@ -16,6 +17,8 @@ export interface Seen {
   /** When one is due by itself. */
   readonly nextRotation: number | null
   readonly keys: readonly Pick<KeyEntry, 'id' | 'created'>[]
+  /** The key whose rotation is over with this sync. */
+  readonly rotated: string | undefined
 }
 
 /** Pushes at the same time; one of them writes. */
@@ -34,7 +37,7 @@ export class StatusLog extends StatusReader {
   /** @param offer `id` is of a key that somebody else is to write. */
   noteOffer(offer: Result<{ readonly id: string | null; readonly left: number | null }>): Promise<void> {
     const { id = null, left = null } = offer.ok ? offer.value : {}
-    const outcome = offer.ok ? { ok: true as const, value: { rotated: false, left } } : offer
+    const outcome = offer.ok ? { ok: true as const, value: { left } } : offer
     return this.#write((status) => ({
       ...status,
       rotation: rotatedStatus(status.rotation, outcome, this.parts.clock.now()),
@@ -46,13 +49,13 @@ export class StatusLog extends StatusReader {
     return this.#write((status) => ({ ...status, replicated: revision }))
   }
 
-  /** @param outcome `null` = nothing was decided. @param isScheduled the schedule has looked, whatever came of it. */
-  noteRotation(outcome: RotationOutcome | null, isScheduled: boolean): Promise<void> {
+  /** The schedule has looked, whatever came of it. @param outcome `null` = nothing was decided. */
+  noteRotation(ask: RotationAsk, outcome: RotationOutcome | null): Promise<void> {
     const now = this.parts.clock.now()
     return this.#write((status) => ({
       ...status,
-      rotation: outcome ? rotatedStatus(status.rotation, outcome, now) : status.rotation,
-      looked: isScheduled ? now : status.looked,
+      rotation: outcome ? rotatedStatus(status.rotation, outcome, now, ask.dryRun) : status.rotation,
+      looked: ask.by === 'schedule' ? now : status.looked,
     }))
   }
 
@@ -63,6 +66,10 @@ export class StatusLog extends StatusReader {
       ...status,
       ahead: { time, said: isSaid ? time : (status.ahead?.said ?? 0), ends },
     }))
+  }
+
+  noteRefused(refused: readonly string[]): Promise<void> {
+    return this.#write((status) => ({ ...status, refused }))
   }
 
   async noteItems({ tokens, logins }: LoginItemsUnder): Promise<void> {
@@ -103,25 +110,34 @@ function advance(status: StoredStatus, outcome: Outcome, now: number): StoredSta
   return { ...status, lastAttempt: now, failures: status.failures + 1, failing: { since, ...outcome.error } }
 }
 
-/** A key that was offered and is there is a rotation, whoever delivers it, and when. */
+/** A key that was begun, or offered, and is there is a rotation, whoever finds or delivers it, and when. */
 function delivered({ rotation, offered }: StoredStatus, seen: Seen | null): Pick<StoredStatus, 'rotation' | 'offered'> {
-  const written = seen?.keys.find(({ id }) => offered.includes(id))
-  const rotated = written ? { ...(rotation ?? NEVER_ROTATED), last: written.created } : rotation
+  const written = seen?.keys.find(({ id }) => id === seen.rotated || offered.includes(id))
+  const rotated = written ? { ...(rotation ?? NEVER_ROTATED), last: written.created, failing: null } : rotation
   return { rotation: scheduled(rotated, seen?.nextRotation), offered: written ? [] : offered }
 }
 
-type RotationOutcome = Result<Pick<RotationReport, 'rotated' | 'left'>>
+type RotationOutcome = Result<Pick<RotationReport, 'left'>>
 
 const NEVER_ROTATED: RotationStatus = { last: null, next: null, left: null, failing: null }
 
-const scheduled = (before: RotationStatus | null, next: number | null | undefined): RotationStatus | null =>
-  next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
+/** At a time that there is not it is never due. */
+const scheduled = (before: RotationStatus | null, at: number | null | undefined): RotationStatus | null => {
+  const next = at === undefined || isTime(at) ? at : null
+  return next === undefined || (next === null && before === null) ? before : { ...(before ?? NEVER_ROTATED), next }
+}
 
-function rotatedStatus(before: RotationStatus | null, outcome: RotationOutcome, now: number): RotationStatus | null {
+/** @param isDry what has failed before may fail again. */
+function rotatedStatus(
+  before: RotationStatus | null,
+  outcome: RotationOutcome,
+  now: number,
+  isDry = false,
+): RotationStatus | null {
   const { last, next, left, failing } = before ?? NEVER_ROTATED
   if (!outcome.ok) return { last, next, left, failing: { since: failing?.since ?? now, ...outcome.error } }
   if (before === null && outcome.value.left === null) return null
-  return { last: outcome.value.rotated ? now : last, next, left: outcome.value.left ?? left, failing: null }
+  return { last, next, left: outcome.value.left ?? left, failing: isDry ? failing : null }
 }
 
 const HOUR_MS = 3_600_000

@@ -6,7 +6,7 @@ import { warningsOf } from '../core/warnings.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
 import { REMEDIES, remedyFor } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SyncStatus } from '../core/operations.ts'
-import type { RefusedSettings, SourceId } from '../core/ports.ts'
+import type { SourceId } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
@@ -80,7 +80,7 @@ export interface StatusView {
 export function statusView(
   keyring: string,
   record: KeyringRecord | null,
-  status: SyncStatus & NextTry & Replicated & SealedUnder & RefusedSettings,
+  status: SyncStatus & NextTry & Replicated & SealedUnder,
   { warning, wrappingKeyIds, ends: all, now }: Own,
 ): StatusView {
   const { failing, failures, rotation } = status
@@ -107,7 +107,7 @@ export function statusView(
         ...needed(keyring, record, status, warning),
         ...neededByLate(status, now),
         ...neededKeys(keys),
-        ...(status.refused ?? []),
+        ...status.refused,
         ...ends.filter(({ days }) => isNeeded(days)).map(({ detail, remedy }) => `${detail} ${remedy}`),
       ]),
     ],
@@ -202,7 +202,7 @@ const GONE_MS = 15 * 60_000
 function neededByLate({ nextTry }: NextTry, now: number): string[] {
   if (nextTry === null || now - nextTry < GONE_MS) return []
   return [
-    `Nothing has been noted since a sync was due at ${new Date(nextTry).toISOString()}: look whether the schedule runs, and in its log, because what it does may not be written (ERR_STORE_UNAVAILABLE).`,
+    `Nothing has been noted since a sync was due at ${new Date(nextTry).toISOString()}: does the schedule run? Its log says if that cannot be written.`,
   ]
 }
 
@@ -220,7 +220,7 @@ function neededByStalled({ stalled, lastSuccess }: SyncStatus, active: string): 
   // A success before that is one by a clock that went back: how long it lasts is not known.
   if (ageOf(since, lastSuccess ?? since, 0) < CATCH_UP_MS) return []
   return [
-    `Vault shows version ${version} as the current one since ${new Date(since).toISOString()}, and a higher one was read before: look for a standby that lags; if Vault was restored from a backup or the highest version was deleted, sync with {"force": true}.`,
+    `Vault shows version ${version} as the current one since ${new Date(since).toISOString()}, and a higher one was read before: does a standby lag? If Vault was restored, or that version deleted, sync with {"force": true}.`,
   ]
 }
 

@@ -28,6 +28,7 @@ const NEVER: StoredStatus = {
   items: null,
   offered: [],
   looked: null,
+  refused: [],
 }
 /** The first wait between two tries while syncs fail, in milliseconds; it doubles each time, up to the period. */
 const RETRY_MS = 60_000
@@ -80,69 +81,85 @@ export class StatusReader {
     const { store, clock, doubt } = this.parts
     const stored = await store.get(this.name)
     if (stored === null) return NEVER
-    const status = await this.#verified(stored)
-    if (status === NEVER) doubt('unread')
+    const status = parseStatus(await this.#verified(stored), () => doubt('unread'))
     const believed = withTrueTimes(status, clock.now())
     if (believed !== status) doubt('status')
     return believed
   }
 
-  async #verified({ bytes }: StoredRecord): Promise<StoredStatus> {
-    const parsed = await settle(() => parseSigned(bytes))
-    if (!parsed.ok || parsed.value.format !== FORMAT) return NEVER
-    const signed = parsed.value
-    const text = await settle(() => this.sealers.byId(signed.wrappingKeyId).verify(signed))
-    return (text.ok && text.value !== null && parseStatus(text.value)) || NEVER
+  /** '' = it is not ours. */
+  async #verified({ bytes }: StoredRecord): Promise<string> {
+    const text = await settle(() => {
+      const signed = parseSigned(bytes)
+      return signed.format === FORMAT ? this.sealers.byId(signed.wrappingKeyId).verify(signed) : null
+    })
+    return (text.ok && text.value) || ''
   }
 }
 
-/** `null` = a field has what no release writes there. A field that is missing was never written, and what is not known is kept. */
-function parseStatus(text: string): StoredStatus | null {
+/** @param unread hears of a part that has what no release writes there: that one alone counts as never written. What is not known is kept. */
+function parseStatus(text: string, unread: () => void): StoredStatus {
   const fields = parseJson(text)
-  if (!isObject(fields)) return null
-  const status = { ...NEVER, ...fields }
-  const { lastAttempt, lastSuccess, failures, remaining, replicated, failing, stalled, rotation, ahead } = status
-  const isRight =
-    [lastAttempt, lastSuccess, status.looked].every((time) => isNullOr(time, isTime)) &&
-    [failures, remaining, replicated].every(isTime) &&
-    typeof status.pushed === 'boolean' &&
-    Array.isArray(status.offered) &&
-    isNullOr(failing, isFailing) &&
-    isNullOr(stalled, isStalled) &&
-    isNullOr(rotation, isRotation) &&
-    isNullOr(ahead, isAheadOf)
-  return isRight ? status : null
+  const status: StoredStatus = { ...NEVER, ...(isObject(fields) ? fields : unread()) }
+  const wrong = PARTS.filter(([part, is]) => !is(status[part]))
+  if (wrong.length > 0) unread()
+  return { ...status, ...Object.fromEntries(wrong.map(([part]) => [part, NEVER[part]])) }
 }
 
-const isNullOr = (value: unknown, check: (value: unknown) => boolean): boolean => value === null || check(value)
+type Check = (value: unknown) => boolean
+
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value)
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const isTime = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_TIME
+const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
+export const isTime: Check = (value) => isCount(value) && Number(value) <= MOST_TIME
 
 const hasTexts = (value: Readonly<Record<string, unknown>>, ...fields: readonly string[]): boolean =>
   fields.every((field) => typeof value[field] === 'string')
 
-const isFailing = (value: unknown): boolean =>
+const isTexts: Check = (value) => Array.isArray(value) && value.every((each) => typeof each === 'string')
+
+const isFailing: Check = (value) =>
   isObject(value) && isTime(value['since']) && hasTexts(value, 'code', 'message', 'remedy') && isObject(value['facts'])
 
-const isStalled = (value: unknown): boolean =>
+const isStalled: Check = (value) =>
   isObject(value) &&
   isTime(value['since']) &&
-  isTime(value['version']) &&
+  isCount(value['version']) &&
   (value['code'] === 'active-unusable' || value['code'] === 'source-behind')
 
-const isRotation = (value: unknown): boolean =>
+const isRotation: Check = (value) =>
   isObject(value) &&
-  ['last', 'next', 'left'].every((field) => value[field] === null || isTime(value[field])) &&
-  (value['failing'] === null || isFailing(value['failing']))
+  ['last', 'next'].every((field) => orNull(isTime)(value[field])) &&
+  orNull(isCount)(value['left']) &&
+  orNull(isFailing)(value['failing'])
 
-const isAheadOf = (value: unknown): boolean =>
+const isAheadOf: Check = (value) =>
   isObject(value) &&
   [value['time'], value['said']].every(isTime) &&
   Array.isArray(value['ends']) &&
   value['ends'].every((end) => isObject(end) && hasTexts(end, 'what', 'words', 'remedy') && isTime(end['at']))
+
+const PARTS: readonly (readonly [keyof StoredStatus, Check])[] = [
+  ['lastAttempt', orNull(isTime)],
+  ['lastSuccess', orNull(isTime)],
+  ['looked', orNull(isTime)],
+  ['failures', isCount],
+  ['remaining', isCount],
+  ['replicated', isCount],
+  ['pushed', (value) => typeof value === 'boolean'],
+  ['offered', Array.isArray],
+  ['refused', isTexts],
+  ['failing', orNull(isFailing)],
+  ['stalled', orNull(isStalled)],
+  ['rotation', orNull(isRotation)],
+  ['ahead', orNull(isAheadOf)],
+]
 
 /** A sync that was tried in the future is due now, and what began then began now. */
 function withTrueTimes(status: StoredStatus, now: number): StoredStatus {

@@ -23,13 +23,13 @@ import { placeOf } from '../core/printable.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
-import { applySync } from './apply.ts'
+import { applySync, endedIntent } from './apply.ts'
 import { isDueForReseal } from './freshness.ts'
 import type { Loaded } from './ledger.ts'
 import type { WrittenLedger } from './written-ledger.ts'
 import type { SyncPlan } from './plan.ts'
 import { planSync } from './plan.ts'
-import type { KeyringRecord } from './record.ts'
+import type { Intent, KeyringRecord } from './record.ts'
 import { believedStops } from './stopped.ts'
 import type { Writer } from './writer.ts'
 
@@ -56,6 +56,8 @@ const KEPT_BATCH = 40
 export interface SyncDone {
   readonly record: KeyringRecord
   readonly observation: Observation
+  /** The rotation of this keyring whose key was found. */
+  readonly ended: Intent | null
   /** @throws `ERR_ACTIVE_UNUSABLE`: the keys are stored, and nobody can encrypt. */
   report(): SyncReport
 }
@@ -93,6 +95,7 @@ export async function syncKeyring(
     return {
       record: next,
       observation: plan.observation,
+      ended: endedIntent(plan.base, next),
       report: () => usable(next, { changed, remaining, requests, notes, sealed }),
     }
   }

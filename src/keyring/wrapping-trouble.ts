@@ -17,12 +17,12 @@ export async function wrappingTroubles(
   return (await Promise.all(reads)).flatMap((read) => (!read.ok && isTrouble(read.error) ? [read.error] : []))
 }
 
-/** The same authority. @param log hears of each trouble at its first use. */
+/** The same authority. @param log hears of each trouble at its first use, but for an import's, which may be of what was given. */
 export function tellingAuthority(authority: KeyringAuthority, log: (line: string) => void): KeyringAuthority {
   const said = new Set<string>()
   return distantAuthority(async (message) => {
     const result: Result<unknown> = await authority.call(message)
-    if (!result.ok && isTrouble(result.error) && !said.has(result.error.message)) {
+    if (message.call !== 'import' && !result.ok && isTrouble(result.error) && !said.has(result.error.message)) {
       said.add(result.error.message)
       log(failureLine('settings', result.error))
     }

@@ -16,6 +16,8 @@ export interface ReadTexts {
   readonly texts: SecretTexts
   /** Of those that could not be read. */
   readonly problems: readonly Problem[]
+  /** What is left out of those that could; it is told at the start. */
+  readonly notices?: readonly string[]
 }
 
 type Parsed<C> =
@@ -26,13 +28,13 @@ type Parsed<C> =
 export const WRAPPING_KEYS = 'KEYRING_WRAPPING_KEYS'
 
 export async function live<C>(read: () => Promise<ReadTexts>, parse: (texts: SecretTexts) => Parsed<C>) {
-  const { texts, problems } = await read()
-  return { parsed: withProblems(parse(texts), problems), renew: renewing(texts, read, parse) }
+  const { texts, problems, notices = [] } = await read()
+  return { parsed: withProblems(parse(texts), problems, notices), renew: renewing(texts, read, parse) }
 }
 
 /** Of a text that could not be read, what is said of its absence says nothing. */
-function withProblems<C>(parsed: Parsed<C>, problems: readonly Problem[]): Parsed<C> {
-  if (problems.length === 0) return parsed
+function withProblems<C>(parsed: Parsed<C>, problems: readonly Problem[], notices: readonly string[]): Parsed<C> {
+  if (problems.length === 0) return parsed.ok ? { ...parsed, notices: [...parsed.notices, ...notices] } : parsed
   const unread = new Set(problems.map(({ name }) => name))
   const others = parsed.ok ? [] : parsed.problems.filter(({ name }) => !unread.has(name))
   return { ok: false, problems: [...problems, ...others] }
@@ -47,16 +49,26 @@ function renewing<C>(first: SecretTexts, read: () => Promise<ReadTexts>, parse: 
     const lists = changed.filter(([name]) => name === WRAPPING_KEYS)
     const ids = lists.length === 0 ? null : await needed()
     const refused = lists.flatMap(([name, text]) => listProblems(name, held.get(name) ?? '', text, ids))
-    const taken = refused.length === 0 ? changed : changed.filter(([name]) => name !== WRAPPING_KEYS)
     const problems = [...unread, ...refused]
-    if (taken.length === 0) return { config: null, problems }
-    const next = new Map([...held, ...taken])
-    const parsed = parse(next)
-    if (!parsed.ok) return { config: null, problems: [...problems, ...parsed.problems] }
-    held = next
-    return { config: parsed.config, problems }
+    let taken = without(changed, refused)
+    while (taken.length > 0) {
+      const next = new Map([...held, ...taken])
+      const parsed = parse(next)
+      if (parsed.ok) {
+        held = next
+        return { config: parsed.config, problems }
+      }
+      problems.push(...parsed.problems)
+      const right = without(taken, parsed.problems)
+      taken = right.length < taken.length ? right : []
+    }
+    return { config: null, problems }
   }
 }
+
+/** What is wrong keeps what is right from nothing. */
+const without = <Text>(texts: readonly (readonly [string, Text])[], problems: readonly Problem[]) =>
+  texts.filter(([setting]) => !problems.some(({ name }) => name === setting))
 
 /** A list without an id that something stored needs would lock it away, and so would another key under an id of before. */
 function listProblems(name: string, before: string, after: string, needed: ReadonlySet<string> | null): Problem[] {

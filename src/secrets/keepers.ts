@@ -2,7 +2,7 @@
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { AnswerTo, Message } from '../core/operations.ts'
-import type { VaultOperation } from '../core/ports.ts'
+import type { VaultOperation } from '../core/operations.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { KeeperEntity, KeeperParts } from './keeper.ts'
 import { Keeper } from './keeper.ts'

@@ -1,11 +1,11 @@
 /** A keyring goes from one platform to another as what export prints, with the same wrapping keys and without Vault. */
-import { createHash } from 'node:crypto'
 import { afterEach, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import { vaultClient } from '../support/vault.ts'
 import type { Deployment } from './driver.ts'
 import { startNode, startWorker } from './driver.ts'
 import { startLambda } from './lambda-driver.ts'
+import { settingsOf } from '../support/settings.ts'
 
 const TOKEN = 'ek_of_who_carries_a_keyring'
 const stops: (() => Promise<void>)[] = []
@@ -13,16 +13,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0).toReversed()) await stop()
 })
 
-const settings = (address: string) => ({
-  KEYRING_VAULT_HOST: address,
-  KEYRING_VAULT_MOUNT: 'secret',
-  KEYRING_VAULT_PATH: 'keyring',
-  KEYRING_VAULT_TOKEN: 'root',
-  KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-  KEYRING_API_TOKENS: JSON.stringify([
-    { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
-  ]),
-})
+const settings = (address: string) => settingsOf(address, TOKEN)
 
 async function open(starting: Promise<Deployment>) {
   const deployment = await starting

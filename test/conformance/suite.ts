@@ -430,8 +430,12 @@ export function conformance(name: string, start: Start): void {
     })
 
     describe('requests that are wrong', () => {
-      it('answers an unknown path with 404', () =>
-        problem('ERR_ROUTE_NOT_FOUND', 404, call('admin', 'GET', '/nowhere')))
+      it.each(['/nowhere', '/keyring/active/', '/keyrings/default/', '/keyring//'])(
+        'answers the unknown path %s with 404',
+        async (path) => {
+          await problem('ERR_ROUTE_NOT_FOUND', 404, call('admin', 'GET', path))
+        },
+      )
 
       it('answers a wrong method with 405, and says which there are', async () => {
         const { headers } = await problem('ERR_METHOD_NOT_ALLOWED', 405, call('admin', 'DELETE', '/keyring'))

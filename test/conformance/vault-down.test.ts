@@ -1,5 +1,4 @@
 /** The table of README.md, operation by warm and cold, Vault up and down: each of its cells, on Node and on workerd. */
-import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import type { DevVault } from '../../functions/dev-vault/server.ts'
 import { vaultClient } from '../support/vault.ts'
 import { startNode } from './driver.ts'
 import type { Deployment } from './driver.ts'
+import { settingsOf } from '../support/settings.ts'
 
 const TOKEN = 'ek_of_no_importance'
 const COLUMNS = ['Vault up, warm', 'Vault up, cold', 'Vault down, warm', 'Vault down, cold'] as const
@@ -49,15 +49,8 @@ const OPERATIONS: Readonly<Record<string, (call: Call, keyring: string, cipherte
 const RINGS = Object.keys(OPERATIONS).map((_, at) => `ring-${at}`)
 
 const settings = (address: string) => ({
-  KEYRING_VAULT_HOST: address,
-  KEYRING_VAULT_MOUNT: 'secret',
-  KEYRING_VAULT_PATH: 'keyring',
-  KEYRING_VAULT_TOKEN: 'root',
+  ...settingsOf(address, TOKEN),
   KEYRINGS: JSON.stringify(RINGS.map((name) => ({ name, path: name }))),
-  KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-  KEYRING_API_TOKENS: JSON.stringify([
-    { name: 'test', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
-  ]),
 })
 
 const caller =

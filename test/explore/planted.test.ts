@@ -1,34 +1,23 @@
 /** For each promise a rule that a port breaks, and the explorer that finds it. */
 import { describe, expect, it } from 'vitest'
 import { Secret } from '../../src/core/secret.ts'
-import type { KeySink, KeySource, SharedStore } from '../../src/core/ports.ts'
+import type { KeySource, SharedStore } from '../../src/core/ports.ts'
 import type { Rule } from '../support/witness.ts'
 import { explore } from './explore.ts'
 import type { TokenBug } from './token.ts'
 import { tokenScene } from './token.ts'
 import type { Bug, Setting } from './scenes.ts'
-import { SCENES, blind, W1, W2, change, encrypt, look, rotate, sceneOf, sync, wait } from './scenes.ts'
-
-/** Without check-and-set, so that every write is taken. */
-const unchecked = (sink: KeySink): KeySink => ({
-  ...sink,
-  async write(pair, expected, signal) {
-    for (let version = expected; ; version += 1) {
-      const written = await sink.write(pair, version, signal)
-      if (written !== 'conflict') return written
-    }
-  },
-})
+import { SCENES, blind, W1, W2, change, encrypt, look, rotate, sceneOf, sync, unchecked, wait } from './scenes.ts'
 
 const COPIES = 'a removal, and who encrypts by a copy'
 const stopped = (time: number) => () => time
 
-/** Its current version seems to be three days older. */
-const aged = (source: KeySource): KeySource => ({
+/** Its clock is three days ahead. */
+const hasty = (source: KeySource): KeySource => ({
   ...source,
   async observe(signal) {
     const seen = await source.observe(signal)
-    return seen && { ...seen, currentCreatedMs: (seen.currentCreatedMs ?? 0) - 3 * 86_400_000 }
+    return seen && { ...seen, sourceMs: seen.sourceMs + 3 * 86_400_000 }
   },
 })
 
@@ -85,7 +74,7 @@ const PLANTED: readonly (readonly [rule: Rule, bug: string, setting: Setting])[]
     'a source that takes its versions for older than they are',
     {
       ...sceneNamed('schedules of two deployments, with two cadences and one stale record'),
-      bug: between({ source: aged }),
+      bug: between({ source: hasty }),
     },
   ],
   [

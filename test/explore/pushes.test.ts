@@ -1,9 +1,8 @@
 /** Interleavings of those who push, with a fault at each await, against what is promised. `EXPLORE=deep` switches more often. */
 import { describe, expect, it } from 'vitest'
-import type { KeySink } from '../../src/core/ports.ts'
 import type { Depth } from './explore.ts'
 import { explore } from './explore.ts'
-import { PUSH_SCENES, sceneOf } from './scenes.ts'
+import { PUSH_SCENES, sceneOf, unchecked } from './scenes.ts'
 
 /** Each push has some forty awaits, so that only a bound on switches ends this. Every fault at each of them: `test/faults/pushes.test.ts`. */
 const DEPTHS: readonly Depth[] =
@@ -22,17 +21,6 @@ describe.each(DEPTHS)('with $faults faults and $switches switches', (depth) => {
     expect(explored.found).toBeNull()
     expect(explored.states).toBeGreaterThan(30)
   })
-})
-
-/** Without check-and-set, so that every write is taken. */
-const unchecked = (sink: KeySink): KeySink => ({
-  ...sink,
-  async write(pair, expected, signal) {
-    for (let version = expected; ; version += 1) {
-      const written = await sink.write(pair, version, signal)
-      if (written !== 'conflict') return written
-    }
-  },
 })
 
 describe('the explorer finds', () => {

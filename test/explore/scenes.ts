@@ -58,6 +58,17 @@ export const blind = (store: SharedStore): SharedStore => ({
   put: async (name, bytes) => store.put(name, bytes, (await store.get(name))?.version ?? 0),
 })
 
+/** Without check-and-set, so that every write is taken. */
+export const unchecked = (sink: KeySink): KeySink => ({
+  ...sink,
+  async write(pair, expected, signal) {
+    for (let version = expected; ; version += 1) {
+      const written = await sink.write(pair, version, signal)
+      if (written !== 'conflict') return written
+    }
+  },
+})
+
 export interface Setting {
   readonly versions: readonly string[]
   /** What the secret got since the last sync. */
@@ -79,10 +90,18 @@ export interface Setting {
   readonly replicas?: () => readonly [Replica, Replica]
 }
 
+/** Of what is pushed, a source says it as Vault does. */
+const MADE = { incarnation: '2025-01-01T00:00:00Z' }
+
 /** What a deployment has stored by the time a scene begins, made once. */
 async function prepared({ versions, bug }: Setting): Promise<{ readonly stored: Items; readonly copied: Items }> {
   const replica = memoryReplica()
-  const on = { ...world([...versions]), replica, ...(bug?.isSource && bug.between && { between: bug.between }) }
+  const on = {
+    ...world([...versions]),
+    ...MADE,
+    replica,
+    ...(bug?.isSource && bug.between && { between: bug.between }),
+  }
   const authority = authorityOn(on)
   await authority.sync('default', PLAIN_SYNC)
   await authority.syncIfDue('default')
@@ -112,7 +131,7 @@ export function sceneOf(setting: Setting): (crossing: Crossing) => Promise<Scene
       await baseOf(empty[0], copies?.[0], stored, copied),
       await baseOf(empty[1], copies?.[1], stored, copied),
     ]
-    const first: World = { ...world(versions), clock, cipher: CIPHER, ...setting.world }
+    const first: World = { ...world(versions), ...MADE, clock, cipher: CIPHER, ...setting.world }
     const deployments = [first, beside(first, setting.otherWorld)].map((on, at) => {
       const base = bases[at] ?? unreachable()
       const watched = witness.store(base.store, on, keySets)

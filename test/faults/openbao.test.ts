@@ -2,10 +2,11 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { Clock, Observation } from '../../src/core/ports.ts'
+import type { Clock } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
-import { kv2Sink, kv2Source } from '../../src/vault/kv/kv2.ts'
+import { kv2Sink } from '../../src/vault/kv/kv2-sink.ts'
+import { kv2Source } from '../../src/vault/kv/kv2.ts'
 import { givenTokenReader } from '../../src/vault/reader.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
 import type { Syncing } from '../support/syncing.ts'
@@ -134,9 +135,20 @@ describe.skipIf(!target.isAvailable)('with OpenBao', { timeout: 120_000 }, () =>
       // The source says that it is two minutes later, and that what was written since was written then.
       source: () => ({
         ...kv2Source(all),
-        observe: async (signal) => later(await kv2Source(all).observe(signal), 120_000),
+        observe: async (signal) => {
+          const seen = await kv2Source(all).observe(signal)
+          const versions = seen?.versions.map((each) => laterBy(each)) ?? []
+          return seen && { ...seen, versions, sourceMs: seen.sourceMs + LATER_MS }
+        },
+        read: async (version, signal) => laterBy(await kv2Source(all).read(version, signal)),
       }),
-      sink: () => kv2Sink(all),
+      sink: () => ({
+        ...kv2Sink(all),
+        async write(...args) {
+          const written = await kv2Sink(all).write(...args)
+          return written === 'conflict' ? written : laterBy({ ...written, version: 3 })
+        },
+      }),
     }
     const deploymentWith = (slots: readonly number[]): World => ({
       ...world([]),
@@ -248,8 +260,8 @@ describe.skipIf(!target.isAvailable)('with an OpenBao that keeps its storage', {
   })
 })
 
-function later(seen: Observation | null, ms: number): Observation | null {
-  if (seen === null) return null
-  const shift = seen.current > 2 ? ms : 0
-  return { ...seen, sourceMs: seen.sourceMs + ms, currentCreatedMs: (seen.currentCreatedMs ?? 0) + shift }
-}
+const LATER_MS = 120_000
+
+/** The first two versions were written before. */
+const laterBy = <Of extends { readonly version: number }>(of: Of): Of =>
+  of.version > 2 && 'createdMs' in of ? { ...of, createdMs: Number(of.createdMs) + LATER_MS } : of

@@ -110,21 +110,28 @@ const settingFor = ({
   ...((source ?? bug) && { bug: { ...source, ...bug } }),
 })
 
-function settingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
-  const isScheduled = place.source === undefined && one([true, false])
-  const acts = [
-    ...ACTS,
-    ...(place.source === undefined ? OPERATED : []),
-    ...(isScheduled ? [look, look] : [rotate, rotate]),
-  ]
-  const instance = (isOther: boolean): Instance => ({
-    acts: Array.from({ length: one([1, 2, 3]) }, () => one(acts)),
+type Choose = <T>(from: readonly T[]) => T
+
+/** Each does some of the acts, and has one of its wrapping keys first. */
+const instances =
+  (one: Choose, lengths: readonly number[], acts: readonly Act[]) =>
+  (isOther: boolean): Instance => ({
+    acts: Array.from({ length: one(lengths) }, () => one(acts)),
     keys: one([
       [W1, W2],
       [W2, W1],
     ]),
     ...(isOther && { isOther: true }),
   })
+
+function settingOf(one: Choose, place: Place): Setting {
+  const isScheduled = place.source === undefined && one([true, false])
+  const acts = [
+    ...ACTS,
+    ...(place.source === undefined ? OPERATED : []),
+    ...(isScheduled ? [look, look] : [rotate, rotate]),
+  ]
+  const instance = instances(one, [1, 2, 3], acts)
   return {
     ...settingFor(place),
     agoMs: one([0, 2 * DAY, 8 * DAY]),
@@ -149,7 +156,7 @@ const write: Act = (_, secret) =>
 
 const USES: readonly Act[] = [encrypt, encrypt, encrypt, encrypt, encrypt]
 /** A key stops being active, and is removed as soon as it may be, or not yet. */
-const moves = (one: <T>(from: readonly T[]) => T): readonly Act[] => [
+const moves = (one: Choose): readonly Act[] => [
   write,
   sync,
   wait(one([60_000, 600_000, 1_600_000])),
@@ -174,18 +181,11 @@ const ACTS: readonly Act[] = [
 const OPERATED: readonly Act[] = [write, wait(31_000), wait(26 * 60_000), wait(DAY), restore]
 
 /** Some push to one deployment, others to another on the same secret. */
-function pushedSettingOf(one: <T>(from: readonly T[]) => T, place: Place): Setting {
+function pushedSettingOf(one: Choose, place: Place): Setting {
   const isScheduled = one([true, false])
   // Where no key is active a push rotates before the time.
   const acts = [...PUSHED, ...(isScheduled ? [] : [change('compromise', 'b', true)]), ...OPERATED]
-  const instance = (isOther: boolean): Instance => ({
-    acts: Array.from({ length: one([1, 2]) }, () => one(acts)),
-    keys: one([
-      [W1, W2],
-      [W2, W1],
-    ]),
-    ...(isOther && { isOther: true }),
-  })
+  const instance = instances(one, [1, 2], acts)
   return {
     ...settingFor(place),
     agoMs: one([0, 2 * DAY, 8 * DAY]),

@@ -1,5 +1,4 @@
 /** A bundle that lacks a part: what needs the part fails as a defect of ours, and what does not need it works. */
-import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,9 +9,9 @@ import { buildLambda } from '../../tools/build-lambda.ts'
 import { authority } from '../support/certificates.ts'
 import { deployLambda } from '../support/lambda/deployment.ts'
 import { vaultClient } from '../support/vault.ts'
+import { settingsOf } from '../support/settings.ts'
 
 const TOKEN = 'ek_lambda_admin'
-const ADMIN = { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] }
 const SCHEDULED = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }
 
 const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-broken-'))
@@ -33,12 +32,7 @@ afterAll(async () => {
 
 async function deploy(more: Record<string, string>) {
   const settings = {
-    KEYRING_VAULT_HOST: vault.address,
-    KEYRING_VAULT_MOUNT: 'secret',
-    KEYRING_VAULT_PATH: 'keyring',
-    KEYRING_VAULT_TOKEN: 'root',
-    KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-    KEYRING_API_TOKENS: JSON.stringify([ADMIN]),
+    ...settingsOf(vault.address, TOKEN),
     ...more,
   }
   const deployment = await deployLambda(settings, file)

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
@@ -12,22 +11,14 @@ import type { LambdaDeployment } from '../support/lambda/deployment.ts'
 import { ROTATE_FUNCTION, deployLambda } from '../support/lambda/deployment.ts'
 import type { VaultClient } from '../support/vault.ts'
 import { faultyProxy, vaultClient } from '../support/vault.ts'
+import { settingsOf } from '../support/settings.ts'
 
 const TOKEN = 'ek_lambda_admin'
 const SCHEDULED = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }
 const KEY = (name: string): string => `${name}: some key material of no importance 0123456789`
 const AUTHORIZED = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
 
-const settings = (address: string) => ({
-  KEYRING_VAULT_HOST: address,
-  KEYRING_VAULT_MOUNT: 'secret',
-  KEYRING_VAULT_PATH: 'keyring',
-  KEYRING_VAULT_TOKEN: 'root',
-  KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-  KEYRING_API_TOKENS: JSON.stringify([
-    { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
-  ]),
-})
+const settings = (address: string) => settingsOf(address, TOKEN)
 
 type Http = Awaited<ReturnType<LambdaDeployment['startHttp']>>
 

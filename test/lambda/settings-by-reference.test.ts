@@ -1,5 +1,4 @@
 /** The functions that ask Vault, with secrets in Secrets Manager which change between their events; the HTTP function has nothing by reference. */
-import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
@@ -7,6 +6,7 @@ import type { LambdaDeployment } from '../support/lambda/deployment.ts'
 import { deployLambda } from '../support/lambda/deployment.ts'
 import type { SecretsManager } from '../support/secrets-manager.ts'
 import { secretsManagerDouble } from '../support/secrets-manager.ts'
+import { settingsOf } from '../support/settings.ts'
 import { vaultClient } from '../support/vault.ts'
 
 const [FIRST, SECOND] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64'))
@@ -17,6 +17,9 @@ const sync = {
   options: { force: false, adopt: false, token: null },
   withinMs: 20_000,
 }
+/** With a token of the caller's own. */
+const ofCaller = { ...sync, options: { ...sync.options, token: 'dead' } }
+const scheduled = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }
 let vault: DevVault
 let aws: SecretsManager
 let deployment: LambdaDeployment
@@ -29,14 +32,8 @@ beforeAll(async () => {
   })
   aws = await secretsManagerDouble()
   deployment = await deployLambda({
-    KEYRING_VAULT_HOST: vault.address,
-    KEYRING_VAULT_MOUNT: 'secret',
-    KEYRING_VAULT_PATH: 'keyring',
+    ...settingsOf(vault.address, TOKEN),
     KEYRING_VAULT_TOKEN: '{vault://aws/edge-keyring/vault_token}',
-    KEYRING_WRAPPING_KEYS: `w1:${FIRST}`,
-    KEYRING_API_TOKENS: JSON.stringify([
-      { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
-    ]),
     AWS_ENDPOINT_URL_SECRETS_MANAGER: aws.url,
   })
 }, 60_000)
@@ -63,52 +60,57 @@ it('asks for nothing again while all is well, and goes on with another token whe
   expect((await deployment.sync.invoke(sync)).body).toMatchObject({ ok: true })
   expect(aws.asked()).toEqual([])
   aws.put('edge-keyring', { vault_token: 'dead' })
-  const scheduled = { source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }
   await deployment.sync.invoke(scheduled)
   expect(aws.asked()).toEqual(['edge-keyring AWSCURRENT eu-central-1'])
-  expect(code((await deployment.sync.invoke(sync)).body)).toBe('ERR_VAULT_DENIED')
   aws.put('edge-keyring', { vault_token: 'root' })
   expect((await deployment.sync.invoke(sync)).body).toMatchObject({ ok: true })
+  expect(aws.asked()).toEqual(['edge-keyring AWSCURRENT eu-central-1'])
+  expect(code((await deployment.sync.invoke(ofCaller)).body)).toBe('ERR_VAULT_DENIED')
+  expect(aws.asked()).toEqual([])
   expect(deployment.output()).not.toContain('canary-of-aws')
 })
 
-it('rotates with a login of its own by reference, which the sync function never reads, and goes on when that one changes', async () => {
+it('rotates with a login of its own by reference, at the next call when that one changes: none is carried out twice', async () => {
   aws.put('rotation', { vault_token: 'dead' })
   const rotate = await deployment.startRotate({ KEYRING_ROTATION_VAULT_TOKEN: '{vault://aws/rotation/vault_token}' })
+  expect((await rotate.invoke(sync)).body).toMatchObject({
+    ok: true,
+  })
+  aws.put('rotation', { vault_token: 'root' })
   const event = { call: 'rotate', keyring: 'default', dryRun: false, withinMs: 20_000 }
   expect(code((await rotate.invoke(event)).body)).toBe('ERR_VAULT_DENIED')
-  aws.put('rotation', { vault_token: 'root' })
   expect((await rotate.invoke(event)).body).toMatchObject({ ok: true, value: { rotated: true, version: 2 } })
-  aws.asked()
-  expect((await deployment.sync.invoke({ ...sync, options: { ...sync.options, token: 'dead' } })).body).toMatchObject({
-    ok: false,
-  })
-  expect(aws.asked()).toEqual(['edge-keyring AWSCURRENT eu-central-1'])
 })
 
 it('keeps its wrapping keys where the list lacks one that is needed, and says so; takes those of both versions', async () => {
   aws.put('ring', { keys: `w1:${FIRST}` })
   const rotate = await deployment.startRotate({ KEYRING_WRAPPING_KEYS: '{vault://aws/ring/keys}' })
   const http = await deployment.startHttp({ KEYRING_WRAPPING_KEYS: `w2:${SECOND},w1:${FIRST}` })
-  /** What fails at Vault is looked into. */
-  const look = () => rotate.invoke({ ...sync, options: { ...sync.options, token: 'dead' } })
-  /** What the record is sealed under once there is a new version. */
-  const sealedUnder = async (id: string) => {
-    await vaultClient(vault.address, 'root').write('keyring', { id, key: `${id} of no importance 0123456789` })
-    expect((await rotate.invoke(sync)).body).toMatchObject({ ok: true })
+  const status = async () => {
     const response = await fetch(`${http.url}/keyrings/default`, { headers: { authorization: `Bearer ${TOKEN}` } })
-    const status = (await response.json()) as { wrapping_keys: { id: string; needed_by: string[] }[] }
-    return status.wrapping_keys.find(({ needed_by: by }) => by.includes('record'))?.id
+    return (await response.json()) as { needed: string[]; wrapping_keys: { id: string; needed_by: string[] }[] }
+  }
+  /** What the record is sealed under once there is a new version. */
+  const sealedUnder = async (id: string, by = rotate) => {
+    await vaultClient(vault.address, 'root').write('keyring', { id, key: `${id} of no importance 0123456789` })
+    expect((await by.invoke(sync)).body).toMatchObject({ ok: true })
+    return (await status()).wrapping_keys.find(({ needed_by: by }) => by.includes('record'))?.id
   }
   expect(await sealedUnder('third003')).toBe('w1')
   for (let put = 0; put < 2; put += 1) aws.put('ring', { keys: `w2:${SECOND}` })
-  await look()
+  await rotate.invoke(scheduled)
   expect(rotate.output()).toContain('is not taken: it lacks an id that is still needed, \\"w1\\"')
+  const refused = expect.stringContaining(
+    'KEYRING_WRAPPING_KEYS is not taken: it lacks an id that is still needed, "w1"',
+  )
+  expect((await status()).needed).toContainEqual(refused)
   expect(await sealedUnder('fourth04')).toBe('w1')
   aws.put('ring', { keys: `w1:${FIRST}` })
   aws.put('ring', { keys: `w2:${SECOND}` })
-  await look()
-  expect(await sealedUnder('fifth005')).toBe('w2')
+  const ahead = await deployment.startRotate({ KEYRING_WRAPPING_KEYS: `w2:${SECOND},w1:${FIRST}` })
+  expect(await sealedUnder('fifth005', ahead)).toBe('w2')
+  /** It meets a record that its keys do not open, and looks. */
+  expect(await sealedUnder('sixth006')).toBe('w2')
   expect(deployment.output()).not.toContain(SECOND)
 })
 

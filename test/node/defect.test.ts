@@ -1,23 +1,17 @@
 /** A server whose way to Vault is broken, as a defect of ours would break it: it serves, and says that it is a defect. */
-import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { expect, it, onTestFinished } from 'vitest'
 import { startNode } from '../conformance/driver.ts'
+import { settingsOf } from '../support/settings.ts'
 
 const TOKEN = 'ek_of_no_importance'
-const ADMIN = { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] }
 const UNDICI = createRequire(import.meta.url).resolve('undici')
 const BROKEN = `data:text/javascript,process.getBuiltinModule("module").createRequire("${UNDICI}")("${UNDICI}").request = () => { throw new TypeError(["can", "ary"].join("")) }`
 
 it('a defect on the way to Vault ends no server, and is no outage', async () => {
   const node = await startNode({
     NODE_OPTIONS: `--import="${BROKEN.replaceAll('"', '\\"')}"`,
-    KEYRING_VAULT_HOST: 'http://127.0.0.1:8200',
-    KEYRING_VAULT_MOUNT: 'secret',
-    KEYRING_VAULT_PATH: 'keyring',
-    KEYRING_VAULT_TOKEN: 'root',
-    KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-    KEYRING_API_TOKENS: JSON.stringify([ADMIN]),
+    ...settingsOf('http://127.0.0.1:8200', TOKEN),
   })
   onTestFinished(() => node.stop())
   const ask = async (method: string, path: string) => {

@@ -62,6 +62,8 @@ export interface World {
   aheadMs: number
   /** Versions that the mount keeps. */
   keeps: number
+  /** What the source says of the right to write; absent = it may be written. */
+  denied?: Error | undefined
   /** Comes before a key is written: it may throw. */
   beforeWrite: (id: string, signal: AbortSignal) => Promise<void>
   rotation: RotationRules
@@ -143,7 +145,7 @@ export function fakePairs(on: World): PairSource {
     async observe() {
       on.asked.push('observe')
       on.clock.time += on.answerMs
-      return { ...observed(held(), on.incarnation), currentCreatedMs: on.written, sourceMs: on.clock.time + on.aheadMs }
+      return { ...observed(held(), on.incarnation, on.written), sourceMs: on.clock.time + on.aheadMs }
     },
     async read(version, signal) {
       on.asked.push(version)
@@ -155,7 +157,8 @@ export function fakePairs(on: World): PairSource {
       const text = commit.startsWith('=')
         ? commit.slice(1)
         : `key string number ${commit} of no importance: 0123456789abcdef`
-      return { version, kind: 'key', id, createdMs: NOW, key: new Secret(text) }
+      const createdMs = version === held().length ? on.written : NOW
+      return { version, kind: 'key', id, createdMs, key: new Secret(text) }
     },
   }
 }
@@ -180,6 +183,10 @@ export function fakeSink(on: World): KeySink {
     async keeps() {
       on.asked.push('keeps')
       return on.keeps
+    },
+    async mayWrite() {
+      on.asked.push('mayWrite')
+      if (on.denied) throw on.denied
     },
     async write({ id, key }, expected, signal) {
       on.asked.push('write')

@@ -224,6 +224,7 @@ export function crossed(crossing: Crossing, actor: string) {
       }),
       sink: (sink: KeySink): KeySink => ({
         keeps: (signal) => pass('mount', 'keeps', () => sink.keeps(signal), VAULT_DOWN),
+        mayWrite: (signal) => pass('secret', 'mayWrite', () => sink.mayWrite(signal), VAULT_DOWN),
         write: (pair, expected, signal) =>
           pass('secret', 'write', () => sink.write(pair, expected, signal), VAULT_DOWN, true),
       }),

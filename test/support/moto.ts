@@ -19,6 +19,9 @@ const CACHE = join(import.meta.dirname, '../../.cache')
 const START_MS = 60_000
 /** The account may read it; the role that it takes may not. */
 export const SECRET = 'edge/keyring'
+const listOf = (id: string, byte: number) => `${id}:${Buffer.alloc(32, byte).toString('base64')}`
+/** The wrapping keys in it, of the version before and of the current one. */
+export const [BEFORE, CURRENT] = [listOf('w1', 1), listOf('w2', 2)]
 const run = promisify(execFile)
 
 export interface Moto {
@@ -143,8 +146,8 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
     })
     if (!made.ok) throw new Error(`${operation}: ${made.status} ${await made.text()}`)
   }
-  await put('CreateSecret', { Name: SECRET, SecretString: '{"vault_token":"of-before","keys":"w1:first"}' })
-  await put('PutSecretValue', { SecretId: SECRET, SecretString: '{"vault_token":"of-moto","keys":"w2:second"}' })
+  await put('CreateSecret', { Name: SECRET, SecretString: `{"vault_token":"of-before","keys":"${BEFORE}"}` })
+  await put('PutSecretValue', { SecretId: SECRET, SecretString: `{"vault_token":"of-moto","keys":"${CURRENT}"}` })
   const may = {
     Version: '2012-10-17',
     Statement: [

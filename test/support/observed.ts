@@ -18,13 +18,14 @@ export const NOW = 1_763_930_000_000
 /** 'id:commit' = readable; 'deleted', 'destroyed' and 'malformed' say themselves; null = pruned. */
 export type Versions = readonly (string | null)[]
 
-export function observed(versions: Versions, incarnation = 'first'): Observation {
+/** @param written when the current version was. */
+export function observed(versions: Versions, incarnation = 'first', written: number | null = null): Observation {
   const listed = versions.flatMap((content, index) =>
-    content === null ? [] : [{ version: index + 1, state: stateOf(content), createdMs: null }],
+    content === null
+      ? []
+      : [{ version: index + 1, state: stateOf(content), createdMs: index === versions.length - 1 ? written : null }],
   )
-  const currentCreatedMs = versions.length === 0 ? null : NOW + versions.length
-  const untold = { currentCreatedMs, sourceMs: NOW, keeps: 0 }
-  return { incarnation, current: versions.length, versions: listed, unlisted: 'unknown', ...untold }
+  return { incarnation, current: versions.length, versions: listed, unlisted: 'unknown', sourceMs: NOW, keeps: 0 }
 }
 
 const stateOf = (content: string): 'readable' | 'deleted' | 'destroyed' =>

@@ -6,14 +6,14 @@ import { listen } from './listen.ts'
 const SIGNED = /^AWS4-HMAC-SHA256 Credential=\w+\/\d{8}\/([\w-]+)\/secretsmanager\/aws4_request/
 
 interface Version {
-  readonly value: string
+  readonly value: string | Buffer
   readonly stages: Set<string>
 }
 
 export interface SecretsManager {
   readonly url: string
   /** A new version, as PutSecretValue makes it: it becomes the current one, and what was current the previous one. */
-  put(id: string, value: string | object): void
+  put(id: string, value: string | Buffer | object): void
   /** As a rotation begins: nobody but itself is given that version. */
   putPending(id: string, value: string): void
   /** `<id> <stage> <region>` of each request. */
@@ -39,7 +39,9 @@ export async function secretsManagerDouble(): Promise<SecretsManager> {
     if (failing !== null) return exception(failing)
     const found = secrets.get(String(id))?.find(({ stages }) => stages.has(String(stage)))
     if (found === undefined) return exception('ResourceNotFoundException')
-    return [200, { Name: id, SecretString: found.value, VersionStages: [...found.stages] }]
+    const { value, stages } = found
+    const content = typeof value === 'string' ? { SecretString: value } : { SecretBinary: value.toString('base64') }
+    return [200, { Name: id, ...content, VersionStages: [...stages] }]
   }
 
   const server = await listen(async (request, response) => {
@@ -54,8 +56,8 @@ export async function secretsManagerDouble(): Promise<SecretsManager> {
       const versions = secrets.get(id) ?? []
       for (const { stages } of versions) if (stages.delete('AWSPREVIOUS')) break
       for (const { stages } of versions) if (stages.delete('AWSCURRENT')) stages.add('AWSPREVIOUS')
-      const text = typeof value === 'string' ? value : JSON.stringify(value)
-      secrets.set(id, [...versions, { value: text, stages: new Set(['AWSCURRENT']) }])
+      const kept = typeof value === 'string' || Buffer.isBuffer(value) ? value : JSON.stringify(value)
+      secrets.set(id, [...versions, { value: kept, stages: new Set(['AWSCURRENT']) }])
     },
     putPending: (id, value) =>
       void secrets.set(id, [...(secrets.get(id) ?? []), { value, stages: new Set(['AWSPENDING']) }]),

@@ -9,6 +9,7 @@ import { dynamoStore } from '../../functions/lambda/dynamo-store.ts'
 import type { KeyringError, KeyringErrorCode } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { networkTrouble } from '../../src/core/network.ts'
+import type { Message } from '../../src/core/operations.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { webCipher } from '../../src/crypto/web.ts'
 import { problem } from '../../src/http/problem.ts'
@@ -144,6 +145,20 @@ describe('the sync function of Lambda', () => {
     expect(result).toMatchObject({ ok: false, error: { code } })
     expect(JSON.stringify(result)).not.toContain('canary')
   })
+
+  it.each<[Message<'sync' | 'rotate'>, number]>([
+    [{ call: 'sync', keyring: 'default', options: PLAIN_SYNC }, 2],
+    [{ call: 'rotate', keyring: 'default', dryRun: false }, 1],
+  ])(
+    'is asked for %o by %i requests when the connection breaks, since a rotation may have been carried out',
+    async (message, times) => {
+      let sent = 0
+      const aws = () => ((sent += 1), Promise.reject(fetchFailed(coded('ECONNRESET'))))
+      const authority = invokingAuthority({ aws, syncFunction: 'sync', rotateFunction: 'rotate', leftMs: () => 5000 })
+      await authority.call(message)
+      expect(sent).toBe(times)
+    },
+  )
 
   it('is not asked when the asking has a defect', async () => {
     await expect(invoked(DEFECT)).rejects.toBe(DEFECT)

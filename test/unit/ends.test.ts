@@ -86,6 +86,20 @@ describe('what ends', () => {
     ])
   })
 
+  it.each([NOW - 9e18, -1, 9e18, Number.NaN])(
+    'at no time that there is (%o) is left out, and costs nothing else',
+    async (at) => {
+      const on = world(['a:1'])
+      on.ends = [end('vault-token', at), end('vault-certificate', NOW + 20 * DAY)]
+      await scheduled(on, 5)
+      expect(on.asked.filter((what) => what === 'observe')).toHaveLength(1)
+      expect(on.looked).toHaveLength(1)
+      expect(logged(on)).toEqual([['warn', 'vault-certificate', null, 30]])
+      const { last_success, ends } = await (await keyringOn(on)).status()
+      expect([last_success, ends.map(({ what }) => what)]).toEqual([new Date(NOW).toISOString(), ['vault-certificate']])
+    },
+  )
+
   it('is remembered while Vault is down, and costs a failed sync nothing', async () => {
     const on = world(['a:1'])
     on.ends = [end('vault-token', NOW + 3 * DAY)]
@@ -102,14 +116,14 @@ describe('what ends', () => {
     on.apiTokens = [apiToken('ci', NOW + 25 * DAY)]
     await scheduled(on, 1)
     const keyring = await keyringOn(on)
-    expect(keyring.ending).toMatchObject({ what: 'api-token', days: 30 })
+    expect(keyring.ending).toMatchObject({ end: { what: 'api-token' }, days: 30 })
     const view = await keyring.status()
     expect(view.ends).toMatchObject([
       { what: 'vault-certificate', name: null, days: 30, at: new Date(NOW + 20 * DAY).toISOString() },
       { what: 'api-token', name: 'ci', days: 30 },
     ])
     expect(view.needed).toEqual([])
-    expect(keyring.ending).toMatchObject({ what: 'vault-certificate', days: 30 })
+    expect(keyring.ending).toMatchObject({ end: { what: 'vault-certificate' }, days: 30 })
     on.clock.time = NOW + 14 * DAY
     const { needed } = await keyring.status()
     expect(needed.filter((line) => line.startsWith("Vault's certificate"))).toHaveLength(1)
@@ -179,7 +193,7 @@ describe('what ends of the login of rotations', () => {
     expect((await keyring.status()).needed.filter((line) => line.startsWith('secret-id "rotation" is over'))).toEqual([
       expect.stringMatching(/Renew the secret-id\.$/),
     ])
-    expect(keyring.ending).toMatchObject({ what: 'secret-id', days: 7 })
+    expect(keyring.ending).toMatchObject({ end: { what: 'secret-id' }, days: 7 })
   })
 
   it.each([
@@ -216,7 +230,7 @@ describe('what ends of the login of rotations', () => {
 describe("a look at Vault's token", () => {
   const DAY_S = 86_400
   const clock = { now: () => NOW, sleep: async () => {} }
-  const seen = async (data: object, hasLogin = false) => {
+  const seen = async (data: object, hasLogin = false, outcome: Finding['outcome'] = 'ok') => {
     const probe = async () => ({ status: 200, body: { data }, serverTime: NOW })
     const findings = await lookAtToken(
       {
@@ -234,6 +248,7 @@ describe("a look at Vault's token", () => {
       },
       new AbortController().signal,
     )
+    expect(findings.map(({ outcome }) => outcome)).toEqual(['ok', outcome])
     return findings.flatMap(({ ends = [] }) => ends.map(({ at }) => (at - NOW) / DAY))
   }
   const since = NOW / 1000 - 10 * DAY_S
@@ -256,6 +271,17 @@ describe("a look at Vault's token", () => {
     ],
   ])('that was given says when it ends: one %s', async (_name, data, days) => {
     expect(await seen(data)).toEqual(days)
+  })
+
+  it.each([
+    ['ttl', -1],
+    ['ttl', 9_223_372_037],
+    ['ttl', Number.MAX_SAFE_INTEGER],
+    ['creation_ttl', -1],
+    ['creation_time', Number.MAX_SAFE_INTEGER],
+    ['explicit_max_ttl', Number.MAX_SAFE_INTEGER],
+  ])('does not understand an answer whose %s is %i', async (field, value) => {
+    expect(await seen({ ttl: 60, [field]: value }, false, 'skipped')).toEqual([])
   })
 
   it('of a login says nothing: the next login fetches another one', async () => {

@@ -94,10 +94,16 @@ describe('a request', () => {
     ],
     ['a keyring of a megabyte', ['POST', `/keyrings/${LONG}/remove`, { id: 'none' }], 404],
     ['a method of a megabyte', [LONG, '/keyring'], 405],
+    ['a method that every object has', ['constructor', '/keyring/push'], 405],
+    ['that where there is nothing', ['toString', '/nowhere'], 404],
+    ["a method that is an object's own", ['__proto__', '/keyrings/default'], 405],
+    ['a parameter that is given twice', ['POST', '/keyring/import?force=false&force=true'], 400],
     ['an id of its own of a megabyte', ['GET', '/nowhere', undefined, { 'x-request-id': LONG }], 404],
   ])('with %s leaves short lines in the audit log, and is answered shortly', async (_name, request, status) => {
     const answer = await answered(...request)
     expect(answer.status).toBe(status)
+    // A method may have the name of the prototype of all objects.
+    expect(Object.keys(Object.prototype)).toEqual([])
     expect(answer.text.length).toBeLessThan(1000)
     expect(answer.text).not.toMatch(NOT_SHOWN)
     expect(answer.lines.length).toBeGreaterThan(0)

@@ -5,6 +5,7 @@ import { KeyringError, unwrap } from '../../src/core/errors.ts'
 import type { SharedStore } from '../../src/core/ports.ts'
 import { mergeRecord } from '../../src/keyring/import.ts'
 import type { KeyringRecord } from '../../src/keyring/record.ts'
+import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import type { World } from '../support/authority.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
 import type { Versions } from '../support/observed.ts'
@@ -120,7 +121,11 @@ describe('bytes that are not believed', () => {
     for (const force of [false, true]) {
       const answer = await authorityOn(on).import('default', given, force)
       expect(answer).toMatchObject({
-        error: { code: 'ERR_RECORD_INVALID', message: expect.stringMatching(/^What was given|first line/) },
+        error: {
+          code: 'ERR_RECORD_INVALID',
+          message: 'The record given for keyring "default" was altered, or is none of it; nothing was written.',
+          remedy: expect.stringContaining('"export"'),
+        },
       })
     }
     expect(await on.store.get(RECORD)).toBeNull()
@@ -131,8 +136,17 @@ describe('bytes that are not believed', () => {
     ['another key has its id', wrappingKey('w1', 2), 'ERR_WRAPPING_KEY_WRONG'],
   ])('are refused: %s', async (_name, key, expected) => {
     const on = world(DOWN)
-    expect(await authorityOn(on, [key]).import('default', text, true)).toMatchObject(code(expected))
-    expect(await on.store.get(RECORD)).toBeNull()
+    const lines: string[] = []
+    const told = tellingAuthority(authorityOn(on, [key]), (line) => lines.push(line))
+    expect(await told.call({ call: 'import', keyring: 'default', record: text, force: true })).toMatchObject({
+      error: {
+        code: expected,
+        message: expect.stringMatching(/^The record given for keyring "default" .*wrapping key "w1"/),
+        remedy: expect.stringContaining('KEYRING_WRAPPING_KEYS'),
+        facts: { keyring: 'default', wrappingKey: 'w1' },
+      },
+    })
+    expect([lines, await on.store.get(RECORD)]).toEqual([[], null])
   })
 })
 
@@ -242,6 +256,35 @@ describe('a store with a record', () => {
     expect(await target.authority.import('default', text)).toMatchObject(code('ERR_KEY_ACTIVE'))
     expect(await recordIn(target.on)).toMatchObject({ active: 'a' })
     expect(await target.authority.import('default', text, true)).toMatchObject({ value: { active: null } })
+  })
+
+  it('never makes a key active that is compromised there, also when here another one of its id was removed', async () => {
+    const origin = await synced(['a:1', 'b:2', 'c:3'])
+    await changed(origin, 'compromise', 'a')
+    const target = await synced(['a:9', 'b:2', 'c:3'])
+    await changed(target, 'remove', 'a')
+    const text = await textOf(origin)
+    expect(await target.authority.import('default', text)).toMatchObject({ value: { added: [], active: 'c' } })
+    const stored = await target.on.store.get(RECORD)
+    expect(await target.authority.import('default', text)).toMatchObject({ ok: true })
+    expect(await target.on.store.get(RECORD)).toBe(stored)
+    target.on.versions = ['a:9', 'b:2', 'c:3', 'd:1']
+    await resync(target)
+    expect(await recordIn(target.on)).toMatchObject({ active: 'c' })
+  })
+
+  it('refuses, also by force, a removal of what is active under another id: nobody could encrypt from the next sync on', async () => {
+    const origin = await synced(['x:1', 'b:2'])
+    await changed(origin, 'remove', 'x')
+    const target = await synced(['y:1'])
+    const [text, stored] = [await textOf(origin), await target.on.store.get(RECORD)]
+    for (const force of [false, true])
+      expect(await target.authority.import('default', text, force)).toMatchObject(code('ERR_KEY_ACTIVE'))
+    expect(await target.on.store.get(RECORD)).toBe(stored)
+    target.on.versions = ['y:1', 'b:2']
+    unwrap(await resync(target))
+    expect(await target.authority.import('default', text)).toMatchObject({ ok: true, value: { active: 'b' } })
+    expect((await recordIn(target.on)).tombstones).toMatchObject([{ id: 'x' }])
   })
 
   it.each([

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Kv } from '../../functions/cloudflare/kv-replica.ts'
 import { kvReplica } from '../../functions/cloudflare/kv-replica.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { MAX_RECORD_BYTES } from '../../src/core/limits.ts'
 
 const BYTES = new Uint8Array([1, 2, 3])
 const never = <T>() => new Promise<T>(() => {})
@@ -37,6 +38,15 @@ describe('the replica in Workers KV', () => {
     expect(options.at(-1)).toEqual({ type: 'arrayBuffer', cacheTtl: 30 })
     expect(lines).toEqual([])
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it("gives no more of an item than a record can have: longer ones are nobody's", async () => {
+    const { replica, held } = setUp()
+    held.set('keyring/default', new Uint8Array(25 * 1024 * 1024))
+    expect((await replica.get('keyring/default'))?.length).toBe(MAX_RECORD_BYTES + 1)
+    const longest = new Uint8Array(MAX_RECORD_BYTES)
+    held.set('keyring/default', longest)
+    expect(await replica.get('keyring/default')).toEqual(longest)
   })
 
   it('that refuses says so, and does not throw; the log has the name of the error and not its text', async () => {

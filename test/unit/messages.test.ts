@@ -13,7 +13,7 @@ import { secretWorld } from '../support/secrets.ts'
 const { address: _, ...SEEN } = SOURCE
 const PUSH: Push = {
   source: SEEN,
-  observation: observed(['a:1', 'b:2', 'c:3']),
+  observation: observed(['a:1', 'b:2', 'c:3'], '2025-01-01T00:00:00Z', NOW),
   force: false,
   adopt: false,
 }
@@ -65,6 +65,13 @@ describe('a message to the authority', () => {
       carriedOut.push(sent.call)
     }
     expect(carriedOut.toSorted()).toEqual(Object.keys(MESSAGES).toSorted())
+  })
+
+  it('of the schedule may bring what is not taken of the settings, in texts', () => {
+    const brought = { ...SENT.syncIfDue, refused: ['A_SETTING is wrong'] }
+    expect(parseMessage(brought)).toEqual(brought)
+    for (const refused of ['A_SETTING is wrong', [7], null])
+      expect(parseMessage({ ...SENT.syncIfDue, refused })).toBeNull()
   })
 
   it.each(Object.values(SENT))('$call is refused with a field more, one less, and another keyring', (sent) => {

@@ -5,7 +5,7 @@ import { parseBody, pushBody } from '../../src/http/schema.ts'
 import { SOURCE, observed } from '../support/observed.ts'
 
 const { address: _, ...source } = SOURCE
-const observation = observed(['a:1', 'b:2'], '2026-01-02T00:00:00.5Z')
+const observation = observed(['a:1', 'b:2'], '2025-01-02T00:00:00.5Z')
 const key = { version: 2, kind: 'key', id: 'b', createdMs: 1, key: 'canary' }
 const reads = [key, { version: 1, kind: 'malformed', why: 'no-id' }, { version: 3, kind: 'gone' }]
 const body = { source, observation, reads, force: false, adopt: false }
@@ -44,6 +44,8 @@ describe('a push', () => {
     ['with a negative number', { ...body, observation: { ...observation, current: -1 } }],
     ['with a time that no date has', { ...body, reads: [{ ...key, createdMs: 8.64e15 + 1 }] }],
     ['with an incarnation that is none', { ...body, observation: { ...observation, incarnation: 'a b' } }],
+    ['with an incarnation that is no time', { ...body, observation: { ...observation, incarnation: 'x' } }],
+    ['with one that is no date', { ...body, observation: { ...observation, incarnation: '2025-13-01T00:00:00Z' } }],
     ['with a state that is none', { ...body, observation: { ...observation, versions: [{ version: 1, state: 'x' }] } }],
     ['with versions that are no list', { ...body, observation: { ...observation, versions: {} } }],
     ['with reads that are no list', { ...body, reads: key }],

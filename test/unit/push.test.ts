@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { invokingAuthority } from '../../functions/lambda/authority.ts'
 import type { Aws } from '../../functions/lambda/aws.ts'
 import type { Push } from '../../src/core/operations.ts'
-import type { PlainRead, SourceId } from '../../src/core/ports.ts'
+import type { Observation, PlainRead, SourceId } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, wrappingKey, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
 import type { Versions } from '../support/observed.ts'
@@ -11,12 +11,12 @@ import { NOW, SOURCE, observed, readOf } from '../support/observed.ts'
 
 const [MINUTE, DAY] = [60_000, 86_400_000]
 const NONE = new Uint8Array()
-const MADE = '2026-01-02T00:00:00.5Z'
+const MADE = '2025-01-02T00:00:00.5Z'
 const { address: _, ...SEEN } = SOURCE
 const on = (more: Partial<World> = {}): World => ({ ...world([]), pushed: SOURCE, ...more })
 const pushOf = (versions: Versions, more: Partial<Push> = {}): Push => ({
   source: SEEN,
-  observation: observed(versions, MADE),
+  observation: observed(versions, MADE, NOW),
   force: false,
   adopt: false,
   ...more,
@@ -63,6 +63,14 @@ const refused = (code: string, message = /./) => ({
 })
 
 describe('a push', () => {
+  it('whose rotation does not follow what is held is told to push', async () => {
+    const { push, offer, status } = ring()
+    await push(['a:1', 'b:2'])
+    const remedy = expect.stringMatching(/^Push; .*, push with \{"force": true\}\.$/)
+    expect(await offer(pushOf(['a:1']), 10)).toMatchObject({ error: { code: 'ERR_ROTATION_REFUSED', remedy } })
+    expect((await status()).needed).toContainEqual(remedy)
+  })
+
   it('is told which versions are lacking, the current one first, and nothing changes', async () => {
     const { offer, record, authority } = ring()
     expect(await offer(pushOf(['a:1', 'b:2', 'c:3']))).toEqual({ ok: true, value: { lacks: [3, 1, 2], next: null } })
@@ -161,12 +169,12 @@ describe('a push', () => {
 })
 
 describe('a secret that was made anew', () => {
-  const made = (incarnation: string, versions: Versions = ['n:7']) => observed(versions, incarnation)
+  const made = (incarnation: string, versions: Versions = ['n:7']) => observed(versions, incarnation, NOW)
 
   it('is refused, and accepted with force; earlier keys stay', async () => {
     const { push, record } = ring()
     await push(['a:1'])
-    const observation = made('2026-01-02T00:00:00.6Z')
+    const observation = made('2025-01-02T00:00:00.6Z')
     expect(await push(['n:7'], { observation })).toMatchObject({
       ok: false,
       error: { code: 'ERR_SOURCE_RECREATED', remedy: expect.stringMatching(/^If this is meant, push with \{"force"/) },
@@ -180,7 +188,7 @@ describe('a secret that was made anew', () => {
     async (flags) => {
       const { push, offer, deliver, record } = ring()
       await push(['a:1'])
-      const old = { observation: made('2026-01-02T00:00:00.4Z'), ...flags }
+      const old = { observation: made('2025-01-02T00:00:00.4Z'), ...flags }
       expect(await offer(pushOf(['n:7'], old))).toMatchObject(refused('ERR_SOURCE_RECREATED', /an earlier one/))
       expect(await deliver(pushOf(['n:7'], old), [plainRead(['n:7'], 1)])).toMatchObject(
         refused('ERR_SOURCE_RECREATED', /an earlier one/),
@@ -193,8 +201,8 @@ describe('a secret that was made anew', () => {
     const { at, push, deliver, record } = ring()
     await push(['a:1'])
     const { store } = at
-    const older = pushOf(['n:7'], { observation: made('2026-01-02T00:00:01Z'), force: true })
-    const newer = pushOf(['m:8'], { observation: made('2026-01-02T00:00:02Z', ['m:8']), force: true })
+    const older = pushOf(['n:7'], { observation: made('2025-01-02T00:00:01Z'), force: true })
+    const newer = pushOf(['m:8'], { observation: made('2025-01-02T00:00:02Z', ['m:8']), force: true })
     const other = ring({ ...at })
     // The newer one is committed between the older one's decision and its write.
     let isFirst = true
@@ -238,17 +246,72 @@ describe('what is pushed', () => {
   ])('must be such as a source shows: versions that are %s are refused', async (_name, numbers) => {
     const { offer, deliver, record } = ring()
     const versions = numbers.map((version) => ({ version, state: 'readable' as const, createdMs: null }))
-    const observation = { ...observed(['a:1', 'b:2'], MADE), versions }
+    const observation = { ...observed(['a:1', 'b:2'], MADE, NOW), versions }
     const wrong = pushOf([], { observation })
     expect(await offer(wrong)).toMatchObject(refused('ERR_REQUEST_INVALID'))
     expect(await deliver(wrong, [plainRead(['a:1', 'b:2'], 2)])).toMatchObject(refused('ERR_REQUEST_INVALID'))
     expect(await record()).toBeNull()
   })
 
+  const seen = (part: Partial<Observation>): Observation => ({ ...observed(['a:1', 'b:2'], MADE, NOW), ...part })
+  const listed = (...numbers: number[]): Partial<Observation> => ({
+    current: numbers.at(-1) ?? 0,
+    versions: numbers.map((version) => ({ version, state: 'readable', createdMs: NOW })),
+  })
+  /** What the current version says. */
+  const made = (createdMs: number | null) => ({
+    versions: seen({}).versions.map((each) => ({ ...each, ...(each.version === 2 && { createdMs }) })),
+  })
+  const LATE = NOW + DAY + 1
+
+  it.each<[string, Partial<Observation>]>([
+    ['a version that is missing between two', listed(1, 3)],
+    ['a number that Vault never gives', listed(1e15)],
+    ['the incarnation of version 1', { incarnation: 'kv1' }],
+    ['no time of the current version', made(null)],
+    ['an incarnation of tomorrow', { incarnation: new Date(LATE).toISOString() }],
+    ['a current version of tomorrow', made(LATE)],
+    ['a source where it is tomorrow', { sourceMs: LATE }],
+    [
+      'a version of tomorrow',
+      { versions: seen({}).versions.map((each) => ({ ...each, createdMs: LATE - 1 + Number(each.version === 1) })) },
+    ],
+  ])('must be such as KV version 2 shows: %s is refused, also with force', async (_name, part) => {
+    const { push, offer, deliver, record } = ring()
+    await push(['a:1'])
+    const wrong = pushOf([], { observation: seen(part), force: true })
+    const reads = [2, 3, 1e15].map((version): PlainRead => ({ version, kind: 'malformed', why: 'no-id' }))
+    expect(await offer(wrong)).toMatchObject(refused('ERR_REQUEST_INVALID'))
+    expect(await deliver(wrong, reads)).toMatchObject(refused('ERR_REQUEST_INVALID'))
+    expect(await record()).toMatchObject({ highest: 1, incarnation: MADE, active: 'a' })
+  })
+
+  it('may be as far ahead as clocks are wrong, and have lost what was pruned', async () => {
+    const { offer, deliver, record } = ring()
+    const versions = [41, 42].map((version) => ({ version, state: 'readable' as const, createdMs: NOW + DAY }))
+    const push = pushOf([], { observation: seen({ current: 42, versions, sourceMs: NOW + DAY }) })
+    expect(await offer(push)).toMatchObject({ value: { lacks: [42, 41] } })
+    const read: PlainRead = { version: 42, kind: 'key', id: 'b', createdMs: NOW + DAY, key: 'of no importance' }
+    expect(await deliver(push, [{ ...read, createdMs: LATE }])).toMatchObject(refused('ERR_REQUEST_INVALID', /later/))
+    expect(await record()).toBeNull()
+    expect(await deliver(push, [read])).toMatchObject({ ok: true })
+  })
+
+  it('of KV version 1 has gaps, no times, and numbers of five digits', async () => {
+    const { offer } = ring(on({ pushed: { ...SOURCE, kind: 'kv1' } }))
+    const of = (current: number) =>
+      pushOf([], {
+        source: { ...SEEN, kind: 'kv1' },
+        observation: seen({ ...listed(1, current), incarnation: 'kv1', sourceMs: 0 }),
+      })
+    expect(await offer(of(99_999))).toMatchObject({ value: { lacks: [99_999, 1] } })
+    expect(await offer(of(100_000))).toMatchObject(refused('ERR_REQUEST_INVALID'))
+  })
+
   it('of versions that were written again is refused like a secret made anew, until it is forced', async () => {
     const { push, offer, record } = ring()
     await push(['a:1', 'b:2'])
-    const seen = observed(['a:1', 'b:2', 'c:3'], MADE)
+    const seen = observed(['a:1', 'b:2', 'c:3'], MADE, NOW)
     const versions = seen.versions.map((each) => ({ ...each, createdMs: NOW + Math.floor(each.version / 2) }))
     const observation = { ...seen, versions }
     expect(await offer(pushOf([], { observation }))).toMatchObject(refused('ERR_SOURCE_RECREATED', /written again/))
@@ -323,6 +386,14 @@ describe('a keyring that is pushed', () => {
     expect(await reader.status()).toMatchObject({ pushed: true, silentFrom: NOW + 20 * MINUTE, nextTry: null })
   })
 
+  it('keeps its status when no date follows for a rotation', async () => {
+    const rotation = { cadence: { after: () => 9e15 }, delayMs: 0, prunesHeld: false }
+    const { push, status, authority } = ring(on({ rotation }))
+    await push(['a:1'])
+    expect(await authority.status('default')).toMatchObject({ value: { lastSuccess: NOW, pushed: true } })
+    expect((await status()).rotation?.next ?? null).toBeNull()
+  })
+
   it('uses what was pushed at once', async () => {
     const { at, push, authority } = ring()
     await push(['a:1'])
@@ -339,7 +410,7 @@ describe('a keyring that is pushed', () => {
 describe('a rotation by whoever pushes', () => {
   const WEEKLY = { cadence: { after: (since: number) => since + 7 * DAY } as const, delayMs: 0, prunesHeld: false }
   const seen = (versions: Versions, ageMs: number): Partial<Push> => ({
-    observation: { ...observed(versions, MADE), currentCreatedMs: NOW, sourceMs: NOW + ageMs },
+    observation: { ...observed(versions, MADE, NOW), sourceMs: NOW + ageMs },
   })
 
   it('is given an id of 8 letters and digits that no key has', async () => {
@@ -358,8 +429,9 @@ describe('a rotation by whoever pushes', () => {
   })
 
   it('waits until one is due by the source, where the settings say when', async () => {
-    const { push, offer } = ring(on({ rotation: WEEKLY }))
+    const { at, push, offer } = ring(on({ rotation: WEEKLY }))
     await push(['a:1'], seen(['a:1'], 0))
+    at.clock.time += 7 * DAY
     expect(await offer(pushOf(['a:1'], seen(['a:1'], 7 * DAY - 1)), 0)).toMatchObject({ value: { next: null } })
     expect(await offer(pushOf(['a:1'], seen(['a:1'], 7 * DAY)), 0)).toMatchObject({
       value: { next: expect.any(String) },
@@ -400,10 +472,9 @@ describe('a rotation by whoever pushes', () => {
   it('of KV version 1 is refused', async () => {
     const { push, offer } = ring(on({ pushed: { ...SOURCE, kind: 'kv1' } }))
     const source = { ...SEEN, kind: 'kv1' as const }
-    await push(['a:1'], { source })
-    expect(await offer(pushOf(['a:1'], { source }), 0)).toMatchObject(
-      refused('ERR_ROTATION_REFUSED', /no check-and-set/),
-    )
+    const kv1 = { source, observation: observed(['a:1'], 'kv1') }
+    await push(['a:1'], kv1)
+    expect(await offer(pushOf(['a:1'], kv1), 0)).toMatchObject(refused('ERR_ROTATION_REFUSED', /no check-and-set/))
   })
 })
 

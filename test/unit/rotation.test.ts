@@ -1,14 +1,15 @@
 /** Rotations in memory, under a clock that stands still: when they are due, what they may write, and what a fault leaves. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../src/config/config.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import { MOST_TIME } from '../../src/core/limits.ts'
 import type { Audit, AuditEvent, Cadence } from '../../src/core/ports.ts'
 import { PLAIN_SYNC, authorityOn, beside, keyringOn, world } from '../support/authority.ts'
 import type { World } from '../support/authority.ts'
 import { loginEnv } from '../support/logins.ts'
-import { observed } from '../support/observed.ts'
-import { refuseUnsafeWrite } from '../../src/keyring/rotation.ts'
+import { NOW, observed } from '../support/observed.ts'
+import { refuseUnsafeWrite, rotationsLeft } from '../../src/keyring/rotation.ts'
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
 const WEEKLY: Cadence = { after: (since) => since + 7 * DAY }
@@ -50,6 +51,10 @@ describe('a cadence', () => {
     expect(next('0 3 * * *', '2026-03-01T02:59:59.999Z')).toBe('2026-03-01T03:00:00.000Z')
     expect(next('0 3 * * *', '2026-03-01T03:00:00.000Z')).toBe('2026-03-02T03:00:00.000Z')
     expect(next('0 3 * * *', '2026-03-01T03:00:00.001Z')).toBe('2026-03-02T03:00:00.000Z')
+  })
+
+  it.each([null, 'Europe/Berlin'])('has none after the last of all dates, in %s', (zone) => {
+    expect(readCron('0 3 * * *', zone)?.after(MOST_TIME - 1000)).toBeNull()
   })
 
   it('goes by the time of its zone, also when the clocks are changed', () => {
@@ -118,6 +123,22 @@ describe('a rotation by hand', () => {
     const { on, rotate, record } = await ring(['a:1'])
     expect(await rotate(true)).toMatchObject({ value: { rotated: false, active: 'a', left: 9 } })
     expect([on.versions, (await record()).intent]).toEqual([['a:1'], undefined])
+    on.versions = ['a:1', 'b:2']
+    expect(await rotate(true)).toMatchObject({ value: { rotated: false, version: 2, left: 8 } })
+  })
+
+  it('that only looks asks whether it may write, and its outcome is none of a rotation', async () => {
+    const made = await ring(['a:1'], { denied: new KeyringError('ERR_VAULT_DENIED', 'It may not update.') })
+    const rotation = async () => (await (await keyringOn(made.on)).status()).rotation
+    expect(await made.rotate(true)).toMatchObject({ ok: false, error: { code: 'ERR_VAULT_DENIED' } })
+    expect(await rotation()).toBeNull()
+    made.on.denied = undefined
+    made.on.beforeWrite = async () => {
+      throw LOST
+    }
+    await made.rotate()
+    expect(await made.rotate(true)).toMatchObject({ value: { rotated: false, version: 1 } })
+    expect(await rotation()).toMatchObject({ last: null, left: 9, last_error: { code: 'ERR_VAULT_TIMEOUT' } })
   })
 
   it('takes over what somebody else wrote meanwhile, and writes nothing', async () => {
@@ -182,6 +203,36 @@ describe('what Vault would prune', () => {
     expect(await allowed.rotate()).toMatchObject({ value: { rotated: true } })
     const twice = await ring([...eleven('a:1').slice(0, 9), 'a:1'])
     expect(await twice.rotate()).toMatchObject({ value: { rotated: true } })
+  })
+
+  it.each([
+    ['destroyed', 0],
+    ['malformed', 0],
+    ['a:1', 5000],
+  ])('is found in thousands of versions (%s) by going through them a few times', async (content, held) => {
+    const { record } = await ring(['a:1'])
+    const [count, bare] = [10_000, await record()]
+    const all = Array.from({ length: count }, (_, index) => index + 1)
+    const [entry = expect.unreachable()] = bare.keys
+    const many = {
+      ...bare,
+      highest: count,
+      keys: [{ ...entry, v: [...all.slice(0, held), count] }],
+      skipped: all.slice(held, -1).map((v) => ({ v, why: 'no-id' as const })),
+    }
+    const observation = observed([...Array.from({ length: count - 1 }, () => content), 'a:1'])
+    let looks = 0
+    const versions = observation.versions.map(({ version, ...rest }) => ({
+      ...rest,
+      get version() {
+        looks += 1
+        return version
+      },
+    }))
+    const rules = { mountKeeps: count, prunesHeld: false }
+    refuseUnsafeWrite(many, { ...observation, versions }, 0, rules)
+    expect(rotationsLeft(many, { ...observation, versions }, rules)).toBeGreaterThan(1)
+    expect(looks).toBeLessThan(20 * count)
   })
 
   it('follows from the larger of what mount and secret keep', async () => {
@@ -299,19 +350,55 @@ describe('a rotation that was cut off', () => {
     expect([tried[0], (await made.record()).intent]).toEqual([tried[1], undefined])
   })
 
-  it('whose answer got lost is known by the next sync, and no second key is written', async () => {
-    const made = await ring(['a:1'])
-    const { rotate, on, record, authority } = made
-    on.beforeWrite = async (id) => {
-      on.beforeWrite = async () => {}
-      on.versions = ['a:1', `${id}:=0123456789abcdef0123456789abcdef`]
+  /** One whose key Vault has taken, and whose answer got lost. */
+  async function answerless(more: Partial<World> = {}) {
+    const lines: AuditEvent[] = []
+    const audit: Audit = { note: (event) => lines.push(event), commit: async (event) => void lines.push(event) }
+    const made = await ring(['a:1'], { ...more, audit })
+    made.on.beforeWrite = async (id) => {
+      made.on.beforeWrite = async () => {}
+      made.on.versions = ['a:1', `${id}:=0123456789abcdef0123456789abcdef`]
       throw LOST
     }
-    expect(await rotate()).toMatchObject({ ok: false })
-    await authority.sync('default', PLAIN_SYNC)
-    expect(await record()).toMatchObject({ active: expect.stringMatching(/^[A-Za-z0-9]{8}$/), highest: 2 })
-    expect((await record()).intent).toBeUndefined()
+    expect(await made.rotate()).toMatchObject({ ok: false })
+    const status = async () => (await (await keyringOn(made.on)).status()).rotation
+    return { ...made, lines, status }
+  }
+
+  it('whose answer got lost is known by the next sync, and no second key is written', async () => {
+    const { on, record, authority, lines, status } = await answerless()
+    expect(await status()).toMatchObject({ last: null, last_error: { code: 'ERR_VAULT_TIMEOUT' } })
+    for (let times = 0; times < 2; times += 1) await authority.sync('default', PLAIN_SYNC)
+    const { active: keyId, highest, intent } = await record()
+    expect([keyId, highest, intent]).toEqual([expect.stringMatching(/^[A-Za-z0-9]{8}$/), 2, undefined])
     expect(on.versions).toHaveLength(2)
+    expect(await status()).toMatchObject({ last: new Date(NOW).toISOString(), last_error: null })
+    const one = { action: 'rotate', keyId, request: lines[0]?.request }
+    expect(lines).toMatchObject([
+      { ...one, outcome: 'begun' },
+      { ...one, outcome: 'failed', code: 'ERR_VAULT_TIMEOUT' },
+      { ...one, outcome: 'ok', code: null },
+    ])
+  })
+
+  it('whose answer got lost is what another one answers with, by this keyring', async () => {
+    const { rotate, record, lines } = await answerless()
+    expect(await rotate()).toMatchObject({ value: { rotated: true, version: 2, active: (await record()).active } })
+    expect(await rotate()).toMatchObject({ value: { rotated: true, version: 3 } })
+    expect(lines.map(({ outcome }) => outcome)).toEqual(['begun', 'failed', 'ok', 'begun', 'ok'])
+  })
+
+  it('after its key was written, by a sync that failed, is told as done once', async () => {
+    const { lines, ...made } = await answerless()
+    await made.authority.sync('default', PLAIN_SYNC)
+    lines.length = 0
+    made.on.beforeWrite = async () => {
+      const { store } = made.on
+      vi.spyOn(store, 'put').mockRejectedValueOnce(new KeyringError('ERR_STORE_UNAVAILABLE', 'It is full.'))
+    }
+    expect(await made.rotate()).toMatchObject({ ok: false, error: { code: 'ERR_STORE_UNAVAILABLE' } })
+    expect(await made.rotate()).toMatchObject({ value: { rotated: true, version: 3 } })
+    expect(lines.map(({ outcome }) => outcome)).toEqual(['begun', 'ok'])
   })
 
   it('while another one won is over, and the winner is active', async () => {
@@ -321,6 +408,7 @@ describe('a rotation that was cut off', () => {
     }
     expect(await rotate()).toMatchObject({ value: { rotated: false, active: 'b' } })
     expect((await record()).intent).toBeUndefined()
+    expect((await (await keyringOn(on)).status()).rotation).toMatchObject({ last: null })
   })
 
   it('and whose secret was made again is dropped', async () => {

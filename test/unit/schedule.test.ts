@@ -6,7 +6,7 @@ import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { nextTry } from '../../src/keyring/status.ts'
-import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 import { NOW } from '../support/observed.ts'
 
 const MINUTE = 60_000
@@ -110,6 +110,24 @@ describe('syncIfDue', () => {
     on.clock.time += PERIOD
     expect(await authority.syncIfDue('default')).toEqual(ok('synced'))
     expect(on.asked).toEqual(['observe', 1, 'observe'])
+  })
+
+  it('brings into the status what the settings have that is not taken, also when no sync is due, until it is', async () => {
+    const on = world(['a:1'])
+    const look = async (...refused: string[]) => {
+      await authorityOn(on).call({ call: 'syncIfDue', keyring: 'default', refused })
+      return {
+        needed: (await (await keyringOn(on)).status()).needed,
+        version: (await on.store.get('status/default'))?.version,
+      }
+    }
+    await look()
+    const told = await look('A_SETTING is wrong')
+    expect(told.needed).toContain('A_SETTING is wrong')
+    expect(await look('A_SETTING is wrong')).toEqual(told)
+    expect((await look('A_SETTING is wrong', 'ANOTHER is too')).needed).toContain('ANOTHER is too')
+    expect((await look()).needed).toEqual([])
+    expect(on.asked).toEqual(['observe', 1])
   })
 
   it('counts a sync on request', async () => {

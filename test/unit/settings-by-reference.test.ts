@@ -8,6 +8,7 @@ import { liveSettings } from '../../functions/node/local.ts'
 import { referencesIn } from '../../src/config/names.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { wrappingKeys } from '../../src/config/wrapping-keys.ts'
 import type { SecretsManager } from '../support/secrets-manager.ts'
 import { secretsManagerDouble } from '../support/secrets-manager.ts'
 
@@ -41,9 +42,11 @@ beforeEach(() => {
   aws.asked()
 })
 
+const isList = (text: string) => wrappingKeys().safeParse(text).success
+
 /** The text of the one reference, or the problem with it. */
 async function read(reference: string, env: Env = {}, name = 'KEYRING_VAULT_TOKEN'): Promise<string> {
-  const { texts, problems } = await readReferences({ ...AWS, ...env, [name]: reference }, [name])
+  const { texts, problems } = await readReferences({ ...AWS, ...env, [name]: reference }, [name], isList)
   expect(JSON.stringify(problems)).not.toContain(CANARY)
   return texts.get(name) ?? problems.map((problem) => problem.message).join()
 }
@@ -125,7 +128,7 @@ describe('aws', () => {
     aws.put('both', { KEYRING_VAULT_TOKEN: 'a', KEYRING_API_TOKEN: 'b' })
     const names = ['KEYRING_VAULT_TOKEN', 'KEYRING_API_TOKEN']
     const env = Object.fromEntries(names.map((name) => [name, `{vault://aws/both/${name}}`]))
-    expect([...(await readReferences({ ...AWS, ...env }, names)).texts.values()]).toEqual(['a', 'b'])
+    expect([...(await readReferences({ ...AWS, ...env }, names, isList)).texts.values()]).toEqual(['a', 'b'])
     expect(aws.asked()).toEqual(['both AWSCURRENT us-east-1'])
     expect(await read('{vault://aws/both/KEYRING_API_TOKEN?region=eu-west-1}')).toBe('b')
     expect(aws.asked()).toEqual(['both AWSCURRENT eu-west-1'])
@@ -156,6 +159,15 @@ describe('aws', () => {
     aws.put('fields', 'not yet JSON')
     aws.put('fields', { keys: `w1:${FIRST}` })
     expect(await list('{vault://aws/fields/keys}')).toBe(`w1:${FIRST}`)
+  })
+
+  it('gives no wrapping key any more that was taken out and whose secret was written once more', async () => {
+    const list = () => read('{vault://aws/leaked/}', {}, 'KEYRING_WRAPPING_KEYS')
+    aws.put('leaked', `w2:${SECOND},w1:${FIRST}`)
+    aws.put('leaked', `w2:${SECOND}`)
+    expect(await list()).toBe(`w2:${SECOND},w1:${FIRST}`)
+    aws.put('leaked', `w2:${SECOND}`)
+    expect(await list()).toBe(`w2:${SECOND}`)
   })
 })
 
@@ -191,6 +203,32 @@ describe('at the start', () => {
       'PORT must be a whole number from 0 to 65535',
       'KEYRING_VAULT_TOKEN must be printable ASCII without spaces',
     ])
+  })
+
+  it.each([
+    ['a placeholder', CANARY],
+    ['nothing', ''],
+    ['bytes', Buffer.from([0xff])],
+    ['a list with a hole', `w0:${THIRD},,${CANARY}:x`, 'w0'],
+    ['a key derived from one that is whole now', `w1/keyring/default:${SECOND},w0:${THIRD}`, 'w0'],
+    ['another key under an id of now', `w1:${SECOND}`],
+  ])('what AWSPREVIOUS holds of wrapping keys stops nothing: %s', async (what, before, ...more) => {
+    aws.put(`before ${what}`, before)
+    aws.put(`before ${what}`, `w1:${FIRST}`)
+    const { parsed } = await liveSettings({ ...AWS, ...BASE, KEYRING_WRAPPING_KEYS: `{vault://aws/before ${what}/}` })
+    expect(parsed.ok && parsed.config?.wrappingKeys.map(({ id }) => id)).toEqual(['w1', ...more])
+    const said = parsed.ok ? parsed.notices.filter((notice) => notice.includes('AWSPREVIOUS')) : []
+    const isSilent = what === 'bytes' || what.startsWith('another')
+    expect(said).toEqual(isSilent ? [] : [expect.stringMatching(/^KEYRING_WRAPPING_KEYS .*it is left out\.$/)])
+    expect(JSON.stringify(parsed)).not.toContain(CANARY)
+  })
+
+  it('what AWSCURRENT holds is checked, whatever AWSPREVIOUS does', async () => {
+    aws.put('now', `w1:${FIRST}`)
+    aws.put('now', CANARY)
+    const { parsed } = await liveSettings({ ...AWS, ...BASE, KEYRING_WRAPPING_KEYS: '{vault://aws/now/}' })
+    expect(parsed.ok ? [] : parsed.problems).toMatchObject([{ name: 'KEYRING_WRAPPING_KEYS' }])
+    expect(JSON.stringify(parsed)).not.toContain(CANARY)
   })
 
   it('nothing is read where there is no reference, and a text is never taken for one', async () => {
@@ -249,6 +287,15 @@ describe('while a process runs', () => {
       expect(await look(() => needing('w2'))).toEqual({ ids: ['w3', 'w2'], said: [] })
     })
 
+    it('that leaked are gone once the secret was written twice without them', async () => {
+      aws.put('list', `w2:${SECOND},w1:${FIRST}`)
+      expect(await look()).toEqual({ ids: ['w2', 'w1'], said: [] })
+      aws.put('list', `w2:${SECOND}`)
+      expect(await look(() => needing('w2'))).toEqual({ ids: null, said: [] })
+      aws.put('list', `w2:${SECOND}`)
+      expect(await look(() => needing('w2'))).toEqual({ ids: ['w2'], said: [] })
+    })
+
     it('that have another key under an id of before are never taken', async () => {
       aws.put('list', `w1:${SECOND}`)
       const said = ['is not taken: it has another key under an id of before, "w1"; the list of before stays']
@@ -267,5 +314,17 @@ describe('while a process runs', () => {
     aws.put('beside', `w2:${SECOND}`)
     const { ids, said } = await look(() => needing('w1'))
     expect([ids, said.length]).toEqual([['w1'], 1])
+  })
+
+  it('a text that is wrong keeps no other from being taken', async () => {
+    const [sink, tokens] = [file('sound', 'one'), file('tokens', BASE.KEYRING_API_TOKEN)]
+    const look = await start({
+      KEYRING_VAULT_TOKEN: `{vault://fs${sink}}`,
+      KEYRING_API_TOKEN: `{vault://fs${tokens}}`,
+    })
+    file('sound', 'two')
+    file('tokens', 'two words')
+    expect(await look()).toEqual({ ids: ['w1'], said: ['must be printable ASCII without spaces'] })
+    expect(await look()).toEqual({ ids: null, said: ['must be printable ASCII without spaces'] })
   })
 })

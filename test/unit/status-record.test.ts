@@ -1,4 +1,4 @@
-/** The stored status, when it is not as any release writes it: it counts as never written, and ends nothing. */
+/** The stored status, when it is not as any release writes it: what cannot be believed of it counts as never written, and ends nothing. */
 import { describe, expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { decodeUtf8, utf8 } from '../../src/core/bytes.ts'
@@ -33,6 +33,44 @@ describe('a status record', () => {
     expect(await keyring.status()).toMatchObject({ last_attempt: null, last_error: null })
     expect(await authorityOn(on).syncIfDue('default')).toEqual({ ok: true, value: 'synced' })
     expect(await keyring.status()).toMatchObject({ last_success: new Date(NOW).toISOString(), last_error: null })
+  })
+
+  it.each<[string, object]>([
+    ['time', { lastSuccess: 9e15 }],
+    ['count', { failures: -1 }],
+    ['failure', { failing: 'ERR_VAULT_SEALED' }],
+    ['stall', { stalled: { since: NOW, version: 1e16, code: 'source-behind' } }],
+    ['rotation', { rotation: { last: null, next: 9e15, left: null, failing: null } }],
+    ['end', { ahead: { time: NOW, said: NOW, ends: [{ what: 'x', words: 'x', remedy: 'x', at: 9e18 }] } }],
+    ['list', { offered: 'abc' }],
+    ['list of texts', { refused: [7] }],
+  ])('loses a part that is wrong, such as a %s, and nothing else', async (_what, wrong) => {
+    const on = await withStatus(JSON.stringify({ lastAttempt: NOW - 1, replicated: 7, ...wrong }))
+    const status = unwrap(await authorityOn(on).status('default'))
+    expect(status).toMatchObject({ lastAttempt: NOW - 1, sealedUnder: { status: 'w1' } })
+    expect(status).not.toMatchObject(wrong)
+    expect(new Set(on.doubted)).toEqual(new Set(['unread']))
+  })
+
+  it('is never written so that it cannot be read: a rotation that is due at no time there is, is not due', async () => {
+    const on = world(['a:1'])
+    on.rotation = { cadence: { after: () => 9e15 }, delayMs: 0, prunesHeld: false }
+    on.written = NOW
+    const authority = authorityOn(on)
+    await authority.sync('default', PLAIN_SYNC)
+    expect(unwrap(await authority.status('default'))).toMatchObject({ lastSuccess: NOW, rotation: null })
+    expect(on.doubted).toEqual([])
+  })
+
+  it('keeps the greatest numbers that Vault may say, which are no times', async () => {
+    const left = Number.MAX_SAFE_INTEGER
+    const parts = {
+      rotation: { last: NOW, next: null, left, failing: null },
+      stalled: { since: NOW, version: left, code: 'source-behind' },
+    }
+    const on = await withStatus(JSON.stringify(parts))
+    expect(unwrap(await authorityOn(on).status('default'))).toMatchObject(parts)
+    expect(on.doubted).toEqual([])
   })
 
   it.each(['', 'garbage', '\u0000\u0000', 'eks1 k\nx'])(

@@ -209,6 +209,11 @@ describe('a known key', () => {
     expect(gone(synced(deleted, ['a:1', 'b:2']).record, 'a')).toBeUndefined()
   })
 
+  it('has its versions in order, whichever was read first', () => {
+    const some = synced(null, ['a:1', 'b:2', 'a:1', 'a:1'], { batch: 1 }).record
+    expect(synced(some, ['a:1', 'b:2', 'a:1', 'a:1']).record.keys.find(({ id }) => id === 'a')?.v).toEqual([1, 3, 4])
+  })
+
   it('is not called pruned by an answer that merely lacks it', () => {
     const { record } = synced(first('a:1', 'b:2', 'c:3'), ['a:1', null, 'c:3'])
     expect(gone(record, 'b')).toBeUndefined()

@@ -4,9 +4,13 @@ import { objectStore } from '../../functions/cloudflare/object-store.ts'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError, refusal, unwrap } from '../../src/core/errors.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import { decodeUtf8, utf8 } from '../../src/core/bytes.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
+import { stampIn } from '../../src/keyring/stamp.ts'
+import type { SealerSet } from '../../src/crypto/seal.ts'
+import { sealers } from '../../src/crypto/seal.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
 import { sqlStorage } from '../support/sql-storage.ts'
@@ -30,6 +34,22 @@ function withReplica(...versions: string[]) {
   const stored = async () => (await on.store.get('keyring/default')) ?? expect.unreachable()
   return { on, taken, stamped, replica, authority, status, stored }
 }
+
+describe('an item of stamps', () => {
+  it('is looked at for as many as there are keyrings, whoever wrote how many', async () => {
+    const set = await sealers(nodeCipher, nodeHash, [wrappingKey('w1', 1)], 'default')
+    const own = decodeUtf8(await set.first.sign('ekst1', '{"revision":2,"time":1}')) ?? expect.unreachable()
+    const other = `${own.split('\n')[0]}\n{}`
+    let looks = 0
+    const counting: SealerSet = { ...set, byId: (id) => ((looks += 1), set.byId(id)) }
+    const find = (items: readonly string[]) => stampIn(utf8(items.join('\n')), counting, 7)
+    const others = (count: number) => Array.from({ length: count }, () => other)
+    expect(await find([...others(6), own])).toEqual({ revision: 2, time: 1 })
+    expect(looks).toBe(7)
+    expect(await find(others(10_000))).toBeNull()
+    expect(looks).toBe(14)
+  })
+})
 
 describe('the replica', () => {
   it('gets the sealed record after each put, and nothing else', async () => {

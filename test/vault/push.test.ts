@@ -110,6 +110,12 @@ for (const [name, target, start] of PLACES)
       expect(readdirSync(cwd)).toEqual([])
     })
 
+    it('logs in with a setting by reference', async () => {
+      const { push } = await fresh(1)
+      const byReference = { KEYRING_VAULT_TOKEN: '{vault://env/pusher-token}', PUSHER_TOKEN: server.token }
+      expect(await push([], byReference)).toMatchObject({ code: 0, stdout: 'ok  changed, 1 version handed over\n' })
+    })
+
     it('lets the deployment encrypt and decrypt, Vault or no Vault', async () => {
       const { ring, push } = await fresh(1)
       await push()

@@ -113,8 +113,17 @@ for (const target of vaultTargets())
           remedy: expect.stringContaining(`path "rotated/data/${path()}" { capabilities = ["update"] }`),
         },
       })
+      proxy.seen.length = 0
+      expect(await rotate(reading, true)).toMatchObject({
+        error: {
+          code: 'ERR_VAULT_DENIED',
+          remedy: expect.stringContaining(`path "rotated/data/${path()}" { capabilities = ["update"] }`),
+        },
+      })
+      expect(proxy.seen.map(({ path: seen }) => seen)).toContain('/v1/sys/capabilities-self')
       const writing = await deployment({ KEYRING_VAULT_TOKEN: token, KEYRING_ROTATION_VAULT_TOKEN: server.token })
       await writing.sync()
+      expect(await rotate(writing, true)).toMatchObject({ value: { rotated: false } })
       expect(await rotate(writing)).toMatchObject({ value: { rotated: true } })
       await made.close()
     })

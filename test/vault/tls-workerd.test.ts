@@ -1,5 +1,4 @@
 /** The same Vault, asked by the Worker on workerd: what the runtime tells of a fault, and a binding that presents a certificate. */
-import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { Pair } from '../support/certificates.ts'
 import { authority } from '../support/certificates.ts'
@@ -10,6 +9,7 @@ import { tcpProxy } from '../support/tcp-proxy.ts'
 import type { Listener, TlsVault } from '../support/tls-vault.ts'
 import { startTlsVault } from '../support/tls-vault.ts'
 import { vaultClient } from '../support/vault.ts'
+import { settingsOf } from '../support/settings.ts'
 
 const openbao = inject('openbao') ?? null
 const TOKEN = 'ek_of_no_importance'
@@ -57,14 +57,8 @@ describe.skipIf(openbao === null)('Vault over TLS from workerd', () => {
 
   const at = (address: string): Instance => ({
     settings: {
-      KEYRING_VAULT_HOST: address,
-      KEYRING_VAULT_MOUNT: 'secret',
-      KEYRING_VAULT_PATH: 'keyring',
+      ...settingsOf(address, TOKEN),
       KEYRING_VAULT_TOKEN: vault.token,
-      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
-      KEYRING_API_TOKENS: JSON.stringify([
-        { name: 'admin', sha256: createHash('sha256').update(TOKEN).digest('hex'), grants: ['admin'] },
-      ]),
     },
   })
   const presenting = (listener: Listener, pair: Pair): Instance => ({

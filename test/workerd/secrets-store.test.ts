@@ -97,6 +97,7 @@ it('a token that has changed is taken with the schedule, and at the sync that th
   await scheduled()
   expect(await sync()).toMatchObject({ status: 502, text: expect.stringContaining('ERR_VAULT_DENIED') })
   await given('VaultToken', 'root')
+  await later(5000)
   expect((await sync()).status).toBe(204)
 })
 

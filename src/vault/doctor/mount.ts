@@ -6,7 +6,7 @@ import { printable, printableList } from '../../core/printable.ts'
 import type { SourceId } from '../../core/ports.ts'
 import { CHECK_FIRST } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
-import { mountReply } from '../wire/schema.ts'
+import { capabilitiesOf, mountReply } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { LESS, asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
@@ -68,11 +68,6 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
     .join(', ')
   if (more.length === 0) return [ok('capabilities', `The token may ${may}.`)]
   return [warning('capabilities', `The token may ${may}, and also ${printableList([...new Set(more)])}.`, LESS)]
-}
-
-function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
-  const reply = z.safeParse(z.object({ data: z.object({ [path]: z.array(z.string()) }) }), body)
-  return new Set(reply.data?.data[path] ?? [])
 }
 
 const quotaReply = z.object({ data: z.object({ enable_rate_limit_response_headers: z.boolean() }) })

@@ -4,7 +4,7 @@ import type { End } from '../../core/ends.ts'
 import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
-import { integer } from '../wire/schema.ts'
+import { duration, integer } from '../wire/schema.ts'
 import type { DoctorParts } from './parts.ts'
 import { LESS, failedCheck, ok, shown, unseen, warning } from './finding.ts'
 
@@ -13,10 +13,10 @@ const lookupReply = z.object({
     display_name: z._default(shown, ''),
     policies: z._default(z.nullable(z.array(z.string())), []),
     identity_policies: z.optional(z.nullable(z.array(z.string()))),
-    ttl: integer,
-    creation_ttl: z._default(integer, 0),
-    creation_time: z._default(integer, 0),
-    explicit_max_ttl: z._default(integer, 0),
+    ttl: duration,
+    creation_ttl: z._default(duration, 0),
+    creation_time: z._default(duration, 0),
+    explicit_max_ttl: z._default(duration, 0),
     num_uses: z._default(integer, 0),
     renewable: z._default(z.boolean(), false),
     type: z._default(shown, 'service'),

@@ -6,8 +6,7 @@ import { placeOf, printable } from '../../core/printable.ts'
 import type { Cipher, Hash, KeySource, Malformed, PairRead, PairSource, SourceId } from '../../core/ports.ts'
 import { Secret } from '../../core/secret.ts'
 import { materialOf } from '../../crypto/material.ts'
-import type { ErrorOf } from '../wire/errors.ts'
-import { CHECK_FIRST, fromStatus, vaultError } from '../wire/errors.ts'
+import { CHECK_FIRST } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import type { VaultReader } from '../reader.ts'
 import { mountReply } from '../wire/schema.ts'
@@ -36,28 +35,8 @@ export const askKv = (
     throw notAllowed(error, segments.join('/'), 'list' in query ? 'list' : 'read', first ? CHECK_FIRST : 'Add')
   })
 
-/** 'conflict' = the check-and-set does not hold. */
-export const writeKv = (
-  { reader }: KvParts,
-  segments: readonly string[],
-  body: object,
-  signal: AbortSignal,
-): Promise<VaultReply | 'conflict'> =>
-  reader.write({ segments, body, signal, errorOf: fromWrite }).catch((error: unknown) => {
-    if (error instanceof KeyringError && error.facts['denied'] === 'policy')
-      throw notAllowed(error, segments.join('/'), 'update', 'Add')
-    if (error instanceof KeyringError && error.facts['reason'] === 'check-and-set') return 'conflict'
-    throw error
-  })
-
-/** OpenBao and Vault say "check-and-set parameter did not match the current version". */
-const fromWrite: ErrorOf = (target, answer, retryAfterSeconds) =>
-  answer.status === 400 && answer.texts?.some((text) => text.includes('check-and-set'))
-    ? vaultError('ERR_VAULT_REQUEST_REFUSED', target, 'has another current version', { reason: 'check-and-set' })
-    : fromStatus(target, answer, retryAfterSeconds)
-
-const notAllowed = (
-  { code, facts }: KeyringError,
+export const notAllowed = (
+  { code, facts }: Pick<KeyringError, 'code' | 'facts'>,
   path: string,
   capability: 'list' | 'read' | 'update',
   add: string,

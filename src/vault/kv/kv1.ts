@@ -3,17 +3,15 @@
  * with `{"id": …, "key": …}`; the highest number is current. A number is read once: it must never be used for another key.
  */
 import { KeyringError } from '../../core/errors.ts'
+import { KV1_INCARNATION, MOST_VERSION } from '../../core/limits.ts'
 import type { Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
 import { askKv, expectBody, kvSource, lookAgain, readPair, refuseOtherKv } from './kv.ts'
 import { splitPath } from '../wire/path.ts'
 import { listReply, plainReply } from '../wire/schema.ts'
 
-/** The engine knows no time of creation, so that a folder that was emptied and filled again is the same one. */
-const INCARNATION = 'kv1'
-const MOST = 99_999
 /** Nor does it say when something was written, or prune. */
-const UNTOLD = { currentCreatedMs: null, sourceMs: 0, keeps: 0 }
+const UNTOLD = { sourceMs: 0, keeps: 0 }
 
 export const kv1Pairs = (parts: KvParts): PairSource => ({
   observe: (signal) => observe(parts, signal),
@@ -35,12 +33,15 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
 function observation(present: ReadonlySet<number>): Observation {
   const ascending = [...present].sort((a, b) => a - b)
   const versions = ascending.map((version) => ({ version, state: 'readable' as const, createdMs: null }))
-  return { incarnation: INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed', ...UNTOLD }
+  return { incarnation: KV1_INCARNATION, current: ascending.at(-1) ?? 0, versions, unlisted: 'destroyed', ...UNTOLD }
 }
 
 function versionOf(parts: KvParts, name: string): number {
   if (/^[1-9]\d{0,4}$/.test(name)) return Number(name)
-  throw layout(parts, `has a secret whose name is a number, but none from 1 to ${MOST} without leading zeros`)
+  throw layout(
+    parts,
+    `has a secret whose name is a number, but none from 1 to ${MOST_VERSION.kv1} without leading zeros`,
+  )
 }
 
 async function refuseOtherLayout(parts: KvParts, signal: AbortSignal): Promise<null> {

@@ -1,12 +1,12 @@
 /** KV version 2 as the source of a keyring: every version of one secret holds `{"id": …, "key": …}`. */
 import * as z from 'zod/mini'
 import { KeyringError } from '../../core/errors.ts'
-import type { KeyPair, KeySink, Observation, PairRead, PairSource } from '../../core/ports.ts'
+import type { Observation, PairRead, PairSource } from '../../core/ports.ts'
 import type { KvParts } from './kv.ts'
-import { askKv, expectBody, invalid, kvSource, readPair, refuseOtherKv, writeKv } from './kv.ts'
+import { askKv, expectBody, invalid, kvSource, readPair, refuseOtherKv } from './kv.ts'
 import { isOutage } from '../wire/outages.ts'
 import { splitPath } from '../wire/path.ts'
-import { dataReply, goneReply, metadataReply, mountConfigReply, writtenReply } from '../wire/schema.ts'
+import { dataReply, goneReply, metadataReply } from '../wire/schema.ts'
 
 export const kv2Pairs = (parts: KvParts): PairSource => ({
   observe: (signal) => unlessCopied(parts, observe(parts, signal)),
@@ -15,25 +15,7 @@ export const kv2Pairs = (parts: KvParts): PairSource => ({
 
 export const kv2Source = (parts: KvParts) => kvSource('kv2', parts, kv2Pairs(parts))
 
-export const kv2Sink = (parts: KvParts): KeySink => ({
-  async keeps(signal) {
-    const reply = await askKv(parts, [...splitPath(parts.mount), 'config'], {}, signal)
-    return expectBody(parts, mountConfigReply, reply.body).data.max_versions
-  },
-  write: (pair, expected, signal) => write(parts, pair, expected, signal),
-})
-
-/** Of a version that is deleted the number counts too; 0 would be right only for a secret that is not there. */
-async function write(parts: KvParts, { id, key }: KeyPair, expected: number, signal: AbortSignal) {
-  const body = { options: { cas: expected }, data: { id, key: key.reveal() } }
-  const reply = await writeKv(parts, segmentsOf(parts, 'data'), body, signal)
-  if (reply === 'conflict') return reply
-  const { data } = expectBody(parts, writtenReply, reply.body)
-  if (data.version !== expected + 1) throw invalid(parts, 'data.version')
-  return { createdMs: Date.parse(data.created_time) }
-}
-
-const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): string[] => [
+export const segmentsOf = ({ mount, path }: KvParts, endpoint: 'data' | 'metadata'): string[] => [
   ...splitPath(mount),
   endpoint,
   ...splitPath(path),
@@ -83,7 +65,6 @@ async function observe(parts: KvParts, signal: AbortSignal): Promise<Observation
     current: data.current_version,
     versions,
     unlisted: 'unknown',
-    currentCreatedMs: versions.at(-1)?.createdMs ?? null,
     sourceMs: reply.serverTime,
     keeps: data.max_versions ?? 0,
   }

@@ -4,6 +4,7 @@
  * answer has shown that nothing was opened or, where there was none, a look at the token itself.
  */
 import * as z from 'zod/mini'
+import { only } from '../wire/schema.ts'
 import { toHex, utf8 } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
@@ -26,7 +27,7 @@ const OVER = 1
 /** An item tells of a wrapping token since when somebody is opening it, or what came of it. 0 = it is known to be whole. */
 const kept = z.object({
   secretId: z.optional(z.string()),
-  refused: z.optional(z.literal(true)),
+  refused: z.optional(only(true)),
   claimed: z._default(z.number(), OVER),
 })
 const WHOLE = { claimed: 0 }

@@ -1,5 +1,6 @@
 /** The stored form of a token's state, which is sealed whole. A state that cannot be read counts as none, because a token can be had again. */
 import * as z from 'zod/mini'
+import { only } from '../wire/schema.ts'
 import type { ErrorData } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import type { TokenState } from './state.ts'
@@ -19,7 +20,7 @@ const schema = z.object({
       expires: z.nullable(z.number()),
       due: z.nullable(z.number()),
       renewable: z.boolean(),
-      type: z.enum(['service', 'batch']),
+      type: only('service', 'batch'),
     }),
   ),
   lease: z.number(),
@@ -34,7 +35,7 @@ const schema = z.object({
     }),
   ),
   denied: z.nullable(
-    z.object({ generation: z.number(), by: z.enum(['token', 'policy']), count: z.number(), until: z.number() }),
+    z.object({ generation: z.number(), by: only('token', 'policy'), count: z.number(), until: z.number() }),
   ),
 })
 

@@ -1,5 +1,6 @@
 /** Whether the server has namespaces: one that has none answers from the root, whatever is asked for, and tells it in `sys/health` alone. */
 import * as z from 'zod/mini'
+import { only } from './schema.ts'
 import { KeyringError } from '../../core/errors.ts'
 import { placeOf } from '../../core/printable.ts'
 import { vaultError } from './errors.ts'
@@ -12,7 +13,7 @@ export const HEALTH = {
 } as const
 
 /** Vault's community edition says so of itself. OpenBao, which has namespaces, and older Vaults have no such field. */
-const communityReply = z.object({ enterprise: z.literal(false) })
+const communityReply = z.object({ enterprise: only(false) })
 
 /** In Vault's form, `team/keys/`; `null` = the root namespace. */
 export function namespacePath(namespace: string): string | null {

@@ -1,22 +1,23 @@
 /** The answers of Vault, as far as they are read: unknown fields are ignored. */
 import * as z from 'zod/mini'
+import { isTimestamp } from '../../core/time.ts'
 
-/** RFC 3339, as Go writes it: nothing else that Date.parse takes, such as a year that no Date can show. */
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
-const isTime = (text: string): boolean => RFC_3339.test(text) && !Number.isNaN(Date.parse(text))
-const time = z.string().check(z.refine(isTime))
+const time = z.string().check(z.refine(isTimestamp))
+/** zod's own enum and literal weigh more in the Worker than this. */
+export const only = <const Value>(...values: readonly Value[]) =>
+  z.custom<Value>((given) => values.some((each) => each === given))
 /** zod's own formats and bounds of numbers weigh more in the Worker than these. */
 export const integer = z.number().check(z.refine(Number.isSafeInteger))
 export const count = integer.check(z.refine((number) => number >= 0))
-/** The longest that Go's durations can say: 292 years. */
-const seconds = count.check(z.refine((number) => number <= 9_223_372_036))
+/** In seconds; the longest that Go's durations can say is 292 years. */
+export const duration = count.check(z.refine((number) => number <= 9_223_372_036))
 /** Whatever there is under whatever name; zod's own record weighs more in the Worker. */
 export const fields = z.looseObject({})
 const VERSION = /^[1-9]\d{0,14}$/
 /** What a rotation alone needs may be missing in the answer of what only looks like Vault. */
 const versionState = z.object({
   created_time: z.optional(time),
-  deletion_time: z.string().check(z.refine((text) => text === '' || isTime(text))),
+  deletion_time: z.string().check(z.refine((text) => text === '' || isTimestamp(text))),
   destroyed: z.boolean(),
 })
 
@@ -60,11 +61,11 @@ export const mountReply = z.object({
 export const authReply = z.object({
   auth: z.object({
     client_token: z.string(),
-    lease_duration: seconds,
+    lease_duration: duration,
     renewable: z.boolean(),
     token_type: z.optional(z.string()),
     num_uses: z.optional(count),
-    mfa_requirement: z.nullish(z.unknown()),
+    mfa_requirement: z.optional(z.nullable(z.custom())),
   }),
 })
 
@@ -78,4 +79,10 @@ export function errorTexts(body: unknown): readonly string[] | null {
   if (typeof body !== 'object' || body === null) return null
   const parsed = z.safeParse(errors, body)
   return parsed.success ? parsed.data.errors : []
+}
+
+/** What `sys/capabilities-self` says of a path. */
+export function capabilitiesOf(body: unknown, path: string): ReadonlySet<string> {
+  const reply = z.safeParse(z.object({ data: z.object({ [path]: z.array(z.string()) }) }), body)
+  return new Set(reply.data?.data[path] ?? [])
 }
