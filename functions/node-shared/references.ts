@@ -7,7 +7,7 @@ import type { Reference } from '../../src/references/grammar.ts'
 import { parseReference } from '../../src/references/grammar.ts'
 import type { ReadTexts } from '../../src/references/live.ts'
 import { WRAPPING_KEYS, entriesOf, live } from '../../src/references/live.ts'
-import type { SecretAnswer, Stage } from './secrets-manager.ts'
+import type { StagedAnswer, Stage } from './secrets-manager.ts'
 import { readSecret } from './secrets-manager.ts'
 import { readTextFile } from './text-file.ts'
 
@@ -116,7 +116,7 @@ const ENDPOINTS = ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_SECRETS_MANAGER']
 
 /** Each secret is asked for once, however many settings are fields of it. */
 function asking(env: Env): (reference: Reference) => Promise<Found> {
-  const asked = new Map<string, Promise<SecretAnswer>>()
+  const asked = new Map<string, Promise<StagedAnswer>>()
   return async (reference) => {
     const open = ENDPOINTS.find((name) => env[name] && !safeAddress(env[name]))
     if (open !== undefined) return { why: `has a reference to Secrets Manager, and ${open} is not https` }

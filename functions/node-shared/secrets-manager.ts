@@ -7,10 +7,10 @@ const ANSWER_MS = 10_000
 export type Stage = 'AWSCURRENT' | 'AWSPREVIOUS'
 
 /** A text, or the name of what the SDK throws: its message may quote anything. `isAbsent` = there is no such text, and it is no outage. */
-export type SecretAnswer = { readonly text: string } | { readonly error: string; readonly isAbsent: boolean }
+export type StagedAnswer = { readonly text: string } | { readonly error: string; readonly isAbsent: boolean }
 
 /** @param region absent = what the environment, or the profile, says. */
-export async function readSecret(SecretId: string, VersionStage: Stage, region?: string): Promise<SecretAnswer> {
+export async function readSecret(SecretId: string, VersionStage: Stage, region?: string): Promise<StagedAnswer> {
   const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager')
   const client = new SecretsManagerClient(region === undefined ? {} : { region })
   const command = new GetSecretValueCommand({ SecretId, VersionStage })

@@ -5,7 +5,7 @@ import type { SecretName } from '../core/operations.ts'
 import type { VaultSettings, VaultTls } from './vault.ts'
 import { providerTlsOf, tlsOf } from './vault.ts'
 import type { AwsValues, BrokenEntity, EnvValues, FsValues, HcvValues, KnownEntity, ReadEntity } from './entity.ts'
-import { brokenOf, fieldsOf, hrefOf, readEntity, readableVariable, takenFrom } from './entity.ts'
+import { brokenOf, optionsOf, hrefOf, readEntity, readableVariable, takenFrom } from './entity.ts'
 import { platformKeys } from './login-aws.ts'
 import { loginRows, readLogin } from './login.ts'
 import type { Env, Problem, Row, Runtime, Texts } from './setting.ts'
@@ -108,7 +108,7 @@ interface Whole {
 function readWhole(read: ReadEntity, place: Place): Whole {
   const { written, type } = read
   if (type === null) return { read, entity: null, notices: [] }
-  const rows = [...rowsOf(fieldsOf(type), written.spell), ...(type === 'hcv' ? loginOf(written.spell) : [])]
+  const rows = [...rowsOf(optionsOf(type), written.spell), ...(type === 'hcv' ? loginOf(written.spell) : [])]
   const { later, unknown } = strangers(read, rows)
   const { backend, view, problems, notices } = BACKENDS[type](read, place)
   const found = [

@@ -228,7 +228,7 @@ const isType = (word: string): word is EntityType => Object.hasOwn(TYPES, word)
 const NO_TYPE = `must be one of ${ENTITY_TYPES.join(', ')}: no other backend is offered here`
 
 /** The fields of a type with those that all have. */
-export const fieldsOf = (word: EntityType): Table => ({ ...ownFields(word), ...HOLDING })
+export const optionsOf = (word: EntityType): Table => ({ ...ownFields(word), ...HOLDING })
 
 /** @param env has what platforms say of themselves. @param taken variables that are ours. */
 export function readEntity(
@@ -246,7 +246,7 @@ export function readEntity(
     return { written, type: null, texts: new Map(), values: {}, problems, known: null }
   }
   const { only, rules } = TYPES[word]
-  const rows = rowsOf(fieldsOf(word), spell)
+  const rows = rowsOf(optionsOf(word), spell)
   const texts = textsOf(rows, { ...env, ...written.texts }, runtime)
   const all = [...rules, ...(HOLDING_RULES as readonly Rule<Values<Table>>[])]
   const { values, problems } = valuesOf<Values<Table>>(rows, texts, runtime, all)
@@ -298,7 +298,7 @@ function knownOf(
 }
 
 function shown(word: EntityType, values: Readonly<Record<string, unknown>>, texts: Texts): VaultView['config'] {
-  const fields = Object.keys(fieldsOf(word)).map((field) => [field, values[field] ?? texts.get(field)?.[0]?.text])
+  const fields = Object.keys(optionsOf(word)).map((field) => [field, values[field] ?? texts.get(field)?.[0]?.text])
   return Object.fromEntries(fields.filter(([, value]) => value !== undefined && value !== ''))
 }
 

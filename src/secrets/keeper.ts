@@ -9,7 +9,7 @@ import type { Clock, Insistence } from '../core/ports.ts'
 import type { ItemStore, StoredItem, SecretAnswer, SecretBackend, SecretRules } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { SecretState } from './life.ts'
-import { NOTED_MS, afterAnswer, afterFailure, expiryOf, isLeased, isPaused, nothingKnown, standing } from './life.ts'
+import { NOTED_MS, withAnswer, withFailure, expiryOf, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
 import { itemName, openState, sealState } from './state.ts'
 
 /** A vault entity, as far as its secrets go. */
@@ -103,7 +103,7 @@ export class Keeper {
   /** Why there is no answer is said of each secret: others of the same question have theirs. Nothing of it is stored. */
   #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
     const now = this.#parts.clock.now()
-    return sealState(this.#sealer, item, afterFailure(nothingKnown(name, now), error, now))
+    return sealState(this.#sealer, item, withFailure(nothingKnown(name, now), error, now))
   }
 
   /** @throws `ERR_RATE_LIMITED`. */
@@ -156,7 +156,7 @@ export class Keeper {
         const loaded = await this.#load(item, name)
         const now = this.#parts.clock.now()
         const stands = standing(loaded.state, this.#entity.rules, now)
-        const isBusy = isLeased(loaded.state, now, LEASE_MS)
+        const isBusy = isBeingAsked(loaded.state, now, LEASE_MS)
         const rests = stands === 'fresh' ? !how.isAsked : how.insist !== 'refusal' && isPaused(loaded.state, now)
         const mustWait = isBusy || this.#underWay >= MOST_AT_ONCE
         if (loaded.bytes !== null && (rests || (mustWait && stands !== 'over')))
@@ -209,8 +209,8 @@ export class Keeper {
     const error = answer.ok ? this.#missed(state, answer.value) : answer.error
     const next =
       answer.ok && error === null
-        ? afterAnswer({ ...state, asked }, plain(answer.value), rules, at, random())
-        : afterFailure({ ...state, asked }, error ?? ABSENT, clock.now())
+        ? withAnswer({ ...state, asked }, plain(answer.value), rules, at, random())
+        : withFailure({ ...state, asked }, error ?? ABSENT, clock.now())
     return this.#keep(item, next, { ...state, asked }, leased.version)
   }
 
@@ -219,7 +219,7 @@ export class Keeper {
     const kept = await settle(() => this.#put(item, next, version))
     if (kept.ok) return kept.value?.bytes ?? null
     const error = kept.error.code === 'ERR_RECORD_TOO_LARGE' ? TOO_LARGE : kept.error
-    const without = afterFailure(before, error, this.#parts.clock.now())
+    const without = withFailure(before, error, this.#parts.clock.now())
     return (await this.#put(item, without, version))?.bytes ?? null
   }
 

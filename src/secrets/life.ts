@@ -60,11 +60,11 @@ export function endOf({ found, at }: SecretState, rules: SecretRules, stands: St
 export const isPaused = ({ failing, due }: SecretState, now: number): boolean =>
   failing !== null && now < due && due <= now + LAST_RETRY_MS
 
-export const isLeased = ({ lease }: SecretState, now: number, most: number): boolean =>
+export const isBeingAsked = ({ lease }: SecretState, now: number, most: number): boolean =>
   now < lease && lease <= now + most
 
 /** @param random in [0, 1): the schedule asks after 80 to 100 % of the time that a secret holds, so that no two go together. */
-export function afterAnswer(
+export function withAnswer(
   state: SecretState,
   found: Found,
   rules: SecretRules,
@@ -76,7 +76,7 @@ export function afterAnswer(
   return { ...state, found, at: now, failing: null, lease: 0, due }
 }
 
-export function afterFailure(state: SecretState, error: ErrorData, now: number): SecretState {
+export function withFailure(state: SecretState, error: ErrorData, now: number): SecretState {
   const { since = now, tries = 0 } = state.failing ?? {}
   const pause = Math.min(FIRST_RETRY_MS * 2 ** tries, LAST_RETRY_MS)
   return { ...state, failing: { since, tries: tries + 1, error }, lease: 0, due: now + pause }

@@ -16,7 +16,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'layer-config': { file: 'src/config/planted.ts', text: "export * from '../crypto/xaes.ts'" },
   'layer-crypto': { file: 'src/crypto/planted.ts', text: "export type { Env } from '../config/names.ts'" },
   'layer-references': { file: 'src/references/planted.ts', text: "export * from '../config/names.ts'" },
-  'layer-secrets': { file: 'src/secrets/planted.ts', text: "export * from '../crypto/xaes.ts'" },
+  'layer-secrets': { file: 'src/secrets/planted.ts', text: "export * from '../config/names.ts'" },
   'layer-vault': { file: 'src/vault/planted.ts', text: "export * from '../keyring/plan.ts'" },
   'layer-auth': { file: 'src/auth/planted.ts', text: "export * from '../http/problem.ts'" },
   'layer-keyring': { file: 'src/keyring/planted.ts', text: "export * from '../vault/wire/path.ts'" },
