@@ -107,7 +107,7 @@ export function statusView(
         ...needed(keyring, record, status, warning),
         ...neededByLate(status, now),
         ...neededKeys(keys),
-        ...status.refused,
+        ...(status.refused ?? []),
         ...ends.filter(({ days }) => isNeeded(days)).map(({ detail, remedy }) => `${detail} ${remedy}`),
       ]),
     ],
