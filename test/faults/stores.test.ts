@@ -10,7 +10,7 @@ import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import type { Result } from '../../src/core/errors.ts'
 import type { Replica, SharedStore, StoredRecord } from '../../src/core/ports.ts'
-import { change, look, reseal, rotate, sync } from '../explore/scenes.ts'
+import { change, look, pushRotating, reseal, rotate, sync } from '../explore/scenes.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
 import { createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
@@ -54,8 +54,10 @@ function matrix(open: () => SharedStore, openReplica?: () => Replica): void {
     ...(openReplica && { replicas: () => [replicaApart(openReplica()), replicaApart(openReplica())] }),
   }
 
-  it(`${seeds} schedules keep every promise`, { timeout: START_MS }, async () => {
-    for (let seed = 1; seed <= seeds; seed += 1) expect(await runSeed(seed, place)).toBeNull()
+  const pushed: Place = { ...place, isPushed: true }
+
+  it(`${seeds} schedules, a quarter of them of pushes, keep every promise`, { timeout: START_MS }, async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) expect(await runSeed(seed, seed % 4 === 0 ? pushed : place)).toBeNull()
   })
 
   it.each(isDeep || isQuick ? SWEPT : SWEPT.slice(0, 2))(
@@ -65,6 +67,10 @@ function matrix(open: () => SharedStore, openReplica?: () => Replica): void {
       expect(await sweep(act, 'kill', place)).toBeGreaterThan(1)
     },
   )
+
+  it('a kill at each await of a push that rotates keeps every promise', { timeout: START_MS }, async () => {
+    expect(await sweep(pushRotating, 'kill', pushed)).toBeGreaterThan(1)
+  })
 }
 
 describe('in SQLite', () => {
