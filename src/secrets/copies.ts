@@ -86,7 +86,7 @@ export class CopiedAuthority implements KeyringAuthority {
     const sealer = await sealerOf(entity.prefix)
     const copy = message.refresh ? null : await this.#copy(entity.prefix, sealer)
     const sought = await Promise.all(message.secrets.map((name) => this.#sought(name, entity, sealer, copy)))
-    const here = sought.map((one) => (message.refresh ? null : this.#holding(one, entity, copy)))
+    const here = sought.map((one) => this.#holding(one, entity, copy))
     const rest = sought.filter((_, at) => here[at] === null)
     if (rest.length === 0) return { ok: true, value: here.flatMap((one) => one ?? []) }
     const answer = await authority.call({ ...message, secrets: rest.map(({ name }) => name) })
