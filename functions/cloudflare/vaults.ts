@@ -4,7 +4,8 @@ import type { Config } from '../../src/config/config.ts'
 import type { EntitySettings } from '../../src/config/entities.ts'
 import { readEntities } from '../../src/config/entities.ts'
 import type { Env } from '../../src/config/setting.ts'
-import type { Replica } from '../../src/core/ports.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { Fetch, Replica } from '../../src/core/ports.ts'
 import type { SecretBackend, VaultAuthority } from '../../src/core/secrets.ts'
 import { copying } from '../../src/replicated-vaults.ts'
 import { environmentBackend } from '../../src/secrets/environment.ts'
@@ -45,7 +46,7 @@ export function openWorkersVaults(
 ): VaultAuthority | null {
   if (entities.length === 0) return null
   // A binding is for the origin of the keyring's own Vault, whoever asks there.
-  const fetch = vaultFetch(bindings, config.vault?.address)
+  const fetch = withinPlan(vaultFetch(bindings, config.vault?.address))
   const openOther = (settings: Parameters<VaultsPorts['openOther']>[0]): SecretBackend => {
     if (settings.type === 'env') return environmentBackend(variables, settings.variableOf)
     if (settings.type === 'fs' || settings.credentials?.from !== 'keys')
@@ -55,3 +56,18 @@ export function openWorkersVaults(
   const keepers = openKeepers(entities, config, { ...ports, readFile: null, fetchOf: () => fetch, openOther })
   return ports.replica === null ? keepers : copying(keepers, config, { ...ports, replica: ports.replica })
 }
+
+const REMEDY =
+  'Ask for fewer secrets at once, or ask again: what was read is kept. The plan Free allows 50 requests of a call.'
+
+/** The platform ends requests of a call that has made too many, and not the call: what is left comes with the next one. */
+const withinPlan =
+  (fetch: Fetch): Fetch =>
+  (request) =>
+    fetch(request).catch((error: unknown) => {
+      if (!(error instanceof Error) || !error.message.startsWith('Too many subrequests')) throw error
+      throw new KeyringError('ERR_RATE_LIMITED', 'One call has asked vaults as often as the plan of Workers allows.', {
+        remedy: REMEDY,
+        facts: { retryAfterSeconds: 1 },
+      })
+    })
