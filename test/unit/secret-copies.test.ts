@@ -116,12 +116,12 @@ describe('an old copy', () => {
   beforeEach(async () => {
     on.vault.answers.delete('password')
     on.later(MINUTE)
-    expect(await valueOrCode(on.isolate(), PASS, true)).toBe('ERR_SECRET_NOT_FOUND')
+    await valueOrCode(on.isolate(), PASS, true)
     await on.look()
-    expect(on.held.get(NAME)).not.toEqual(copy)
   })
 
   it('is replaced at the next look after a caller wanted everything anew', async () => {
+    expect(on.held.get(NAME)).not.toEqual(copy)
     expect(await value()).toBe('ERR_SECRET_NOT_FOUND')
   })
 

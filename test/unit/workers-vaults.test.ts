@@ -118,6 +118,7 @@ describe('vaults of a Worker', () => {
     })
     const ask = asking(withVaults(hcv('hcv-prod', 'vault.example')))
     const said = await ask('hcv-prod', 'a', 'b', 'c', 'd')
-    expect(said.toSorted()).toEqual(['ERR_RATE_LIMITED', 'ERR_RATE_LIMITED', 'secret', 'secret'])
+    expect(said.filter((one) => one === 'secret')).toHaveLength(2)
+    expect(said.filter((one) => one === 'ERR_RATE_LIMITED')).toHaveLength(2)
   })
 })
