@@ -15,7 +15,7 @@ import { kvBackend } from './vault/kv/secret.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import { openVault } from './vault/open.ts'
 
-interface Primitives {
+export interface Primitives {
   readonly cipher: Cipher
   readonly hash: Hash
   readonly clock: Clock
@@ -37,7 +37,7 @@ export interface VaultsPorts extends Primitives, Pick<LoginParts, 'readFile'> {
 
 type Sealed = Pick<AnsweringConfig, 'wrappingKeys'>
 
-const sealerOf =
+export const sealerOf =
   ({ cipher, hash }: Primitives, { wrappingKeys }: Sealed) =>
   (prefix: string) =>
     itemSealer(cipher, hash, wrappingKeys, secretsOf(prefix))

@@ -12,6 +12,7 @@ import { askOutside } from './outside.ts'
 /** The keys live for so many seconds: the least that STS grants, and the signature lasts as long. */
 const LIFE = '900'
 
+type Asking = Pick<LoginParts, 'fetch' | 'clock'>
 type Sts = Pick<AwsIamSettings, 'region' | 'stsEndpoint'>
 const HEADERS = { 'content-type': FORM }
 
@@ -20,11 +21,18 @@ export async function assumeRole(
   own: AwsKeys,
   { region, stsEndpoint: url }: Sts,
   { arn, session }: NonNullable<AwsIamSettings['assume']>,
-  parts: LoginParts,
+  parts: Asking,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
   const body = form({ Action: 'AssumeRole', RoleArn: arn, RoleSessionName: session })
-  const headers = await signedHeaders(own, { region, url, body, headers: HEADERS, now: parts.clock.now() })
+  const headers = await signedHeaders(own, {
+    service: 'sts',
+    region,
+    url,
+    body,
+    headers: HEADERS,
+    now: parts.clock.now(),
+  })
   return keysFrom(url, headers, body, parts, signal)
 }
 
@@ -47,7 +55,7 @@ async function keysFrom(
   url: string,
   headers: Record<string, string>,
   body: string,
-  parts: LoginParts,
+  parts: Asking,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
   const answer = await askOutside(parts, { url, method: 'POST', headers, body }, signal)
