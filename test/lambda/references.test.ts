@@ -204,9 +204,9 @@ describe('references on Lambda', () => {
     expect(granted).not.toMatch(/^ERR_/)
     expect(new Set(others)).toEqual(new Set(['ERR_FORBIDDEN']))
     expect(counts()).toMatchObject({ invocations: 0, vault: 0 })
-    for (const { output } of [http.instance, deployment.sync]) {
-      await expect.poll(output).toMatch(/not used: vaults\.broken-one\.config\.ttl: must be 0/)
-      expect(output()).toMatch(/not used: vaults\.files: cannot be used on Lambda/)
+    for (const each of [http.instance, deployment.sync]) {
+      await expect.poll(() => each.output()).toMatch(/not used: vaults\.broken-one\.config\.ttl: must be 0/)
+      expect(each.output()).toMatch(/not used: vaults\.files: cannot be used on Lambda/)
     }
   })
 
