@@ -2,7 +2,6 @@
 import type { AnsweringConfig } from './config/answering.ts'
 import type { EntitySettings } from './config/entities.ts'
 import type { KnownEntity } from './config/entity.ts'
-import type { KeyringAuthority } from './core/operations.ts'
 import type { Cipher, Clock, Fetch, Hash, RecordStore } from './core/ports.ts'
 import type { ItemStore, SecretBackend, VaultAuthority } from './core/secrets.ts'
 import { doubtsOnce } from './core/time.ts'
@@ -62,7 +61,7 @@ export function openKeepers(entities: readonly EntitySettings[], config: Sealed,
 export function openVaults(
   entities: readonly KnownEntity[],
   config: Sealed,
-  ports: Primitives & { readonly authority: KeyringAuthority; readonly freshMs: number },
+  ports: Primitives & { readonly authority: VaultAuthority; readonly freshMs: number },
 ): Vaults {
   const byPrefix = new Map(entities.map((entity) => [entity.prefix, entity]))
   const secrets = new Secrets({ ...ports, sealer: sealerOf(ports, config), entities: byPrefix })

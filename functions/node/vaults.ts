@@ -40,7 +40,10 @@ const isLater = ({ backend }: EntitySettings): boolean =>
   backend.type === 'aws' && (backend.endpoint !== null || backend.stsEndpoint !== null || backend.assume !== null)
 
 /** Closed with the authority that it belongs to. */
-export function openNodeVaults(config: NodeConfig, ports: Omit<VaultsPorts, 'fetchOf' | 'openOther'>) {
+export function openNodeVaults(
+  config: Pick<NodeConfig, 'vaults' | 'wrappingKeys'>,
+  ports: Omit<VaultsPorts, 'fetchOf' | 'openOther'>,
+) {
   const { vaults: entities = [] } = config
   const ways: VaultFetch[] = []
   const keepers = openKeepers(entities, config, {
