@@ -16,6 +16,8 @@ export interface SecretsManager {
   put(id: string, value: string | Buffer | object): void
   /** As a rotation begins: nobody but itself is given that version. */
   putPending(id: string, value: string): void
+  /** Nobody is given it any more. */
+  remove(id: string): void
   /** `<id> <stage> <region>` of each request. */
   asked(): string[]
   /** Every request is answered with this exception, until `null`. */
@@ -61,6 +63,7 @@ export async function secretsManagerDouble(): Promise<SecretsManager> {
     },
     putPending: (id, value) =>
       void secrets.set(id, [...(secrets.get(id) ?? []), { value, stages: new Set(['AWSPENDING']) }]),
+    remove: (id) => void secrets.delete(id),
     asked: () => asked.splice(0),
     fail: (exception) => void (failing = exception),
   }

@@ -12,15 +12,17 @@ import { askOutside } from './outside.ts'
 /** The keys live for so many seconds: the least that STS grants, and the signature lasts as long. */
 const LIFE = '900'
 
+/** What STS is asked with. */
+type Asking = Pick<LoginParts, 'fetch' | 'clock'>
 type Sts = Pick<AwsIamSettings, 'region' | 'stsEndpoint'>
 const HEADERS = { 'content-type': FORM }
 
-/** The role is taken with our own keys, for the login alone. */
+/** The role is taken with our own keys, for a login or for reads. */
 export async function assumeRole(
   own: AwsKeys,
   { region, stsEndpoint: url }: Sts,
   { arn, session }: NonNullable<AwsIamSettings['assume']>,
-  parts: LoginParts,
+  parts: Asking,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
   const body = form({ Action: 'AssumeRole', RoleArn: arn, RoleSessionName: session })
@@ -47,7 +49,7 @@ async function keysFrom(
   url: string,
   headers: Record<string, string>,
   body: string,
-  parts: LoginParts,
+  parts: Asking,
   signal: AbortSignal,
 ): Promise<AwsKeys> {
   const answer = await askOutside(parts, { url, method: 'POST', headers, body }, signal)
