@@ -51,7 +51,9 @@ program
   .command('start')
   .description('Serve the keyring here (with a dev Vault when none is configured).')
   .option('--fresh', 'Begin anew: forget .edge-keyring/.')
-  .action(async ({ fresh = false }) => (await import('./start.ts')).start({ fresh }))
+  .addOption(conf())
+  .addOption(deck())
+  .action(async ({ fresh = false, conf = '', deck = '' }) => (await import('./start.ts')).start({ fresh, conf, deck }))
 
 onKeyring('sync', 'Read the keyring from Vault, until nothing new remains.')
   .option('--force', 'Accept a secret that was made anew, or an older current version.')
