@@ -4,7 +4,7 @@ import { importRecord } from './keyring/import.ts'
 import { pushing } from './keyring/push.ts'
 import { changeKey, resealAll } from './keyring/rewrite.ts'
 import { noteEnded, rotateKeyring } from './keyring/rotate.ts'
-import { examine, lookAhead } from './vault/doctor/doctor.ts'
+import { examine, examineWay, lookAhead } from './vault/doctor/doctor.ts'
 import { kv2Sink } from './vault/kv/kv2-sink.ts'
 
 export const rare = {
@@ -16,6 +16,7 @@ export const rare = {
   import: importRecord,
   pushing,
   examine,
+  examineWay,
   lookAhead,
   noteFound,
   tellEnds,

@@ -54,7 +54,14 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
   const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, replica: null, audit }
   const open = (config: NodeConfig) => {
     const vault = vaultFetch(config.vault)
-    const vaults = openNodeVaults(config, { ...shared, store, items, readFile: readTextFile, log: say })
+    const vaults = openNodeVaults(config, {
+      ...shared,
+      store,
+      items,
+      readFile: readTextFile,
+      loadRare: () => rare,
+      log: say,
+    })
     const authority = createAuthority(config, {
       ...shared,
       store,
@@ -73,7 +80,8 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
   /** What answers follows from the settings too: their tokens and wrapping keys. */
   const answering = (config: NodeConfig) => {
     const extraTokens = [...adminToken(config), ...callers]
-    const vaults = openVaults(config.vaults ?? [], config, { ...shared, authority, freshMs: FRESHNESS.freshMs })
+    const { vaults: entities = [], brokenVaults: broken = [] } = config
+    const vaults = openVaults(entities, config, { ...shared, authority, broken, freshMs: FRESHNESS.freshMs })
     const ports = { ...shared, authority, vaults, background: null, freshness: FRESHNESS, extraTokens, onDefect }
     return { app: createApp(config, ports), keyring: openKeyrings(config, ports) }
   }
@@ -87,6 +95,8 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
     keyring: (name: string) => own.live.keyring(name),
     /** What stops a start. */
     troubles: () => wrappingTroubles(own, given.keyrings),
+    /** What the schedule does, now. */
+    look: () => schedule.look(),
     /** Begins nothing by itself any more. Over when what it had begun is. */
     rest: () => schedule.rest(),
     /** The audit log comes first: a request to Vault that is still under way would hold it up. */
@@ -102,15 +112,18 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
 /** Looks once a minute. `rest` ends that, and waits for the looks that have begun. */
 function scheduleOf(authority: KeyringAuthority, config: () => NodeConfig) {
   let looks = Promise.resolve()
-  const timer = setInterval(() => {
+  const look = () => {
     const before = looks
     const { keyrings, vaults = [] } = config()
     const prefixes = vaults.map(({ prefix }) => prefix)
     looks = runSchedule(authority, keyrings, say, undefined, prefixes)
       .catch((error: unknown) => onDefect(error, 'schedule'))
       .then(() => before)
-  }, SCHEDULE_MS).unref()
+    return looks
+  }
+  const timer = setInterval(() => void look(), SCHEDULE_MS).unref()
   return {
+    look,
     rest() {
       clearInterval(timer)
       return looks

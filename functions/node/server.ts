@@ -156,7 +156,12 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
 }
 
 /** The keyrings are synced one after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
-async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
+async function syncEach(
+  { vault, vaults = [] }: NodeConfig,
+  instance: Instance,
+  report: Report,
+  ending: Ending,
+): Promise<void> {
   if (vault !== null) await loadWay()
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return
@@ -169,6 +174,8 @@ async function syncEach({ vault }: Config, instance: Instance, report: Report, e
     const { keys, active } = (record.ok ? record.value : null) ?? { keys: [], active: null }
     report.synced({ keyring: name, source: `${mount}/${path}`, result, active, ids: keys.map(({ id }) => id), ms })
   }
+  // What KEYRING_REFERENCES lists is there before somebody asks.
+  if (!ending.hasBegun() && vaults.some(({ listed }) => listed.length > 0)) await instance.look()
 }
 
 interface Listening {

@@ -2,11 +2,13 @@
 import type { Parsed } from '../../src/config/answering.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { EntitySettings } from '../../src/config/entities.ts'
+import type { BrokenEntity } from '../../src/config/entity.ts'
 import { readEntities } from '../../src/config/entities.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { environmentBackend } from '../../src/secrets/environment.ts'
 import type { VaultsPorts } from '../../src/vaults.ts'
 import { forCallers, openKeepers } from '../../src/vaults.ts'
+import { probeOf } from '../node-shared/probe.ts'
 import { fileBackend } from '../node-shared/secret-files.ts'
 import { secretsManagerBackend } from '../node-shared/secrets-manager-vault.ts'
 import { readTls } from '../node-shared/tls-files.ts'
@@ -16,6 +18,7 @@ import type { VaultFetch } from '../node-shared/way.ts'
 export interface NodeConfig extends Config {
   /** Absent = there are none. */
   readonly vaults?: readonly EntitySettings[]
+  readonly brokenVaults?: readonly BrokenEntity[]
 }
 
 /** @param given the environment in which references still are references. What is wrong with a vault stops it alone, and is told. */
@@ -31,7 +34,7 @@ export function withVaults(parsed: Parsed<Config>, env: Env, given: Env): Parsed
   const unused = broken.flatMap((each) => each.problems.map(({ name, message }) => `not used: ${name}: ${message}`))
   return {
     ok: true,
-    config: { ...parsed.config, vaults: forCallers(able) },
+    config: { ...parsed.config, vaults: forCallers(able), brokenVaults: broken },
     notices: [...parsed.notices, ...notices, ...unused, ...later],
   }
 }
@@ -40,7 +43,7 @@ const isLater = ({ backend }: EntitySettings): boolean =>
   backend.type === 'aws' && (backend.endpoint !== null || backend.stsEndpoint !== null || backend.assume !== null)
 
 /** Closed with the authority that it belongs to. */
-export function openNodeVaults(config: NodeConfig, ports: Omit<VaultsPorts, 'fetchOf' | 'openOther'>) {
+export function openNodeVaults(config: NodeConfig, ports: Omit<VaultsPorts, 'fetchOf' | 'openOther' | 'probeOf'>) {
   const { vaults: entities = [] } = config
   const ways: VaultFetch[] = []
   const keepers = openKeepers(entities, config, {
@@ -50,6 +53,7 @@ export function openNodeVaults(config: NodeConfig, ports: Omit<VaultsPorts, 'fet
       ways.push(way)
       return way.fetch
     },
+    probeOf: (vault) => probeOf(vault, ports.clock),
     openOther: (settings) =>
       settings.type === 'fs'
         ? fileBackend(settings.folder)

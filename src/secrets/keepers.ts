@@ -1,25 +1,34 @@
 /** The application behind the store of secrets: one keeper for each vault, opened at its first use. */
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, Message } from '../core/operations.ts'
-import type { VaultOperation } from '../core/operations.ts'
+import type { AnswerTo, DiagnoseOptions, Diagnosis, Message, VaultOperation } from '../core/operations.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
-import type { KeeperEntity, KeeperParts } from './keeper.ts'
+import type { KeeperParts } from './keeper.ts'
+import { takeHanded } from './handed.ts'
 import { Keeper } from './keeper.ts'
+import type { KeeperEntity } from './shelf.ts'
+import { summaryOf } from './summary.ts'
 
 interface KeepersParts extends KeeperParts {
   readonly sealer: (prefix: string) => Promise<ItemSealer>
   /** By their prefix. */
   readonly entities: ReadonlyMap<string, KeeperEntity>
+  /** The doctor's look at the way to one, by its prefix. */
+  readonly examine: (vault: string, options: DiagnoseOptions) => Promise<Diagnosis>
 }
 
 /** There is a method for each operation, of its name. */
-type Handlers = { readonly [O in VaultOperation]: (keeper: Keeper, message: Message<O>) => Promise<AnswerTo<O>> }
+type Handlers = {
+  readonly [O in VaultOperation]: (keeper: Keeper, message: Message<O>, parts: KeepersParts) => Promise<AnswerTo<O>>
+}
 
 const HANDLERS: Handlers = {
   resolve: (keeper, { secrets, refresh }) => keeper.resolve(secrets, refresh),
   cached: (keeper, { after }) => keeper.cached(after),
   refreshIfDue: (keeper) => keeper.refreshDue(),
+  summary: ({ shelf }, _message, { clock }) => summaryOf(shelf, clock.now()),
+  examine: (_keeper, { vault, login }, { examine }) => examine(vault, { login }),
+  hand: ({ shelf }, { source, secrets }, { clock }) => takeHanded(shelf, clock.now(), source, secrets),
 }
 
 export class Keepers {
@@ -31,7 +40,7 @@ export class Keepers {
   }
 
   call<O extends VaultOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
-    return settle(async () => HANDLERS[message.call](await this.#keeper(message.vault), message))
+    return settle(async () => HANDLERS[message.call](await this.#keeper(message.vault), message, this.#parts))
   }
 
   #keeper(prefix: string): Promise<Keeper> {

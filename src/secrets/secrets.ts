@@ -2,8 +2,16 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { KeyringAuthority } from '../core/operations.ts'
-import type { CachedSecret, SecretName } from '../core/operations.ts'
+import type {
+  CachedSecret,
+  DiagnoseOptions,
+  Diagnosis,
+  Handed,
+  HandedSecret,
+  KeyringAuthority,
+  SecretName,
+  VaultSummary,
+} from '../core/operations.ts'
 import type { Clock } from '../core/ports.ts'
 import type { SecretRules, SplitField } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'
@@ -13,7 +21,7 @@ import { parseReference, printReference } from '../references/grammar.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { itemName, openState } from './state.ts'
-import { valueOf } from './value.ts'
+import { refused, valueOf, whyNot } from './value.ts'
 
 /** A vault entity, as far as whoever resolves needs it. */
 export interface Entity {
@@ -59,6 +67,12 @@ interface Wanted {
   readonly written: Reference
   /** What of it is the secret, and what a field, as the vault has it. */
   readonly reference: Reference
+}
+
+interface OfVault<T> {
+  /** Its prefix. */
+  readonly vault: string
+  readonly result: Result<T>
 }
 
 export interface CachedReferences {
@@ -133,7 +147,7 @@ export class Secrets {
 
   /** What is kept of the secrets of all vaults, a page of it. @param after `next` of the page before; '' = from the beginning. */
   async cached(after: string): Promise<CachedReferences> {
-    const vaults = [...new Set([...this.#parts.entities.values()].map(({ prefix }) => prefix))].sort()
+    const vaults = this.#prefixes()
     const [given = '', item = ''] = after.split(':')
     const at = vaults.findIndex((vault) => vault >= given)
     const vault = vaults[at]
@@ -146,6 +160,33 @@ export class Secrets {
       reference: printReference({ ...secret, vault, key: null, options: new Map() }),
     }))
     return { secrets, next }
+  }
+
+  /** How each vault fares. */
+  summaries(): Promise<readonly OfVault<VaultSummary>[]> {
+    return this.#ofEach((vault) => this.#parts.authority.call({ call: 'summary', vault }))
+  }
+
+  /** The way to each. */
+  examine({ login }: DiagnoseOptions): Promise<readonly OfVault<Diagnosis>[]> {
+    return this.#ofEach((vault) => this.#parts.authority.call({ call: 'examine', vault, login }))
+  }
+
+  #ofEach<T>(ask: (vault: string) => Promise<Result<T>>): Promise<readonly OfVault<T>[]> {
+    return Promise.all(this.#prefixes().map(async (vault) => ({ vault, result: await ask(vault) })))
+  }
+
+  #prefixes(): string[] {
+    return [...new Set([...this.#parts.entities.values()].map(({ prefix }) => prefix))].sort()
+  }
+
+  /** Takes what somebody who reaches the vault has read there. @throws `ERR_REFERENCE_VAULT_UNKNOWN`, `ERR_REFERENCE_INVALID`. */
+  async hand(vault: string, source: string, secrets: readonly HandedSecret[]): Promise<Handed> {
+    const entity = this.#parts.entities.get(vault)
+    if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', 'There is no vault of that prefix.')
+    const trouble = secrets.map((secret) => entity.trouble(secret)).find((each) => each !== null)
+    if (trouble) throw new KeyringError('ERR_REFERENCE_INVALID', `A secret ${trouble}.`)
+    return unwrap(await this.#parts.authority.call({ call: 'hand', vault: entity.prefix, source, secrets }))
   }
 
   #wanted(text: string, may: (reference: Reference) => boolean): Wanted {
@@ -228,14 +269,3 @@ const NO_ANSWER: Result<never> = {
 
 const found = (states: ReadonlyMap<string, Result<SecretState>>, { entity, reference }: Wanted): Result<SecretState> =>
   states.get(keyOf(entity, reference)) ?? NO_ANSWER
-
-function whyNot({ failing, found }: SecretState): KeyringError {
-  if (failing === null) return refused(found?.kind === 'forbidden' ? 'forbidden' : 'absent')
-  const { code, message, remedy, facts } = failing.error
-  return new KeyringError(code, message, { remedy, facts })
-}
-
-const refused = (kind: 'absent' | 'forbidden'): KeyringError =>
-  kind === 'absent'
-    ? new KeyringError('ERR_SECRET_NOT_FOUND', 'The vault has no such secret.')
-    : new KeyringError('ERR_SECRET_FORBIDDEN', 'The vault does not let its login read this secret.')

@@ -243,8 +243,6 @@ describe("a look at Vault's token", () => {
         login: '',
         loginEnds: async () => [],
         hasLogin,
-        rotation: null,
-        refuses: () => null,
       },
       new AbortController().signal,
     )
