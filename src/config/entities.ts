@@ -130,7 +130,7 @@ function readWhole(read: ReadEntity, place: Place): Whole {
   const rows = [...rowsOf(optionsOf(type), written.spell), ...(type === 'hcv' ? loginOf(written.spell) : [])]
   const { later, unknown } = strangers(read, rows)
   const isPushed = place.shared.KEYRING_STRATEGY === 'push' && (type === 'hcv' || type === 'aws')
-  const { backend, view, problems, notices } = isPushed ? plain({ type: 'pushed' }) : BACKENDS[type](read, place)
+  const { backend, view, problems, notices } = isPushed ? pushedBackend(read) : BACKENDS[type](read, place)
   const found = [
     ...read.problems,
     ...unknown.map((name) => ({ name, message: `is not a field of vaults of the type ${type}` })),
@@ -188,6 +188,16 @@ interface Backend {
 }
 
 const plain = (backend: EntitySettings['backend']): Backend => ({ backend, view: {}, problems: [], notices: [] })
+
+/** Whoever pushes logs in; a credential has no business here. */
+function pushedBackend({ written: { texts, spell } }: ReadEntity): Backend {
+  const logins = loginOf(spell).flatMap(([name, setting]) => ownNames(name, setting))
+  const given = logins.filter((name) => isSet(texts, name))
+  return {
+    ...plain({ type: 'pushed' }),
+    notices: given.map((name) => `${name} is not used here: the strategy is push.`),
+  }
+}
 
 const BACKENDS: Readonly<Record<KnownEntity['type'], (read: ReadEntity, place: Place) => Backend>> = {
   hcv: hcvBackend,

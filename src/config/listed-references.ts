@@ -40,7 +40,7 @@ const LIST = 'must be references, separated by spaces or commas, or a JSON list 
 /** A reference itself may have spaces and commas. `null` = it is no list. */
 function textsIn(text: string): readonly string[] | null {
   if (text === '') return []
-  if (!text.startsWith('[')) return text.split(/(?<=\})[\s,]+/).filter((each) => each !== '')
+  if (!text.startsWith('[')) return text.split(/(?<=\})[\s,]+|[\s,]+(?=\{vault:)/).filter((each) => each !== '')
   const list = parseJson(text)
   return Array.isArray(list) && list.every((each) => typeof each === 'string') ? list : null
 }

@@ -11,7 +11,7 @@ import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { SecretState } from './life.ts'
 import { NOTED_MS, withAnswer, withFailure, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
 import { ListedSecrets } from './listed.ts'
-import type { KeeperEntity, Loaded } from './shelf.ts'
+import type { KeeperEntity, LoadedSecret } from './shelf.ts'
 import { ABSENT, Shelf, inTurns } from './shelf.ts'
 
 export interface KeeperParts {
@@ -113,10 +113,10 @@ export class Keeper {
 
   /** For the schedule: 'not-due' = there is nothing to renew. */
   async refreshDue(): Promise<'refreshed' | 'not-due'> {
-    const hasAsked = await this.#listed.look()
-    if (this.#entity.backend === null) return hasAsked ? 'refreshed' : 'not-due'
-    const due = await this.#shelf.due(this.#parts.clock.now() + AHEAD_MS, MOST_DUE)
+    const now = this.#parts.clock.now()
+    const due = this.#entity.backend === null ? [] : await this.#shelf.due(now + AHEAD_MS, MOST_DUE)
     await inTurns(due, AT_ONCE, (item) => this.#renew(item))
+    const hasAsked = await this.#listed.look()
     return hasAsked || due.length > 0 ? 'refreshed' : 'not-due'
   }
 
@@ -164,7 +164,7 @@ export class Keeper {
   }
 
   /** What it is now, sealed, whether it still holds or not. `null` = somebody else was first. */
-  async #ask(item: string, loaded: Loaded, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
+  async #ask(item: string, loaded: LoadedSecret, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
     if (loaded.version === 0 && insist !== 'none') this.#noteLearnt()
     this.#underWay += 1
     return this.#answer(item, loaded, insist, signal).finally(() => (this.#underWay -= 1))
@@ -172,7 +172,7 @@ export class Keeper {
 
   async #answer(
     item: string,
-    { state, version }: Loaded,
+    { state, version }: LoadedSecret,
     insist: Insistence,
     signal: AbortSignal,
   ): Promise<Bytes | null> {
@@ -200,7 +200,7 @@ export class Keeper {
   }
 
   /** Once a day it is written down that somebody wants it, so that it is not forgotten. */
-  async #noted(item: string, { state, version }: Loaded, bytes: Bytes): Promise<Bytes> {
+  async #noted(item: string, { state, version }: LoadedSecret, bytes: Bytes): Promise<Bytes> {
     const now = this.#parts.clock.now()
     if (now - state.asked >= NOTED_MS) await settle(() => this.#shelf.put(item, { ...state, asked: now }, version))
     return bytes

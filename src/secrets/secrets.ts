@@ -21,7 +21,7 @@ import { parseReference, printReference } from '../references/grammar.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { itemName, openState } from './state.ts'
-import { refused, valueOf, whyNot } from './value.ts'
+import { unavailable, valueOf, whyNot } from './value.ts'
 
 /** A vault entity, as far as whoever resolves needs it. */
 export interface Entity {
@@ -243,7 +243,7 @@ export class Secrets {
     const now = this.#parts.clock.now()
     const stands = standing(state, entity.rules, now)
     if (stands === 'over' || state.found === null) throw whyNot(state)
-    if (state.found.kind !== 'secret') throw refused(state.found.kind)
+    if (state.found.kind !== 'secret') throw unavailable(state.found.kind)
     const value = valueOf(state.found.text, reference.key, entity.isBase64)
     const { at } = state
     const ends = endOf(state, entity.rules, stands)

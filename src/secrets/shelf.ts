@@ -24,7 +24,7 @@ export interface KeeperEntity {
   readonly listed: readonly ListedSecret[]
 }
 
-export interface Loaded {
+export interface LoadedSecret {
   readonly state: SecretState
   /** 0 = nothing is stored. */
   readonly version: number
@@ -69,7 +69,7 @@ export class Shelf {
     return this.#items.due(this.entity.prefix, time, most)
   }
 
-  async load(item: string, name: SecretName): Promise<Loaded> {
+  async load(item: string, name: SecretName): Promise<LoadedSecret> {
     const stored = await this.#items.get(this.entity.prefix, item)
     const opened = stored && (await settle(() => this.open(item, stored.bytes)))
     const version = stored?.version ?? 0

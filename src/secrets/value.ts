@@ -33,12 +33,12 @@ const unusable = (what: string): KeyringError => new KeyringError('ERR_SECRET_UN
 
 /** Why there is no value. */
 export function whyNot({ failing, found }: SecretState): KeyringError {
-  if (failing === null) return refused(found?.kind === 'forbidden' ? 'forbidden' : 'absent')
+  if (failing === null) return unavailable(found?.kind === 'forbidden' ? 'forbidden' : 'absent')
   const { code, message, remedy, facts } = failing.error
   return new KeyringError(code, message, { remedy, facts })
 }
 
-export const refused = (kind: 'absent' | 'forbidden'): KeyringError =>
+export const unavailable = (kind: 'absent' | 'forbidden'): KeyringError =>
   kind === 'absent'
     ? new KeyringError('ERR_SECRET_NOT_FOUND', 'The vault has no such secret.')
     : new KeyringError('ERR_SECRET_FORBIDDEN', 'The vault does not let its login read this secret.')
