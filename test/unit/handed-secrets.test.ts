@@ -47,7 +47,9 @@ describe('what was pushed', () => {
     expect(await valueOrCode(secrets, PASS)).toBe('one')
     clock.time += 1
     const [result] = await secrets.resolve([PASS])
-    expect(result).toMatchObject({ error: { code: 'ERR_SECRET_NOT_FOUND', message: expect.stringContaining('too long') } })
+    expect(result).toMatchObject({
+      error: { code: 'ERR_SECRET_NOT_FOUND', message: expect.stringContaining('too long') },
+    })
   })
 
   it('is ended by the answer that there is none, whatever neg_ttl says', async () => {
@@ -137,7 +139,9 @@ describe('whoever pushes', () => {
     const { keepers, items } = secretWorld()
     const sent = { call: 'hand', source: 'kv', secrets: [secret('one', NOW)] } as const
     expect(await keepers.call({ ...sent, vault: 'hcv' })).toMatchObject({ error: { code: 'ERR_REQUEST_INVALID' } })
-    expect(await keepers.call({ ...sent, vault: 'no' })).toMatchObject({ error: { code: 'ERR_REFERENCE_VAULT_UNKNOWN' } })
+    expect(await keepers.call({ ...sent, vault: 'no' })).toMatchObject({
+      error: { code: 'ERR_REFERENCE_VAULT_UNKNOWN' },
+    })
     expect(items.size()).toBe(0)
   })
 

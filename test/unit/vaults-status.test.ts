@@ -82,7 +82,9 @@ describe('the status', () => {
   it('says that nobody pushes', async () => {
     on = secretWorld({}, {}, { isPushed: true })
     const secret = { resource: 'a', version: null, found: 'secret', text: '{}', at: NOW }
-    expect(await call('/secrets/push', { vault: 'hcv', source: 'kv', secrets: [secret] })).toMatchObject({ status: 200 })
+    expect(await call('/secrets/push', { vault: 'hcv', source: 'kv', secrets: [secret] })).toMatchObject({
+      status: 200,
+    })
     expect((await status()).body['needed']).toEqual([])
     on.clock.time += 61_000
     expect((await status()).body['needed']).toEqual([expect.stringContaining('edge-keyring push')])
