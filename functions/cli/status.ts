@@ -11,7 +11,7 @@ export async function status(keyring: KeyringClient, isCheck: boolean): Promise<
 }
 
 function screen(view: StatusBody): [label: string, text: string][] {
-  const { source, last_error: failing, needed, wrapping_keys: keys = [] } = view
+  const { source, last_error: failing, needed, wrapping_keys: keys = [], vaults = [] } = view
   const count = view.keys.length === 1 ? '1 key' : `${view.keys.length} keys`
   return [
     ['keyring', `${view.keyring}: ${count}, active ${view.active ?? 'none'}`],
@@ -23,13 +23,13 @@ function screen(view: StatusBody): [label: string, text: string][] {
     ),
     ...rows('next try', view.next_try),
     ...rows('rotation', ...rotation(view)),
-    ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
+    ...rows('replica', replica(view)),
     ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
     // One key alone, which seals everything, is not worth a line.
     ...rows('wrapping key', ...(keys.length < 2 ? [] : keysInWords(keys))),
     ...rows('ends', ...ends(view)),
-    ...rows('vault', ...(view.vaults ?? []).map(vaultInWords)),
+    ...rows('vault', ...vaults.map(vaultInWords)),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
   ]
 }
@@ -47,6 +47,9 @@ function vaultInWords({ vault, kept, more, stale = 0, refused = 0, last_error: f
   ]
   return `${vault}: ${parts.join(', ')}`
 }
+
+const replica = ({ replica: copy }: StatusBody): string | null =>
+  copy?.lags ? 'lags behind the record; the schedule brings it up' : null
 
 function rotation({ rotation: all }: StatusBody): string[] {
   if (!all) return []

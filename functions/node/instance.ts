@@ -52,27 +52,17 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
   const items = sqlItems(store.run, () => systemClock.now())
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, replica: null, audit }
+  const asking = { ...shared, store, readFile: readTextFile, loadRare: () => rare, log: say }
   const open = (config: NodeConfig) => {
     const vault = vaultFetch(config.vault)
-    const vaults = openNodeVaults(config, {
-      ...shared,
-      store,
-      items,
-      readFile: readTextFile,
-      loadRare: () => rare,
-      log: say,
-    })
+    const vaults = openNodeVaults(config, { ...asking, items })
     const authority = createAuthority(config, {
-      ...shared,
-      store,
+      ...asking,
       fetch: vault.fetch,
-      readFile: readTextFile,
       probe: probeOf(config.vault, systemClock),
       vaults: vaults.keepers,
-      loadRare: () => rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Number.POSITIVE_INFINITY,
-      log: say,
     })
     const close = async () => void (await Promise.all([vault.close(), vaults.close()]))
     return { config, authority, close, ...answering(config) }
@@ -81,7 +71,7 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
   const answering = (config: NodeConfig) => {
     const extraTokens = [...adminToken(config), ...callers]
     const { vaults: entities = [], brokenVaults: broken = [] } = config
-    const vaults = openVaults(entities, config, { ...shared, authority, broken, freshMs: FRESHNESS.freshMs })
+    const vaults = openVaults(entities, config, { ...shared, ...FRESHNESS, authority, broken })
     const ports = { ...shared, authority, vaults, background: null, freshness: FRESHNESS, extraTokens, onDefect }
     return { app: createApp(config, ports), keyring: openKeyrings(config, ports) }
   }

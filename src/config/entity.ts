@@ -151,6 +151,7 @@ const TYPES = {
   }),
   aws: type(AWS, {
     identity: (all) => [all.region, all.endpoint_url, all.assume_role_arn],
+    source: (all) => [all.region],
     trouble: ({ resource, version }) => {
       if ((version ?? 1) > 2) return 'has a version above 2: 1 is the current one, 2 the previous one'
       return /^[\w/+=.@:-]{1,2048}$/.test(resource) ? null : 'has a resource that no secret is called'

@@ -32,7 +32,10 @@ const told = ({ code, message }: { readonly code: string; readonly message: stri
 
 function neededBy(vault: string, result: Result<VaultSummary>): readonly string[] {
   const of = (text: string) => `Vault "${vault}": ${text}`
-  if (!result.ok) return [of(`${result.error.message} ${result.error.remedy}`)]
+  if (!result.ok) {
+    const { code, message, remedy } = result.error
+    return [of(code === 'ERR_REFERENCE_VAULT_UNKNOWN' ? NOT_THERE : `${message} ${remedy}`)]
+  }
   const { failing, stale, pushed, lacking } = result.value
   return [
     ...(failing === null ? [] : [of(`${failing.error.message} ${failing.error.remedy}`)]),
@@ -41,6 +44,8 @@ function neededBy(vault: string, result: Result<VaultSummary>): readonly string[
   ]
 }
 
+/** What asks it reads more of its settings. */
+const NOT_THERE = 'It cannot be used where it would be asked. Correct its settings; the log there names them.'
 const PUSH = 'Run "edge-keyring push" where the vault is reached, by a schedule.'
 
 interface ChecksOfVault {

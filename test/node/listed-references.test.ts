@@ -65,8 +65,8 @@ const cli = (words: string[], env: Record<string, string> = {}) =>
   })
 const valueOf = async (reference: string) => {
   const answer = await server?.call('/secrets/resolve', { references: [reference] })
-  const [first] = answer?.body['secrets'] as { value?: string; error?: { code: string } }[]
-  return first?.value ?? first?.error?.code
+  const { secrets: all = [] } = (answer?.body ?? {}) as { secrets?: { value?: string; error?: { code: string } }[] }
+  return all[0]?.value ?? all[0]?.error?.code
 }
 
 describe('a server with a list', () => {

@@ -235,7 +235,7 @@ describe("a look at Vault's token", () => {
     const findings = await lookAtToken(
       {
         reader: { probe } as unknown as VaultReader,
-        source: { id: SOURCE } as never,
+        source: { id: SOURCE },
         transport: null as never,
         probe: null,
         clock,
