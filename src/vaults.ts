@@ -3,15 +3,13 @@ import type { AnsweringConfig } from './config/answering.ts'
 import type { EntitySettings } from './config/entities.ts'
 import type { BrokenEntity, KnownEntity } from './config/entity.ts'
 import type { Awaitable } from './core/awaitable.ts'
-import { settle } from './core/errors.ts'
-import type { Finding, Probe } from './core/findings.ts'
+import type { Probe } from './core/findings.ts'
 import type { KeyringAuthority } from './core/operations.ts'
-import type { Cipher, Clock, Fetch, Hash, RecordStore } from './core/ports.ts'
+import type { Cipher, Clock, Fetch, Hash, Insistence, RecordStore } from './core/ports.ts'
 import type { ItemStore, SecretBackend, VaultAuthority } from './core/secrets.ts'
 import { doubtsOnce } from './core/time.ts'
 import { itemSealer, secretsOf } from './crypto/seal-item.ts'
 import type { Vaults } from './http/call.ts'
-import type { Examine } from './keyring/diagnoses.ts'
 import { Diagnoses } from './keyring/diagnoses.ts'
 import type { rare } from './rare.ts'
 import { Keepers } from './secrets/keepers.ts'
@@ -19,6 +17,7 @@ import { Secrets } from './secrets/secrets.ts'
 import { kvBackend } from './vault/kv/secret.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import { openVault } from './vault/open.ts'
+import type { EntityWay } from './vaults-doctor.ts'
 
 interface Primitives {
   readonly cipher: Cipher
@@ -58,91 +57,35 @@ export const forCallers = <E extends KnownEntity>(entities: readonly E[]): reado
 
 /** The authority's part. */
 export function openKeepers(entities: readonly EntitySettings[], config: Sealed, ports: VaultsPorts): VaultAuthority {
+  const { clock } = ports
   const doubt = doubtsOnce(ports.log)
   const open = (backend: Backend): Opened => {
-    if (backend.type !== 'hcv') return openedOther(backend, ports)
-    const { vault, kv, mount } = backend
-    const own = openVault(vault, { ...ports, ...config, fetch: ports.fetchOf(vault), doubt })
+    if (backend.type === 'pushed') return { backend: null, vault: null, probe: null }
+    if (backend.type !== 'hcv') return { backend: ports.openOther(backend), vault: null, probe: null }
+    const { vault: settings, kv, mount } = backend
+    const vault = openVault(settings, { ...ports, ...config, fetch: ports.fetchOf(settings), doubt })
+    const reader = (insist: Insistence) => vault.reader(null, insist)
     return {
-      backend: kvBackend({ kv, mount, address: vault.address, reader: (insist) => own.reader(null, insist) }),
-      look: async (signal, { login }) => {
-        const { examineWay } = await ports.loadRare()
-        const source = { id: { ...vault, kind: `kv${kv === 'v1' ? 1 : 2}`, mount } } as const
-        const reader = own.reader(null, login ? 'refusal' : 'none')
-        const probe = ports.probeOf(vault)
-        const { address } = vault
-        return examineWay({ ...own, transport: own.open, reader, source, probe, address, clock: ports.clock }, signal)
-      },
+      backend: kvBackend({ kv, mount, address: settings.address, reader }),
+      vault,
+      probe: ports.probeOf(settings),
     }
   }
-  const opened = entities.map((entity) => ({ entity, ...open(entity.backend) }))
-  const times = { clock: ports.clock, leftMs: () => Number.POSITIVE_INFINITY }
-  const diagnoses = new Map(
-    opened.map(({ entity, look }) => [
-      entity.prefix,
-      new Diagnoses(async (...how) => (await look(...how)).map(spelt(entity)), times),
-    ]),
-  )
+  const opened = entities.map((entity) => ({ ...open(entity.backend), entity, clock }))
+  const times = { clock, leftMs: () => Number.POSITIVE_INFINITY }
+  const look = (way: EntityWay) =>
+    new Diagnoses(async (...how) => (await ports.loadRare()).examineEntity(way, ...how), times)
+  const diagnoses = new Map(opened.map((way) => [way.entity.prefix, look(way)]))
   return new Keepers({
     ...ports,
     random: Math.random,
     sealer: sealerOf(ports, config),
     entities: new Map(opened.map(({ entity, backend }) => [entity.prefix, { ...entity, backend }])),
-    examine: async (prefix, how) => diagnoses.get(prefix)?.diagnose(how) ?? { time: ports.clock.now(), findings: [] },
+    examine: async (prefix, how) => diagnoses.get(prefix)?.diagnose(how) ?? { time: clock.now(), findings: [] },
   })
 }
 
-interface Opened {
-  readonly backend: SecretBackend | null
-  readonly look: Examine
-}
-
-const FROM_INSIDE: Finding = {
-  check: 'server',
-  outcome: 'skipped',
-  detail: 'Not asked from here: what it says is pushed from inside.',
-}
-
-function openedOther(settings: Exclude<Backend, { readonly type: 'hcv' }>, ports: VaultsPorts): Opened {
-  if (settings.type === 'pushed') return { backend: null, look: async () => [FROM_INSIDE] }
-  const backend = ports.openOther(settings)
-  return { backend, look: async (signal) => [await lookInside(settings.type, backend, signal)] }
-}
-
-/** That there is no secret of a name that nobody gives one is an answer too. Of files it is the folder itself, which is no secret. */
-const NOBODYS = { aws: 'edge-keyring-doctor', env: '.', fs: '.' } as const
-const ANSWERS = {
-  aws: 'Secrets Manager answers.',
-  env: 'Variables of this environment, which nobody has to be asked for.',
-  fs: 'The folder is there.',
-} as const
-
-async function lookInside(type: keyof typeof NOBODYS, backend: SecretBackend, signal: AbortSignal): Promise<Finding> {
-  const name = { resource: NOBODYS[type], version: null }
-  const answer = await settle(() => backend.read(name, { insist: 'none', signal }))
-  if (!answer.ok) return { ...answer.error, check: 'secret', outcome: 'failed', detail: answer.error.message }
-  if (type === 'fs' && answer.value.kind === 'absent')
-    return { check: 'secret', outcome: 'failed', code: 'ERR_SECRET_NOT_FOUND', ...NO_FOLDER }
-  return { check: 'secret', outcome: 'ok', detail: ANSWERS[type] }
-}
-
-const NO_FOLDER = { detail: 'The folder is not there.', remedy: 'Make it, or correct its path.' } as const
-
-/** What an entity has of its own is spelt as its fields are; the rest it shares with the keyring's Vault. */
-const SHARED = 'ALLOW_HTTP|CACERT|CLIENT|HEADERS|MTLS|PATH|TIMEOUT_MS|TLS|VPC'
-const SPELT = new RegExp(`\\bKEYRING_VAULT_(?!${SHARED})([A-Z\\d_]+)`, 'g')
-
-const spelt =
-  ({ name }: EntitySettings) =>
-  (finding: Finding): Finding =>
-    finding.remedy === undefined
-      ? finding
-      : {
-          ...finding,
-          remedy: finding.remedy.replace(SPELT, (_, field: string) =>
-            name.endsWith('*') ? name.slice(0, -1) + field : `${name}.config.${field.toLowerCase()}`,
-          ),
-        }
+type Opened = Omit<EntityWay, 'entity' | 'clock'>
 
 const sentencesOf = (broken: readonly BrokenEntity[]): readonly string[] =>
   broken.flatMap(({ problems }) => problems.map(({ name, message }) => `${name}: ${message}`))

@@ -178,7 +178,7 @@ export class Keeper {
   ): Promise<Bytes | null> {
     const { clock, random } = this.#parts
     const { backend, rules } = this.#entity
-    if (backend === null) return null
+    if (backend === null) throw new TypeError('A vault that is pushed is not asked.')
     const asked = insist === 'none' ? state.asked : clock.now()
     const leased = await this.#shelf.put(item, { ...state, asked, lease: clock.now() + LEASE_MS }, version)
     if (leased === null) return null

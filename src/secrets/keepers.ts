@@ -1,18 +1,24 @@
 /** The application behind the store of secrets: one keeper for each vault, opened at its first use. */
+import type { Awaitable } from '../core/awaitable.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { AnswerTo, DiagnoseOptions, Diagnosis, Message, VaultOperation } from '../core/operations.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { KeeperParts } from './keeper.ts'
-import { takeHanded } from './handed.ts'
+import type { takeHanded } from './handed.ts'
 import { Keeper } from './keeper.ts'
 import type { KeeperEntity } from './shelf.ts'
-import { summaryOf } from './summary.ts'
+import type { summaryOf } from './summary.ts'
 
 interface KeepersParts extends KeeperParts {
   readonly sealer: (prefix: string) => Promise<ItemSealer>
   /** By their prefix. */
   readonly entities: ReadonlyMap<string, KeeperEntity>
+  /** What is asked for rarely. */
+  readonly loadRare: () => Awaitable<{
+    readonly summaryOf: typeof summaryOf
+    readonly takeHanded: typeof takeHanded
+  }>
   /** The doctor's look at the way to one, by its prefix. */
   readonly examine: (vault: string, options: DiagnoseOptions) => Promise<Diagnosis>
 }
@@ -26,9 +32,10 @@ const HANDLERS: Handlers = {
   resolve: (keeper, { secrets, refresh }) => keeper.resolve(secrets, refresh),
   cached: (keeper, { after }) => keeper.cached(after),
   refreshIfDue: (keeper) => keeper.refreshDue(),
-  summary: ({ shelf }, _message, { clock }) => summaryOf(shelf, clock.now()),
+  summary: async ({ shelf }, _message, { clock, loadRare }) => (await loadRare()).summaryOf(shelf, clock.now()),
   examine: (_keeper, { vault, login }, { examine }) => examine(vault, { login }),
-  hand: ({ shelf }, { source, secrets }, { clock }) => takeHanded(shelf, clock.now(), source, secrets),
+  hand: async ({ shelf }, { source, secrets }, { clock, loadRare }) =>
+    (await loadRare()).takeHanded(shelf, clock.now(), source, secrets),
 }
 
 export class Keepers {

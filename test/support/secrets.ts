@@ -7,6 +7,7 @@ import { Secret } from '../../src/core/secret.ts'
 import type { ListedSecret, SecretAnswer, SecretRules } from '../../src/core/secrets.ts'
 import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
+import { rare } from '../../src/rare.ts'
 import { Keepers } from '../../src/secrets/keepers.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import { Secrets } from '../../src/secrets/secrets.ts'
@@ -71,6 +72,7 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
       clock,
       random: () => 0.5,
       log: (line) => void log.push(line),
+      loadRare: () => rare,
       sealer,
       entities: new Map([[own.prefix, { source: 'kv', listed, ...own, backend: isPushed ? null : backend }]]),
       examine: async () => ({ time: clock.time, findings: [] }),
