@@ -1,6 +1,5 @@
 /** The bindings of wrangler.toml, told apart: objects, the settings as texts, and secrets of a Secrets Store, which have to be asked for. */
 import type { Parsed } from '../../src/config/answering.ts'
-import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { secretNames } from '../../src/config/names.ts'
 import type { Env } from '../../src/config/setting.ts'
@@ -11,6 +10,8 @@ import type { ReadTexts, SecretTexts } from '../../src/references/live.ts'
 import { live } from '../../src/references/live.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
+import type { WorkersConfig } from './vaults.ts'
+import { withEntities } from './vaults.ts'
 
 export interface ReplicaBinding {
   /** Absent = there is no replica. */
@@ -33,8 +34,10 @@ export const settingsOf = (bindings: object): Env =>
   )
 
 /** @param secrets of a Secrets Store. */
-export const readBindings = (bindings: object, secrets: SecretTexts = new Map()): Parsed<Config> =>
-  parseConfig({ ...settingsOf(bindings), ...Object.fromEntries(secrets) }, 'workers', undefined, readCron)
+export function readBindings(bindings: object, secrets: SecretTexts = new Map()): Parsed<WorkersConfig> {
+  const env = { ...settingsOf(bindings), ...Object.fromEntries(secrets) }
+  return withEntities(parseConfig(env, 'workers', undefined, readCron), env)
+}
 
 /** https://developers.cloudflare.com/secrets-store/integrations/workers/ */
 interface StoreSecret {
@@ -74,5 +77,6 @@ async function readSecrets(bindings: object): Promise<ReadTexts> {
   }
 }
 
-export const replicaOf = ({ KEYRING_REPLICA: kv }: ReplicaBinding): Replica | null =>
-  kv === undefined ? null : kvReplica(kv, (line) => console.warn(line))
+/** @param lifeMs as `kvReplica` has it. */
+export const replicaOf = ({ KEYRING_REPLICA: kv }: ReplicaBinding, lifeMs: number | null = null): Replica | null =>
+  kv === undefined ? null : kvReplica(kv, (line) => console.warn(line), lifeMs)

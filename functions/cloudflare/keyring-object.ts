@@ -2,7 +2,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { rare } from '../../src/rare.ts'
-import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Result } from '../../src/core/errors.ts'
@@ -13,12 +12,15 @@ import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
 import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
+import { sqlItems } from '../../src/secrets/sql-items.ts'
 import { workerAudit } from './audit.ts'
 import type { ReplicaBinding } from './bindings.ts'
-import { liveBindings, replicaOf } from './bindings.ts'
+import { liveBindings, replicaOf, settingsOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
-import { objectStore } from './object-store.ts'
+import { objectSql, objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
+import type { WorkersConfig } from './vaults.ts'
+import { openWorkersVaults } from './vaults.ts'
 import { vaultFetch } from './vault-fetch.ts'
 
 export class KeyringObject extends DurableObject<ReplicaBinding> {
@@ -67,26 +69,24 @@ async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding):
   const { parsed, renew } = await liveBindings(bindings)
   const { config: given } = outcomeOf(parsed)
   if (given === null) return null
-  const store = objectStore(
-    { sql: storage.sql, sync: () => storage.sync() },
-    FRESHNESS.backgroundMs + replicaAgeMs(given.syncPeriodMs),
-  )
-  const open = (config: Config) => {
+  const disk = { sql: storage.sql, sync: () => storage.sync() }
+  const store = objectStore(disk, FRESHNESS.backgroundMs + replicaAgeMs(given.syncPeriodMs))
+  const items = sqlItems(objectSql(disk), () => systemClock.now())
+  const log = (line: string) => console.warn(line)
+  const shared = { cipher: webCipher, hash: webHash, clock: systemClock, store, log }
+  const open = (config: WorkersConfig) => {
+    const replica = replicaOf(bindings, config.maxRecordAgeMs)
     const authority = createAuthority(config, {
-      cipher: webCipher,
-      hash: webHash,
-      clock: systemClock,
-      store,
+      ...shared,
       replica: replicaOf(bindings),
       fetch: vaultFetch(bindings, config.vault?.address),
       readFile: null,
       probe: null,
-      vaults: null,
+      vaults: openWorkersVaults(config, bindings, settingsOf(bindings), { ...shared, items, replica }),
       loadRare: () => rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Number.POSITIVE_INFINITY,
       audit: workerAudit((work) => state.waitUntil(work)),
-      log: (line) => console.warn(line),
     })
     return { config, authority, close: async () => {} }
   }

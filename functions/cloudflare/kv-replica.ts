@@ -1,4 +1,4 @@
-/** The replica in Workers KV: sealed records, and nothing else. It has no compare-and-set, and is stale by a minute or more. */
+/** The replica in Workers KV: sealed records and copies of sealed secrets, and nothing else. It has no compare-and-set, and is stale by a minute or more. */
 import { within } from '../../src/core/deadline.ts'
 import { defectLine, replicaLine } from '../../src/core/lines.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
@@ -10,11 +10,20 @@ import { REPLICA_CACHE_SECONDS, REPLICA_MS } from './limits.ts'
 /** What is used of a `KVNamespace`. */
 export interface Kv {
   get(name: string, options: { type: 'arrayBuffer'; cacheTtl: number }): Promise<ArrayBuffer | null>
-  put(name: string, bytes: Bytes): Promise<void>
+  put(name: string, bytes: Bytes, options?: { expirationTtl: number }): Promise<void>
 }
 
-/** A defect costs the copy alone, as an outage does. @param log is told of both, and which it was. */
-export function kvReplica(kv: Kv, log: (line: string) => void): Replica {
+/** KV takes no less, in seconds. */
+const LEAST_LIFE_S = 60
+
+/**
+ * A defect costs the copy alone, as an outage does.
+ * @param log is told of both, and which it was.
+ * @param lifeMs KV forgets what was written so long ago. `null` = it keeps it.
+ */
+export function kvReplica(kv: Kv, log: (line: string) => void, lifeMs: number | null = null): Replica {
+  const options =
+    lifeMs === null ? [] : ([{ expirationTtl: Math.max(LEAST_LIFE_S, Math.ceil(lifeMs / 1000)) }] as const)
   const best = async <T>(work: 'get' | 'set', name: string, answer: () => Promise<T>, otherwise: T): Promise<T> => {
     try {
       return await within(REPLICA_MS, answer())
@@ -40,7 +49,7 @@ export function kvReplica(kv: Kv, log: (line: string) => void): Replica {
         'set',
         name,
         async () => {
-          await kv.put(name, bytes)
+          await kv.put(name, bytes, ...options)
           return true
         },
         false,

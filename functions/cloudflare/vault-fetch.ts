@@ -1,12 +1,17 @@
 /** Vault's fetch on Workers: by a binding that presents a certificate or reaches a private network, or the platform's own. */
 import type { Fetch } from '../../src/core/ports.ts'
 
+/** What is used of a `Fetcher`. */
+interface Way {
+  fetch(request: Request): Promise<Response>
+}
+
 /** Bindings that wrangler.toml may have; the settings refuse both together. */
 interface VaultBindings {
   /** A binding of `mtls_certificates` presents the client certificate. */
-  readonly KEYRING_VAULT_MTLS?: Fetcher
+  readonly KEYRING_VAULT_MTLS?: Way
   /** A binding of `vpc_services` reaches a private Vault through a tunnel. */
-  readonly KEYRING_VAULT_VPC?: Fetcher
+  readonly KEYRING_VAULT_VPC?: Way
 }
 
 /** Requests to Vault's origin go through its binding, if there is one; all others by the platform's fetch. @param address `null` = nothing is asked. */

@@ -5,7 +5,6 @@
 import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import type { Parsed } from '../../src/config/answering.ts'
-import type { Config } from '../../src/config/config.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Awaitable } from '../../src/core/awaitable.ts'
 import { andThen } from '../../src/core/awaitable.ts'
@@ -13,18 +12,20 @@ import { systemClock } from '../../src/core/clock.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
-import { NO_VAULTS } from '../../src/http/call.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { neededIds } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
+import { copied } from '../../src/replicated-vaults.ts'
+import { openVaults } from '../../src/vaults.ts'
 import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { hasStoreSecrets, liveBindings, replicaOf, readBindings } from './bindings.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
+import type { WorkersConfig } from './vaults.ts'
 
 export { KeyringObject } from './keyring-object.ts'
 
@@ -36,28 +37,29 @@ const onDefect = (error: unknown, request: string): void => console.error(defect
 const background: Background = (work) => waitUntil(work.catch((error: unknown) => onDefect(error, 'background')))
 const audit = workerAudit(background)
 
-function build(parsed: Parsed<Config>) {
+function build(parsed: Parsed<WorkersConfig>) {
   const { config, names, tell } = outcomeOf(parsed)
   if (config === null) return { tell, app: misconfigured(names), runDue: async () => {}, needed: async () => null }
   const object = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const authority = tellingAuthority(object, (line) => console.error(line))
+  const { vaults: entities = [] } = config
+  const prefixes = entities.map(({ prefix }) => prefix)
+  const replica = replicaOf(bindings)
+  const shared = { cipher: webCipher, hash: webHash, clock: systemClock, audit, freshness: FRESHNESS }
+  const nearest = replica === null ? authority : copied(entities, config, { ...shared, authority, replica })
   const app = createApp(config, {
-    cipher: webCipher,
-    hash: webHash,
-    clock: systemClock,
+    ...shared,
     authority,
-    replica: replicaOf(bindings),
+    replica,
     background,
-    audit,
-    freshness: FRESHNESS,
-    vaults: NO_VAULTS,
+    vaults: openVaults(entities, config, { ...shared, authority: nearest, freshMs: FRESHNESS.freshMs }),
     extraTokens: [],
     onDefect,
   })
   return {
     tell,
     app,
-    runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line)),
+    runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line), undefined, prefixes),
     needed: () => neededIds(authority, config),
   }
 }
@@ -69,7 +71,7 @@ const [LOOK_MS, FAILED_MS] = [60_000, 5000]
 
 const bindings = env as unknown as Bindings
 let built = hasStoreSecrets(bindings) ? null : build(readBindings(bindings))
-let renew: Renew<Config> | null = null
+let renew: Renew<WorkersConfig> | null = null
 let lookedAt = 0
 let isSaid = false
 

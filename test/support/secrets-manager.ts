@@ -16,7 +16,7 @@ export interface SecretsManager {
   put(id: string, value: string | Buffer | object): void
   /** As a rotation begins: nobody but itself is given that version. */
   putPending(id: string, value: string): void
-  /** Nobody is given it any more. */
+  /** As DeleteSecret leaves it for some days: it is there, and nobody is given it. */
   remove(id: string): void
   /** `<id> <stage> <region>` of each request. */
   asked(): string[]
@@ -28,6 +28,7 @@ export interface SecretsManager {
 export async function secretsManagerDouble(): Promise<SecretsManager> {
   const secrets = new Map<string, Version[]>()
   const asked: string[] = []
+  const removed = new Set<string>()
   let failing: string | null = null
 
   function answer(request: IncomingMessage, body: Readonly<Record<string, unknown>>): [number, object] {
@@ -39,6 +40,7 @@ export async function secretsManagerDouble(): Promise<SecretsManager> {
     const { SecretId: id, VersionStage: stage = 'AWSCURRENT' } = body
     asked.push(`${String(id)} ${String(stage)} ${region}`)
     if (failing !== null) return exception(failing)
+    if (removed.has(String(id))) return exception('InvalidRequestException', MARKED)
     const found = secrets.get(String(id))?.find(({ stages }) => stages.has(String(stage)))
     if (found === undefined) return exception('ResourceNotFoundException')
     const { value, stages } = found
@@ -63,10 +65,12 @@ export async function secretsManagerDouble(): Promise<SecretsManager> {
     },
     putPending: (id, value) =>
       void secrets.set(id, [...(secrets.get(id) ?? []), { value, stages: new Set(['AWSPENDING']) }]),
-    remove: (id) => void secrets.delete(id),
+    remove: (id) => void removed.add(id),
     asked: () => asked.splice(0),
     fail: (exception) => void (failing = exception),
   }
 }
 
-const exception = (name: string): [number, object] => [400, { __type: name, message: 'canary-of-aws' }]
+const MARKED = "You can't perform this operation on the secret because it was marked for deletion."
+
+const exception = (name: string, message = 'canary-of-aws'): [number, object] => [400, { __type: name, message }]

@@ -40,6 +40,13 @@ describe('the replica in Workers KV', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('has KV forget what has a life, which is a minute at least, and keep the rest', async () => {
+    const puts: unknown[] = []
+    const kv: Kv = { get: async () => null, put: async (...given) => void puts.push(given.slice(2)) }
+    for (const lifeMs of [null, 1, 604_800_001]) await kvReplica(kv, () => {}, lifeMs).set('x', BYTES)
+    expect(puts).toEqual([[], [{ expirationTtl: 60 }], [{ expirationTtl: 604_801 }]])
+  })
+
   it("gives no more of an item than a record can have: longer ones are nobody's", async () => {
     const { replica, held } = setUp()
     held.set('keyring/default', new Uint8Array(25 * 1024 * 1024))

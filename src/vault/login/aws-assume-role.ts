@@ -26,7 +26,14 @@ export async function assumeRole(
   signal: AbortSignal,
 ): Promise<AwsKeys> {
   const body = form({ Action: 'AssumeRole', RoleArn: arn, RoleSessionName: session })
-  const headers = await signedHeaders(own, { region, url, body, headers: HEADERS, now: parts.clock.now() })
+  const headers = await signedHeaders(own, {
+    service: 'sts',
+    region,
+    url,
+    body,
+    headers: HEADERS,
+    now: parts.clock.now(),
+  })
   return keysFrom(url, headers, body, parts, signal)
 }
 

@@ -51,7 +51,14 @@ async function signedQuestion(
   { clock }: LoginParts,
 ): Promise<Record<string, string>> {
   const headers = { 'content-type': FORM, ...(serverId !== '' && { 'x-vault-aws-iam-server-id': serverId }) }
-  const signed = await signedHeaders(keys, { region, url: stsEndpoint, body: QUESTION, headers, now: clock.now() })
+  const signed = await signedHeaders(keys, {
+    service: 'sts',
+    region,
+    url: stsEndpoint,
+    body: QUESTION,
+    headers,
+    now: clock.now(),
+  })
   return {
     iam_http_request_method: 'POST',
     iam_request_url: toBase64(utf8(stsEndpoint)),

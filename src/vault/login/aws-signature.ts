@@ -1,4 +1,4 @@
-/** Requests to STS, signed by Signature Version 4. */
+/** Requests to AWS, signed by Signature Version 4. */
 import { AwsV4Signer } from 'aws4fetch'
 
 export const FORM = 'application/x-www-form-urlencoded; charset=utf-8'
@@ -9,7 +9,8 @@ export interface AwsKeys {
   readonly sessionToken: string | null
 }
 
-export interface StsRequest {
+export interface AwsRequest {
+  readonly service: 'sts' | 'secretsmanager'
   readonly region: string
   readonly url: string
   readonly body: string
@@ -21,11 +22,11 @@ export interface StsRequest {
 /** @returns the headers to send with the POST. */
 export async function signedHeaders(
   keys: AwsKeys,
-  { now, headers, ...rest }: StsRequest,
+  { now, headers, ...rest }: AwsRequest,
 ): Promise<Record<string, string>> {
   const datetime = new Date(now).toISOString().replaceAll(/[:-]|\.\d{3}/g, '')
   const { sessionToken, ...pair } = keys
   const session = sessionToken === null ? {} : { sessionToken }
-  const signer = new AwsV4Signer({ ...rest, ...pair, ...session, method: 'POST', service: 'sts', headers, datetime })
+  const signer = new AwsV4Signer({ ...rest, ...pair, ...session, method: 'POST', headers, datetime })
   return Object.fromEntries((await signer.sign()).headers)
 }
