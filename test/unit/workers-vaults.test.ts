@@ -6,6 +6,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import { openState } from '../../src/secrets/state.ts'
 import { settingsOf } from '../support/settings.ts'
@@ -28,7 +29,7 @@ function right(bindings: object) {
 /** What the object would say of secrets, opened. */
 function asking(bindings: object) {
   const { config } = right(bindings)
-  const ports = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, log: () => {} }
+  const ports = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, log: () => {}, loadRare: () => rare }
   const vaults = openWorkersVaults(
     config,
     bindings,
