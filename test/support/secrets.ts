@@ -4,7 +4,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import type { SecretName } from '../../src/core/operations.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
-import type { SecretAnswer, SecretRules } from '../../src/core/secrets.ts'
+import type { ItemStore, SecretAnswer, SecretBackend, SecretRules } from '../../src/core/secrets.ts'
 import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { Keepers } from '../../src/secrets/keepers.ts'
@@ -20,6 +20,14 @@ const RULES: SecretRules = { ttlMs: 60_000, negTtlMs: 0, resurrectMs: 3_600_000,
 type Answer = object | string | KeyringError
 
 export const outage = () => new KeyringError('ERR_VAULT_UNREACHABLE', 'Vault cannot be reached.')
+
+/** What stands between an instance and the world. */
+interface Between {
+  readonly items: ItemStore
+  readonly backend: SecretBackend
+  readonly clock: Clock
+  readonly freshMs: number
+}
 
 export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Entity> = {}) {
   const clock: Clock & { time: number } = {
@@ -43,8 +51,8 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
     trouble: () => null,
     ...more,
   }
-  const backend = {
-    async read(name: SecretName): Promise<SecretAnswer> {
+  const backend: SecretBackend = {
+    async read(name): Promise<SecretAnswer> {
       const key = name.version === null ? name.resource : `${name.resource}#${name.version}`
       vault.asked.push(key)
       await vault.before(name)
@@ -57,20 +65,16 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
   }
   const sealer = (prefix: string) => itemSealer(nodeCipher, nodeHash, [wrappingKey('w1', 1)], secretsOf(prefix))
   /** An instance with an authority in its process; several share the store. */
-  const instance = (changes: Partial<Entity> = {}) => {
+  const instance = (changes: Partial<Entity> = {}, between: Partial<Between> = {}) => {
     const own = { ...entity, ...changes }
-    const keepers = new Keepers({
-      items,
-      clock,
-      random: () => 0.5,
-      sealer,
-      entities: new Map([[own.prefix, { ...own, backend }]]),
-    })
+    const ports = { items, backend, clock, freshMs: 1000, ...between, sealer }
+    const entities = new Map([[own.prefix, { ...own, backend: ports.backend }]])
+    const keepers = new Keepers({ ...ports, random: () => 0.5, entities })
     const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))
-    const secrets = new Secrets({ authority, clock, sealer, entities: new Map([[own.prefix, own]]), freshMs: 1000 })
+    const secrets = new Secrets({ ...ports, authority, entities: new Map([[own.prefix, own]]) })
     return { keepers, secrets, look: () => keepers.call({ call: 'refreshIfDue', vault: own.prefix }) }
   }
-  return { clock, vault, items, instance, ...instance() }
+  return { clock, vault, items, backend, sealer, instance, ...instance() }
 }
 
 /** The value, or the code of the error. */
