@@ -63,7 +63,7 @@ export interface Task {
   readonly goal: number | null
 }
 
-interface Load {
+export interface Load {
   readonly perSecond: number
   readonly cpuUs: number
 }

@@ -8,8 +8,8 @@ import { secretWorld, valueOrCode } from '../test/support/secrets.ts'
 import { vaultClient } from '../test/support/vault.ts'
 import { findOpenBao, freePort, startOpenBao } from '../test/vault/openbao.ts'
 import type { OpenBao } from '../test/vault/openbao.ts'
-import { startChild } from './child.ts'
-import type { Request, Server } from './compare.ts'
+import { cpuMs, startChild } from './child.ts'
+import type { Load, Request, Server } from './compare.ts'
 import { answerOf, load, settings } from './compare.ts'
 import type { Options, Row } from './measure.ts'
 import { median, rounded, tempFolder, wanted, withEnds } from './measure.ts'
@@ -87,11 +87,14 @@ function overHttp({ seconds }: Options): Promise<Row[]> {
     const answer = JSON.parse(await answerOf(ours, RESOLVE)) as { secrets: [{ value?: string }] }
     if (answer.secrets[0].value !== 'of no importance') throw new Error('It is not resolved.')
     const direct = (token: string): Request => ({ ...READ, headers: { 'x-vault-token': token } })
-    const at = (address: string): Server => ({ address: new URL(address).host, cpuMs: () => 0 })
+    const at = ({ address, pid }: { readonly address: string; readonly pid: number | undefined }): Server => ({
+      address: new URL(address).host,
+      cpuMs: () => cpuMs(pid),
+    })
     const others: readonly Other[] = [
-      { what: 'OpenBao, the root token', server: at(bao.address), request: direct(bao.token), goal: 4 },
-      { what: "OpenBao, a login's token", server: at(bao.address), request: direct(login), goal: 8 },
-      { what: "bao proxy, a login's token", server: at(proxy.address), request: direct(login), goal: 6 },
+      { what: 'OpenBao, the root token', server: at(bao), request: direct(bao.token), goal: 4 },
+      { what: "OpenBao, a login's token", server: at(bao), request: direct(login), goal: 8 },
+      { what: "bao proxy, a login's token", server: at(proxy), request: direct(login), goal: 6 },
     ]
     return measured(ours, others, seconds)
   })
@@ -99,23 +102,26 @@ function overHttp({ seconds }: Options): Promise<Row[]> {
 
 /** In turns, after a round that warms up. */
 async function measured(ours: Server, others: readonly Other[], seconds: number): Promise<Row[]> {
-  const rounds: { readonly ours: number; readonly cpuUs: number; readonly others: readonly number[] }[] = []
+  const rounds: { readonly ours: Load; readonly others: readonly Load[] }[] = []
   for (let round = 0; round <= ROUNDS; round += 1) {
     const own = await load(ours, { request: RESOLVE, connections: CONNECTIONS, seconds })
-    const theirs: number[] = []
+    const theirs: Load[] = []
     for (const { server, request } of others)
-      theirs.push((await load(server, { request, connections: CONNECTIONS, seconds })).perSecond)
-    if (round > 0) rounds.push({ ours: own.perSecond, cpuUs: own.cpuUs, others: theirs })
+      theirs.push(await load(server, { request, connections: CONNECTIONS, seconds }))
+    if (round > 0) rounds.push({ ours: own, others: theirs })
   }
-  const own = median(rounds.map((one) => one.ours))
   return others.map(({ what, goal }, at) => {
-    const ratios = rounds.map((one) => one.ours / (one.others[at] ?? Number.NaN))
+    const theirs = rounds.flatMap((one) => one.others.slice(at, at + 1))
+    const ratios = rounds.map(({ ours: own }, round) => own.perSecond / (theirs[round]?.perSecond ?? Number.NaN))
     const ratio = median(ratios)
+    const of = (loads: readonly Load[], figure: keyof Load) => Math.round(median(loads.map((one) => one[figure])))
+    const own = rounds.map((one) => one.ours)
     return {
       what: `over HTTP beside ${what}`,
-      'req/s': Math.round(own),
-      'cpu µs/req': Math.round(median(rounds.map(({ cpuUs }) => cpuUs))),
-      'their req/s': Math.round(median(rounds.map((one) => one.others[at] ?? Number.NaN))),
+      'req/s': of(own, 'perSecond'),
+      'their req/s': of(theirs, 'perSecond'),
+      'cpu µs/req': of(own, 'cpuUs'),
+      'their cpu µs/req': of(theirs, 'cpuUs'),
       'ratio per round': ratios.map((each) => each.toFixed(2)).join(' '),
       ratio: rounded(ratio, 2),
       ...wanted(`ratio ≥ ${goal}`, ratio >= goal),
@@ -165,6 +171,7 @@ async function startProxy(binary: string, to: string, folder: string) {
   await Promise.race([isStarted, ended.then(() => Promise.reject(new Error('The proxy ended.')))])
   return {
     address: `http://127.0.0.1:${port}`,
+    pid: child.pid,
     async close() {
       process.off('exit', kill)
       kill()
