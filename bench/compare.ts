@@ -12,11 +12,13 @@ const HEADERS = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application
 /** What is measured: where it listens, and the processor time that it has used. */
 export type Server = Pick<Child, 'address' | 'cpuMs'>
 
-interface Request {
+export interface Request {
   readonly name: string
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly body?: string
+  /** Unless set, those of a caller of ours. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export const LIST: Request = { name: 'GET /keyring', method: 'GET', path: '/keyring' }
@@ -61,7 +63,7 @@ export interface Task {
   readonly goal: number | null
 }
 
-interface Load {
+export interface Load {
   readonly perSecond: number
   readonly cpuUs: number
 }
@@ -95,13 +97,13 @@ function summary({ request, connections, goal }: Task, rounds: readonly Round[])
   }
 }
 
-async function load(child: Server, { request, connections, seconds }: Task): Promise<Load> {
-  const { method, path, body } = request
+export async function load(child: Server, { request, connections, seconds }: Omit<Task, 'goal'>): Promise<Load> {
+  const { method, path, body, headers = HEADERS } = request
   const before = child.cpuMs()
   const result = await autocannon({
     url: `http://${child.address}${path}`,
     method,
-    headers: HEADERS,
+    headers,
     ...(body !== undefined && { body }),
     connections,
     duration: seconds,

@@ -8,6 +8,7 @@ import { benchLambda } from './lambda.ts'
 import type { Options, Part, Row } from './measure.ts'
 import { benchRecord } from './record.ts'
 import { benchReferences } from './references.ts'
+import { benchResolve } from './resolve.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
 import { benchWorker } from './worker.ts'
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   start: benchStart,
   lambda: benchLambda,
   references: benchReferences,
+  resolve: benchResolve,
   tls: benchTls,
 }
 const MAX_SECONDS = 30

@@ -3,7 +3,7 @@ import type { Act, Bug, Instance, Setting } from '../explore/scenes.ts'
 import {
   W1,
   W2,
-  change,
+  change as changeKey,
   encrypt,
   look,
   push,
@@ -15,6 +15,9 @@ import {
   sync,
   wait,
 } from '../explore/scenes.ts'
+import type { Scene } from '../explore/explore.ts'
+import type { SecretAct, SecretSetting, Truth } from '../explore/secrets.ts'
+import { change, pass, refresh, renew, resolve, secretScene } from '../explore/secrets.ts'
 import type { World } from '../support/authority.ts'
 import type { Call, Fate } from '../support/crossing.ts'
 import { Crossing, fatesOf } from '../support/crossing.ts'
@@ -40,49 +43,80 @@ export interface Place {
 /** What was broken, and how; `null` = nothing. */
 export async function runSeed(seed: number, place: Place = {}): Promise<string | null> {
   const random = numbersOf(seed)
-  const one = <T>(from: readonly T[]): T => {
+  const one = chooser(random)
+  const setting = place.isPushed ? pushedSettingOf(one, place) : settingOf(one, place)
+  return drive(sceneOf(setting), `seed ${seed}`, byDice(one, random), place.faults)
+}
+
+/** References: instances that resolve one while the vault's users change its secret. @param items absent = in memory. */
+export async function runSecretSeed(seed: number, more: Pick<SecretSetting, 'items' | 'bug'> = {}) {
+  const random = numbersOf(seed)
+  const one = chooser(random)
+  return drive(secretScene(secretSettingOf(one, more)), `seed ${seed}`, byDice(one, random))
+}
+
+const chooser =
+  (random: () => number): Choose =>
+  (from) => {
     const found = from[Math.floor(random() * from.length)]
     if (found === undefined) throw new TypeError('There is nothing to choose from.')
     return found
   }
-  const setting = place.isPushed ? pushedSettingOf(one, place) : settingOf(one, place)
+
+/** Whose turn it is and what becomes of the call, sometimes of two at once; now and then somebody dies. */
+function byDice(one: Choose, random: () => number): Step {
   const spoiled = one([0, 0.02, 0.1, 0.2])
-  const step = async (crossing: Crossing) => {
+  return async (crossing) => {
     const [dice, together] = [random(), random() < 0.2 ? 2 : 1]
     if (dice < 0.01) return crossing.kill(one(crossing.actors()))
     const fate = (call: Call): Fate => (random() < spoiled ? one(call.isSure ? ['go'] : fatesOf(call)) : 'go')
     const chosen = new Set(Array.from({ length: together }, () => one(crossing.waiting)))
     await Promise.all([...chosen].map((next) => crossing.take(next, fate(next.call))))
   }
-  return drive(setting, `seed ${seed}`, step, place.faults)
 }
 
 /** The fault at each await of one instance in turn. @returns how many awaits there were, or what was broken. */
-export async function sweep(act: Act, fate: Fate | 'kill', place: Place = {}): Promise<number | string> {
+export function sweep(act: Act, fate: Fate | 'kill', place: Place = {}): Promise<number | string> {
+  const setting = { ...settingFor(place), agoMs: 2 * DAY, instances: { one: { acts: [act], keys: [W2, W1] } } }
+  return sweepScene(sceneOf(setting), fate, place.faults)
+}
+
+/** As `sweep`, of an instance that resolves a reference which is due. */
+export const sweepSecret = (act: SecretAct, fate: Fate | 'kill', more: Pick<SecretSetting, 'items'> = {}) =>
+  sweepScene(secretScene({ truths: ['one'], agoMs: 60_000, instances: { one: [act] }, ...more }), fate)
+
+async function sweepScene(begin: Begin, fate: Fate | 'kill', faults?: Place['faults']): Promise<number | string> {
   for (let at = 0; ; at += 1) {
     let [step, isReached] = [0, false]
-    const setting = { ...settingFor(place), agoMs: 2 * DAY, instances: { one: { acts: [act], keys: [W2, W1] } } }
-    const broken = await drive(setting, `${fate} at ${at}`, async (crossing) => {
-      const [next] = crossing.waiting
-      if (next === undefined) return
-      isReached ||= step === at
-      if (step === at && fate === 'kill') await crossing.kill(next.call.actor)
-      else await crossing.take(next, step === at && fate !== 'kill' ? fate : 'go')
-      step += 1
-    })
+    const broken = await drive(
+      begin,
+      `${fate} at ${at}`,
+      async (crossing) => {
+        const [next] = crossing.waiting
+        if (next === undefined) return
+        isReached ||= step === at
+        if (step === at && fate === 'kill') await crossing.kill(next.call.actor)
+        else await crossing.take(next, step === at && fate !== 'kill' ? fate : 'go')
+        step += 1
+      },
+      faults,
+    )
     if (broken !== null) return broken
     if (!isReached) return at
   }
 }
 
+type Begin = (crossing: Crossing) => Promise<Scene>
+type Step = (crossing: Crossing) => Promise<void>
+
 async function drive(
-  setting: Setting,
+  begin: Begin,
   name: string,
-  step: (crossing: Crossing) => Promise<void>,
+  step: Step,
   faults: Place['faults'] = () => {},
 ): Promise<string | null> {
   const crossing = new Crossing()
-  const scene = await sceneOf(setting)(crossing)
+  const scene = await begin(crossing)
   faults(true)
   const ends = Object.values(scene.actors).map((act) => act().catch(() => {}))
   await crossing.settled()
@@ -161,7 +195,7 @@ const moves = (one: Choose): readonly Act[] => [
   sync,
   wait(one([60_000, 600_000, 1_600_000])),
   look,
-  change('remove', 'b'),
+  changeKey('remove', 'b'),
 ]
 
 const ACTS: readonly Act[] = [
@@ -169,10 +203,10 @@ const ACTS: readonly Act[] = [
   sync,
   look,
   reseal,
-  change('remove', 'a'),
-  change('remove', 'a', true),
-  change('remove', 'b'),
-  change('compromise', 'b', true),
+  changeKey('remove', 'a'),
+  changeKey('remove', 'a', true),
+  changeKey('remove', 'b'),
+  changeKey('compromise', 'b', true),
   encrypt,
   encrypt,
   (by) => by.call({ call: 'seek', keyring: 'default', id: 'c' }),
@@ -184,7 +218,7 @@ const OPERATED: readonly Act[] = [write, wait(31_000), wait(26 * 60_000), wait(D
 function pushedSettingOf(one: Choose, place: Place): Setting {
   const isScheduled = one([true, false])
   // Where no key is active a push rotates before the time.
-  const acts = [...PUSHED, ...(isScheduled ? [] : [change('compromise', 'b', true)]), ...OPERATED]
+  const acts = [...PUSHED, ...(isScheduled ? [] : [changeKey('compromise', 'b', true)]), ...OPERATED]
   const instance = instances(one, [1, 2], acts)
   return {
     ...settingFor(place),
@@ -194,4 +228,32 @@ function pushedSettingOf(one: Choose, place: Place): Setting {
   }
 }
 
-const PUSHED: readonly Act[] = [push, pushRotating, pushRotating, look, change('remove', 'a', true)]
+const RESOLVES: readonly SecretAct[] = [
+  resolve,
+  resolve,
+  resolve,
+  refresh,
+  renew,
+  pass(1000),
+  pass(31_000),
+  pass(60_000),
+  pass(5 * 60_000),
+]
+
+function secretSettingOf(one: Choose, more: Pick<SecretSetting, 'items' | 'bug'>): SecretSetting {
+  const acts = () => Array.from({ length: one([1, 2, 3, 4]) }, () => one(RESOLVES))
+  const ending = one<Truth>(['absent', 'forbidden'])
+  const truths = one<readonly Truth[]>([
+    ['one', 'two', 'three'],
+    ['one', 'two', ending],
+    ['one', ending, 'two'],
+  ])
+  return {
+    truths,
+    ...one([{}, { agoMs: 1000 }, { agoMs: 50_000 }, { agoMs: 60_000 }, { agoMs: 10 * 60_000 }]),
+    instances: { one: acts(), two: acts(), three: acts(), users: [change, pass(one([1000, 60_000])), change] },
+    ...more,
+  }
+}
+
+const PUSHED: readonly Act[] = [push, pushRotating, pushRotating, look, changeKey('remove', 'a', true)]

@@ -6,6 +6,7 @@ import { setImmediate as idle } from 'node:timers/promises'
 import type { Awaitable } from '../../src/core/awaitable.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import type { ItemStore, SecretBackend } from '../../src/core/secrets.ts'
 import type { Audit, KeySink, KeySource, PairSource, Replica, SharedStore, StoredRecord } from '../../src/core/ports.ts'
 
 /**
@@ -204,6 +205,36 @@ export function remembering(replica: Replica): Remembered {
     before: (name) => held.get(name) ?? [],
   }
 }
+
+/** The ports of one instance that resolves references. */
+export function crossedSecrets(crossing: Crossing, actor: string) {
+  const pass = <T>(on: string, what: string, carryOut: () => Promise<T>, unanswered: unknown, writes = false) =>
+    crossing.pass({ actor, on, what, writes }, carryOut, unanswered)
+  return {
+    items: (items: ItemStore): ItemStore => ({
+      get: (group, name) => pass(`item ${name}`, 'get', () => items.get(group, name), STORE_DOWN),
+      put: (group, name, ...how) => pass(`item ${name}`, 'put', () => items.put(group, name, ...how), STORE_DOWN, true),
+      delete: (group, name, expected) =>
+        pass(`item ${name}`, 'delete', () => items.delete(group, name, expected), STORE_DOWN, true),
+      due: (...how) => pass('items', 'due', () => items.due(...how), STORE_DOWN),
+      list: (...how) => pass('items', 'list', () => items.list(...how), STORE_DOWN),
+    }),
+    backend: (backend: SecretBackend): SecretBackend => ({
+      read: (name, how) => pass(VAULT, 'read', () => backend.read(name, how), VAULT_DOWN),
+    }),
+    /** Somebody asks the instance for something. */
+    request: () =>
+      crossing.pass({ actor, on: 'request', what: 'gets', writes: false, isSure: true }, async () => {}, null),
+    /** The vault's own users change it. */
+    change: (work: () => void) =>
+      crossing.pass({ actor, on: VAULT, what: 'change', writes: true, isSure: true }, async () => work(), undefined),
+    /** Time goes on, for everybody. */
+    sleep: (work: () => void) =>
+      crossing.pass({ actor, on: 'clock', what: 'sleep', writes: true, isSure: true }, async () => work(), undefined),
+  }
+}
+
+const VAULT = 'vault'
 
 /** The ports of one instance, every call of which waits. */
 export function crossed(crossing: Crossing, actor: string) {

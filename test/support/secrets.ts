@@ -4,7 +4,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import type { SecretName } from '../../src/core/operations.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
-import type { ListedSecret, SecretAnswer, SecretRules } from '../../src/core/secrets.ts'
+import type { ItemStore, ListedSecret, SecretAnswer, SecretBackend, SecretRules } from '../../src/core/secrets.ts'
 import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { rare } from '../../src/rare.ts'
@@ -27,6 +27,14 @@ interface Kept {
 type Answer = object | string | KeyringError
 
 export const outage = () => new KeyringError('ERR_VAULT_UNREACHABLE', 'Vault cannot be reached.')
+
+/** What stands between an instance and the world. */
+interface Between {
+  readonly items: ItemStore
+  readonly backend: SecretBackend
+  readonly clock: Clock
+  readonly freshMs: number
+}
 
 export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Entity> = {}, kept: Kept = {}) {
   const log: string[] = []
@@ -51,8 +59,8 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
     trouble: () => null,
     ...more,
   }
-  const backend = {
-    async read(name: SecretName): Promise<SecretAnswer> {
+  const backend: SecretBackend = {
+    async read(name): Promise<SecretAnswer> {
       const key = name.version === null ? name.resource : `${name.resource}#${name.version}`
       vault.asked.push(key)
       await vault.before(name)
@@ -65,23 +73,26 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
   }
   const sealer = (prefix: string) => itemSealer(nodeCipher, nodeHash, [wrappingKey('w1', 1)], secretsOf(prefix))
   /** An instance with an authority in its process; several share the store. */
-  const instance = (changes: Partial<Entity> = {}, { listed = [], isPushed = false }: Kept = {}) => {
+  const instance = (
+    changes: Partial<Entity> = {},
+    { listed = [], isPushed = false, ...between }: Kept & Partial<Between> = {},
+  ) => {
     const own = { ...entity, ...changes }
+    const ports = { items, backend, clock, freshMs: 1000, ...between, sealer }
+    const asked = isPushed ? null : ports.backend
     const keepers = new Keepers({
-      items,
-      clock,
+      ...ports,
       random: () => 0.5,
       log: (line) => void log.push(line),
       loadRare: () => rare,
-      sealer,
-      entities: new Map([[own.prefix, { source: 'kv', listed, ...own, backend: isPushed ? null : backend }]]),
+      entities: new Map([[own.prefix, { source: 'kv', listed, ...own, backend: asked }]]),
       examine: async () => ({ time: clock.time, findings: [] }),
     })
     const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))
-    const secrets = new Secrets({ authority, clock, sealer, entities: new Map([[own.prefix, own]]), freshMs: 1000 })
+    const secrets = new Secrets({ ...ports, authority, entities: new Map([[own.prefix, own]]) })
     return { keepers, secrets, look: () => keepers.call({ call: 'refreshIfDue', vault: own.prefix }) }
   }
-  return { clock, vault, items, log, instance, ...instance({}, kept) }
+  return { clock, vault, items, backend, sealer, log, instance, ...instance({}, kept) }
 }
 
 /** The value, or the code of the error. */

@@ -27,6 +27,9 @@ export type Rule =
   | 'a key is used past its bound'
   | 'two logins under one lease'
   | 'a token is left behind'
+  | 'an older secret is back'
+  | 'a secret serves past its end'
+  | 'two readings under one lease'
   | 'it does not converge'
 
 export interface Broken {

@@ -62,6 +62,49 @@ describe('an outage', () => {
     expect(await valueOrCode(secrets, PASS)).toBe('ERR_VAULT_UNREACHABLE')
   })
 
+  it('that is shorter leaves no request without a value, and the vault is asked at the bound of its pauses', async () => {
+    const { secrets, vault, clock } = secretWorld({ resurrectMs: minutes(60) })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', outage())
+    clock.time += minutes(1)
+    vault.asked.length = 0
+    for (let second = 0; second < 30 * 60; second += 1) {
+      expect(await valueOrCode(secrets, PASS)).toBe('old')
+      clock.time += 1000
+    }
+    // Pauses of 1, 2, 4, 8, 16 and 32 s, then one in a minute.
+    expect(vault.asked.length).toBeLessThanOrEqual(6 + 30)
+    vault.answers.set('password', { pass1: 'new' })
+    clock.time += minutes(1)
+    expect(await valueOrCode(secrets, PASS)).toBe('new')
+  })
+
+  it('is served through by an instance that begins in it, to the same bound', async () => {
+    const { secrets, vault, clock, instance } = secretWorld({ resurrectMs: minutes(60) })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', outage())
+    clock.time += minutes(61) - 1
+    expect(await valueOrCode(instance().secrets, PASS)).toBe('old')
+    const early = instance()
+    expect(await valueOrCode(early.secrets, PASS)).toBe('old')
+    clock.time += 1
+    expect(await valueOrCode(early.secrets, PASS)).toBe('ERR_VAULT_UNREACHABLE')
+    expect(await valueOrCode(instance().secrets, PASS)).toBe('ERR_VAULT_UNREACHABLE')
+  })
+
+  it('without a resurrect_ttl is served through by nothing', async () => {
+    const { secrets, vault, clock } = secretWorld({ resurrectMs: 0 })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', outage())
+    clock.time += minutes(1) - 1
+    expect(await valueOrCode(secrets, PASS)).toBe('old')
+    clock.time += 1
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_VAULT_UNREACHABLE')
+  })
+
   it('lets the vault rest between two tries', async () => {
     const { secrets, vault, clock } = secretWorld()
     vault.answers.set('password', outage())
@@ -95,14 +138,35 @@ describe('an answer of the vault that there is nothing', () => {
     expect(await valueOrCode(secrets, PASS)).toBe(code)
   })
 
-  it('does not end it with resurrect_deleted', async () => {
-    const { secrets, vault, clock } = secretWorld({ resurrectDeleted: true })
+  it('does not come back: neither by the outage that follows, nor on an instance that had the value', async () => {
+    const { secrets, vault, clock, instance } = secretWorld()
+    const other = instance()
     vault.answers.set('password', { pass1: 'old' })
-    await valueOrCode(secrets, PASS)
+    expect([await valueOrCode(secrets, PASS), await valueOrCode(other.secrets, PASS)]).toEqual(['old', 'old'])
     vault.answers.delete('password')
     clock.time += minutes(1)
-    expect(await valueOrCode(secrets, PASS)).toBe('old')
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_SECRET_NOT_FOUND')
+    vault.answers.set('password', outage())
+    for (let minute = 0; minute < 60; minute += 1) {
+      for (const one of [secrets, other.secrets, instance().secrets])
+        expect(await valueOrCode(one, PASS)).toMatch(/^ERR_/)
+      clock.time += minutes(1)
+    }
   })
+
+  it.each(['absent', 'forbidden'] as const)(
+    'does not end it with resurrect_deleted, for as long as an outage would: %s',
+    async (answer) => {
+      const { secrets, vault, clock } = secretWorld({ resurrectDeleted: true, resurrectMs: minutes(60) })
+      vault.answers.set('password', { pass1: 'old' })
+      await valueOrCode(secrets, PASS)
+      vault.answers.set('password', answer)
+      clock.time += minutes(61) - 1
+      expect(await secrets.resolve([PASS])).toMatchObject([{ value: { value: 'old', cache: 'stale' } }])
+      clock.time += 1
+      expect(await valueOrCode(secrets, PASS)).toBe('ERR_SECRET_NOT_FOUND')
+    },
+  )
 
   it('holds for neg_ttl', async () => {
     const { secrets, vault, clock } = secretWorld({ negTtlMs: 30_000 })
@@ -119,6 +183,9 @@ describe('many', () => {
   it('callers at a cold start cause one read, also from several instances', async () => {
     const { instance, vault } = secretWorld()
     vault.answers.set('password', { pass1: 'one' })
+    vault.before = async () => {
+      for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    }
     const instances = Array.from({ length: 10 }, () => instance())
     const values = await Promise.all(
       Array.from({ length: 1000 }, (_, at) => valueOrCode(instances[at % 10]?.secrets ?? instance().secrets, PASS)),
@@ -127,22 +194,77 @@ describe('many', () => {
     expect(vault.asked).toEqual(['password'])
   })
 
-  it('references that were learnt are forgotten, and leave nothing behind', async () => {
-    const { secrets, vault, clock, items } = secretWorld()
-    const texts = Array.from({ length: 2000 }, (_, at) => {
-      vault.answers.set(`s${at}`, { a: 'x' })
-      return `{vault://hcv/s${at}/a}`
-    })
-    for (const [from, to] of [
-      [0, 1000],
-      [1000, 2000],
-    ]) {
-      await secrets.resolve(texts.slice(from, to))
-      clock.time += minutes(1)
+  it(
+    'references that were learnt are forgotten, and leave the store as small as before',
+    { timeout: 120_000 },
+    async () => {
+      const { secrets, vault, clock, items, look } = secretWorld({ ttlMs: minutes(60) })
+      vault.answers.set('password', { pass1: 'one' })
+      await valueOrCode(secrets, PASS)
+      const texts = Array.from({ length: 10_000 }, (_, at) => {
+        vault.answers.set(`s${at}`, { a: 'x' })
+        return `{vault://hcv/s${at}/a}`
+      })
+      for (let from = 0; from < texts.length; from += 1000) {
+        clock.time += minutes(1)
+        const results = await secrets.resolve(texts.slice(from, from + 1000))
+        expect(results.every(({ ok }) => ok)).toBe(true)
+      }
+      expect(items.size()).toBe(10_001)
+      for (let day = 0; day < 8; day += 1) {
+        clock.time += 24 * minutes(60)
+        await valueOrCode(secrets, PASS)
+        await look()
+      }
+      expect(items.size()).toBe(1)
+      expect(await valueOrCode(secrets, PASS)).toBe('one')
+    },
+  )
+
+  it('references in few secrets cost one request for each secret, at first and at each refresh', async () => {
+    const { secrets, vault, clock, look } = secretWorld({ ttlMs: minutes(10) })
+    const texts = Array.from({ length: 1000 }, (_, at) => `{vault://hcv/s${at % 100}/f${at}}`)
+    for (let at = 0; at < 100; at += 1) {
+      const fields = Array.from({ length: 10 }, (_, row) => [`f${row * 100 + at}`, `${at}`])
+      vault.answers.set(`s${at}`, Object.fromEntries(fields))
     }
-    expect(items.size()).toBe(2000)
-    clock.time += 8 * 24 * minutes(60)
-    expect(items.size()).toBe(0)
+    const round = async () => {
+      vault.asked.length = 0
+      expect((await secrets.resolve(texts)).every(({ ok }) => ok)).toBe(true)
+      return vault.asked.length
+    }
+    expect(await round()).toBe(100)
+    clock.time += minutes(10)
+    expect(await round()).toBe(100)
+    clock.time += minutes(9)
+    vault.asked.length = 0
+    await look()
+    expect(vault.asked).toHaveLength(100)
+    expect(await round()).toBe(0)
+  })
+
+  it('fields of one secret never come from two versions, whatever happens meanwhile', async () => {
+    const { instance, vault, clock } = secretWorld()
+    let version = 0
+    const write = () => {
+      version += 1
+      vault.answers.set('password', { pass1: `a${version}`, pass2: `b${version}` })
+    }
+    write()
+    // Whoever is being answered has a secret that was written anew by then.
+    vault.before = async () => write()
+    const instances = Array.from({ length: 3 }, () => instance().secrets)
+    const seen = new Set<string>()
+    for (let turn = 0; turn < 60; turn += 1) {
+      const pairs = await Promise.all(
+        instances.map((one) => one.resolve([PASS, '{vault://hcv/password/pass2}'], turn % 15 === 14)),
+      )
+      for (const [one, two] of pairs)
+        if (one?.ok && two?.ok) seen.add(`${one.value.value.slice(1)} ${two.value.value.slice(1)}`)
+      clock.time += 7000
+    }
+    expect(seen.size).toBeGreaterThan(5)
+    expect([...seen].filter((pair) => new Set(pair.split(' ')).size > 1)).toEqual([])
   })
 
   it('settings of the entity that were changed are not answered by what was stored before', async () => {
@@ -151,6 +273,57 @@ describe('many', () => {
     await valueOrCode(secrets, PASS)
     vault.answers.set('password', { pass1: 'other' })
     expect(await valueOrCode(instance({ identity: 'elsewhere' }).secrets, PASS)).toBe('other')
+  })
+})
+
+describe('a clock', () => {
+  it('that was ahead when it was asked makes nothing last longer, nor wait longer', async () => {
+    const { secrets, vault, clock, instance } = secretWorld()
+    clock.time += 10 * minutes(60)
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('other', outage())
+    await valueOrCode(secrets, '{vault://hcv/other/a}')
+    clock.time -= 10 * minutes(60)
+    vault.answers.set('password', { pass1: 'new' })
+    vault.answers.set('other', { a: 'there' })
+    for (const one of [secrets, instance().secrets]) {
+      expect(await valueOrCode(one, PASS)).toBe('new')
+      expect(await valueOrCode(one, '{vault://hcv/other/a}')).toBe('there')
+    }
+  })
+
+  it('that was ahead does not let an outage be served through', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    clock.time += minutes(2)
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', outage())
+    clock.time -= minutes(2)
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_VAULT_UNREACHABLE')
+  })
+
+  it('that steps back by less than clocks differ changes nothing', async () => {
+    const { secrets, vault, clock, instance } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    clock.time -= 20_000
+    vault.answers.set('password', { pass1: 'new' })
+    for (const one of [secrets, instance().secrets]) expect(await valueOrCode(one, PASS)).toBe('old')
+    clock.time += 80_000
+    expect(await valueOrCode(secrets, PASS)).toBe('new')
+  })
+
+  it('that was ahead when somebody died with the lease holds nobody up', async () => {
+    const { secrets, vault, clock, instance } = secretWorld()
+    vault.answers.set('password', { pass1: 'one' })
+    clock.time += 10 * minutes(60)
+    vault.before = () => new Promise(() => {})
+    void instance().secrets.resolve([PASS])
+    while (vault.asked.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    clock.time -= 10 * minutes(60)
+    vault.before = async () => {}
+    expect(await valueOrCode(secrets, PASS)).toBe('one')
   })
 })
 

