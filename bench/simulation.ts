@@ -1,5 +1,5 @@
 /**
- * `node bench/simulation.ts [days] [seed]`: a deployment on Workers under a clock that is told the time. Vault is down for a twentieth of
+ * `npx node bench/simulation.ts [days] [seed]`: a deployment on Workers under a clock that is told the time. Vault is down for a twentieth of
  * it, isolates come and go, Workers KV is late, clocks differ. Prints the table of docs/faults.md; fails if anything did.
  */
 import { FRESHNESS } from '../functions/cloudflare/limits.ts'

@@ -9,6 +9,7 @@ import { doubtsOnce } from './core/time.ts'
 import { itemSealer, secretsOf } from './crypto/seal-item.ts'
 import type { Vaults } from './http/call.ts'
 import { Keepers } from './secrets/keepers.ts'
+import { SecretReader } from './secrets/reader.ts'
 import { Secrets } from './secrets/secrets.ts'
 import { kvBackend } from './vault/kv/secret.ts'
 import type { LoginParts } from './vault/login/method.ts'
@@ -58,13 +59,22 @@ export function openKeepers(entities: readonly EntitySettings[], config: Sealed,
   return new Keepers({ ...ports, random: Math.random, sealer: sealerOf(ports, config), entities: new Map(opened) })
 }
 
+const byPrefixOf = <E extends KnownEntity>(entities: readonly E[]): ReadonlyMap<string, E> =>
+  new Map(entities.map((entity) => [entity.prefix, entity]))
+
+/** The authority of an instance that reads the store itself. */
+export const readingVaults = (
+  entities: readonly KnownEntity[],
+  config: Sealed,
+  ports: Primitives & { readonly items: Pick<ItemStore, 'get'>; readonly beyond: KeyringAuthority },
+): KeyringAuthority => new SecretReader({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
+
 /** What answers callers. @param freshMs how long an instance goes by what it has resolved. */
 export function openVaults(
   entities: readonly KnownEntity[],
   config: Sealed,
   ports: Primitives & { readonly authority: KeyringAuthority; readonly freshMs: number },
 ): Vaults {
-  const byPrefix = new Map(entities.map((entity) => [entity.prefix, entity]))
-  const secrets = new Secrets({ ...ports, sealer: sealerOf(ports, config), entities: byPrefix })
+  const secrets = new Secrets({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
   return { secrets: entities.length === 0 ? null : secrets, views: entities.map(({ view }) => view) }
 }

@@ -42,12 +42,12 @@ function giveRequire(path: string): void {
   if (/typeof require\b/.test(text)) writeFileSync(path, REQUIRE + text)
 }
 
-/** The HTTP function needs nothing later: in one file, what it never calls is left out. @param folder where `<function>.mjs` goes. */
+/** @param folder where `<function>.mjs` goes. */
 export const buildLambda = (name: FunctionName, folder = LAMBDA_FOLDER): Promise<Bundle> =>
-  bundleForLambda(`functions/lambda/${name}.ts`, name, folder, name === 'http' ? {} : SPLIT)
+  bundleForLambda(`functions/lambda/${name}.ts`, name, folder)
 
 /** @param entry from the repository's root. @param name of the bundle's file and folder. */
-export async function bundleForLambda(entry: string, name: string, folder: string, more = SPLIT): Promise<Bundle> {
+export async function bundleForLambda(entry: string, name: string, folder: string): Promise<Bundle> {
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: { [name]: entry },
@@ -63,7 +63,7 @@ export async function bundleForLambda(entry: string, name: string, folder: strin
     conditions: ['lambda', 'module'],
     legalComments: 'none',
     logLevel: 'warning',
-    ...more,
+    ...SPLIT,
     metafile: true,
   })
   const all = Object.keys(metafile.outputs)

@@ -1,4 +1,4 @@
-/** Fails when the Worker that `wrangler deploy` would upload is over its limit: `node tools/bundle-size.ts`, after `npm run build:worker`. */
+/** Fails when the Worker that `wrangler deploy` would upload is over its limit: `npx node tools/bundle-size.ts`, after `npm run build:worker`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'

@@ -1,5 +1,4 @@
 /** What the sync function takes: the event of a schedule, or a call of the HTTP function; nothing else. */
-import * as z from 'zod/mini'
 import type { Message } from '../../src/core/operations.ts'
 import { parseMessage } from '../../src/keyring/message-schema.ts'
 import { isLook } from '../../src/keyring/messages.ts'
@@ -8,8 +7,8 @@ import { MOST_MS } from './invocation.ts'
 /** One message to the authority, and how long its sender waits. */
 export type InvokeEvent = Message & { readonly withinMs: number }
 
-const invokeEvent = z.looseObject({ withinMs: z.number().check(z.refine((ms) => ms >= 0 && ms <= MOST_MS)) })
-const scheduleEvent = z.object({ source: z.literal('aws.events'), 'detail-type': z.literal('Scheduled Event') })
+/** Of keyrings and vaults behind references, or of these alone where another function looks after keyrings. */
+export type Scheduled = 'schedule' | 'vaults'
 
 interface Invoke {
   readonly message: Message
@@ -17,14 +16,15 @@ interface Invoke {
 }
 
 /** `null` = something else. */
-export function parseEvent(event: unknown): Invoke | 'schedule' | null {
-  if (z.safeParse(scheduleEvent, event).success) return 'schedule'
-  const parsed = z.safeParse(invokeEvent, event)
-  return parsed.success ? invokeOf(parsed.data) : null
+export function parseEvent(event: unknown): Invoke | Scheduled | null {
+  const { withinMs, ...sent } = Object(event) as Readonly<Record<string, unknown>>
+  if (sent['source'] === 'aws.events' && sent['detail-type'] === 'Scheduled Event') return 'schedule'
+  if (sent['schedule'] === 'vaults') return 'vaults'
+  return typeof withinMs === 'number' && withinMs >= 0 && withinMs <= MOST_MS ? invokeOf(sent, withinMs) : null
 }
 
 /** A look is refused, because whoever sends messages here reads the table itself. */
-function invokeOf({ withinMs, ...sent }: z.output<typeof invokeEvent>): Invoke | null {
+function invokeOf(sent: object, withinMs: number): Invoke | null {
   const message = parseMessage(sent)
   return message === null || isLook(message.call) ? null : { message, withinMs }
 }

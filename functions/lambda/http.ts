@@ -6,6 +6,7 @@ import type { LambdaHttpConfig } from '../../src/config/answering.ts'
 import { readAnswering } from '../../src/config/answering.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
+import { hasVaults } from '../../src/config/vaults-set.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { doubtsOnce } from '../../src/core/time.ts'
@@ -18,6 +19,7 @@ import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { invokingAuthority } from './authority.ts'
 import { lambdaAudit } from './audit.ts'
+import type { Aws } from './aws.ts'
 import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
 import { httpEventOf } from './http-event.ts'
@@ -28,10 +30,13 @@ import { FRESHNESS } from './limits.ts'
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 const invocation = new Invocation(systemClock)
 
-function authorityOf(config: LambdaHttpConfig, env: Env) {
+interface Reached {
+  readonly aws: Aws
+  readonly leftMs: () => number
+}
+
+function authorityOf(config: LambdaHttpConfig, { aws, leftMs }: Reached) {
   const { table, wrappingKeys, syncPeriodMs, keyrings } = config
-  const aws = signedAws(env)
-  const leftMs = () => invocation.leftMs()
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
   const invoking = invokingAuthority({ ...config, aws, leftMs })
   const doubt = doubtsOnce((line) => console.warn(line))
@@ -39,25 +44,29 @@ function authorityOf(config: LambdaHttpConfig, env: Env) {
   return tellingAuthority(reading, (line) => console.error(line))
 }
 
-function build(env: Env) {
+async function build(env: Env) {
   const { config, names, tell } = outcomeOf(readAnswering(env), awsProblems(env))
   tell(console)
   if (config === null) return misconfigured(names)
+  const reached = { aws: signedAws(env), leftMs: () => invocation.leftMs() }
+  const authority = authorityOf(config, reached)
   return createApp(config, {
     ...primitives,
-    authority: authorityOf(config, env),
+    authority,
     replica: null,
     background: null,
     audit: lambdaAudit,
     freshness: FRESHNESS,
-    vaults: NO_VAULTS,
+    vaults: hasVaults(env)
+      ? (await import('./http-vaults.ts')).openHttpVaults(env, config, { ...reached, beyond: authority })
+      : NO_VAULTS,
     extraTokens: [],
     onDefect: (error, request) => console.error(defectLine(error, request)),
   })
 }
 
 /** Of a Hono app it calls `fetch` alone. */
-const answer = handle(build(process.env) as Hono)
+const answer = handle((await build(process.env)) as Hono)
 
 export const handler = async (event: unknown, context: LambdaContext) => {
   invocation.begin(context)

@@ -1,4 +1,5 @@
-/** What a start does not pay for: rotation, a change of a key, the doctor, and settings by reference. It is one file, because each more divides what a start loads into more pieces. */
+/** What a start does not pay for: rotation, a change of a key, the doctor, settings by reference, and vaults behind references. It is one file, because each more divides what a start loads into more pieces. */
 export { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 export { rare } from '../../src/rare.ts'
 export { readLive } from '../node-shared/references.ts'
+export { openLambdaVaults, withEntities } from './vaults.ts'

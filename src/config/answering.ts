@@ -8,7 +8,7 @@ import type { Env, Problem, Rule, Table, Values } from './setting.ts'
 import { isSet, namesOf, rowsOf, textsOf, valuesOf, wrongOf } from './setting.ts'
 import { matching, onOff, wholeNumber } from './values.ts'
 import { wrappingKeys } from './wrapping-keys.ts'
-import { VAULTS_ROW } from './written-entities.ts'
+import { VAULTS_ROW } from './vaults-set.ts'
 
 const tableName = () => matching(/^[A-Za-z0-9_.-]{3,255}$/, 'must be the name of a DynamoDB table, 3 to 255 characters')
 const functionName = () => matching(/^[A-Za-z0-9_:-]{1,170}$/, 'must be the name of a Lambda function')

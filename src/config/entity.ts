@@ -305,6 +305,8 @@ function shown(word: EntityType, values: Readonly<Record<string, unknown>>, text
 interface KnownEntities {
   readonly entities: readonly KnownEntity[]
   readonly broken: readonly BrokenEntity[]
+  /** They are of no entity. */
+  readonly problems: readonly Problem[]
 }
 
 export const brokenOf = ({ written: { prefix, name }, problems }: ReadEntity): BrokenEntity => ({
@@ -315,8 +317,10 @@ export const brokenOf = ({ written: { prefix, name }, problems }: ReadEntity): B
 
 /** For whoever asks no vault itself. */
 export function knownEntities(env: Env, runtime: Runtime): KnownEntities {
-  const all = writtenEntities(env).entities.map((each) => readEntity(each, env, runtime))
+  const { entities: written, problems } = writtenEntities(env)
+  const all = written.map((each) => readEntity(each, env, runtime))
   return {
+    problems,
     entities: all.flatMap(({ known }) => (known === null ? [] : [known])),
     broken: all.filter(({ known }) => known === null).map(brokenOf),
   }

@@ -5,7 +5,7 @@ import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
 import { ASKING, TABLE, UNUSED } from './settings.ts'
-import { VAULTS_ROW } from './written-entities.ts'
+import { VAULTS_ROW } from './vaults-set.ts'
 
 const behind = (prefix: string) => (option: string) => prefix + option.toUpperCase()
 /** The login of the keyring's own Vault. */

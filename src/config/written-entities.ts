@@ -1,13 +1,11 @@
 /** Vault entities as operators write them: as Kong's settings, one of each type, or in decK's form, any number under their prefixes. */
-import * as z from 'zod/mini'
 import { parseJson } from '../core/body.ts'
 import { isQuoted } from '../core/quoted.ts'
-import type { Env, Problem, Row } from './setting.ts'
+import type { Env, Problem } from './setting.ts'
 import { isSet } from './setting.ts'
+import { KONG_VAULT, VAULTS_ROW } from './vaults-set.ts'
 
-const VAULTS = 'KEYRING_VAULTS'
-/** A list in decK's form. It stands in no table, because what is wrong with an entity stops no other and no start. */
-export const VAULTS_ROW: Row = [VAULTS, { schema: z.string, default: '[]', secret: true }, VAULTS]
+const [VAULTS] = VAULTS_ROW
 
 export interface WrittenEntity {
   /** It may be none of ours, and '' for none at all. */
@@ -34,13 +32,12 @@ interface WrittenEntities {
 
 /** Kong's types; no prefix is one of them. */
 const KONG_TYPES = ['hcv', 'aws', 'env', 'fs', 'azure-certs', 'azure', 'conjur', 'gcp', 'konnect']
-const KONG = 'KONG_VAULT_'
-const inCapitals = (type: string): string => `${KONG}${type.toUpperCase().replace('-', '_')}_`
+const inCapitals = (type: string): string => `${KONG_VAULT}${type.toUpperCase().replace('-', '_')}_`
 
 export function writtenEntities(env: Env): WrittenEntities {
   const list = env[VAULTS]?.trim() ?? ''
   const { entities, problems, notices } = list === '' ? NONE : inList(list)
-  const ofKong = Object.keys(env).filter((name) => name.startsWith(KONG) && isSet(env, name))
+  const ofKong = Object.keys(env).filter((name) => name.startsWith(KONG_VAULT) && isSet(env, name))
   const others = ofKong.filter((name) => typeOf(name) === '')
   return {
     entities: [...inSettings(ofKong, env), ...entities],

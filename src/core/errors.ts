@@ -72,6 +72,9 @@ export const teach = (remedies: Partial<Record<KeyringErrorCode, string>>): void
 /** Of a code that nobody throws here. */
 const ELSEWHERE = 'See docs/errors.md.'
 
+/** Remedies say "sync"; where others push a keyring, that is what helps. */
+export const ofPush = (remedy: string): string => remedy.replace(/\bsync\b/g, 'push').replace(/\bSync\b/, 'Push')
+
 export const remedyFor = (code: KeyringErrorCode): string => told[code] ?? ELSEWHERE
 
 /** What the document of an error says itself: of RFC 9457, and ours. */

@@ -114,8 +114,8 @@ export interface SyncStatus {
   readonly pushed: boolean
   /** What ends by itself, as it was last looked at, and when; `said` = when the log had it last. `null` = nobody has looked. */
   readonly ahead: { readonly time: number; readonly said: number; readonly ends: readonly End[] } | null
-  /** What was not taken of the settings that are read again while an instance runs, in sentences. */
-  readonly refused: readonly string[]
+  /** What was not taken of the settings that are read again while an instance runs, in sentences. Absent = the authority is of a release that does not say. */
+  readonly refused?: readonly string[]
 }
 
 /** What happened to rotations, for people. Times in milliseconds since 1970. */

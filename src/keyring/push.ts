@@ -7,7 +7,7 @@
  * What differs: the identity of the source is the deployment's setting, and what was seen before the secret was made anew is
  * refused whatever flag is given, since an old answer may come late and no source is there to be asked.
  */
-import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import { KeyringError, ofPush, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import { KV1_INCARNATION, MOST_VERSION } from '../core/limits.ts'
 import type { Push, PushAnswer } from '../core/operations.ts'
@@ -37,13 +37,12 @@ function notPushedHere(keyring: string): KeyringError {
   return otherWay(keyring, 'synced from here', 'Sync it; or set KEYRING_STRATEGY=push here.')
 }
 
-/** Remedies say "sync". */
 function inWords<T>(result: Result<T>): Result<T> {
   if (result.ok) return result
   const { error } = result
   return {
     ok: false,
-    error: { ...error, remedy: error.remedy.replace(/\bsync\b/g, 'push').replace(/\bSync\b/, 'Push') },
+    error: { ...error, remedy: ofPush(error.remedy) },
   }
 }
 

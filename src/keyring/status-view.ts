@@ -4,7 +4,7 @@ import { isNeeded } from '../core/ends.ts'
 import type { Warning } from '../core/warnings.ts'
 import { warningsOf } from '../core/warnings.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import { REMEDIES, remedyFor } from '../core/errors.ts'
+import { REMEDIES, ofPush, remedyFor } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SyncStatus } from '../core/operations.ts'
 import type { SourceId } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
@@ -107,7 +107,7 @@ export function statusView(
         ...needed(keyring, record, status, warning),
         ...neededByLate(status, now),
         ...neededKeys(keys),
-        ...status.refused,
+        ...(status.refused ?? []),
         ...ends.filter(({ days }) => isNeeded(days)).map(({ detail, remedy }) => `${detail} ${remedy}`),
       ]),
     ],
@@ -192,7 +192,7 @@ function needed(
     lines.push(
       `The active key "${weak.id}" is weak or published: write a version with a random key of 32 bytes, then sync.`,
     )
-  return lines
+  return status.pushed ? lines.map(ofPush) : lines
 }
 
 /** A schedule looks once a minute; after so many milliseconds it is not late but gone. */

@@ -34,6 +34,7 @@ const NEVER: StoredStatus = {
 const RETRY_MS = 60_000
 
 export interface StoredStatus extends SyncStatus {
+  readonly refused: NonNullable<SyncStatus['refused']>
   /** The revision that was read back of the replica last; 0 = none. */
   readonly replicated: number
   /** What is stored of the Vault login, as it was last looked at. `null` = never. */

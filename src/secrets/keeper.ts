@@ -8,6 +8,7 @@ import type { CachedPage, CachedSecret, SecretName } from '../core/operations.ts
 import type { Clock, Insistence } from '../core/ports.ts'
 import type { ItemStore, StoredItem, SecretAnswer, SecretBackend, SecretRules } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
+import { inTurns } from './in-turns.ts'
 import type { SecretState } from './life.ts'
 import { NOTED_MS, withAnswer, withFailure, expiryOf, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
 import { itemName, openState, sealState } from './state.ts'
@@ -270,14 +271,3 @@ function limited(message: string, leftMs: number): KeyringError {
 
 const plain = (answer: SecretAnswer) =>
   answer.kind === 'secret' ? { kind: answer.kind, text: answer.text.reveal() } : { kind: answer.kind }
-
-/** In the order given, `most` at a time. @throws the first failure, when those under way have ended. */
-async function inTurns<T, R>(all: readonly T[], most: number, work: (one: T) => Promise<R>): Promise<readonly R[]> {
-  const done: R[] = []
-  const rest = all.entries()
-  const worker = async () => {
-    for (const [index, one] of rest) done[index] = await work(one)
-  }
-  await Promise.all(Array.from({ length: Math.min(most, all.length) }, worker))
-  return done
-}

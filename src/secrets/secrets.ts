@@ -179,16 +179,11 @@ export class Secrets {
         )
         const secrets = [...names.values()]
         const answer = await this.#parts.authority.call({ call: 'resolve', vault: entity.prefix, secrets, refresh })
-        const sealer = await this.#parts.sealer(entity.prefix)
-        return Promise.all(
-          [...names].map(
-            async ([key, name], at) =>
-              [
-                key,
-                answer.ok ? await settle(() => this.#open(sealer, entity, name, answer.value[at])) : answer,
-              ] as const,
-          ),
-        )
+        // An instance may lack the key of one vault and have that of another.
+        const sealer = await settle(() => this.#parts.sealer(entity.prefix))
+        const opened = (name: SecretName, at: number) =>
+          answer.ok ? settle(() => this.#open(unwrap(sealer), entity, name, answer.value[at])) : answer
+        return Promise.all([...names].map(async ([key, name], at) => [key, await opened(name, at)] as const))
       }),
     )
     return new Map(answers.flat())

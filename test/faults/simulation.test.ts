@@ -1,4 +1,4 @@
-/** Eight days of the simulation; `node bench/simulation.ts` is the month. And a minute in which everybody begins anew. */
+/** Eight days of the simulation; `npx node bench/simulation.ts` is the month. And a minute in which everybody begins anew. */
 import { expect, it } from 'vitest'
 import { simulate } from '../../bench/simulation.ts'
 import { FRESHNESS } from '../../functions/cloudflare/limits.ts'

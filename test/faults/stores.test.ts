@@ -10,7 +10,7 @@ import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import type { Result } from '../../src/core/errors.ts'
 import type { Replica, SharedStore, StoredRecord } from '../../src/core/ports.ts'
-import { change, look, reseal, rotate, sync } from '../explore/scenes.ts'
+import { change, look, pushRotating, reseal, rotate, sync } from '../explore/scenes.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
 import { createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
@@ -21,6 +21,8 @@ import { runSeed, sweep } from './schedules.ts'
 const isDeep = process.env['FAULTS'] === 'deep'
 /** For the download of DynamoDB Local and its start. */
 const START_MS = 180_000
+/** A guard against a run that hangs, and no measure: a hundred schedules on a runtime take minutes where others use the machine. */
+const RUN_MS = 900_000
 
 /** Each schedule has its own names in one store. */
 let schedules = 0
@@ -54,17 +56,23 @@ function matrix(open: () => SharedStore, openReplica?: () => Replica): void {
     ...(openReplica && { replicas: () => [replicaApart(openReplica()), replicaApart(openReplica())] }),
   }
 
-  it(`${seeds} schedules keep every promise`, { timeout: START_MS }, async () => {
-    for (let seed = 1; seed <= seeds; seed += 1) expect(await runSeed(seed, place)).toBeNull()
+  const pushed: Place = { ...place, isPushed: true }
+
+  it(`${seeds} schedules, a quarter of them of pushes, keep every promise`, { timeout: RUN_MS }, async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) expect(await runSeed(seed, seed % 4 === 0 ? pushed : place)).toBeNull()
   })
 
   it.each(isDeep || isQuick ? SWEPT : SWEPT.slice(0, 2))(
     'a kill at each await of a %s keeps every promise',
-    { timeout: START_MS },
+    { timeout: RUN_MS },
     async (_name, act) => {
       expect(await sweep(act, 'kill', place)).toBeGreaterThan(1)
     },
   )
+
+  it('a kill at each await of a push that rotates keeps every promise', { timeout: RUN_MS }, async () => {
+    expect(await sweep(pushRotating, 'kill', pushed)).toBeGreaterThan(1)
+  })
 }
 
 describe('in SQLite', () => {

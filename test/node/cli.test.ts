@@ -231,7 +231,7 @@ describe.each([
     expect((await json('keys', '--keyring', 'orders')).document).toMatchObject([{ id: 'anew0001' }])
     expect(await cli(['import'], out.bytes)).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/\nERR_RECORD_INVALID: What was given .*\.\nGive what "export" printed/),
+      stderr: expect.stringMatching(/\nERR_RECORD_INVALID: The record given .*\.\nGive what "export" printed/),
     })
     expect(await cli(['import', 'nowhere'])).toMatchObject({ code: 2, stderr: expect.stringContaining('ENOENT') })
     expect(await cli(['export', '--keyring', 'invoices'])).toMatchObject({

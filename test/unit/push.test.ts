@@ -386,6 +386,13 @@ describe('a keyring that is pushed', () => {
     expect(await reader.status()).toMatchObject({ pushed: true, silentFrom: NOW + 20 * MINUTE, nextTry: null })
   })
 
+  it('hears what is needed of whoever pushes, and of no sync', async () => {
+    const { push, status } = ring()
+    await push(['a:1'])
+    await push(['a:1', 'malformed'])
+    expect((await status()).needed).toEqual([expect.stringMatching(/cannot be used.*then push\.$/)])
+  })
+
   it('keeps its status when no date follows for a rotation', async () => {
     const rotation = { cadence: { after: () => 9e15 }, delayMs: 0, prunesHeld: false }
     const { push, status, authority } = ring(on({ rotation }))

@@ -1,4 +1,4 @@
-/** The bundles, deployed as serverless.yml does it, on a table in memory. */
+/** The bundles, deployed as serverless.yml does it, on tables in memory. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { FUNCTIONS, buildLambda } from '../../../tools/build-lambda.ts'
 import type { Listening } from '../listen.ts'
 import type { LambdaFunction } from './cloud.ts'
 import { functionUrl, invokeApi, startFunction } from './cloud.ts'
-import { awsEnvironment, createTable, startDynalite } from './table.ts'
+import { awsEnvironment, createSecretsTable, createTable, startDynalite } from './table.ts'
 
 const SYNC_FUNCTION = 'edge-keyring-test-sync'
 export const ROTATE_FUNCTION = 'edge-keyring-test-rotate'
@@ -19,6 +19,8 @@ type Settings = Readonly<Record<string, string>>
 export interface LambdaDeployment {
   readonly endpoint: string
   readonly table: string
+  /** Of the Invoke API. */
+  readonly invokeUrl: string
   readonly sync: LambdaFunction
   /** Another instance of the HTTP function, with a URL of its own. */
   startHttp(more?: Settings): Promise<{ readonly url: string; readonly instance: LambdaFunction }>
@@ -44,7 +46,8 @@ export async function deployLambda(settings: Settings, syncBundle?: string): Pro
   const [http, sync, rotate] = (await bundles()).map(({ file }) => file)
   const server = await startDynalite()
   const table = await createTable(server.endpoint)
-  const env = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table }
+  const tables = { KEYRING_TABLE: table, KEYRING_SECRETS_TABLE: await createSecretsTable(server.endpoint) }
+  const env = { ...awsEnvironment(server.endpoint), ...tables }
   const { KEYRING_API_TOKENS: tokens = '', ...asking } = settings
   const answering = Object.fromEntries(
     Object.entries(asking).filter(([name]) => !/^KEYRING_(?:VAULT_|ROTATION|STRATEGY$)/.test(name)),
@@ -64,6 +67,7 @@ export async function deployLambda(settings: Settings, syncBundle?: string): Pro
   return {
     endpoint: server.endpoint,
     table,
+    invokeUrl: api.url,
     sync: syncing,
     async startHttp(more = {}) {
       const instance = await start(http ?? '', 'http', { ...answering, ...own, ...more })
