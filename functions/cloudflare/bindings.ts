@@ -11,7 +11,7 @@ import { live } from '../../src/references/live.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
 import type { WorkersConfig } from './vaults.ts'
-import { withEntities } from './vaults.ts'
+import { withWorkersVaults } from './vaults.ts'
 
 export interface ReplicaBinding {
   /** Absent = there is no replica. */
@@ -36,7 +36,7 @@ export const settingsOf = (bindings: object): Env =>
 /** @param secrets of a Secrets Store. */
 export function readBindings(bindings: object, secrets: SecretTexts = new Map()): Parsed<WorkersConfig> {
   const env = { ...settingsOf(bindings), ...Object.fromEntries(secrets) }
-  return withEntities(parseConfig(env, 'workers', undefined, readCron), env)
+  return withWorkersVaults(parseConfig(env, 'workers', undefined, readCron), env)
 }
 
 /** https://developers.cloudflare.com/secrets-store/integrations/workers/ */

@@ -20,7 +20,7 @@ export interface WorkersConfig extends Config {
 }
 
 /** What is wrong with a vault stops it alone, and is told. */
-export function withEntities(parsed: Parsed<Config>, env: Env): Parsed<WorkersConfig> {
+export function withWorkersVaults(parsed: Parsed<Config>, env: Env): Parsed<WorkersConfig> {
   if (!parsed.ok || parsed.config === null) return parsed
   const { entities, broken, problems, notices } = readEntities(env, 'workers')
   if (problems.length > 0) return { ok: false, problems }
