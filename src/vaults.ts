@@ -73,7 +73,7 @@ export const readingVaults = (
 export function openVaults(
   entities: readonly KnownEntity[],
   config: Sealed,
-  ports: Primitives & { readonly authority: KeyringAuthority; readonly freshMs: number },
+  ports: Primitives & { readonly authority: VaultAuthority; readonly freshMs: number },
 ): Vaults {
   const secrets = new Secrets({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
   return { secrets: entities.length === 0 ? null : secrets, views: entities.map(({ view }) => view) }

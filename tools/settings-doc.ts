@@ -82,7 +82,7 @@ What is wrong with an entity stops no start and no other entity: \`edge-keyring 
 do not exist, other backends of Kong's and logins that come later are named too. Lambda's HTTP function needs no credentials of them.
 Entities trust what \`KEYRING_VAULT_CACERT\` says and wait as long as \`KEYRING_VAULT_TIMEOUT_MS\` says, and have nothing else of the keyring's Vault.
 
-\`edge-keyring check --conf kong.conf --deck kong.yaml\` reads Kong's own files: of a kong.conf the names \`keyring_*\`, \`vault_*\` and
+With \`--conf kong.conf\` and \`--deck kong.yaml\`, \`start\`, \`check\`, \`vault get\` and \`exec\` read Kong's own files: of a kong.conf the names \`keyring_*\`, \`vault_*\` and
 \`lua_ssl_trusted_certificate\`, where the environment does not have them; of a file of decK's the vaults, with \`\${{ env "DECK_…" }}\` filled in.
 `
 

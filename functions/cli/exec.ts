@@ -8,6 +8,7 @@ import { printable } from '../../src/core/printable.ts'
 import { REFERENCE } from '../../src/core/reference.ts'
 import { failed } from './failure.ts'
 import { valueAnswered, withResolver } from './resolve.ts'
+import type { KongFiles } from './straight.ts'
 
 /** Our own credentials are not the program's. What Kong and Vault's clients read may be, and stays. */
 const CREDENTIALS: ReadonlySet<string> = new Set([
@@ -18,20 +19,21 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
 /** They decide which code runs: a secret has no business there. */
 const LOADERS = /^(?:NODE_OPTIONS|PATH|(?:LD|DYLD)_.*)$/i
 
-export async function exec(command: readonly string[]): Promise<void> {
+export async function exec(command: readonly string[], files: KongFiles): Promise<void> {
   const [program = '', ...words] = command
-  const environment = await resolvedEnv(process.env)
+  const environment = await resolvedEnv(process.env, files)
   process.exitCode = await run(program, words, environment)
 }
 
-async function resolvedEnv(env: Env): Promise<Record<string, string>> {
+async function resolvedEnv(env: Env, files: KongFiles): Promise<Record<string, string>> {
   const kept = Object.entries(env).flatMap(([name, value = '']): [string, string][] =>
     CREDENTIALS.has(name) ? [] : [[name, value]],
   )
   const wanted = kept.filter(([, value]) => value.startsWith(REFERENCE))
   for (const [name] of wanted)
     if (LOADERS.test(name)) throw failed('ERR_USAGE', `A reference in ${name} would decide which code runs.`)
-  const resolved = wanted.length === 0 ? [] : await withResolver((resolve) => resolve(wanted.map(([, text]) => text)))
+  const texts = wanted.map(([, text]) => text)
+  const resolved = texts.length === 0 ? [] : await withResolver(files, (resolve) => resolve(texts))
   const values = wanted.map(([name], at): [string, string] => [
     name,
     settable(name, valueAnswered(resolved[at] ?? {}, name)),

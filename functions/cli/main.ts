@@ -44,11 +44,16 @@ const act = ({ keyring }: { readonly keyring: string }, work: (keyring: KeyringC
 
 const bound = () => valued('context', 'text', 'What the value is bound to; to decrypt it must be the same.')
 
+const conf = () => valued('conf', 'path', "Kong's kong.conf; what the settings say wins.")
+const deck = () => valued('deck', 'path', 'A file of decK, whose vaults are for references.')
+
 program
   .command('start')
   .description('Serve the keyring here (with a dev Vault when none is configured).')
   .option('--fresh', 'Begin anew: forget .edge-keyring/.')
-  .action(async ({ fresh = false }) => (await import('./start.ts')).start({ fresh }))
+  .addOption(conf())
+  .addOption(deck())
+  .action(async ({ fresh = false, conf = '', deck = '' }) => (await import('./start.ts')).start({ fresh, conf, deck }))
 
 onKeyring('sync', 'Read the keyring from Vault, until nothing new remains.')
   .option('--force', 'Accept a secret that was made anew, or an older current version.')
@@ -141,8 +146,8 @@ program
   .addOption(json())
   .addOption(valued('platform', 'name', 'node, workers or lambda ("node" where it is not given).').default('node'))
   .addOption(valued('file', 'path', 'A file with the settings, in place of the environment.'))
-  .addOption(valued('conf', 'path', "Kong's kong.conf; what the settings say wins."))
-  .addOption(valued('deck', 'path', 'A file of decK, whose vaults are for references.'))
+  .addOption(conf())
+  .addOption(deck())
   .action(({ platform, file = '', conf = '', deck = '' }) =>
     reporting(isJson(), async () => (await import('./check.ts')).checkPlatform(platform, { file, conf, deck })),
   )
@@ -155,15 +160,21 @@ program
   .description('Print the value of a reference, and nothing behind it.')
   .argument('<reference>', 'Such as {vault://hcv/password/pass1}; the braces may be left out.')
   .addOption(json())
-  .action((reference) => reporting(isJson(), async () => (await import('./vault.ts')).get(reference)))
+  .addOption(conf())
+  .addOption(deck())
+  .action((reference, { conf = '', deck = '' }) =>
+    reporting(isJson(), async () => (await import('./vault.ts')).get(reference, { conf, deck })),
+  )
 
 program
   .command('exec')
   .description('Run a program with the values of the references in its environment, or not at all.')
   .argument('<program...>', 'Program and its words, behind --.')
-  .action(async (command) => {
+  .addOption(conf())
+  .addOption(deck())
+  .action(async (command, { conf = '', deck = '' }) => {
     try {
-      await (await import('./exec.ts')).exec(command)
+      await (await import('./exec.ts')).exec(command, { conf, deck })
     } catch (error) {
       report(false, error)
     }

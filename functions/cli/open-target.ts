@@ -12,13 +12,18 @@ import { FAR, isToken } from './target.ts'
 
 /** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
 export async function openTarget(env: Env): Promise<Target> {
+  const serving = await openServing(env)
+  if (serving !== null) return serving
+  const { localStore } = await import('./local-store.ts')
+  return localStore(env)
+}
+
+/** What serves callers. `null` = nothing does. @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
+export async function openServing(env: Env): Promise<Target | null> {
   const [url, token] = [env['EDGE_KEYRING_URL'] || null, env['EDGE_KEYRING_TOKEN'] || null]
   if (url !== null || token !== null) return deployment(url, token, headersOf(env['EDGE_KEYRING_HEADERS'] || '{}'))
   const { localServer } = await import('./local-server.ts')
-  const server = localServer(env)
-  if (server !== null) return server
-  const { localStore } = await import('./local-store.ts')
-  return localStore(env)
+  return localServer(env)
 }
 
 const MISSING_URL = 'is required because EDGE_KEYRING_TOKEN is set: the address of the deployment'

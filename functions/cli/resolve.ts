@@ -1,28 +1,23 @@
-/** What resolves references for a command: the deployment, or the server or store here. What asks the vaults straight, without either, takes its place here. */
+/** What resolves references for a command: the deployment, or the server here, or neither: then the vaults are asked straight. */
 import type { Env } from '../../src/config/setting.ts'
 import { Failure } from './failure.ts'
 import { printable } from '../../src/core/printable.ts'
 import { ask, unknown } from './answer.ts'
-import { openTarget } from './open-target.ts'
-import type { ResolvedBody } from './schema.ts'
+import { openServing } from './open-target.ts'
 import { parseAnswer, resolvedBody } from './schema.ts'
-
-type AnsweredReference = ResolvedBody['secrets'][number]
-
-interface Resolver {
-  /** For people. */
-  readonly where: string
-  /** In the order of the references. @throws a Failure where nothing at all is answered. */
-  readonly resolve: (references: readonly string[]) => Promise<readonly AnsweredReference[]>
-  readonly close: () => Promise<void>
-}
+import type { AnsweredReference, KongFiles, Resolver } from './straight.ts'
+import type { Target } from './target.ts'
 
 /** As many as one request takes. */
 const BATCH = 1000
 
-/** @throws a Failure; `ERR_STORE_UNAVAILABLE`. */
-async function openResolver(env: Env): Promise<Resolver> {
-  const target = await openTarget(env)
+/** @throws a Failure. */
+async function openResolver(env: Env, files: KongFiles): Promise<Resolver> {
+  const target = files.conf + files.deck === '' ? await openServing(env) : null
+  return target === null ? (await import('./straight.ts')).straight(env, files) : asked(target)
+}
+
+function asked(target: Target): Resolver {
   const batch = async (references: readonly string[]) => {
     const answer = await ask(target, 'POST', '/secrets/resolve', { references })
     const { secrets } = parseAnswer(target, resolvedBody, answer)
@@ -41,8 +36,11 @@ async function openResolver(env: Env): Promise<Resolver> {
   }
 }
 
-export async function withResolver<T>(work: (resolve: Resolver['resolve']) => Promise<T>): Promise<T> {
-  const resolver = await openResolver(process.env)
+export async function withResolver<T>(
+  files: KongFiles,
+  work: (resolve: Resolver['resolve']) => Promise<T>,
+): Promise<T> {
+  const resolver = await openResolver(process.env, files)
   console.error(resolver.where)
   try {
     return await work(resolver.resolve)

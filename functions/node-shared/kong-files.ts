@@ -78,12 +78,15 @@ function isInEnvironment(name: string, env: Env): boolean {
   return isSet(env, `KONG_${capitals}`) || (capitals.startsWith('KEYRING_') && isSet(env, capitals))
 }
 
-/** decK's templates are filled in behind the YAML, so that no value is read as YAML, and in vaults alone, so that nothing else is required. */
+/**
+ * decK's templates are filled in behind the YAML, so that no value is read as YAML, and in vaults alone, so that nothing else is required.
+ * What decK makes of a value for the YAML's sake, such as a number of a text, is of no consequence here: each is read by its field.
+ */
 export async function withDeck(text: string, variables: Env): Promise<AddKongFiles> {
   const names: string[] = []
   const mark = `deck-${randomUUID()}-`
   const marked = text.replace(
-    /\$\{\{\s*env\s+["`]([^"`]*)["`]\s*\}\}/g,
+    /\$\{\{\s*env\s+["`]([^"`]*)["`]\s*(?:\|\s*(?:toBool|toFloat|toInt|indent\s+\d+)\s*)?\}\}/g,
     (_, name: string) => `${mark}${names.push(name) - 1}.`,
   )
   const document = await yamlOf(marked)

@@ -2,13 +2,12 @@
 import type { Parsed } from '../../src/config/answering.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { parseJson } from '../../src/core/body.ts'
-import { safeAddress } from '../../src/core/loopback.ts'
 import type { Reference } from '../../src/references/grammar.ts'
 import { parseReference } from '../../src/references/grammar.ts'
 import type { ReadTexts } from '../../src/references/live.ts'
 import { WRAPPING_KEYS, entriesOf, live } from '../../src/references/live.ts'
 import type { StagedAnswer, Stage } from './secrets-manager.ts'
-import { readSecret } from './secrets-manager.ts'
+import { openEndpoint, readSecret } from './secrets-manager.ts'
 import { readTextFile } from './text-file.ts'
 
 /** What one look at a vault gives: the rest of a sentence says why there is nothing. `isAbsent` = the vault says that it has none. */
@@ -111,19 +110,17 @@ async function inFile(reference: Reference): Promise<Found> {
 }
 
 const STAGES: Readonly<Record<number, Stage>> = { 1: 'AWSCURRENT', 2: 'AWSPREVIOUS' }
-/** The SDK would ask there without TLS. */
-const ENDPOINTS = ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_SECRETS_MANAGER']
 
 /** Each secret is asked for once, however many settings are fields of it. */
 function asking(env: Env): (reference: Reference) => Promise<Found> {
   const asked = new Map<string, Promise<StagedAnswer>>()
   return async (reference) => {
-    const open = ENDPOINTS.find((name) => env[name] && !safeAddress(env[name]))
+    const open = openEndpoint(env)
     if (open !== undefined) return { why: `has a reference to Secrets Manager, and ${open} is not https` }
     const [stage, region] = [STAGES[reference.version ?? 1], option(reference, 'region')]
     if (stage === undefined) return { why: 'has a reference to a version that Secrets Manager has not: 1 or 2' }
     const name = JSON.stringify([region, reference.resource, stage])
-    const answer = asked.get(name) ?? readSecret(reference.resource, stage, region)
+    const answer = asked.get(name) ?? readSecret(reference.resource, stage, region === undefined ? {} : { region })
     asked.set(name, answer)
     const found = await answer
     if ('text' in found) return found

@@ -27,8 +27,16 @@ import type { NodeConfig } from './vaults.ts'
 import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
+
+export interface StartFlags {
+  readonly fresh: boolean
+  /** Kong's own files, '' = none. */
+  readonly conf: string
+  readonly deck: string
+}
+
 /** Ends the process when it fails, now or later: with a code, a sentence and a remedy, and never with a stack. */
-export async function start(flags: () => { readonly fresh: boolean }): Promise<void> {
+export async function start(flags: () => StartFlags): Promise<void> {
   const report = isLocal(process.env) ? onScreen() : asJson
   const end = (error: unknown): never => {
     report.failed(startFailureOf(error))
@@ -38,31 +46,41 @@ export async function start(flags: () => { readonly fresh: boolean }): Promise<v
   // A reader that has gone, as behind `| head`, is no reason to stop: the keyring serves all the same.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {
-    await begin(flags().fresh, report, endOnSignal())
+    await begin(flags(), report, endOnSignal())
   } catch (error) {
     end(error)
   }
 }
 
 /** A deployment keeps nothing in the local folder, so it does not hold it either (docs/decisions/0010). */
-async function begin(fresh: boolean, report: Report, ending: Ending): Promise<void> {
+async function begin({ fresh, ...files }: StartFlags, report: Report, ending: Ending): Promise<void> {
+  const { env, notices } = await withFiles(process.env, files)
   const hold = isLocal(process.env) ? holdFolder() : null
   if (fresh) {
-    const { setup, parsed } = await settings(hold, madeUp)
+    const { setup, parsed } = await settings(env, hold, madeUp)
     await tryPorts(setup, parsed.config)
-    forget(hold, process.env)
+    forget(hold, env)
   }
-  const { setup, parsed, renew } = await settings(hold, made)
+  const { setup, parsed, renew } = await settings(env, hold, made)
   report.begun(setup)
-  for (const notice of parsed.notices) console.error(`note: ${notice}`)
+  for (const notice of [...notices, ...parsed.notices]) console.error(`note: ${notice}`)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
   await serveKeyring({ config: parsed.config, renew }, setup, hold, report, ending)
 }
 
+/** What Kong's files say beside the environment. @throws when they are wrong. */
+async function withFiles(env: Env, { conf, deck }: Omit<StartFlags, 'fresh'>) {
+  if (conf + deck === '') return { env, notices: [] }
+  const { kongFiles } = await import('../node-shared/kong-files.ts')
+  const added = (await kongFiles(conf || null, deck || null, env))(env)
+  if (added.problems.length > 0) throw refusedSettings(added.problems)
+  return added
+}
+
 /** @throws when they are wrong. */
-async function settings(hold: Hold | null, keep: Keep) {
-  const setup = await prepare(process.env, keep)
+async function settings(env: Env, hold: Hold | null, keep: Keep) {
+  const setup = await prepare(env, keep)
   const { parsed, renew } = await liveSettings(setup.env)
   if (!parsed.ok) throw hold?.trouble && isMissed(setup) ? hold.trouble : refusedSettings(parsed.problems)
   return { setup, parsed, renew }
@@ -209,4 +227,8 @@ function refuseRecords(troubles: readonly ErrorData[], report: Report): never {
   process.exit(1)
 }
 
-if (import.meta.main) await start(() => parseArgs({ options: { fresh: { type: 'boolean', default: false } } }).values)
+const FILE = { type: 'string', default: '' } as const
+if (import.meta.main)
+  await start(
+    () => parseArgs({ options: { fresh: { type: 'boolean', default: false }, conf: FILE, deck: FILE } }).values,
+  )

@@ -44,7 +44,9 @@ export function startFailureOf(error: unknown): StartFailure {
   if (path === LOCAL_FOLDER || path?.startsWith(LOCAL_FOLDER + sep)) return folderFailure(path, reasonOf(error))
   const code = reasonOf(error)
   if (code.startsWith('ERR_PARSE_ARGS'))
-    return new StartFailure('ERR_USAGE', 'The server takes no other flag than --fresh.', { remedy: 'Remove it.' })
+    return new StartFailure('ERR_USAGE', 'The server takes no other flags than --fresh, --conf and --deck.', {
+      remedy: 'Remove it.',
+    })
   return new StartFailure('ERR_INTERNAL', `The server ended by a defect (${[code, placeOf(error)].join(', ')}).`, {
     remedy: 'Report it, with this line.',
   })

@@ -24,23 +24,19 @@ export function withVaults(parsed: Parsed<Config>, env: Env, given: Env): Parsed
   const look = (tls: Parameters<typeof readTls>[0]) => readTls(tls, Date.now()).problems
   const { entities, broken, problems, notices } = readEntities(env, 'node', look, given)
   if (problems.length > 0) return { ok: false, problems }
-  const able = entities.filter((entity) => !isLater(entity))
-  const later = entities
-    .filter(isLater)
-    .map(({ name }) => `not used: ${name}: endpoint_url, assume_role_arn and sts_endpoint_url come later`)
   const unused = broken.flatMap((each) => each.problems.map(({ name, message }) => `not used: ${name}: ${message}`))
   return {
     ok: true,
-    config: { ...parsed.config, vaults: forCallers(able) },
-    notices: [...parsed.notices, ...notices, ...unused, ...later],
+    config: { ...parsed.config, vaults: forCallers(entities) },
+    notices: [...parsed.notices, ...notices, ...unused],
   }
 }
 
-const isLater = ({ backend }: EntitySettings): boolean =>
-  backend.type === 'aws' && (backend.endpoint !== null || backend.stsEndpoint !== null || backend.assume !== null)
-
 /** Closed with the authority that it belongs to. */
-export function openNodeVaults(config: NodeConfig, ports: Omit<VaultsPorts, 'fetchOf' | 'openOther'>) {
+export function openNodeVaults(
+  config: Pick<NodeConfig, 'vaults' | 'wrappingKeys'>,
+  ports: Omit<VaultsPorts, 'fetchOf' | 'openOther'>,
+) {
   const { vaults: entities = [] } = config
   const ways: VaultFetch[] = []
   const keepers = openKeepers(entities, config, {
@@ -55,7 +51,7 @@ export function openNodeVaults(config: NodeConfig, ports: Omit<VaultsPorts, 'fet
         ? fileBackend(settings.folder)
         : settings.type === 'env'
           ? environmentBackend(process.env, settings.variableOf)
-          : secretsManagerBackend(settings.region),
+          : secretsManagerBackend(settings),
   })
   return { keepers, close: async () => void (await Promise.all(ways.map((way) => way.close()))) }
 }

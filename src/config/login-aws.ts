@@ -57,7 +57,7 @@ function keysOf({ aws_access_key_id: accessKeyId, aws_secret_access_key: secretA
   return { from: 'keys', accessKeyId, secretAccessKey, sessionToken: null } as const
 }
 
-const regionalSts = (region: string): string =>
+export const regionalSts = (region: string): string =>
   `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}/`
 
 /**

@@ -42,7 +42,7 @@ export class SecretReader implements KeyringAuthority {
   }
 
   call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
-    return this.#answer(message as Message) as Promise<Result<AnswerTo<O>>>
+    return this.#answer(message as Message)
   }
 
   #answer(message: Message) {

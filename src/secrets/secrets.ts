@@ -2,10 +2,9 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { KeyringAuthority } from '../core/operations.ts'
 import type { CachedSecret, SecretName } from '../core/operations.ts'
 import type { Clock } from '../core/ports.ts'
-import type { SecretRules, SplitField } from '../core/secrets.ts'
+import type { SecretRules, SplitField, VaultAuthority } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Reference } from '../references/grammar.ts'
@@ -36,7 +35,7 @@ export interface Resolved {
 }
 
 export interface SecretsParts {
-  readonly authority: KeyringAuthority
+  readonly authority: VaultAuthority
   readonly clock: Clock
   /** A sealer is made at the first use of its vault. */
   readonly sealer: (prefix: string) => Promise<ItemSealer>

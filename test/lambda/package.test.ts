@@ -122,12 +122,15 @@ describe('the package for Lambda', () => {
   }
 
   it('has in each zip one bundle with all that it loads later, and nothing else', async () => {
-    expect(await zipped('http')).toEqual(['dist/lambda/http.mjs'])
-    const later = readdirSync(join(LAMBDA_FOLDER, 'sync')).map((name) => `dist/lambda/sync/${name}`)
-    expect(later.filter((name) => name.includes('undici'))).toHaveLength(1)
-    expect(await zipped('sync')).toEqual(['dist/lambda/sync.mjs', ...later].toSorted())
-    const ofRotate = readdirSync(join(LAMBDA_FOLDER, 'rotate')).map((name) => `dist/lambda/rotate/${name}`)
-    expect(await zipped('rotate')).toEqual(['dist/lambda/rotate.mjs', ...ofRotate].toSorted())
+    for (const [name, part] of [
+      ['http', 'http-vaults'],
+      ['sync', 'undici'],
+      ['rotate', 'undici'],
+    ] as const) {
+      const later = readdirSync(join(LAMBDA_FOLDER, name)).map((each) => `dist/lambda/${name}/${each}`)
+      expect(later.filter((each) => each.includes(part))).toHaveLength(1)
+      expect(await zipped(name)).toEqual([`dist/lambda/${name}.mjs`, ...later].toSorted())
+    }
   })
 
   it('lets the HTTP function read keyrings and their status, and invoke the others, and those read and write the table; what references gave is read by the first and kept by the sync function alone', () => {
@@ -240,8 +243,8 @@ describe('the package for Lambda', () => {
     Object.values(of)
       .filter(({ Type, Properties }) => Type === 'AWS::Events::Rule' && Properties['State'] === 'ENABLED')
       .map(({ Properties }) => [Properties['ScheduleExpression'], Properties['Targets']])
-  const onceAMinute = (name: string) => [
-    ['rate(1 minute)', [expect.objectContaining({ Arn: { 'Fn::GetAtt': [`${name}LambdaFunction`, 'Arn'] } })]],
+  const onceAMinute = (name: string, more = {}) => [
+    ['rate(1 minute)', [{ Arn: { 'Fn::GetAtt': [`${name}LambdaFunction`, 'Arn'] }, Id: expect.any(String), ...more }]],
   ]
 
   it('runs the sync function once a minute by a rule, without repeating what failed', () => {
@@ -274,6 +277,18 @@ describe('the package for Lambda', () => {
     },
     60_000,
   )
+
+  it('gives vaults behind references to sync and http, this one its own list where there is one, and with a rotation a rule of the sync function', async () => {
+    const vaults = JSON.stringify({ vaults: [{ name: 'aws', prefix: 'secrets', config: { region: 'eu-central-1' } }] })
+    const given = await packaged({ KEYRING_VAULTS: vaults, KEYRING_HTTP_VAULTS: '[]', KEYRING_ROTATION: '30d' })
+    const ofEach = (of: Resources) => ['Http', 'Sync', 'Rotate'].map((name) => variablesOf(of, name)['KEYRING_VAULTS'])
+    expect(ofEach(given)).toEqual(['[]', vaults, ''])
+    const ofVaults = onceAMinute('Sync', { Input: '{"schedule":"vaults"}' })
+    expect(ruled(given)).toEqual([...ofVaults, ...onceAMinute('Rotate')])
+    const without = await packaged({ KEYRING_VAULTS: vaults })
+    expect(ofEach(without)).toEqual([vaults, vaults, ''])
+    expect(ruled(without)).toEqual(onceAMinute('Sync'))
+  }, 60_000)
 
   it('joins a VPC with the functions that ask Vault, and lets their roles, where its lines in serverless.yml are taken in', async () => {
     const yaml = readFileSync(join(ROOT, 'serverless.yml'), 'utf8')
@@ -339,7 +354,9 @@ describe('the package for Lambda', () => {
       expect([Runtime, Architectures]).toEqual(['nodejs24.x', ['arm64']])
       return (Environment as { Variables: Record<string, unknown> }).Variables
     }
-    expect(Object.keys(variables('HttpLambdaFunction')).filter((name) => name.includes('VAULT'))).toEqual([])
+    expect(Object.keys(variables('HttpLambdaFunction')).filter((name) => name.includes('VAULT'))).toEqual([
+      'KEYRING_VAULTS',
+    ])
     expect(variables('HttpLambdaFunction')).toMatchObject({ KEYRING_SYNC_FUNCTION: { Ref: 'SyncLambdaFunction' } })
     expect(variables('SyncLambdaFunction')).toMatchObject({ KEYRING_TABLE: { Ref: 'KeyringTable' } })
     for (const name of ['Http', 'Sync'])

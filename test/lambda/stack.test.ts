@@ -43,6 +43,7 @@ const SECRET = 'edge-keyring'
 const SETTINGS = {
   KEYRING_ROTATION: '30d',
   KEYRING_VAULT_TOKEN: `{vault://aws/${SECRET}/vault_token}`,
+  KEYRING_VAULTS: JSON.stringify({ vaults: [{ name: 'aws', prefix: 'from-aws', config: { region: 'eu-central-1' } }] }),
   KEYRING_SECRET_ARNS: `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${SECRET}-??????`,
   KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
   KEYRING_API_TOKENS: JSON.stringify([
@@ -160,7 +161,9 @@ describe.skipIf(!isThere)('the stack', () => {
         cloud.json('events', 'POST', '/', body, `AWSEvents.${operation}`)
       const { State, Arn } = (await events('DescribeRule', { Name })) as { State: string; Arn: string }
       if (State !== 'ENABLED') continue
-      const { Targets } = (await events('ListTargetsByRule', { Rule: Name })) as { Targets: { Arn: string }[] }
+      const { Targets } = (await events('ListTargetsByRule', { Rule: Name })) as {
+        Targets: { Arn: string; Input?: string }[]
+      }
       for (const target of Targets) {
         const functionName = target.Arn.split(':').at(-1) ?? ''
         const logical = await Promise.all(
@@ -168,7 +171,8 @@ describe.skipIf(!isThere)('the stack', () => {
             (await named(id)) === functionName ? id : '',
           ),
         )
-        const event = { source: 'aws.events', 'detail-type': 'Scheduled Event', resources: [Arn], detail: {} }
+        const scheduled = { source: 'aws.events', 'detail-type': 'Scheduled Event', resources: [Arn], detail: {} }
+        const event: unknown = target.Input === undefined ? scheduled : JSON.parse(target.Input)
         expect(await (await start(logical.join(''))).invoke(event)).toEqual({ failed: false, body: null })
         ran.push(logical.join(''))
       }
@@ -177,8 +181,7 @@ describe.skipIf(!isThere)('the stack', () => {
   }
 
   it('runs on the events of its rules: what is due is synced and rotated, and the HTTP function answers with that', async () => {
-    expect(await runRules()).toEqual(['RotateLambdaFunction'])
-    await start('SyncLambdaFunction')
+    expect(await runRules()).toEqual(['SyncLambdaFunction', 'RotateLambdaFunction'])
     const http = await functionUrl(await start('HttpLambdaFunction'))
     open.push(http)
     const call = async (method: string, path: string, body?: object) => {
@@ -187,6 +190,10 @@ describe.skipIf(!isThere)('the stack', () => {
       const text = await response.text()
       return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> }
     }
+    const references = ['{vault://from-aws/edge-keyring/vault_token}', '{vault://from-aws/none/field}']
+    expect((await call('POST', '/secrets/resolve', { references })).body).toMatchObject({
+      secrets: [{ value: 'root' }, { error: { code: 'ERR_SECRET_NOT_FOUND' } }],
+    })
     const { ids, active } = (await call('GET', '/keyring')).body as { ids: string[]; active: string }
     expect(ids).toHaveLength(2)
     expect(active).not.toBe('first001')

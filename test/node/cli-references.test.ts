@@ -70,12 +70,6 @@ describe('edge-keyring vault get', () => {
       value: '{vault://hcv/password/pass1}',
     })
   })
-
-  it('without a deployment or a server says what to do', async () => {
-    const { code, stdout, stderr } = await runCli(['vault', 'get', 'vault://hcv/a'], { cwd, env: {} })
-    expect([code, stdout]).toEqual([2, ''])
-    expect(stderr).toContain('ERR_NOTHING_HERE')
-  })
 })
 
 describe('edge-keyring exec', () => {

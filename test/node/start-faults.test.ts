@@ -239,7 +239,7 @@ describe('a start whose files are in its way', () => {
 
   it('a flag that nobody knows', async () => {
     expect(await refused({}, `--${CANARY}`)).toEqual([
-      'ERR_USAGE: The server takes no other flag than --fresh.',
+      'ERR_USAGE: The server takes no other flags than --fresh, --conf and --deck.',
       expect.any(String),
     ])
     expect(readdirSync(on.folder)).toEqual([])

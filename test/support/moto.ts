@@ -31,6 +31,8 @@ export interface Moto {
   readonly session: { readonly id: string; readonly secret: string; readonly token: string; readonly arn: string }
   /** ARN of a role that the account may take. */
   readonly role: string
+  /** ARN of one that may read the secret. */
+  readonly reader: string
   /** ARN of one that it may not. */
   readonly closedRole: string
   close(): Promise<void>
@@ -135,7 +137,7 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
   })
   const roleOf = async (RoleName: string) =>
     field(await ask({ Action: 'CreateRole', RoleName, AssumeRolePolicyDocument: trust }), 'Arn')
-  const [role, closedRole] = [await roleOf('login'), await roleOf('closed')]
+  const [role, closedRole, reader] = [await roleOf('login'), await roleOf('closed'), await roleOf('reads')]
   const arn = field(await ask({ Action: 'CreateUser', UserName: 'edge' }), 'Arn')
   const secrets = new AwsClient({ ...keys, service: 'secretsmanager' })
   const put = async (operation: string, fields: object) => {
@@ -151,7 +153,7 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
   const may = {
     Version: '2012-10-17',
     Statement: [
-      { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: role },
+      { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: [role, reader] },
       {
         Effect: 'Allow',
         Action: 'secretsmanager:GetSecretValue',
@@ -160,6 +162,8 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
     ],
   }
   await ask({ Action: 'PutUserPolicy', UserName: 'edge', PolicyName: 'may', PolicyDocument: JSON.stringify(may) })
+  const PolicyDocument = JSON.stringify({ ...may, Statement: may.Statement.slice(1) })
+  await ask({ Action: 'PutRolePolicy', RoleName: 'reads', PolicyName: 'may', PolicyDocument })
   const key = await ask({ Action: 'CreateAccessKey', UserName: 'edge' })
   const account = { id: field(key, 'AccessKeyId'), secret: field(key, 'SecretAccessKey'), arn }
   const taking = { Action: 'AssumeRole', RoleArn: role, RoleSessionName: 'platform' }
@@ -171,5 +175,5 @@ async function prepare(address: string): Promise<Omit<Moto, 'address' | 'close'>
     arn: field(taken, 'Arn'),
   }
   await fetch(`${address}/moto-api/reset-auth`, { method: 'POST', body: '0' })
-  return { account, session, role, closedRole }
+  return { account, session, role, reader, closedRole }
 }

@@ -67,6 +67,15 @@ const HOW_TO = {
   oauth2_audiences: 'https://idp.example/api/v2/',
 }
 
+const HELD = 'ttl neg_ttl resurrect_ttl base64_decode decode_base64'
+/** Of Kong 3.15: https://developer.konghq.com/gateway/configuration/ */
+const KONG_FIELDS = {
+  hcv: `protocol host port namespace mount kv auth_method token kube_role kube_api_token_file kube_auth_path approle_auth_path approle_role_id approle_secret_id approle_secret_id_file approle_response_wrapping cert_auth_role_name cert_auth_cert cert_auth_cert_key oauth2_role_name jwt_role oauth2_token_endpoint oauth2_client_id oauth2_client_secret oauth2_audiences gcp_auth_role gcp_login_path gcp_service_account gcp_jwt_exp azure_auth_role azure_login_path aws_auth_role aws_login_path aws_auth_region aws_auth_nonce aws_access_key_id aws_secret_access_key aws_sts_endpoint_url aws_assume_role_arn aws_role_session_name ssl_verify ${HELD}`,
+  aws: `region endpoint_url assume_role_arn role_session_name sts_endpoint_url ${HELD}`,
+  env: `prefix ${HELD}`,
+  fs: `prefix ${HELD}`,
+}
+
 describe('a vault entity', () => {
   it("of the how-to means the same in decK's form, as a list, and as Kong's settings", () => {
     const vaults = [hcv(HOW_TO)]
@@ -194,6 +203,17 @@ describe('a vault entity', () => {
     ])
     expect(notices).toEqual(['KONG_VAULT_ROTATION_INTERVAL: not used here, of no vault.'])
   })
+
+  it.each(Object.entries(KONG_FIELDS))(
+    "of the type %s knows every name of Kong's, in both ways of writing",
+    (type, names) => {
+      for (const name of names.split(' ')) {
+        const inList = listed({ name: type, prefix: 'vault', config: { [name]: 'x' } })
+        for (const env of [inList, { [`KONG_VAULT_${type.toUpperCase()}_${name.toUpperCase()}`]: 'x' }])
+          expect(JSON.stringify(readEntities(env, 'node').broken)).not.toContain('is not a field')
+      }
+    },
+  )
 
   it('may have fields of logins that come later, which are told of; such a login is refused', () => {
     const env = listed(hcv({ ttl: 60, gcp_auth_role: 'x' }))

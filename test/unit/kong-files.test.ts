@@ -101,6 +101,8 @@ vaults:
     ['in a flow', '{ token: ${{env "DECK_TOKEN"}} }'],
     ['in double quotes', 'token: "${{ env "DECK_TOKEN" }}"'],
     ['in single quotes', "token: '${{ env `DECK_TOKEN` }}'"],
+    ['as another type', 'token: ${{ env "DECK_TOKEN" | toInt }}'],
+    ['in a block', 'token: |-\n      ${{ env "DECK_TOKEN" | indent 6 }}'],
   ])('has variables filled in as decK does, %s', async (_, config) => {
     const text = `vaults:\n- name: hcv\n  config:\n    ${config}\n`
     expect(await vaultsIn(text, { DECK_TOKEN: 't' })).toEqual([{ name: 'hcv', config: { token: 't' } }])

@@ -2,11 +2,17 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { text } from 'node:stream/consumers'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { readEntities } from '../../src/config/entities.ts'
+import { secretsManagerBackend } from '../../functions/node-shared/secrets-manager-vault.ts'
 import { fileBackend } from '../../functions/node-shared/secret-files.ts'
 import { environmentBackend } from '../../src/secrets/environment.ts'
 import { secretBackendContract } from '../contract/secret-backend.ts'
+import type { Listening } from '../support/listen.ts'
+import { listen } from '../support/listen.ts'
+import type { SecretsManager } from '../support/secrets-manager.ts'
+import { secretsManagerDouble } from '../support/secrets-manager.ts'
 
 const HOW = { insist: 'outage', signal: new AbortController().signal } as const
 const current = (resource: string) => ({ resource, version: null })
@@ -30,6 +36,79 @@ secretBackendContract('of files', () => {
     remove: (resource) => rmSync(join(folder, resource)),
     close: () => rmSync(folder, { recursive: true }),
   }
+})
+
+const AWS = { type: 'aws', region: 'eu-west-1', endpoint: null, stsEndpoint: null, assume: null } as const
+const ROLE = { arn: 'arn:aws:iam::123456789012:role/reads', session: 'KongVault' }
+const atAws = (how: Partial<Parameters<typeof secretsManagerBackend>[0]>) =>
+  secretsManagerBackend({ ...AWS, credentials: null, ...how })
+
+beforeEach(() => {
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIATESTTESTTESTTEST')
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret')
+  vi.stubEnv('AWS_SESSION_TOKEN', '')
+  return () => vi.unstubAllEnvs()
+})
+
+secretBackendContract('AWS Secrets Manager', async () => {
+  const aws = await secretsManagerDouble()
+  return {
+    backend: atAws({ endpoint: aws.url }),
+    write: (resource, text) => aws.put(resource, text),
+    remove: (resource) => aws.remove(resource),
+    close: () => aws.close(),
+  }
+})
+
+describe('AWS Secrets Manager', () => {
+  let aws: SecretsManager
+  let sts: Listening
+  /** `<access key> <fields>` of each request. */
+  let taken: string[]
+  beforeEach(async () => {
+    taken = []
+    aws = await secretsManagerDouble()
+    sts = await listen(async (request, response) => {
+      const fields = new URLSearchParams(await text(request))
+      const [, key] = /Credential=(\w+)\/\d{8}\/eu-west-1\/sts\//.exec(request.headers.authorization ?? '') ?? []
+      taken.push(`${key} ${fields.get('Action')} ${fields.get('RoleArn')} ${fields.get('RoleSessionName')}`)
+      const [id, secret, token] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map(
+        (name) => `<${name}>x${taken.length}</${name}>`,
+      )
+      response.end(`<AssumeRoleResponse>${id}${secret}${token}</AssumeRoleResponse>`)
+    })
+    return async () => void (await Promise.all([aws.close(), sts.close()]))
+  })
+  const inRole = () => atAws({ endpoint: aws.url, stsEndpoint: sts.url, assume: ROLE })
+
+  it('takes the role once for all that is read meanwhile, and again when its keys are no good', async () => {
+    aws.put('a', 'one')
+    const backend = inRole()
+    await Promise.all([backend.read(current('a'), HOW), backend.read(current('a'), HOW)])
+    await backend.read({ resource: 'a', version: 1 }, HOW)
+    expect(taken).toEqual([`AKIATESTTESTTESTTEST AssumeRole ${ROLE.arn} ${ROLE.session}`])
+    aws.fail('ExpiredTokenException')
+    await expect(backend.read(current('a'), HOW)).rejects.toMatchObject({ code: 'ERR_AWS_UNAVAILABLE' })
+    aws.fail(null)
+    expect(await backend.read(current('a'), HOW)).toMatchObject({ kind: 'secret' })
+    expect(taken.length).toBe(2)
+  })
+
+  it.each([
+    ['ResourceNotFoundException', 'absent'],
+    ['InvalidRequestException', 'absent'],
+    ['AccessDeniedException', 'forbidden'],
+  ])('answers %s with: %s', async (exception, kind) => {
+    aws.fail(exception)
+    expect(await atAws({ endpoint: aws.url }).read(current('a'), HOW)).toEqual({ kind })
+  })
+
+  it('is asked with TLS alone, whatever the environment says', async () => {
+    vi.stubEnv('AWS_ENDPOINT_URL', 'http://aws.example')
+    await expect(atAws({}).read(current('a'), HOW)).rejects.toMatchObject({
+      message: 'Secrets Manager is not asked: AWS_ENDPOINT_URL is not https.',
+    })
+  })
 })
 
 describe('a variable', () => {

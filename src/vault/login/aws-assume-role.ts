@@ -12,11 +12,12 @@ import { askOutside } from './outside.ts'
 /** The keys live for so many seconds: the least that STS grants, and the signature lasts as long. */
 const LIFE = '900'
 
+/** What STS is asked with. */
 type Asking = Pick<LoginParts, 'fetch' | 'clock'>
 type Sts = Pick<AwsIamSettings, 'region' | 'stsEndpoint'>
 const HEADERS = { 'content-type': FORM }
 
-/** The role is taken with our own keys, for the login alone. */
+/** The role is taken with our own keys, for a login or for reads. */
 export async function assumeRole(
   own: AwsKeys,
   { region, stsEndpoint: url }: Sts,
