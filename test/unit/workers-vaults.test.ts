@@ -6,6 +6,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import { openState } from '../../src/secrets/state.ts'
 import { settingsOf } from '../support/settings.ts'
@@ -37,6 +38,7 @@ function asking(bindings: object) {
       ...ports,
       store: memoryStore(),
       items: memoryItems(() => Date.now()),
+      loadRare: () => rare,
       replica: null,
     },
   )
