@@ -17,7 +17,7 @@ import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Copy } from './copy.ts'
 import { copyName, readCopy } from './copy.ts'
 import type { SecretState } from './life.ts'
-import { nothingKnown, standing, withFailure } from './life.ts'
+import { NOTED_MS, nothingKnown, standing, withFailure } from './life.ts'
 import { itemName, openState, sealState } from './state.ts'
 
 /** A vault entity, as far as its copy goes. */
@@ -116,6 +116,8 @@ export class CopiedAuthority implements KeyringAuthority {
     const now = clock.now()
     if (copy === null || copied === null || ageOf(copy.time, now) > ages.stampMs) return null
     if (seen !== null && seen.state.at > copied.state.at) return null
+    // Once a day the authority hears that somebody wants it: else it would forget it.
+    if (now - copied.state.asked >= NOTED_MS) return null
     return standing(copied.state, rules, now) === 'fresh' ? copied.bytes : null
   }
 

@@ -106,6 +106,21 @@ describe('an isolate that has just begun', () => {
     expect(await value()).toBe('two')
   })
 
+  it('asks once a day, so that the authority does not forget what is wanted', async () => {
+    await begin({ ttlMs: 0 })
+    on.later(DAY)
+    await on.look()
+    on.calls()
+    expect(await value()).toBe('one')
+    expect(on.calls()).toEqual(['resolve'])
+    on.later(PERIOD)
+    await on.look()
+    on.calls()
+    expect(await value()).toBe('one')
+    expect(on.calls()).toEqual([])
+    expect(on.vault.asked).toEqual(['password'])
+  })
+
   it('asks when a caller wants it anew', async () => {
     on.vault.answers.set('password', { pass1: 'two' })
     expect(await valueOrCode(on.isolate(), PASS, true)).toBe('two')

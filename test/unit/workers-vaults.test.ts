@@ -38,6 +38,7 @@ function asking(bindings: object) {
       ...ports,
       store: memoryStore(),
       items: memoryItems(() => Date.now()),
+      loadRare: () => rare,
       replica: null,
     },
   )

@@ -40,6 +40,7 @@ beforeAll(async () => {
       entrypoints: {
         KEYRING_WRAPPING_KEYS: ['WrappingKeys', 'store'],
         KEYRING_VAULT_TOKEN: ['VaultToken', 'store'],
+        KEYRING_VAULTS: ['Vaults', 'store'],
       },
     },
   ])
@@ -51,7 +52,8 @@ afterAll(async () => {
 })
 
 const put = (service: string, path: string, body: string) => fetch(running.url(service) + path, { method: 'PUT', body })
-const given = (name: 'WrappingKeys' | 'VaultToken' | 'failures', text: string) => put('store', `/${name}`, text)
+const given = (name: 'WrappingKeys' | 'VaultToken' | 'Vaults' | 'failures', text: string) =>
+  put('store', `/${name}`, text)
 const later = (ms = 60_000) => put('worker', '/test/clock', String(ms))
 const scheduled = () => put('worker', '/test/scheduled', '')
 
@@ -136,4 +138,15 @@ it('an answer that failed lets the Worker look sooner', async () => {
   expect(await ids()).not.toContain('w4')
   expect(await sync()).toMatchObject({ status: 500, text: expect.stringContaining('ERR_WRAPPING_KEY_MISSING') })
   await expect.poll(async () => (await call('GET', '/keyring/active')).text).toContain('second02')
+})
+
+it('vaults behind references may be a secret too, and are taken with the schedule', async () => {
+  const resolve = () => call('POST', '/secrets/resolve', { references: ['{vault://hcv-prod/app/db}'] })
+  await vaultClient(vault.address, 'root').write('app', { db: 'one' })
+  const config = { host: '127.0.0.1', port: vault.port, kv: 'v2', token: 'root', ttl: 60 }
+  await given('Vaults', JSON.stringify([{ name: 'hcv', prefix: 'hcv-prod', config }]))
+  expect((await resolve()).text).toContain('ERR_REFERENCE_VAULT_UNKNOWN')
+  await later()
+  await scheduled()
+  expect((await resolve()).text).toContain('"value":"one"')
 })
