@@ -9,6 +9,14 @@ const VAULTS = 'KEYRING_VAULTS'
 /** A list in decK's form. It stands in no table, because what is wrong with an entity stops no other and no start. */
 export const VAULTS_ROW: Row = [VAULTS, { schema: z.string, default: '[]', secret: true }, VAULTS]
 
+export const REFERENCES = 'KEYRING_REFERENCES'
+/** References of those who ask the vaults. It stands in no table either, because a table takes no reference for a value. */
+export const REFERENCES_ROW: Row = [
+  REFERENCES,
+  { schema: z.string, default: '[]', only: ['node', 'workers', 'lambda-sync'] },
+  REFERENCES,
+]
+
 export interface WrittenEntity {
   /** It may be none of ours, and '' for none at all. */
   readonly type: string
