@@ -14,7 +14,7 @@ import type { Env, Problem, Row, Runtime, Texts } from './setting.ts'
 import { isSet, ownNames, rowsOf, textsOf, valuesOf } from './setting.ts'
 import type { Settings } from './settings.ts'
 import { ASKING, TABLE } from './settings.ts'
-import { writtenEntities } from './written-entities.ts'
+import { REFERENCES, writtenEntities } from './written-entities.ts'
 
 interface HcvBackend {
   readonly type: 'hcv'
@@ -85,7 +85,7 @@ export function readEntities(env: Env, runtime: Runtime, lookAtTls: LookAtTls = 
 }
 
 const brokenList = (problems: readonly Problem[]): BrokenEntity[] =>
-  problems.length === 0 ? [] : [{ prefix: '', name: 'KEYRING_REFERENCES', problems }]
+  problems.length === 0 ? [] : [{ prefix: '', name: REFERENCES, problems }]
 
 /** Kong does the same, without a word. */
 function neverAgain(entities: readonly EntitySettings[]): string[] {

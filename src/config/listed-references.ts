@@ -1,15 +1,10 @@
 /** `KEYRING_REFERENCES`: the references that are resolved before anybody asks for one, and kept fresh. What is wrong with one stops no other. */
-import * as z from 'zod/mini'
 import { parseJson } from '../core/body.ts'
 import type { ListedSecret, SplitField } from '../core/secrets.ts'
 import { parseReference } from '../references/grammar.ts'
 import type { KnownEntity } from './entity.ts'
-import type { Env, Problem, Row } from './setting.ts'
-import { ASKING } from './settings.ts'
-
-const REFERENCES = 'KEYRING_REFERENCES'
-/** It stands in no table, because a reference is no value there, and what is wrong with one stops no start. */
-export const REFERENCES_ROW: Row = [REFERENCES, { schema: z.string, default: '[]', only: ASKING }, REFERENCES]
+import type { Env, Problem } from './setting.ts'
+import { REFERENCES } from './vaults-set.ts'
 
 const MOST = 1000
 

@@ -1,12 +1,11 @@
 /** Names of the environment that are no settings here: misspelt, of another platform, or of Kong and not used. */
 import { nearest } from '#server/config/nearest'
 import { meansReference } from '../core/reference.ts'
-import { REFERENCES_ROW } from './listed-references.ts'
 import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
 import { ASKING, TABLE, UNUSED } from './settings.ts'
-import { VAULTS_ROW } from './vaults-set.ts'
+import { REFERENCES_ROW, VAULTS_ROW } from './vaults-set.ts'
 
 const behind = (prefix: string) => (option: string) => prefix + option.toUpperCase()
 /** The login of the keyring's own Vault. */

@@ -11,3 +11,11 @@ export const KONG_VAULT = 'KONG_VAULT_'
 
 export const hasVaults = (env: Env): boolean =>
   Object.keys(env).some((name) => (name === VAULTS || name.startsWith(KONG_VAULT)) && isSet(env, name))
+
+export const REFERENCES = 'KEYRING_REFERENCES'
+/** References of those who ask the vaults. It stands in no table either, because a table takes no reference for a value. */
+export const REFERENCES_ROW: Row = [
+  REFERENCES,
+  { schema: z.string, default: '[]', only: ['node', 'workers', 'lambda-sync'] },
+  REFERENCES,
+]
