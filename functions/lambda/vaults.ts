@@ -35,20 +35,13 @@ export function withEntities(
   const look = (tls: VaultTls) => readTls?.(tls, Date.now()).problems ?? []
   const { entities, broken, problems, notices } = readEntities(env, 'lambda-sync', look, given)
   if (problems.length > 0) return { ok: false, problems }
-  const later = entities.filter(isLater)
-  const unused = [
-    ...broken.flatMap((each) => each.problems.map(({ name, message }) => `${name}: ${message}`)),
-    ...later.map(({ name }) => `${name}: endpoint_url, assume_role_arn and sts_endpoint_url come later`),
-  ]
+  const unused = broken.flatMap((each) => each.problems.map(({ name, message }) => `${name}: ${message}`))
   return {
     ok: true,
-    config: { ...parsed.config, vaults: forCallers(entities.filter((entity) => !isLater(entity))) },
+    config: { ...parsed.config, vaults: forCallers(entities) },
     notices: [...parsed.notices, ...notices, ...unused.map((one) => `not used: ${one}`)],
   }
 }
-
-const isLater = ({ backend }: EntitySettings): boolean =>
-  backend.type === 'aws' && (backend.endpoint !== null || backend.stsEndpoint !== null || backend.assume !== null)
 
 type LambdaVaultsPorts = Omit<VaultsPorts, 'items' | 'fetchOf' | 'openOther'> & Omit<DynamoParts, 'table' | 'clock'>
 
@@ -65,7 +58,7 @@ export function openLambdaVaults(config: SyncConfig, ports: LambdaVaultsPorts) {
     },
     openOther(settings) {
       if (settings.type === 'env') return environmentBackend(process.env, settings.variableOf)
-      if (settings.type === 'aws') return secretsManagerBackend(settings.region)
+      if (settings.type === 'aws') return secretsManagerBackend(settings)
       throw new TypeError('Lambda has no folder of secrets.')
     },
   })
