@@ -1,11 +1,14 @@
-/** What is asked for rarely, such as a change of a key, a rotation, an import and the doctor: a platform where each start is paid for loads it when it is needed. */
+/** What is asked for rarely, such as a change of a key, a rotation, an import, the doctor and the status of vaults: a platform where each start is paid for loads it when it is needed. */
 import { noteFound, tellEnds } from './keyring/ends.ts'
 import { importRecord } from './keyring/import.ts'
 import { pushing } from './keyring/push.ts'
 import { changeKey, resealAll } from './keyring/rewrite.ts'
 import { noteEnded, rotateKeyring } from './keyring/rotate.ts'
+import { takeHanded } from './secrets/handed.ts'
+import { summaryOf } from './secrets/summary.ts'
 import { examine, lookAhead } from './vault/doctor/doctor.ts'
 import { kv2Sink } from './vault/kv/kv2-sink.ts'
+import { examineEntity } from './vaults-doctor.ts'
 
 export const rare = {
   change: changeKey,
@@ -16,6 +19,9 @@ export const rare = {
   import: importRecord,
   pushing,
   examine,
+  examineEntity,
+  summaryOf,
+  takeHanded,
   lookAhead,
   noteFound,
   tellEnds,

@@ -1,19 +1,24 @@
 /** The vaults behind references: it introduces entities, what asks them, and what is kept of their answers to each other. Whoever has none need not load it. */
 import type { AnsweringConfig } from './config/answering.ts'
 import type { EntitySettings } from './config/entities.ts'
-import type { KnownEntity } from './config/entity.ts'
+import type { BrokenEntity, KnownEntity } from './config/entity.ts'
+import type { Awaitable } from './core/awaitable.ts'
+import type { Probe } from './core/findings.ts'
 import type { KeyringAuthority } from './core/operations.ts'
-import type { Cipher, Clock, Fetch, Hash, RecordStore } from './core/ports.ts'
+import type { Cipher, Clock, Fetch, Hash, Insistence, RecordStore } from './core/ports.ts'
 import type { ItemStore, SecretBackend, VaultAuthority } from './core/secrets.ts'
 import { doubtsOnce } from './core/time.ts'
 import { itemSealer, secretsOf } from './crypto/seal-item.ts'
 import type { Vaults } from './http/call.ts'
+import { Diagnoses } from './keyring/diagnoses.ts'
+import type { rare } from './rare.ts'
 import { Keepers } from './secrets/keepers.ts'
 import { SecretReader } from './secrets/reader.ts'
 import { Secrets } from './secrets/secrets.ts'
 import { kvBackend } from './vault/kv/secret.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import { openVault } from './vault/open.ts'
+import type { EntityWay } from './vaults-doctor.ts'
 
 export interface Primitives {
   readonly cipher: Cipher
@@ -21,7 +26,8 @@ export interface Primitives {
   readonly clock: Clock
 }
 
-type Settings<T extends EntitySettings['backend']['type']> = Extract<EntitySettings['backend'], { readonly type: T }>
+type Backend = EntitySettings['backend']
+type Settings<T extends Backend['type']> = Extract<Backend, { readonly type: T }>
 
 export interface VaultsPorts extends Primitives, Pick<LoginParts, 'readFile'> {
   /** Tokens of logins are kept in it. */
@@ -31,6 +37,10 @@ export interface VaultsPorts extends Primitives, Pick<LoginParts, 'readFile'> {
   readonly fetchOf: (vault: Settings<'hcv'>['vault']) => Fetch
   /** What the platform itself asks. */
   readonly openOther: (settings: Settings<'aws' | 'env' | 'fs'>) => SecretBackend
+  /** The way to a Vault's port. `null` = the platform does not show it. */
+  readonly probeOf: (vault: Settings<'hcv'>['vault']) => Probe | null
+  /** `rare.ts`, at once or when it is needed. */
+  readonly loadRare: () => Awaitable<typeof rare>
   /** Takes a line for the log. */
   readonly log: (line: string) => void
 }
@@ -42,21 +52,34 @@ export const sealerOf =
   (prefix: string) =>
     itemSealer(cipher, hash, wrappingKeys, secretsOf(prefix))
 
-/** What has no part set aside for callers answers none. */
-export const forCallers = <E extends KnownEntity>(entities: readonly E[]): readonly E[] =>
-  entities.filter(({ isOwn }) => !isOwn)
-
 /** The authority's part. */
 export function openKeepers(entities: readonly EntitySettings[], config: Sealed, ports: VaultsPorts): VaultAuthority {
+  const { clock } = ports
   const doubt = doubtsOnce(ports.log)
-  const open = (backend: EntitySettings['backend']): SecretBackend => {
-    if (backend.type !== 'hcv') return ports.openOther(backend)
-    const { vault, kv, mount } = backend
-    const { reader } = openVault(vault, { ...ports, ...config, fetch: ports.fetchOf(vault), doubt })
-    return kvBackend({ kv, mount, address: vault.address, reader: (insist) => reader(null, insist) })
+  const open = (backend: Backend): Opened => {
+    if (backend.type === 'pushed') return { backend: null, vault: null, probe: null }
+    if (backend.type !== 'hcv') return { backend: ports.openOther(backend), vault: null, probe: null }
+    const { vault: settings, kv, mount } = backend
+    const vault = openVault(settings, { ...ports, ...config, fetch: ports.fetchOf(settings), doubt })
+    const reader = (insist: Insistence) => vault.reader(null, insist)
+    return {
+      backend: kvBackend({ kv, mount, address: settings.address, reader }),
+      vault,
+      probe: ports.probeOf(settings),
+    }
   }
-  const opened = entities.map((entity) => [entity.prefix, { ...entity, backend: open(entity.backend) }] as const)
-  return new Keepers({ ...ports, random: Math.random, sealer: sealerOf(ports, config), entities: new Map(opened) })
+  const opened = entities.map((entity) => ({ ...open(entity.backend), entity, clock }))
+  const times = { clock, leftMs: () => Number.POSITIVE_INFINITY }
+  const look = (way: EntityWay) =>
+    new Diagnoses(async (...how) => (await ports.loadRare()).examineEntity(way, ...how), times)
+  const diagnoses = new Map(opened.map((way) => [way.entity.prefix, look(way)]))
+  return new Keepers({
+    ...ports,
+    random: Math.random,
+    sealer: sealerOf(ports, config),
+    entities: new Map(opened.map(({ entity, backend }) => [entity.prefix, { ...entity, backend }])),
+    examine: async (prefix, how) => diagnoses.get(prefix)?.diagnose(how) ?? { time: clock.now(), findings: [] },
+  })
 }
 
 const byPrefixOf = <E extends KnownEntity>(entities: readonly E[]): ReadonlyMap<string, E> =>
@@ -69,12 +92,27 @@ export const readingVaults = (
   ports: Primitives & { readonly items: Pick<ItemStore, 'get'>; readonly beyond: KeyringAuthority },
 ): KeyringAuthority => new SecretReader({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
 
+type Opened = Omit<EntityWay, 'entity' | 'clock'>
+
+const sentencesOf = (broken: readonly BrokenEntity[]): readonly string[] =>
+  broken.flatMap(({ problems }) => problems.map(({ name, message }) => `${name}: ${message}`))
+
 /** What answers callers. @param freshMs how long an instance goes by what it has resolved. */
 export function openVaults(
   entities: readonly KnownEntity[],
   config: Sealed,
-  ports: Primitives & { readonly authority: VaultAuthority; readonly freshMs: number },
+  ports: Primitives & {
+    readonly authority: VaultAuthority
+    readonly freshMs: number
+    /** What is wrong with the settings of others, and of references. */
+    readonly broken: readonly BrokenEntity[]
+  },
 ): Vaults {
   const secrets = new Secrets({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
-  return { secrets: entities.length === 0 ? null : secrets, views: entities.map(({ view }) => view) }
+  const { broken } = ports
+  return {
+    secrets: entities.length === 0 ? null : secrets,
+    views: entities.map(({ view }) => view),
+    broken: sentencesOf(broken),
+  }
 }

@@ -78,6 +78,8 @@ The vaults that references name, \`{vault://<prefix>/<resource>/<key>}\`, in two
 - any number in \`KEYRING_VAULTS\`, in decK's form: \`{"vaults": [{"name": "hcv", "prefix": "hashicorp-vault", "config": {"host": "…"}}]}\`, or
   the list alone. It is a *secret*. A prefix has two or more lower-case letters, digits and dashes, and is no type.
 
+\`KEYRING_REFERENCES\` lists references that are [resolved before anybody asks](references.md#references-that-are-listed), at most 1,000; all but Lambda's HTTP function read it.
+
 What is wrong with an entity stops no start and no other entity: \`edge-keyring check\` names it, and its references are refused. Fields that
 do not exist, other backends of Kong's and logins that come later are named too. Lambda's HTTP function needs no credentials of them.
 Entities trust what \`KEYRING_VAULT_CACERT\` says and wait as long as \`KEYRING_VAULT_TIMEOUT_MS\` says, and have nothing else of the keyring's Vault.

@@ -1,15 +1,17 @@
 /** What the commands call: the keyring's HTTP operations, of a deployment or of the local store. */
 import { toBase64 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
-import type { KeyringChange, Push, PushAnswer } from '../../src/core/operations.ts'
+import type { HandedSecret, KeyringChange, Push, PushAnswer } from '../../src/core/operations.ts'
 import type { PairRead } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
 import { ask, unknown } from './answer.ts'
 import { inWords } from './remedies.ts'
 import type {
+  ChecksBody,
   DecryptedBody,
   DiagnosisBody,
   EncryptedBody,
+  HandedBody,
   ImportBody,
   Note,
   ResealedBody,
@@ -20,6 +22,7 @@ import {
   decryptedBody,
   diagnosisBody,
   encryptedBody,
+  handedBody,
   importBody,
   notesOf,
   parseAnswer,
@@ -63,10 +66,12 @@ export class KeyringClient {
   async doctor(login: boolean): Promise<DiagnosisBody> {
     const asked = login ? this.#post('doctor', { login }) : ask(this.#target, 'GET', `${this.#path}/doctor`)
     const diagnosis = parseAnswer(this.#target, diagnosisBody, await asked)
-    const checks = diagnosis.checks.map((check) =>
-      check.remedy === undefined ? check : { ...check, remedy: inWords(check.remedy, this.name) },
-    )
-    return { ...diagnosis, checks }
+    const spoken = (checks: ChecksBody): ChecksBody =>
+      checks.map((check) =>
+        check.remedy === undefined ? check : { ...check, remedy: inWords(check.remedy, this.name) },
+      )
+    const vaults = diagnosis.vaults?.map((each) => ({ ...each, checks: spoken(each.checks) }))
+    return { ...diagnosis, checks: spoken(diagnosis.checks), ...(vaults && { vaults }) }
   }
 
   /** Syncs one batch. */
@@ -83,6 +88,12 @@ export class KeyringClient {
   async deliver(push: Push, pairs: readonly PairRead[]): Promise<Synced> {
     const reads = pairs.map((read) => (read.kind === 'key' ? { ...read, key: read.key.reveal() } : read))
     return this.#synced(await this.#do('push', { ...push, reads }, [202, 204]))
+  }
+
+  /** They go to a vault of the deployment, not to a keyring. */
+  async hand(vault: string, source: string, secrets: readonly HandedSecret[]): Promise<HandedBody> {
+    const answer = await ask(this.#target, 'POST', '/secrets/push', { vault, source, secrets })
+    return parseAnswer(this.#target, handedBody, answer)
   }
 
   #synced(answer: Answer): Synced {

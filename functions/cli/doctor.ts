@@ -14,11 +14,13 @@ const OF_LOGIN = new Set(['dns', 'tcp', 'tls', 'server', 'login', 'token'])
 export async function login(keyring: KeyringClient): Promise<Outcome> {
   const all = await keyring.doctor(false)
   const checks = all.checks.filter(({ check }) => OF_LOGIN.has(check))
-  return outcomeOf({ ...all, checks, healthy: checks.every(({ outcome }) => outcome !== 'failed') })
+  return outcomeOf({ ...all, vaults: undefined, checks, healthy: checks.every(({ outcome }) => outcome !== 'failed') })
 }
 
 function outcomeOf(document: DiagnosisBody): Outcome {
-  return { document, screen: screen(document.checks), exit: document.healthy ? 0 : 1 }
+  const { checks, vaults = [], healthy } = document
+  const all = [screen(checks), ...vaults.map((each) => `vault ${each.vault}\n${screen(each.checks)}`)]
+  return { document, screen: all.join(''), exit: healthy ? 0 : 1 }
 }
 
 /** Steps that an earlier failure made pointless are one line: the failure is what to look at. */

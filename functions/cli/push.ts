@@ -14,6 +14,7 @@ import type { Pushing } from '../../src/app.ts'
 import { openPushing } from '../../src/app.ts'
 import { rare } from '../../src/rare.ts'
 import type { Env } from '../../src/config/setting.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import { utf8 } from '../../src/core/bytes.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { MAX_REQUEST_BODY_BYTES, SYNC_DEADLINE_MS, VAULT_CONCURRENCY } from '../../src/core/limits.ts'
@@ -23,6 +24,7 @@ import { Secret } from '../../src/core/secret.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { KeyringClient, Synced } from './client.ts'
 import type { Outcome } from './command.ts'
+import type { PushedReferences } from './push-references.ts'
 import { failed, failureOf, wrongSettings } from './failure.ts'
 import { bothSynced, counted, noteLines } from './sync.ts'
 
@@ -34,14 +36,28 @@ interface Flags {
 const PLAIN: Flags = { force: false, adopt: false }
 
 export async function push(keyring: KeyringClient, env: Env, rotates: boolean, flags: Flags): Promise<Outcome> {
-  const { pushing, close } = await open(keyring.name, env)
+  const { pushing, config, close } = await open(keyring.name, env)
   try {
-    const { handed, rotation } = await pushOnce(keyring, pushing, rotates, flags)
-    return outcome(handed, rotation)
+    // Neither half waits for the other, nor fails with it.
+    const [keys, references] = await Promise.allSettled([
+      pushOnce(keyring, pushing, rotates, flags),
+      keyring.name === DEFAULT && hasReferences(config) ? withReferences(keyring, config) : null,
+    ])
+    if (keys.status === 'rejected') throw keys.reason
+    if (references.status === 'rejected') throw references.reason
+    return outcome(keys.value.handed, keys.value.rotation, references.value)
   } finally {
     await close()
   }
 }
+
+/** References are of no keyring, and go with this one. */
+const DEFAULT = 'default'
+
+const hasReferences = ({ vaults = [] }: VaultsConfig): boolean => vaults.some(({ listed }) => listed.length > 0)
+
+const withReferences = async (keyring: KeyringClient, config: VaultsConfig): Promise<PushedReferences> =>
+  (await import('./push-references.ts')).pushReferences(keyring, config)
 
 type Deployment = Pick<KeyringClient, 'offer' | 'deliver'>
 
@@ -63,25 +79,30 @@ function unlessUnusable(error: unknown): Synced {
 }
 
 /** Settings of a deployment may stand beside those of Vault; the first two are required of whoever stores something. */
-const OF_DEPLOYMENT = /^(?:KONG_)?KEYRING_(?!VAULT_|ROTATION_VAULT_)/
+const OF_DEPLOYMENT = /^(?:KONG_)?KEYRING_(?!VAULT_|VAULTS$|REFERENCES$|ROTATION_VAULT_)/
 
-async function open(
-  name: string,
-  given: Env,
-): Promise<{ readonly pushing: Pushing; readonly close: () => Promise<void> }> {
+interface Opened {
+  readonly pushing: Pushing
+  readonly config: VaultsConfig
+  readonly close: () => Promise<void>
+}
+
+async function open(name: string, given: Env): Promise<Opened> {
   const own = Object.entries(given).filter(([setting]) => !OF_DEPLOYMENT.test(setting))
   const env = { ...Object.fromEntries(own), KEYRING_TABLE: 'none', KEYRING_WRAPPING_KEYS: `push:${newWrappingKey()}` }
   const { parsed: read } = await liveSettings(env, 'lambda-sync')
   if (!read.ok) throw wrongSettings(read.problems)
   for (const notice of read.notices) console.error(`note: ${notice}`)
-  const { vault = null, wrappingKeys = [] } = read.config ?? {}
+  const { config } = read
+  if (config === null) throw wrongSettings([{ name: 'KEYRING_ENABLED', message: 'is off' }])
+  const { vault, wrappingKeys } = config
   const way = vaultFetch(vault)
   const ports = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, store: memoryStore(), fetch: way.fetch }
   const log = (line: string) => console.error(line)
   const { sink } = rare
   const pushing = openPushing({ vault, wrappingKeys }, { ...ports, sink, readFile: readTextFile, log }).get(name)
   if (pushing === undefined) throw wrongSettings([{ name: 'KEYRINGS', message: `has no keyring "${name}"` }])
-  return { pushing, close: () => way.close() }
+  return { pushing, config, close: () => way.close() }
 }
 
 interface Handed {
@@ -182,7 +203,11 @@ async function rotate(keyring: Deployment, pushing: Pushing, { observation, know
   return { version, isDue: true, handed: await handOver(keyring, pushing, PLAIN, made) }
 }
 
-function outcome({ synced, versions }: Handed, rotation: Rotation | null): Outcome {
+function outcome(
+  { synced, versions }: Handed,
+  rotation: Rotation | null,
+  references: PushedReferences | null,
+): Outcome {
   const { changed, notes } = synced
   const rotated = rotation?.version ?? null
   const what = changed === null ? 'pushed' : changed ? 'changed' : 'nothing new'
@@ -190,9 +215,27 @@ function outcome({ synced, versions }: Handed, rotation: Rotation | null): Outco
     `ok  ${what}, ${counted(versions, 'version')} handed over\n`,
     noteLines(notes),
     rotation === null ? '' : `${rotationLine(rotation)}\n`,
+    ...(references === null ? [] : referenceLines(references)),
   ]
-  return { document: { changed, versions, notes, ...(rotation !== null && { rotated }) }, screen: lines.join('') }
+  const document = {
+    changed,
+    versions,
+    notes,
+    ...(rotation !== null && { rotated }),
+    ...(references && { references }),
+  }
+  return { document, screen: lines.join(''), exit: references !== null && isWanting(references) ? 1 : 0 }
 }
+
+const isWanting = ({ older, failures }: PushedReferences): boolean => older > 0 || failures.length > 0
+
+const referenceLines = ({ taken, older, failures }: PushedReferences): readonly string[] => [
+  `ok  ${counted(taken, 'secret')} of references handed over\n`,
+  ...(older > 0
+    ? [`!   ${counted(older, 'secret')} not taken: there is what was read later. Do clocks differ?\n`]
+    : []),
+  ...failures.map((failure) => `!   KEYRING_REFERENCES, ${failure}\n`),
+]
 
 function rotationLine({ version, isDue }: Rotation): string {
   if (version !== null) return `ok  version ${version} was written`

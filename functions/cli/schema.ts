@@ -20,6 +20,20 @@ const wrappingKeys = z.array(
 )
 export type WrappingKeysBody = z.output<typeof wrappingKeys>
 
+const trouble = z.looseObject({ code: text, message: text })
+const vaultBody = z.looseObject({
+  vault: text,
+  /** Absent = there is an error. */
+  kept: z.optional(z.number()),
+  more: z.optional(z.boolean()),
+  stale: z.optional(z.number()),
+  refused: z.optional(z.number()),
+  last_answer: z.optional(time),
+  last_error: z.optional(z.nullable(z.looseObject({ code: text, message: text, since: text, count: z.number() }))),
+  error: z.optional(trouble),
+})
+export type VaultBody = z.output<typeof vaultBody>
+
 export const statusBody = z.looseObject({
   keyring: text,
   active: z.nullable(text),
@@ -56,23 +70,28 @@ export const statusBody = z.looseObject({
   wrapping_keys: z.optional(wrappingKeys),
   /** Absent = of an earlier build. */
   ends: z.optional(z.array(z.looseObject({ detail: text, days: z.number() }))),
+  /** Absent = there are none, or none for this token. */
+  vaults: z.optional(z.array(vaultBody)),
   needed: z.array(text),
 })
 export type StatusBody = z.output<typeof statusBody>
 
+const checks = z.array(
+  z.looseObject({
+    check: text,
+    outcome: text,
+    detail: text,
+    code: z.optional(text),
+    remedy: z.optional(text),
+  }),
+)
 export const diagnosisBody = z.looseObject({
   keyring: text,
   time: text,
   healthy: z.boolean(),
-  checks: z.array(
-    z.looseObject({
-      check: text,
-      outcome: text,
-      detail: text,
-      code: z.optional(text),
-      remedy: z.optional(text),
-    }),
-  ),
+  checks,
+  /** Absent = there are none, or none for this token. */
+  vaults: z.optional(z.array(z.looseObject({ vault: text, checks }))),
 })
 export type DiagnosisBody = z.output<typeof diagnosisBody>
 export type ChecksBody = DiagnosisBody['checks']
@@ -91,6 +110,8 @@ export type RotationBody = z.output<typeof rotationBody>
 export const importBody = z.looseObject({ added: z.array(text), removed: z.array(text), active: z.nullable(text) })
 export type ImportBody = z.output<typeof importBody>
 
+export const handedBody = z.object({ taken: z.number(), older: z.number() })
+export type HandedBody = z.output<typeof handedBody>
 export const offeredBody = z.object({
   lacks: z.array(z.int().check(z.positive())),
   next: z.nullable(z.string().check(z.regex(KEY_ID))),

@@ -1,7 +1,7 @@
 /** `edge-keyring status`: the state of one keyring, a line for each thing that there is to say. */
 import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
-import type { StatusBody, WrappingKeysBody } from './schema.ts'
+import type { StatusBody, VaultBody, WrappingKeysBody } from './schema.ts'
 
 /** @param isCheck the exit status says whether something is needed, for a monitor. */
 export async function status(keyring: KeyringClient, isCheck: boolean): Promise<Outcome> {
@@ -11,7 +11,7 @@ export async function status(keyring: KeyringClient, isCheck: boolean): Promise<
 }
 
 function screen(view: StatusBody): [label: string, text: string][] {
-  const { source, last_error: failing, needed, wrapping_keys: keys = [] } = view
+  const { source, last_error: failing, needed, wrapping_keys: keys = [], vaults = [] } = view
   const count = view.keys.length === 1 ? '1 key' : `${view.keys.length} keys`
   return [
     ['keyring', `${view.keyring}: ${count}, active ${view.active ?? 'none'}`],
@@ -23,18 +23,33 @@ function screen(view: StatusBody): [label: string, text: string][] {
     ),
     ...rows('next try', view.next_try),
     ...rows('rotation', ...rotation(view)),
-    ...rows('replica', view.replica?.lags ? 'lags behind the record; the schedule brings it up' : null),
+    ...rows('replica', replica(view)),
     ...rows('lost', view.lost > 0 ? `${view.lost} versions vanished before they were read` : null),
     ...rows('skipped', ...view.skipped.map(({ version, why }) => `version ${version}: ${why}`)),
     // One key alone, which seals everything, is not worth a line.
     ...rows('wrapping key', ...(keys.length < 2 ? [] : keysInWords(keys))),
     ...rows('ends', ...ends(view)),
+    ...rows('vault', ...vaults.map(vaultInWords)),
     ...rows('needed', ...(needed.length === 0 ? ['nothing'] : needed)),
   ]
 }
 
 const ends = ({ ends: all = [] }: StatusBody): string[] =>
   all.map(({ detail, days }) => `${detail} (within ${days} days)`)
+
+function vaultInWords({ vault, kept, more, stale = 0, refused = 0, last_error: failing, error }: VaultBody): string {
+  if (kept === undefined) return `${vault}: ${error?.code}: ${error?.message}`
+  const parts = [
+    `${kept}${more ? ' or more' : ''} kept`,
+    ...(stale > 0 ? [`${stale} expired, in use`] : []),
+    ...(refused > 0 ? [`${refused} absent or forbidden`] : []),
+    ...(failing ? [`${failing.count} failing since ${failing.since}: ${failing.code}: ${failing.message}`] : []),
+  ]
+  return `${vault}: ${parts.join(', ')}`
+}
+
+const replica = ({ replica: copy }: StatusBody): string | null =>
+  copy?.lags ? 'lags behind the record; the schedule brings it up' : null
 
 function rotation({ rotation: all }: StatusBody): string[] {
   if (!all) return []

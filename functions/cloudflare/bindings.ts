@@ -4,14 +4,14 @@ import { parseConfig } from '../../src/config/config.ts'
 import { secretNames } from '../../src/config/names.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { BINDING } from '../../src/config/reach.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
+import { withVaults } from '../../src/config/with-vaults.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import type { ReadTexts, SecretTexts } from '../../src/references/live.ts'
 import { live } from '../../src/references/live.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
-import type { WorkersConfig } from './vaults.ts'
-import { withEntities } from './vaults.ts'
 
 export interface ReplicaBinding {
   /** Absent = there is no replica. */
@@ -34,9 +34,9 @@ export const settingsOf = (bindings: object): Env =>
   )
 
 /** @param secrets of a Secrets Store. */
-export function readBindings(bindings: object, secrets: SecretTexts = new Map()): Parsed<WorkersConfig> {
+export function readBindings(bindings: object, secrets: SecretTexts = new Map()): Parsed<VaultsConfig> {
   const env = { ...settingsOf(bindings), ...Object.fromEntries(secrets) }
-  return withEntities(parseConfig(env, 'workers', undefined, readCron), env)
+  return withVaults(parseConfig(env, 'workers', undefined, readCron), env, 'workers')
 }
 
 /** https://developers.cloudflare.com/secrets-store/integrations/workers/ */

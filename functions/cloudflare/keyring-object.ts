@@ -3,6 +3,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { createAuthority } from '../../src/app.ts'
 import { rare } from '../../src/rare.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { refusal } from '../../src/core/errors.ts'
@@ -19,7 +20,6 @@ import { liveBindings, replicaOf, settingsOf } from './bindings.ts'
 import { FRESHNESS, SYNC_BATCH } from './limits.ts'
 import { objectSql, objectStore } from './object-store.ts'
 import { answerRead } from './read-call.ts'
-import type { WorkersConfig } from './vaults.ts'
 import { openWorkersVaults } from './vaults.ts'
 import { vaultFetch } from './vault-fetch.ts'
 
@@ -73,8 +73,8 @@ async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding):
   const store = objectStore(disk, FRESHNESS.backgroundMs + replicaAgeMs(given.syncPeriodMs))
   const items = sqlItems(objectSql(disk), () => systemClock.now())
   const log = (line: string) => console.warn(line)
-  const shared = { cipher: webCipher, hash: webHash, clock: systemClock, store, log }
-  const open = (config: WorkersConfig) => {
+  const shared = { cipher: webCipher, hash: webHash, clock: systemClock, store, log, loadRare: () => rare }
+  const open = (config: VaultsConfig) => {
     const replica = replicaOf(bindings, config.maxRecordAgeMs)
     const authority = createAuthority(config, {
       ...shared,
@@ -83,7 +83,6 @@ async function authorityOf(state: DurableObjectState, bindings: ReplicaBinding):
       readFile: null,
       probe: null,
       vaults: openWorkersVaults(config, bindings, settingsOf(bindings), { ...shared, items, replica }),
-      loadRare: () => rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Number.POSITIVE_INFINITY,
       audit: workerAudit((work) => state.waitUntil(work)),

@@ -1,9 +1,6 @@
-/** The vaults behind references on Workers: what the bindings say of them, the ways there, and what is no Vault. */
-import type { Parsed } from '../../src/config/answering.ts'
-import type { Config } from '../../src/config/config.ts'
-import type { EntitySettings } from '../../src/config/entities.ts'
-import { readEntities } from '../../src/config/entities.ts'
+/** The vaults behind references on Workers: the ways there, and what is no Vault. */
 import type { Env } from '../../src/config/setting.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Fetch, Replica } from '../../src/core/ports.ts'
 import type { SecretBackend, VaultAuthority } from '../../src/core/secrets.ts'
@@ -11,35 +8,17 @@ import { copying } from '../../src/replicated-vaults.ts'
 import { environmentBackend } from '../../src/secrets/environment.ts'
 import { signedSecretsManager } from '../../src/vault/secrets-manager.ts'
 import type { VaultsPorts } from '../../src/vaults.ts'
-import { forCallers, openKeepers } from '../../src/vaults.ts'
+import { openKeepers } from '../../src/vaults.ts'
 import { vaultFetch } from './vault-fetch.ts'
 
-export interface WorkersConfig extends Config {
-  /** Absent = there are none. */
-  readonly vaults?: readonly EntitySettings[]
-}
-
-/** What is wrong with a vault stops it alone, and is told. */
-export function withEntities(parsed: Parsed<Config>, env: Env): Parsed<WorkersConfig> {
-  if (!parsed.ok || parsed.config === null) return parsed
-  const { entities, broken, problems, notices } = readEntities(env, 'workers')
-  if (problems.length > 0) return { ok: false, problems }
-  const unused = broken.flatMap((each) => each.problems.map(({ name, message }) => `not used: ${name}: ${message}`))
-  return {
-    ok: true,
-    config: { ...parsed.config, vaults: forCallers(entities) },
-    notices: [...parsed.notices, ...notices, ...unused],
-  }
-}
-
-interface Ports extends Omit<VaultsPorts, 'fetchOf' | 'openOther' | 'readFile'> {
+interface Ports extends Omit<VaultsPorts, 'fetchOf' | 'openOther' | 'probeOf' | 'readFile'> {
   /** `null` = there is none. */
   readonly replica: Replica | null
 }
 
 /** @param variables the texts among the bindings. `null` = there are no vaults. */
 export function openWorkersVaults(
-  { vaults: entities = [], ...config }: WorkersConfig,
+  { vaults: entities = [], ...config }: VaultsConfig,
   bindings: object,
   variables: Env,
   ports: Ports,
@@ -53,7 +32,13 @@ export function openWorkersVaults(
       throw new TypeError('The settings of a Worker refuse this vault.')
     return signedSecretsManager({ ...settings, keys: settings.credentials }, { fetch, clock: ports.clock })
   }
-  const keepers = openKeepers(entities, config, { ...ports, readFile: null, fetchOf: () => fetch, openOther })
+  const keepers = openKeepers(entities, config, {
+    ...ports,
+    readFile: null,
+    fetchOf: () => fetch,
+    probeOf: () => null,
+    openOther,
+  })
   return ports.replica === null ? keepers : copying(keepers, config, { ...ports, replica: ports.replica })
 }
 

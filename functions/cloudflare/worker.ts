@@ -6,6 +6,7 @@ import { env, waitUntil } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import type { Parsed } from '../../src/config/answering.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import type { Awaitable } from '../../src/core/awaitable.ts'
 import { andThen } from '../../src/core/awaitable.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -25,7 +26,6 @@ import type { ReplicaBinding } from './bindings.ts'
 import { hasStoreSecrets, liveBindings, replicaOf, readBindings } from './bindings.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
-import type { WorkersConfig } from './vaults.ts'
 
 export { KeyringObject } from './keyring-object.ts'
 
@@ -37,12 +37,12 @@ const onDefect = (error: unknown, request: string): void => console.error(defect
 const background: Background = (work) => waitUntil(work.catch((error: unknown) => onDefect(error, 'background')))
 const audit = workerAudit(background)
 
-function build(parsed: Parsed<WorkersConfig>) {
+function build(parsed: Parsed<VaultsConfig>) {
   const { config, names, tell } = outcomeOf(parsed)
   if (config === null) return { tell, app: misconfigured(names), runDue: async () => {}, needed: async () => null }
   const object = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const authority = tellingAuthority(object, (line) => console.error(line))
-  const { vaults: entities = [] } = config
+  const { vaults: entities = [], brokenVaults: broken = [] } = config
   const prefixes = entities.map(({ prefix }) => prefix)
   const replica = replicaOf(bindings)
   const shared = { cipher: webCipher, hash: webHash, clock: systemClock, audit, freshness: FRESHNESS }
@@ -52,7 +52,7 @@ function build(parsed: Parsed<WorkersConfig>) {
     authority,
     replica,
     background,
-    vaults: openVaults(entities, config, { ...shared, authority: nearest, freshMs: FRESHNESS.freshMs }),
+    vaults: openVaults(entities, config, { ...shared, authority: nearest, broken, freshMs: FRESHNESS.freshMs }),
     extraTokens: [],
     onDefect,
   })
@@ -71,7 +71,7 @@ const [LOOK_MS, FAILED_MS] = [60_000, 5000]
 
 const bindings = env as unknown as Bindings
 let built = hasStoreSecrets(bindings) ? null : build(readBindings(bindings))
-let renew: Renew<WorkersConfig> | null = null
+let renew: Renew<VaultsConfig> | null = null
 let lookedAt = 0
 let isSaid = false
 

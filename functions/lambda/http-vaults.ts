@@ -1,11 +1,11 @@
 /** The vaults behind references, as the HTTP function answers for them: a start without any does not load it. */
 import type { LambdaHttpConfig } from '../../src/config/answering.ts'
-import { knownEntities } from '../../src/config/entity.ts'
+import { forCallers, knownEntities } from '../../src/config/entity.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { KeyringAuthority } from '../../src/core/operations.ts'
 import type { Vaults } from '../../src/http/call.ts'
-import { forCallers, openVaults, readingVaults } from '../../src/vaults.ts'
+import { openVaults, readingVaults } from '../../src/vaults.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { dynamoItem } from './dynamo-items.ts'
 import type { DynamoParts } from './dynamo-store.ts'
@@ -25,5 +25,5 @@ export function openHttpVaults(env: Env, config: LambdaHttpConfig, { aws, leftMs
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
   const items = { get: dynamoItem({ aws, table: config.secretsTable, clock: systemClock, leftMs }) }
   const authority = readingVaults(able, config, { ...primitives, items, beyond })
-  return openVaults(able, config, { ...primitives, authority, freshMs: FRESHNESS.freshMs })
+  return openVaults(able, config, { ...primitives, authority, broken, freshMs: FRESHNESS.freshMs })
 }

@@ -5,6 +5,8 @@ import { referencesIn } from '../../src/config/names.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { hasVaults } from '../../src/config/vaults-set.ts'
+import type { VaultTls } from '../../src/config/vault.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import { LEASED_WORK_MS } from '../../src/core/lease.ts'
 import { auditLine, defectLine, failureLine, settingLine } from '../../src/core/lines.ts'
@@ -27,7 +29,7 @@ import { parseEvent } from './event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { SYNC_BATCH } from './limits.ts'
-import type { SyncConfig, openLambdaVaults } from './vaults.ts'
+import type { openLambdaVaults } from './vaults.ts'
 
 /** This much is kept after the last word of Vault, for the record, the status and the lease, in milliseconds. */
 const WRITING_MS = 4000
@@ -35,7 +37,7 @@ const WRITING_MS = 4000
 interface Deployment {
   readonly authority: KeyringAuthority
   /** As they are now. */
-  readonly config: () => SyncConfig
+  readonly config: () => VaultsConfig
 }
 
 /** What opens the vaults behind references; `null` = there are none. */
@@ -66,10 +68,11 @@ function hasCertificate(env: Env): boolean {
 async function deploy(env: Env): Promise<Deployment | null> {
   const { readCron } = hasCron(env) ? await import('../../src/core/cadence.ts') : {}
   const { readTls = null } = hasCertificate(env) ? await import('../node-shared/way.ts') : {}
+  const lookAtTls = (tls: VaultTls) => readTls?.(tls, Date.now()).problems ?? []
   const later = hasVaults(env) ? await import('./later.ts') : null
-  const read = (each: Env): Parsed<SyncConfig> => {
+  const read = (each: Env): Parsed<VaultsConfig> => {
     const parsed = settingsBy(readTls, each, 'lambda-sync', undefined, readCron)
-    return later === null ? parsed : later.withEntities(parsed, each, env, readTls)
+    return later === null ? parsed : later.withVaults(parsed, each, 'lambda-sync', lookAtTls, env)
   }
   const { parsed, renew } =
     references.length === 0
@@ -81,9 +84,9 @@ async function deploy(env: Env): Promise<Deployment | null> {
 }
 
 async function deploymentOf(
-  config: SyncConfig,
-  renew: Renew<SyncConfig> | null,
-  open: (config: SyncConfig) => ReturnType<typeof openAuthority>,
+  config: VaultsConfig,
+  renew: Renew<VaultsConfig> | null,
+  open: (config: VaultsConfig) => ReturnType<typeof openAuthority>,
 ): Promise<Deployment> {
   const log = (line: string) => console.error(line)
   const tell = (setting: string, problem: string) => log(settingLine(setting, problem))
@@ -94,20 +97,21 @@ async function deploymentOf(
   return { authority: tellingAuthority(renewed, log), config: () => renewed.live.config }
 }
 
-function openAuthority(config: SyncConfig, env: Env, openVaults: OpenVaults) {
+function openAuthority(config: VaultsConfig, env: Env, openVaults: OpenVaults) {
   const log = (line: string) => console.warn(line)
   const reached = { aws: signedAws(env), leftMs: () => invocation.leftMs() }
   const store = dynamoStore({ ...reached, table: config.lambda.table ?? '', clock: systemClock })
   const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, store, readFile: readTextFile, log }
   const vault = vaultFetch(config.vault)
-  const vaults = openVaults?.(config, { ...shared, ...reached })
+  const loadRare = async () => (await import('./later.ts')).rare
+  const vaults = openVaults?.(config, { ...shared, ...reached, loadRare })
   const authority = createAuthority(config, {
     ...shared,
     replica: null,
     fetch: vault.fetch,
     probe: probeOf(config.vault, systemClock),
     vaults: vaults?.keepers ?? null,
-    loadRare: async () => (await import('./later.ts')).rare,
+    loadRare,
     syncBatch: SYNC_BATCH,
     leftMs: () => Math.max(0, reached.leftMs() - WRITING_MS),
     audit,

@@ -2,6 +2,7 @@
 import { hash as digest } from 'node:crypto'
 import { createApp, createAuthority, openKeyrings } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import type { ApiToken } from '../../src/core/api-token.ts'
 import type { KeyringAuthority } from '../../src/core/operations.ts'
 import { defectLine, failureLine, settingLine } from '../../src/core/lines.ts'
@@ -21,7 +22,6 @@ import { openVaults } from '../../src/vaults.ts'
 import { auditLog, fileSink, streamSink } from './audit-log.ts'
 import type { AuditStream } from './audit-log.ts'
 import { SQLITE_READERS_MS, sqliteStore } from './sqlite-store.ts'
-import type { NodeConfig } from './vaults.ts'
 import { openNodeVaults } from './vaults.ts'
 
 /** How often the schedule looks whether a sync is due, in milliseconds. */
@@ -42,38 +42,36 @@ interface InstanceOptions {
   /** Tokens beside those of the settings. */
   readonly callers?: readonly ApiToken[]
   /** Reads the settings by reference again. Absent = they stay as they are. */
-  readonly renew?: Renew<NodeConfig> | null
+  readonly renew?: Renew<VaultsConfig> | null
 }
 
-export function openInstance(given: NodeConfig, options: InstanceOptions) {
+export function openInstance(given: VaultsConfig, options: InstanceOptions) {
   const { database, auditFile, auditStream = process.stdout, callers = [], renew = null } = options
   const store = sqliteStore(database)
   if (store.trouble !== null) say(failureLine('store', store.trouble))
   const items = sqlItems(store.run, () => systemClock.now())
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
   const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, replica: null, audit }
-  const open = (config: NodeConfig) => {
+  const asking = { ...shared, store, readFile: readTextFile, loadRare: () => rare, log: say }
+  const open = (config: VaultsConfig) => {
     const vault = vaultFetch(config.vault)
-    const vaults = openNodeVaults(config, { ...shared, store, items, readFile: readTextFile, log: say })
+    const vaults = openNodeVaults(config, { ...asking, items })
     const authority = createAuthority(config, {
-      ...shared,
-      store,
+      ...asking,
       fetch: vault.fetch,
-      readFile: readTextFile,
       probe: probeOf(config.vault, systemClock),
       vaults: vaults.keepers,
-      loadRare: () => rare,
       syncBatch: SYNC_BATCH,
       leftMs: () => Number.POSITIVE_INFINITY,
-      log: say,
     })
     const close = async () => void (await Promise.all([vault.close(), vaults.close()]))
     return { config, authority, close, ...answering(config) }
   }
   /** What answers follows from the settings too: their tokens and wrapping keys. */
-  const answering = (config: NodeConfig) => {
+  const answering = (config: VaultsConfig) => {
     const extraTokens = [...adminToken(config), ...callers]
-    const vaults = openVaults(config.vaults ?? [], config, { ...shared, authority, freshMs: FRESHNESS.freshMs })
+    const { vaults: entities = [], brokenVaults: broken = [] } = config
+    const vaults = openVaults(entities, config, { ...shared, ...FRESHNESS, authority, broken })
     const ports = { ...shared, authority, vaults, background: null, freshness: FRESHNESS, extraTokens, onDefect }
     return { app: createApp(config, ports), keyring: openKeyrings(config, ports) }
   }
@@ -87,6 +85,8 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
     keyring: (name: string) => own.live.keyring(name),
     /** What stops a start. */
     troubles: () => wrappingTroubles(own, given.keyrings),
+    /** What the schedule does, now. */
+    look: () => schedule.look(),
     /** Begins nothing by itself any more. Over when what it had begun is. */
     rest: () => schedule.rest(),
     /** The audit log comes first: a request to Vault that is still under way would hold it up. */
@@ -100,17 +100,20 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
 }
 
 /** Looks once a minute. `rest` ends that, and waits for the looks that have begun. */
-function scheduleOf(authority: KeyringAuthority, config: () => NodeConfig) {
+function scheduleOf(authority: KeyringAuthority, config: () => VaultsConfig) {
   let looks = Promise.resolve()
-  const timer = setInterval(() => {
+  const look = () => {
     const before = looks
     const { keyrings, vaults = [] } = config()
     const prefixes = vaults.map(({ prefix }) => prefix)
     looks = runSchedule(authority, keyrings, say, undefined, prefixes)
       .catch((error: unknown) => onDefect(error, 'schedule'))
       .then(() => before)
-  }, SCHEDULE_MS).unref()
+    return looks
+  }
+  const timer = setInterval(() => void look(), SCHEDULE_MS).unref()
   return {
+    look,
     rest() {
       clearInterval(timer)
       return looks

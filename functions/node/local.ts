@@ -6,6 +6,9 @@ import { referencesIn } from '../../src/config/names.ts'
 import { withoutOthers } from '../../src/config/others.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
+import type { VaultTls } from '../../src/config/vault.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
+import { withVaults } from '../../src/config/with-vaults.ts'
 import { readCron } from '../../src/core/cadence.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { newToken } from '../../src/auth/tokens.ts'
@@ -14,8 +17,7 @@ import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { nodeHash } from '../node-shared/cipher.ts'
 import { readLive } from '../node-shared/references.ts'
 import { readSettings } from '../node-shared/settings.ts'
-import type { NodeConfig } from './vaults.ts'
-import { withVaults } from './vaults.ts'
+import { readTls } from '../node-shared/tls-files.ts'
 
 /** It lies in the folder from which the command is called. */
 export const LOCAL_FOLDER = '.edge-keyring'
@@ -57,13 +59,16 @@ export async function prepare(env: Env, keep: Keep): Promise<Setup> {
 }
 
 interface LiveSettings {
-  readonly parsed: Parsed<NodeConfig>
+  readonly parsed: Parsed<VaultsConfig>
   /** `null` = there is no setting by reference. */
-  readonly renew: Renew<NodeConfig> | null
+  readonly renew: Renew<VaultsConfig> | null
 }
 
+const lookAtTls = (tls: VaultTls) => readTls(tls, Date.now()).problems
+
 export async function liveSettings(env: Env, runtime: 'node' | 'lambda-sync' = 'node'): Promise<LiveSettings> {
-  const read = (each: Env) => withVaults(readSettings(each, runtime, withoutOthers, readCron), each, env)
+  const read = (each: Env) =>
+    withVaults(readSettings(each, runtime, withoutOthers, readCron), each, 'node', lookAtTls, env)
   const names = referencesIn(env, runtime)
   return names.length === 0 ? { parsed: read(env), renew: null } : readLive(env, names, read)
 }

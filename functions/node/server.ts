@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import type { Config } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
+import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import type { ErrorData } from '../../src/core/errors.ts'
 import { settle } from '../../src/core/errors.ts'
 import { clearTextLine, defectLine } from '../../src/core/lines.ts'
@@ -23,7 +24,6 @@ import type { Hold, RunningServer } from './running.ts'
 import { holdFolder } from './running.ts'
 import type { Report } from './screen.ts'
 import { asJson, onScreen } from './screen.ts'
-import type { NodeConfig } from './vaults.ts'
 import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const SEED_ID = '8zgITLQh'
@@ -107,7 +107,7 @@ const isMissed = ({ env }: Setup): boolean =>
   env['KEYRING_DATABASE']?.startsWith(LOCAL_FOLDER) === true && !existsSync(LOCAL_FOLDER)
 
 async function serveKeyring(
-  { config, renew }: { readonly config: NodeConfig; readonly renew: Renew<NodeConfig> | null },
+  { config, renew }: { readonly config: VaultsConfig; readonly renew: Renew<VaultsConfig> | null },
   setup: Setup,
   hold: Hold | null,
   report: Report,
@@ -174,7 +174,12 @@ async function startDevVault({ devVaultPort: port }: Setup, report: Report): Pro
 }
 
 /** The keyrings are synced one after the other, as the schedule does; they are served already, so that a slow Vault holds nobody up. */
-async function syncEach({ vault }: Config, instance: Instance, report: Report, ending: Ending): Promise<void> {
+async function syncEach(
+  { vault, vaults = [] }: VaultsConfig,
+  instance: Instance,
+  report: Report,
+  ending: Ending,
+): Promise<void> {
   if (vault !== null) await loadWay()
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return
@@ -187,6 +192,8 @@ async function syncEach({ vault }: Config, instance: Instance, report: Report, e
     const { keys, active } = (record.ok ? record.value : null) ?? { keys: [], active: null }
     report.synced({ keyring: name, source: `${mount}/${path}`, result, active, ids: keys.map(({ id }) => id), ms })
   }
+  // What KEYRING_REFERENCES lists is there before somebody asks.
+  if (!ending.hasBegun() && vaults.some(({ listed }) => listed.length > 0)) await instance.look()
 }
 
 interface Listening {

@@ -3,6 +3,7 @@ import type { EntitySettings } from '../../src/config/entities.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { rare } from '../../src/rare.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import type { Secrets } from '../../src/secrets/secrets.ts'
 import { openVaults } from '../../src/vaults.ts'
@@ -22,6 +23,12 @@ export function openStraight(vaults: readonly EntitySettings[], log: (line: stri
   const config = { vaults, wrappingKeys: [{ id: 'process', purpose: null, key: new Secret(newWrappingKey()) }] }
   const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
   const kept = { store: memoryStore(), items: memoryItems(() => systemClock.now()) }
-  const { keepers, close } = openNodeVaults(config, { ...shared, ...kept, readFile: readTextFile, log })
-  return { ...openVaults(vaults, config, { ...shared, authority: keepers, freshMs: 0 }), close }
+  const { keepers, close } = openNodeVaults(config, {
+    ...shared,
+    ...kept,
+    readFile: readTextFile,
+    loadRare: () => rare,
+    log,
+  })
+  return { ...openVaults(vaults, config, { ...shared, authority: keepers, freshMs: 0, broken: [] }), close }
 }

@@ -2,10 +2,12 @@
 import type { AwsCredentialSource, LoginSettings } from '../core/login-settings.ts'
 import { isLoopback } from '../core/loopback.ts'
 import type { SecretName } from '../core/operations.ts'
+import type { ListedSecret } from '../core/secrets.ts'
 import type { VaultSettings, VaultTls } from './vault.ts'
 import { providerTlsOf, tlsOf } from './vault.ts'
 import type { AwsValues, BrokenEntity, EnvValues, FsValues, HcvValues, KnownEntity, ReadEntity } from './entity.ts'
 import { brokenOf, optionsOf, hrefOf, readEntity, readableVariable, takenFrom } from './entity.ts'
+import { listedReferences } from './listed-references.ts'
 import { platformKeys } from './login-aws.ts'
 import { loginRows, readLogin } from './login.ts'
 import type { Env, Problem, Row, Runtime, Texts } from './setting.ts'
@@ -43,8 +45,15 @@ interface FsBackend {
   readonly folder: string
 }
 
+/** It is not asked from here: whoever reaches it hands over what it says. */
+interface PushedBackend {
+  readonly type: 'pushed'
+}
+
 export interface EntitySettings extends KnownEntity {
-  readonly backend: HcvBackend | AwsBackend | EnvBackend | FsBackend
+  readonly backend: HcvBackend | AwsBackend | EnvBackend | FsBackend | PushedBackend
+  /** What KEYRING_REFERENCES has of it. */
+  readonly listed: readonly ListedSecret[]
 }
 
 export interface Entities {
@@ -56,7 +65,7 @@ export interface Entities {
 }
 
 /** Looks at the files that TLS names, where there are files. */
-type LookAtTls = (tls: VaultTls) => readonly Problem[]
+export type LookAtTls = (tls: VaultTls) => readonly Problem[]
 
 /** @param given the environment in which settings by reference still are references: what they name is ours. */
 export function readEntities(env: Env, runtime: Runtime, lookAtTls: LookAtTls = () => [], given: Env = env): Entities {
@@ -64,14 +73,19 @@ export function readEntities(env: Env, runtime: Runtime, lookAtTls: LookAtTls = 
   const taken = new Set([...takenFrom(env), ...takenFrom(given)])
   const place = placeOf(env, runtime, lookAtTls, taken)
   const all = written.map((each) => readWhole(readEntity(each, env, runtime, taken), place))
-  const entities = all.flatMap(({ entity }) => (entity === null ? [] : [entity]))
+  const unlisted = all.flatMap(({ entity }) => (entity === null ? [] : [entity]))
+  const { secrets, problems: wrong } = listedReferences(env, unlisted)
+  const entities = unlisted.map((entity) => ({ ...entity, listed: secrets.get(entity.prefix) ?? [] }))
   return {
     entities,
-    broken: all.filter(({ entity }) => entity === null).map(({ read }) => brokenOf(read)),
+    broken: [...all.filter(({ entity }) => entity === null).map(({ read }) => brokenOf(read)), ...brokenList(wrong)],
     problems,
     notices: [...notices, ...all.flatMap((each) => each.notices), ...neverAgain(entities)],
   }
 }
+
+const brokenList = (problems: readonly Problem[]): BrokenEntity[] =>
+  problems.length === 0 ? [] : [{ prefix: '', name: 'KEYRING_REFERENCES', problems }]
 
 /** Kong does the same, without a word. */
 function neverAgain(entities: readonly EntitySettings[]): string[] {
@@ -90,7 +104,12 @@ interface Place {
   readonly taken: ReadonlySet<string>
 }
 
-const SHARED = new Set(['KEYRING_VAULT_CACERT', 'KEYRING_VAULT_TIMEOUT_MS', 'KEYRING_VAULT_ALLOW_HTTP'])
+const SHARED = new Set([
+  'KEYRING_STRATEGY',
+  'KEYRING_VAULT_CACERT',
+  'KEYRING_VAULT_TIMEOUT_MS',
+  'KEYRING_VAULT_ALLOW_HTTP',
+])
 const SHARED_ROWS = TABLE.filter(([, , key]) => SHARED.has(key))
 
 function placeOf(env: Env, runtime: Runtime, lookAtTls: LookAtTls, taken: Place['taken']): Place {
@@ -110,7 +129,8 @@ function readWhole(read: ReadEntity, place: Place): Whole {
   if (type === null) return { read, entity: null, notices: [] }
   const rows = [...rowsOf(optionsOf(type), written.spell), ...(type === 'hcv' ? loginOf(written.spell) : [])]
   const { later, unknown } = strangers(read, rows)
-  const { backend, view, problems, notices } = BACKENDS[type](read, place)
+  const isPushed = place.shared.KEYRING_STRATEGY === 'push' && (type === 'hcv' || type === 'aws')
+  const { backend, view, problems, notices } = isPushed ? pushedBackend(read) : BACKENDS[type](read, place)
   const found = [
     ...read.problems,
     ...unknown.map((name) => ({ name, message: `is not a field of vaults of the type ${type}` })),
@@ -120,7 +140,7 @@ function readWhole(read: ReadEntity, place: Place): Whole {
   const isRight = found.length === 0 && known !== null && backend !== null
   return {
     read: { ...read, problems: found },
-    entity: isRight ? { ...known, view: withFields(known.view, view), backend } : null,
+    entity: isRight ? { ...known, view: withFields(known.view, view), backend, listed: [] } : null,
     notices: [...later.map((name) => `${name} is not used here: its login comes with a later release.`), ...notices],
   }
 }
@@ -168,6 +188,16 @@ interface Backend {
 }
 
 const plain = (backend: EntitySettings['backend']): Backend => ({ backend, view: {}, problems: [], notices: [] })
+
+/** Whoever pushes logs in; a credential has no business here. */
+function pushedBackend({ written: { texts, spell } }: ReadEntity): Backend {
+  const logins = loginOf(spell).flatMap(([name, setting]) => ownNames(name, setting))
+  const given = logins.filter((name) => isSet(texts, name))
+  return {
+    ...plain({ type: 'pushed' }),
+    notices: given.map((name) => `${name} is not used here: the strategy is push.`),
+  }
+}
 
 const BACKENDS: Readonly<Record<KnownEntity['type'], (read: ReadEntity, place: Place) => Backend>> = {
   hcv: hcvBackend,

@@ -19,6 +19,8 @@ export interface KnownEntity {
   readonly type: EntityType
   /** All that says where secrets are read from. */
   readonly identity: string
+  /** The same but for the address, which is another for whoever pushes. */
+  readonly source: string
   readonly rules: SecretRules
   readonly isBase64: boolean
   readonly split: SplitField
@@ -64,6 +66,8 @@ interface TypeOf<Fields extends Table> {
   readonly fields: Fields
   readonly rules: readonly Rule<Values<Fields>>[]
   readonly identity: (values: Values<Fields>) => readonly unknown[]
+  /** That of the one who pushes must be the same. */
+  readonly source: (values: Values<Fields>) => readonly unknown[]
   /** @param taken variables that settings are read from by reference. */
   readonly trouble: (name: SecretName, values: Values<Fields>, taken: ReadonlySet<string>) => string | null
   readonly isOwn: (values: Values<Fields>) => boolean
@@ -79,6 +83,7 @@ const type = <const Fields extends Table>(
   ({
     rules: [],
     isOwn: () => false,
+    source: parts.identity,
     split: ((written) => written) satisfies SplitField,
     only: null,
     ...parts,
@@ -140,11 +145,13 @@ const TYPES = {
       { keys: ['ssl_verify'], holds: ({ ssl_verify: isOn }) => isOn, message: UNVERIFIED },
     ],
     identity: (all) => [hrefOf(all), all.namespace, all.mount, all.kv],
+    source: (all) => [all.namespace, all.mount, all.kv],
     trouble: ({ resource, version }, { kv }) =>
       kv === 'v1' && version !== null ? 'has a version, and KV version 1 has none' : pathTrouble(resource),
   }),
   aws: type(AWS, {
     identity: (all) => [all.region, all.endpoint_url, all.assume_role_arn],
+    source: (all) => [all.region],
     trouble: ({ resource, version }) => {
       if ((version ?? 1) > 2) return 'has a version above 2: 1 is the current one, 2 the previous one'
       return /^[\w/+=.@:-]{1,2048}$/.test(resource) ? null : 'has a resource that no secret is called'
@@ -186,7 +193,7 @@ const OURS =
 export const takenFrom = (env: Env): ReadonlySet<string> =>
   new Set(
     Object.entries(env)
-      .filter(([name]) => /^(?:KONG_)?KEYRINGS?(?:_|$)|^KONG_VAULT_/.test(name))
+      .filter(([name]) => /^(?:KONG_)?KEYRINGS?(?:_(?!REFERENCES$)|$)|^KONG_VAULT_/.test(name))
       .flatMap(([, text = '']) => [...text.matchAll(/\{vault:\/\/env\/+([^/?#;}]+)[^?#}]*(?:\?prefix=([^&#}]*))?/g)])
       .map(([, resource = '', prefix = '']) => variableOf(prefix, { resource, version: null })),
   )
@@ -269,7 +276,7 @@ function knownOf(
   word: EntityType,
   taken: ReadonlySet<string>,
 ): KnownEntity {
-  const { identity, trouble, isOwn, split } = TYPES[word]
+  const { identity, source, trouble, isOwn, split } = TYPES[word]
   const { prefix, name } = written
   const holding = values as Values<typeof HOLDING>
   return {
@@ -277,6 +284,7 @@ function knownOf(
     name,
     type: word,
     identity: JSON.stringify([word, ...identity(values)]),
+    source: JSON.stringify([word, ...source(values)]),
     rules: {
       ttlMs: holding.ttl * 1000,
       negTtlMs: holding.neg_ttl * 1000,
@@ -325,3 +333,7 @@ export function knownEntities(env: Env, runtime: Runtime): KnownEntities {
     broken: all.filter(({ known }) => known === null).map(brokenOf),
   }
 }
+
+/** What has no part set aside for callers answers none. */
+export const forCallers = <E extends KnownEntity>(entities: readonly E[]): readonly E[] =>
+  entities.filter(({ isOwn }) => !isOwn)

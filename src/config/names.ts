@@ -1,6 +1,7 @@
 /** Names of the environment that are no settings here: misspelt, of another platform, or of Kong and not used. */
 import { nearest } from '#server/config/nearest'
 import { meansReference } from '../core/reference.ts'
+import { REFERENCES_ROW } from './listed-references.ts'
 import { loginRows } from './login.ts'
 import type { Env, Problem, Row, Runtime } from './setting.ts'
 import { isRead, isSet, namesOf, ownNames, withKong } from './setting.ts'
@@ -26,7 +27,7 @@ const unusedNames = Object.entries(UNUSED).flatMap(([name, why]) => withKong(nam
 export const unusedNotices = (env: Env): string[] =>
   unusedNames.filter(({ name }) => isSet(env, name)).map(({ name, why }) => `${name} is not used here: ${why}.`)
 
-const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN, VAULTS_ROW]
+const ALL = [...TABLE, ...LOGIN, ...ROTATION_LOGIN, VAULTS_ROW, REFERENCES_ROW]
 const OURS = /^(?:KONG_)?KEYRINGS?(?:_|$)/
 
 /** The settings that may be given by reference, or as a binding of a secret: under our own names, because others read theirs too. */

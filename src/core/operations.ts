@@ -245,6 +245,43 @@ export interface CachedPage {
   readonly next: string | null
 }
 
+/** How the secrets of a vault fare, in numbers: no name of one is in it. Times in milliseconds since 1970. */
+export interface VaultSummary {
+  /** Secrets that have a value. */
+  readonly kept: number
+  /** Of these, such as serve after their expiry. */
+  readonly stale: number
+  /** The vault has said that there is none, or none for us. */
+  readonly refused: number
+  /** Such as the vault, when it was asked last, has given no answer for; since when at least one, and why. `null` = none. */
+  readonly failing: { readonly count: number; readonly since: number; readonly error: ErrorData } | null
+  /** There are others, which were not looked at. */
+  readonly more: boolean
+  /** Of what KEYRING_REFERENCES has of this vault. */
+  readonly listed: number
+  /** Why entries of it have no value, or one that is not renewed; the first ones. */
+  readonly lacking: readonly { readonly entry: number; readonly error: ErrorData }[]
+  /** When the vault was last asked for one of them with success; `null` = never. */
+  readonly last: number | null
+  /** The vault is not asked from here: others hand over what it says. */
+  readonly pushed: boolean
+}
+
+/** What a vault has said to whoever reaches it. */
+export interface HandedSecret extends SecretName {
+  readonly found: 'secret' | 'absent' | 'forbidden'
+  /** '' = there is none. */
+  readonly text: string
+  /** When it was asked for, in milliseconds since 1970. */
+  readonly at: number
+}
+
+export interface Handed {
+  readonly taken: number
+  /** Not taken, because there is what was said later. */
+  readonly older: number
+}
+
 /** The same about the secrets of a vault, by its prefix. */
 interface VaultOperations {
   /** The states of the secrets, sealed, in their order. `refresh` = the vault is asked for what is fresh too. */
@@ -256,6 +293,14 @@ interface VaultOperations {
   readonly cached: { readonly says: { readonly after: string }; readonly answer: CachedPage }
   /** A schedule asks this once a minute: what expires soon is renewed. */
   readonly refreshIfDue: { readonly says: object; readonly answer: 'refreshed' | 'not-due' }
+  readonly summary: { readonly says: object; readonly answer: VaultSummary }
+  /** The way to it, step by step; an answer may be some seconds old. */
+  readonly examine: { readonly says: DiagnoseOptions; readonly answer: Diagnosis }
+  /** @param source where it was asked, but for the address. */
+  readonly hand: {
+    readonly says: { readonly source: string; readonly secrets: readonly HandedSecret[] }
+    readonly answer: Handed
+  }
 }
 
 interface Operations extends KeyringOperations, VaultOperations {}

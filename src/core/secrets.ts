@@ -20,6 +20,14 @@ interface SoughtField {
 /** Where Kong's rule for that, the last segment, is not the vault's. */
 export type SplitField = (written: SoughtField) => SoughtField
 
+/** A secret that is kept fresh though nobody asks for it. */
+export interface ListedSecret extends SecretName {
+  /** A field that it must have; `null` = none. */
+  readonly key: string | null
+  /** Its place in the list, from 1 on. */
+  readonly entry: number
+}
+
 export interface SecretBackend {
   /** Throws for outages: what is known goes on. */
   read(name: SecretName, how: { readonly insist: Insistence; readonly signal: AbortSignal }): Promise<SecretAnswer>

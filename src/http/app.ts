@@ -61,7 +61,7 @@ function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Resp
       'answer' in route
         ? ofVaults(parts, route, context, caller, trail)
         : andThen(parts.keyring(name), (keyring) => {
-            const call = new Call(context, keyring, caller, trail)
+            const call = new Call(context, keyring, caller, trail, parts.vaults)
             return andThen(route.handle(call), (reply) => finish(route, call, trail, reply))
           }),
     )
@@ -86,6 +86,7 @@ function ofVaults(
     now: clock.now(),
     asks: (facts: Trail['facts']) => void (trail.facts = facts),
     resolved: (all: Trail['resolutions']) => void (trail.resolutions = all),
+    begin: () => trail.begin(),
   }
   return andThen(route.answer(call), (reply) => {
     trail.end(null)

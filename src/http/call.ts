@@ -44,9 +44,11 @@ export interface Vaults {
   /** `null` = there are none. */
   readonly secrets: Secrets | null
   readonly views: readonly VaultView[]
+  /** What is not used of the settings, in sentences without a full stop. */
+  readonly broken: readonly string[]
 }
 
-export const NO_VAULTS: Vaults = { secrets: null, views: [] }
+export const NO_VAULTS: Vaults = { secrets: null, views: [], broken: [] }
 
 /** How many references to a vault came to the same. */
 export interface Resolution {
@@ -64,17 +66,21 @@ export interface VaultCall extends Vaults {
   /** For the audit log, before anything is refused or done for it. */
   readonly asks: (facts: Readonly<Record<string, boolean>>) => void
   readonly resolved: (all: readonly Resolution[]) => void
+  /** Waits until the audit log has the call. @throws `ERR_AUDIT_UNAVAILABLE`, after which nothing may happen. */
+  readonly begin: () => Promise<void>
 }
 
 export class Call {
   readonly context: Context
   readonly keyring: Keyring
+  readonly vaults: Vaults
   readonly #trail: Trail
   readonly #caller: Caller | null
 
-  constructor(context: Context, keyring: Keyring, caller: Caller | null, trail: Trail) {
+  constructor(context: Context, keyring: Keyring, caller: Caller | null, trail: Trail, vaults: Vaults) {
     this.context = context
     this.keyring = keyring
+    this.vaults = vaults
     this.#caller = caller
     this.#trail = trail
   }
@@ -82,6 +88,11 @@ export class Call {
   /** @throws `ERR_FORBIDDEN`. */
   require(action: Action): void {
     requireGrant(this.#caller, action, this.keyring.name)
+  }
+
+  /** Whether the caller may do this everywhere, and not only with this keyring. */
+  mayEverywhere(action: Action): boolean {
+    return this.#caller !== null && isGranted(this.#caller.grants, action, null)
   }
 
   /** For the audit log, before anything is refused or done for it. */

@@ -7,10 +7,11 @@ import type { CachedReferences, Resolved } from '../secrets/secrets.ts'
 import { readBody } from './body.ts'
 import type { Resolution, VaultCall, VaultRoute } from './call.ts'
 import type { Reply } from './reply.ts'
-import { cachedQuery, parseBody, resolveBody } from './schema.ts'
+import { cachedQuery, handBody, parseBody, resolveBody } from './schema.ts'
 
 export const VAULT_ROUTES: readonly VaultRoute[] = [
   { method: 'POST', path: '/secrets/resolve', action: 'resolve', answer: resolve },
+  { method: 'POST', path: '/secrets/push', action: 'push', answer: push },
   { method: 'GET', path: '/secrets', action: 'admin', answer: list },
   { method: 'GET', path: '/vaults', action: 'read', answer: ({ views }) => ({ body: { data: views, next: null } }) },
   { method: 'GET', path: '/vaults/:name', action: 'read', answer: view },
@@ -31,6 +32,17 @@ async function resolve(call: VaultCall): Promise<Reply> {
   call.resolved(resolutions(call, references, results))
   const secrets = references.map((reference, at) => ({ reference, ...shown(results[at]) }))
   return { body: { secrets }, headers: headersOf(results) }
+}
+
+/** The audit log has it before anything is taken. */
+async function push(call: VaultCall): Promise<Reply> {
+  const { vault, source, secrets } = parseBody(handBody, await readBody(call.context))
+  await call.begin()
+  if (call.secrets === null)
+    throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.')
+  const handed = await call.secrets.hand(vault, source, secrets)
+  call.resolved([{ vault, code: null, count: secrets.length }])
+  return { body: handed }
 }
 
 type Results = readonly Result<Resolved>[]

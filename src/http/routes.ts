@@ -9,6 +9,7 @@ import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, KeyringRoute } from './call.ts'
 import { bodyText, fieldsOf, readBody } from './body.ts'
 import type { Reply } from './reply.ts'
+import { checksOfVaults, statusOfVaults } from './vaults-status.ts'
 import {
   changeBody,
   contextBytes,
@@ -39,7 +40,7 @@ export const ROUTES: readonly KeyringRoute[] = [
     method: 'GET',
     path: '/keyrings/:name',
     action: 'read',
-    handle: async ({ keyring }) => ({ body: await keyring.status() }),
+    handle: status,
   },
   { method: 'GET', path: '/keyrings/:name/doctor', action: 'diagnose', handle: (call) => doctor(call, false) },
   { method: 'POST', path: '/keyrings/:name/doctor', action: 'diagnose', handle: doctorWithLogin },
@@ -61,6 +62,14 @@ export const ROUTES: readonly KeyringRoute[] = [
 async function ready({ keyring }: Call): Promise<Reply> {
   const usable = await settle(() => keyring.isUsable())
   return usable.ok && usable.value ? { body: { status: 'ready' } } : { status: 503, body: { status: 'not ready' } }
+}
+
+/** Vaults are of all keyrings: whoever is limited to one hears nothing of them. */
+async function status(call: Call): Promise<Reply> {
+  const body = await call.keyring.status()
+  if (!call.mayEverywhere('read')) return { body }
+  const { needed, ...vaults } = await statusOfVaults(call.vaults)
+  return { body: { ...body, ...vaults, needed: [...body.needed, ...needed] } }
 }
 
 function list({ keyring }: Call): Awaitable<Reply> {
@@ -86,10 +95,24 @@ async function doctorWithLogin(call: Call): Promise<Reply> {
 }
 
 /** The status is 200 whatever was found, because the findings are the answer. */
-async function doctor({ keyring }: Call, login: boolean): Promise<Reply> {
-  const { time, findings } = await keyring.diagnose({ login })
-  const healthy = findings.every(({ outcome }) => outcome !== 'failed')
-  return { body: { keyring: keyring.name, time: new Date(time).toISOString(), healthy, checks: findings } }
+async function doctor(call: Call, login: boolean): Promise<Reply> {
+  const { keyring } = call
+  const mayInsist = login && call.mayEverywhere('force')
+  const [{ time, findings: checks }, vaults] = await Promise.all([
+    keyring.diagnose({ login }),
+    call.mayEverywhere('diagnose') ? checksOfVaults(call.vaults, { login: mayInsist }) : [],
+  ])
+  const all = [...checks, ...vaults.flatMap((each) => each.checks)]
+  const healthy = all.every(({ outcome }) => outcome !== 'failed')
+  return {
+    body: {
+      keyring: keyring.name,
+      time: new Date(time).toISOString(),
+      healthy,
+      checks,
+      ...(vaults.length > 0 && { vaults }),
+    },
+  }
 }
 
 async function sync(call: Call): Promise<Reply> {

@@ -5,7 +5,7 @@ import type { Bytes } from '../core/bytes.ts'
 import { KEY_ID, MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
 import type { PairRead } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
-import { isObservation, isReads, isSource, isWhole } from '../keyring/push-shape.ts'
+import { isHanded, isObservation, isReads, isSource, isWhole } from '../keyring/push-shape.ts'
 
 /** Throws a `Rule` when the value is not as expected; `undefined` = absent. */
 type Field<T> = (value: unknown) => T
@@ -89,6 +89,7 @@ const references: Field<readonly string[]> = (value) =>
 
 export const resolveBody = { references, refresh: flag }
 export const cachedQuery = { after: optional(text) }
+export const handBody = { vault: text, source: text, secrets: shaped(isHanded) }
 
 /** Kong names the key id `key`; some of its pages say `id`. */
 export const changeBody = { key: optional(keyId), id: optional(keyId), force: flag }

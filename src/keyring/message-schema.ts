@@ -1,9 +1,9 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
 import { KEYRING_NAME, KEY_ID, MAX_RECORD_BYTES } from '../core/limits.ts'
-import type { Message, Operation, Push, VaultOperation } from '../core/operations.ts'
+import type { HandedSecret, Message, Operation, Push, VaultOperation } from '../core/operations.ts'
 import type { PlainRead } from '../core/ports.ts'
-import { isPush, isReads, isWhole } from './push-shape.ts'
+import { isHanded, isPush, isReads, isWhole } from './push-shape.ts'
 
 /** zod's own enum and literal weigh more in the Worker than this. */
 const only = <const Value>(...values: readonly Value[]) =>
@@ -48,6 +48,9 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   }),
   cached: ofVault('cached', { after: z.string() }),
   refreshIfDue: ofVault('refreshIfDue', {}),
+  summary: ofVault('summary', {}),
+  examine: ofVault('examine', { login: z.boolean() }),
+  hand: ofVault('hand', { source: z.string(), secrets: z.custom<readonly HandedSecret[]>(isHanded) }),
 }
 
 /** `null` = something else. */

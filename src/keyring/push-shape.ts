@@ -1,6 +1,6 @@
 /** What a push looks like, wherever it comes in: checked without zod, which Lambda's HTTP function does not have. */
 import { KEY_ID, KV1_INCARNATION, MOST_TIME } from '../core/limits.ts'
-import type { Push } from '../core/operations.ts'
+import type { HandedSecret, Push } from '../core/operations.ts'
 import type { PlainRead } from '../core/ports.ts'
 import { isTimestamp } from '../core/time.ts'
 
@@ -59,6 +59,18 @@ export const isPush = fields({
   force: isFlag,
   adopt: isFlag,
 }) as (value: unknown) => value is Push
+
+/** Secrets of one push of what references name. */
+const MOST_HANDED = 1000
+const HANDED = {
+  resource: (value: unknown) => isText(value) && value !== '',
+  version: (value: unknown) => value === null || (isWhole(value) && value > 0),
+  at: isWhole,
+}
+const isSecret = fields({ ...HANDED, found: word('secret'), text: isText })
+const isNone = fields({ ...HANDED, found: word('absent', 'forbidden'), text: word('') })
+export const isHanded = (value: unknown): value is readonly HandedSecret[] =>
+  list((each) => isSecret(each) || isNone(each))(value) && (value as readonly unknown[]).length <= MOST_HANDED
 
 const ANY_READ = [
   fields({

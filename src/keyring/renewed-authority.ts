@@ -43,7 +43,7 @@ interface Keyrings {
 
 /** The least between two looks of one kind, in milliseconds: a scheduled one comes each minute for all keyrings, and callers meet what fails as often as they like. */
 const PAUSE_MS = { scheduled: 50_000, failed: 5000 }
-const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'refreshIfDue', 'diagnose'])
+const SCHEDULED: ReadonlySet<Operation> = new Set(['syncIfDue', 'refreshIfDue', 'diagnose', 'examine'])
 /** What another token, credential, certificate, header or wrapping key may mend. */
 const MENDED = /^ERR_(?!.*_UNAVAILABLE)(WRAP|LOGIN|OAUTH2|AWS|CREDENTIAL|VAULT_(DENIED|LOGIN|TLS|REDIRECTED|ANSWER))/
 

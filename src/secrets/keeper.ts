@@ -1,31 +1,26 @@
 /** The secrets of one vault entity at the authority: who may ask the vault, when, and what is kept of its answer. */
 import type { Bytes } from '../core/bytes.ts'
 import { withDeadline } from '../core/deadline.ts'
-import { KeyringError, remedyFor, settle } from '../core/errors.ts'
+import { KeyringError, settle } from '../core/errors.ts'
 import type { ErrorData } from '../core/errors.ts'
 import { LEASED_WORK_MS, LEASE_MS } from '../core/lease.ts'
 import type { CachedPage, CachedSecret, SecretName } from '../core/operations.ts'
 import type { Clock, Insistence } from '../core/ports.ts'
-import type { ItemStore, StoredItem, SecretAnswer, SecretBackend, SecretRules } from '../core/secrets.ts'
+import type { ItemStore, SecretAnswer } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import { inTurns } from './in-turns.ts'
 import type { SecretState } from './life.ts'
-import { NOTED_MS, withAnswer, withFailure, expiryOf, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
-import { itemName, openState, sealState } from './state.ts'
-
-/** A vault entity, as far as its secrets go. */
-export interface KeeperEntity {
-  readonly prefix: string
-  /** All that says where secrets are read from: another text, and nothing that is stored counts. */
-  readonly identity: string
-  readonly rules: SecretRules
-  readonly backend: SecretBackend
-}
+import { NOTED_MS, withAnswer, withFailure, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
+import { ListedSecrets } from './listed.ts'
+import type { KeeperEntity, LoadedSecret } from './shelf.ts'
+import { ABSENT, Shelf } from './shelf.ts'
 
 export interface KeeperParts {
   readonly items: ItemStore
   readonly clock: Clock
   readonly random: () => number
+  /** Takes a line for the log. */
+  readonly log: (line: string) => void
 }
 
 /** Between two looks at what somebody else is asking for, in milliseconds. */
@@ -39,24 +34,16 @@ const MOST_LEARNT = 1000
 const MINUTE_MS = 60_000
 /** What is fresh is asked for by force no sooner again, in milliseconds. */
 const REFRESH_PAUSE_MS = 10_000
-/** Secrets of one page of what is kept. */
-const PAGE = 100
 /** So many secrets one look of the schedule renews. */
 const MOST_DUE = 1000
 /** What falls due before the next look of the schedule is renewed by this one, in milliseconds. */
 const AHEAD_MS = 60_000
 
-interface Loaded {
-  readonly state: SecretState
-  /** 0 = nothing is stored. */
-  readonly version: number
-  readonly bytes: Bytes | null
-}
-
 export class Keeper {
   readonly #parts: KeeperParts
   readonly #entity: KeeperEntity
-  readonly #sealer: ItemSealer
+  readonly #shelf: Shelf
+  readonly #listed: ListedSecrets
   /** Of this process; others are told by the lease. */
   readonly #asking = new Map<string, Promise<Bytes>>()
   #underWay = 0
@@ -67,7 +54,12 @@ export class Keeper {
   constructor(parts: KeeperParts, entity: KeeperEntity, sealer: ItemSealer) {
     this.#parts = parts
     this.#entity = entity
-    this.#sealer = sealer
+    this.#shelf = new Shelf(parts, entity, sealer)
+    this.#listed = new ListedSecrets(parts, this.#shelf, (item, name) => this.#one(item, name, BY_ITSELF))
+  }
+
+  get shelf(): Shelf {
+    return this.#shelf
   }
 
   /** The sealed states, in the order of the names; each is asked for once. @param refresh what is fresh is asked for too. */
@@ -75,7 +67,7 @@ export class Keeper {
     if (refresh) this.#noteRefresh()
     const insist = refresh ? 'refusal' : 'outage'
     return inTurns(names, AT_ONCE, async (name) => {
-      const item = await itemName(this.#sealer, this.#entity.identity, name)
+      const item = await this.#shelf.nameOf(name)
       const turn = `${insist} ${item}`
       const asking = this.#asking.get(turn) ?? this.#one(item, name, { insist, isAsked: refresh })
       this.#asking.set(turn, asking)
@@ -86,25 +78,15 @@ export class Keeper {
 
   /** What is kept, a page of it from behind the item `after` on. What was written for other settings of the entity does not count. */
   async cached(after: string): Promise<CachedPage> {
-    const names = await this.#parts.items.list(this.#entity.prefix, after, PAGE)
-    const secrets = await inTurns(names, AT_ONCE, (item) => this.#view(item))
-    return { secrets: secrets.filter((one) => one !== null), next: names.length < PAGE ? null : (names.at(-1) ?? null) }
-  }
-
-  async #view(item: string): Promise<CachedSecret | null> {
-    const stored = await this.#parts.items.get(this.#entity.prefix, item)
-    const opened = stored && (await settle(() => openState(this.#sealer, item, stored.bytes)))
-    if (!opened?.ok) return null
-    const { resource, version, found, at, failing, due } = opened.value
-    if ((await itemName(this.#sealer, this.#entity.identity, opened.value)) !== item) return null
-    const isAsked = found?.kind === 'secret' && Number.isFinite(due)
-    return { resource, version, found: found?.kind ?? null, at, failing, due: isAsked ? due : null }
+    const { items, next } = await this.#shelf.page(after)
+    const secrets = await inTurns(items, AT_ONCE, async (item) => shown((await this.#shelf.look(item))?.state ?? null))
+    return { secrets: secrets.filter((one) => one !== null), next }
   }
 
   /** Why there is no answer is said of each secret: others of the same question have theirs. Nothing of it is stored. */
   #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
     const now = this.#parts.clock.now()
-    return sealState(this.#sealer, item, withFailure(nothingKnown(name, now), error, now))
+    return this.#shelf.seal(item, withFailure(nothingKnown(name, now), error, now))
   }
 
   /** @throws `ERR_RATE_LIMITED`. */
@@ -132,29 +114,27 @@ export class Keeper {
 
   /** For the schedule: 'not-due' = there is nothing to renew. */
   async refreshDue(): Promise<'refreshed' | 'not-due'> {
-    const { items, clock } = this.#parts
-    const due = await items.due(this.#entity.prefix, clock.now() + AHEAD_MS, MOST_DUE)
+    const now = this.#parts.clock.now()
+    const due = this.#entity.backend === null ? [] : await this.#shelf.due(now + AHEAD_MS, MOST_DUE)
     await inTurns(due, AT_ONCE, (item) => this.#renew(item))
-    return due.length > 0 ? 'refreshed' : 'not-due'
+    const hasAsked = await this.#listed.look()
+    return hasAsked || due.length > 0 ? 'refreshed' : 'not-due'
   }
 
   /** What was written for other settings of the entity is forgotten: its name says so. */
   async #renew(item: string): Promise<void> {
-    const { items, clock } = this.#parts
-    const stored = await items.get(this.#entity.prefix, item)
-    if (stored === null) return
-    const opened = await settle(() => openState(this.#sealer, item, stored.bytes))
-    const name = opened.ok ? await itemName(this.#sealer, this.#entity.identity, opened.value) : null
-    if (!opened.ok || name !== item) await items.delete(this.#entity.prefix, item, stored.version)
-    else if (!isPaused(opened.value, clock.now()))
-      await settle(() => this.#one(item, opened.value, { insist: 'none', isAsked: true }))
+    const { state, version } = (await this.#shelf.look(item)) ?? {}
+    if (state === null) await this.#shelf.forget(item, version ?? 0)
+    else if (state !== undefined && !isPaused(state, this.#parts.clock.now()))
+      await settle(() => this.#one(item, state, { ...BY_ITSELF, isAsked: true }))
   }
 
   /** Looks until there is something to say: an answer that holds, one that serves meanwhile, or why there is none. */
-  #one(item: string, name: SecretName, how: { insist: Insistence; isAsked: boolean }): Promise<Bytes> {
+  #one(item: string, name: SecretName, how: How): Promise<Bytes> {
+    if (this.#entity.backend === null) return this.#handed(item, name, how)
     return withDeadline(LEASED_WORK_MS, async (signal) => {
       for (;;) {
-        const loaded = await this.#load(item, name)
+        const loaded = await this.#shelf.load(item, name)
         const now = this.#parts.clock.now()
         const stands = standing(loaded.state, this.#entity.rules, now)
         const isBusy = isBeingAsked(loaded.state, now, LEASE_MS)
@@ -175,34 +155,33 @@ export class Keeper {
     return null
   }
 
-  async #load(item: string, name: SecretName): Promise<Loaded> {
-    const { items, clock } = this.#parts
-    const stored = await items.get(this.#entity.prefix, item)
-    const opened = stored && (await settle(() => openState(this.#sealer, item, stored.bytes)))
-    const version = stored?.version ?? 0
-    // What does not open is had again from the vault.
-    return opened?.ok && stored
-      ? { state: opened.value, version, bytes: stored.bytes }
-      : { state: nothingKnown(name, clock.now()), version, bytes: null }
+  /** Nobody is asked. What has served too long, or never came, is an outage; that there is none is an answer. @throws `ERR_SECRET_NOT_FOUND`. */
+  async #handed(item: string, name: SecretName, { insist }: How): Promise<Bytes> {
+    const loaded = await this.#shelf.load(item, name)
+    const { bytes, state } = loaded
+    const isOver = standing(state, this.#entity.rules, this.#parts.clock.now()) === 'over'
+    if (bytes === null || (isOver && state.found?.kind === 'secret')) throw notPushed(bytes === null)
+    return insist === 'none' ? bytes : this.#noted(item, loaded, bytes)
   }
 
   /** What it is now, sealed, whether it still holds or not. `null` = somebody else was first. */
-  async #ask(item: string, loaded: Loaded, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
-    if (loaded.version === 0) this.#noteLearnt()
+  async #ask(item: string, loaded: LoadedSecret, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
+    if (loaded.version === 0 && insist !== 'none') this.#noteLearnt()
     this.#underWay += 1
     return this.#answer(item, loaded, insist, signal).finally(() => (this.#underWay -= 1))
   }
 
   async #answer(
     item: string,
-    { state, version }: Loaded,
+    { state, version }: LoadedSecret,
     insist: Insistence,
     signal: AbortSignal,
   ): Promise<Bytes | null> {
     const { clock, random } = this.#parts
     const { backend, rules } = this.#entity
+    if (backend === null) throw new TypeError('A vault that is pushed is not asked.')
     const asked = insist === 'none' ? state.asked : clock.now()
-    const leased = await this.#put(item, { ...state, asked, lease: clock.now() + LEASE_MS }, version)
+    const leased = await this.#shelf.put(item, { ...state, asked, lease: clock.now() + LEASE_MS }, version)
     if (leased === null) return null
     // What was true when it was asked for is true from then on, and no later.
     const at = clock.now()
@@ -212,16 +191,7 @@ export class Keeper {
       answer.ok && error === null
         ? withAnswer({ ...state, asked }, plain(answer.value), rules, at, random())
         : withFailure({ ...state, asked }, error ?? ABSENT, clock.now())
-    return this.#keep(item, next, { ...state, asked }, leased.version)
-  }
-
-  /** What cannot be kept is a failure like others: nobody is asking any longer. `null` = somebody else has written. */
-  async #keep(item: string, next: SecretState, before: SecretState, version: number): Promise<Bytes | null> {
-    const kept = await settle(() => this.#put(item, next, version))
-    if (kept.ok) return kept.value?.bytes ?? null
-    const error = kept.error.code === 'ERR_RECORD_TOO_LARGE' ? TOO_LARGE : kept.error
-    const without = withFailure(before, error, this.#parts.clock.now())
-    return (await this.#put(item, without, version))?.bytes ?? null
+    return this.#shelf.keep(item, next, { ...state, asked }, leased.version)
   }
 
   /** A secret that is gone serves on where the operator wants it: then its absence is a failure like others. */
@@ -230,37 +200,36 @@ export class Keeper {
     return serves ? ABSENT : null
   }
 
-  /** `null` = somebody else has written. */
-  async #put(item: string, state: SecretState, expected: number): Promise<StoredItem | null> {
-    const { items, clock } = this.#parts
-    // The schedule renews what there is; what there is not is asked for by those who want it.
-    const due = state.found?.kind === 'secret' ? state.due : Number.POSITIVE_INFINITY
-    const times = { due, expires: expiryOf(state, this.#entity.rules, clock.now()) }
-    const bytes = await sealState(this.#sealer, item, state)
-    const version = await items.put(this.#entity.prefix, item, bytes, expected, times)
-    return version === 'conflict' ? null : { bytes, version }
-  }
-
   /** Once a day it is written down that somebody wants it, so that it is not forgotten. */
-  async #noted(item: string, { state, version }: Loaded, bytes: Bytes): Promise<Bytes> {
+  async #noted(item: string, { state, version }: LoadedSecret, bytes: Bytes): Promise<Bytes> {
     const now = this.#parts.clock.now()
-    if (now - state.asked >= NOTED_MS) await settle(() => this.#put(item, { ...state, asked: now }, version))
+    if (now - state.asked >= NOTED_MS) await settle(() => this.#shelf.put(item, { ...state, asked: now }, version))
     return bytes
   }
 }
 
-const ABSENT: ErrorData = {
-  code: 'ERR_SECRET_NOT_FOUND',
-  message: 'The vault has no such secret any more, or none for us.',
-  remedy: remedyFor('ERR_SECRET_NOT_FOUND'),
-  facts: {},
+interface How {
+  readonly insist: Insistence
+  /** What is fresh is asked for too. */
+  readonly isAsked: boolean
 }
 
-const TOO_LARGE: ErrorData = {
-  code: 'ERR_SECRET_UNUSABLE',
-  message: 'The secret is larger than what can be kept of one.',
-  remedy: 'Divide the secret.',
-  facts: {},
+const BY_ITSELF: How = { insist: 'none', isAsked: false }
+
+const notPushed = (isNew: boolean): KeyringError =>
+  new KeyringError(
+    'ERR_SECRET_NOT_FOUND',
+    isNew ? 'The secret was not pushed.' : 'The secret was pushed too long ago.',
+    {
+      remedy: 'Run "edge-keyring push" where the vault is reached, with the reference in KEYRING_REFERENCES.',
+    },
+  )
+
+function shown(state: SecretState | null): CachedSecret | null {
+  if (state === null) return null
+  const { resource, version, found, at, failing, due } = state
+  const isAsked = found?.kind === 'secret' && Number.isFinite(due)
+  return { resource, version, found: found?.kind ?? null, at, failing, due: isAsked ? due : null }
 }
 
 function limited(message: string, leftMs: number): KeyringError {

@@ -1,25 +1,41 @@
 /** The application behind the store of secrets: one keeper for each vault, opened at its first use. */
+import type { Awaitable } from '../core/awaitable.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { AnswerTo, Message } from '../core/operations.ts'
-import type { VaultOperation } from '../core/operations.ts'
+import type { AnswerTo, DiagnoseOptions, Diagnosis, Message, VaultOperation } from '../core/operations.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
-import type { KeeperEntity, KeeperParts } from './keeper.ts'
+import type { KeeperParts } from './keeper.ts'
+import type { takeHanded } from './handed.ts'
 import { Keeper } from './keeper.ts'
+import type { KeeperEntity } from './shelf.ts'
+import type { summaryOf } from './summary.ts'
 
 interface KeepersParts extends KeeperParts {
   readonly sealer: (prefix: string) => Promise<ItemSealer>
   /** By their prefix. */
   readonly entities: ReadonlyMap<string, KeeperEntity>
+  /** What is asked for rarely. */
+  readonly loadRare: () => Awaitable<{
+    readonly summaryOf: typeof summaryOf
+    readonly takeHanded: typeof takeHanded
+  }>
+  /** The doctor's look at the way to one, by its prefix. */
+  readonly examine: (vault: string, options: DiagnoseOptions) => Promise<Diagnosis>
 }
 
 /** There is a method for each operation, of its name. */
-type Handlers = { readonly [O in VaultOperation]: (keeper: Keeper, message: Message<O>) => Promise<AnswerTo<O>> }
+type Handlers = {
+  readonly [O in VaultOperation]: (keeper: Keeper, message: Message<O>, parts: KeepersParts) => Promise<AnswerTo<O>>
+}
 
 const HANDLERS: Handlers = {
   resolve: (keeper, { secrets, refresh }) => keeper.resolve(secrets, refresh),
   cached: (keeper, { after }) => keeper.cached(after),
   refreshIfDue: (keeper) => keeper.refreshDue(),
+  summary: async ({ shelf }, _message, { clock, loadRare }) => (await loadRare()).summaryOf(shelf, clock.now()),
+  examine: (_keeper, { vault, login }, { examine }) => examine(vault, { login }),
+  hand: async ({ shelf }, { source, secrets }, { clock, loadRare }) =>
+    (await loadRare()).takeHanded(shelf, clock.now(), source, secrets),
 }
 
 export class Keepers {
@@ -31,7 +47,7 @@ export class Keepers {
   }
 
   call<O extends VaultOperation>(message: Message<O>): Promise<Result<AnswerTo<O>>> {
-    return settle(async () => HANDLERS[message.call](await this.#keeper(message.vault), message))
+    return settle(async () => HANDLERS[message.call](await this.#keeper(message.vault), message, this.#parts))
   }
 
   #keeper(prefix: string): Promise<Keeper> {

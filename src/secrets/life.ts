@@ -27,7 +27,7 @@ type Standing = 'fresh' | 'stale' | 'over'
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 60_000
 /** A secret that nobody wanted for so long is forgotten. */
-const FORGOTTEN_MS = 7 * 24 * 60 * 60 * 1000
+export const FORGOTTEN_MS = 7 * 24 * 60 * 60 * 1000
 /** So often it is noted that somebody wants it. */
 export const NOTED_MS = 24 * 60 * 60 * 1000
 
@@ -82,9 +82,9 @@ export function withFailure(state: SecretState, error: ErrorData, now: number): 
   return { ...state, failing: { since, tries: tries + 1, error }, lease: 0, due: now + pause }
 }
 
-/** When the store may forget it: nobody wants it, or it is of no use to anybody. */
-export function expiryOf({ found, asked }: SecretState, rules: SecretRules, now: number): number {
+/** When the store may forget it: nobody wants it, or it is of no use to anybody. @param isPushed what was older must not come back. */
+export function expiryOf({ found, asked }: SecretState, rules: SecretRules, now: number, isPushed = false): number {
   const unwanted = asked + FORGOTTEN_MS
-  if (found?.kind === 'secret') return unwanted
+  if (found?.kind === 'secret' || isPushed) return unwanted
   return Math.min(unwanted, now + Math.max(rules.negTtlMs, LAST_RETRY_MS))
 }

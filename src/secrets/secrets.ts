@@ -2,7 +2,15 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type { CachedSecret, SecretName } from '../core/operations.ts'
+import type {
+  CachedSecret,
+  DiagnoseOptions,
+  Diagnosis,
+  Handed,
+  HandedSecret,
+  SecretName,
+  VaultSummary,
+} from '../core/operations.ts'
 import type { Clock } from '../core/ports.ts'
 import type { SecretRules, SplitField, VaultAuthority } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'
@@ -12,7 +20,7 @@ import { parseReference, printReference } from '../references/grammar.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { itemName, openState } from './state.ts'
-import { valueOf } from './value.ts'
+import { unavailable, valueOf, whyNot } from './value.ts'
 
 /** A vault entity, as far as whoever resolves needs it. */
 export interface Entity {
@@ -58,6 +66,12 @@ interface Wanted {
   readonly written: Reference
   /** What of it is the secret, and what a field, as the vault has it. */
   readonly reference: Reference
+}
+
+interface OfVault<T> {
+  /** Its prefix. */
+  readonly vault: string
+  readonly result: Result<T>
 }
 
 export interface CachedReferences {
@@ -132,7 +146,7 @@ export class Secrets {
 
   /** What is kept of the secrets of all vaults, a page of it. @param after `next` of the page before; '' = from the beginning. */
   async cached(after: string): Promise<CachedReferences> {
-    const vaults = [...new Set([...this.#parts.entities.values()].map(({ prefix }) => prefix))].sort()
+    const vaults = this.#prefixes()
     const [given = '', item = ''] = after.split(':')
     const at = vaults.findIndex((vault) => vault >= given)
     const vault = vaults[at]
@@ -145,6 +159,33 @@ export class Secrets {
       reference: printReference({ ...secret, vault, key: null, options: new Map() }),
     }))
     return { secrets, next }
+  }
+
+  /** How each vault fares. */
+  summaries(): Promise<readonly OfVault<VaultSummary>[]> {
+    return this.#ofEach((vault) => this.#parts.authority.call({ call: 'summary', vault }))
+  }
+
+  /** The way to each. */
+  examine({ login }: DiagnoseOptions): Promise<readonly OfVault<Diagnosis>[]> {
+    return this.#ofEach((vault) => this.#parts.authority.call({ call: 'examine', vault, login }))
+  }
+
+  #ofEach<T>(ask: (vault: string) => Promise<Result<T>>): Promise<readonly OfVault<T>[]> {
+    return Promise.all(this.#prefixes().map(async (vault) => ({ vault, result: await ask(vault) })))
+  }
+
+  #prefixes(): string[] {
+    return [...new Set([...this.#parts.entities.values()].map(({ prefix }) => prefix))].sort()
+  }
+
+  /** Takes what somebody who reaches the vault has read there. @throws `ERR_REFERENCE_VAULT_UNKNOWN`, `ERR_REFERENCE_INVALID`. */
+  async hand(vault: string, source: string, secrets: readonly HandedSecret[]): Promise<Handed> {
+    const entity = this.#parts.entities.get(vault)
+    if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', 'There is no vault of that prefix.')
+    const trouble = secrets.map((secret) => entity.trouble(secret)).find((each) => each !== null)
+    if (trouble) throw new KeyringError('ERR_REFERENCE_INVALID', `A secret ${trouble}.`)
+    return unwrap(await this.#parts.authority.call({ call: 'hand', vault: entity.prefix, source, secrets }))
   }
 
   #wanted(text: string, may: (reference: Reference) => boolean): Wanted {
@@ -196,7 +237,7 @@ export class Secrets {
     const now = this.#parts.clock.now()
     const stands = standing(state, entity.rules, now)
     if (stands === 'over' || state.found === null) throw whyNot(state)
-    if (state.found.kind !== 'secret') throw refused(state.found.kind)
+    if (state.found.kind !== 'secret') throw unavailable(state.found.kind)
     const value = valueOf(state.found.text, reference.key, entity.isBase64)
     const { at } = state
     const ends = endOf(state, entity.rules, stands)
@@ -222,14 +263,3 @@ const NO_ANSWER: Result<never> = {
 
 const found = (states: ReadonlyMap<string, Result<SecretState>>, { entity, reference }: Wanted): Result<SecretState> =>
   states.get(keyOf(entity, reference)) ?? NO_ANSWER
-
-function whyNot({ failing, found }: SecretState): KeyringError {
-  if (failing === null) return refused(found?.kind === 'forbidden' ? 'forbidden' : 'absent')
-  const { code, message, remedy, facts } = failing.error
-  return new KeyringError(code, message, { remedy, facts })
-}
-
-const refused = (kind: 'absent' | 'forbidden'): KeyringError =>
-  kind === 'absent'
-    ? new KeyringError('ERR_SECRET_NOT_FOUND', 'The vault has no such secret.')
-    : new KeyringError('ERR_SECRET_FORBIDDEN', 'The vault does not let its login read this secret.')

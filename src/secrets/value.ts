@@ -2,6 +2,7 @@
 import { decodeUtf8, fromBase64 } from '../core/bytes.ts'
 import { parseJson } from '../core/body.ts'
 import { KeyringError } from '../core/errors.ts'
+import type { SecretState } from './life.ts'
 
 /** @throws `ERR_SECRET_UNUSABLE`, which quotes nothing of the secret. */
 export function valueOf(text: string, key: string | null, isBase64: boolean): string {
@@ -29,3 +30,15 @@ function decoded(value: string): string {
 const kindOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'list' : typeof value)
 
 const unusable = (what: string): KeyringError => new KeyringError('ERR_SECRET_UNUSABLE', `The secret ${what}.`)
+
+/** Why there is no value. */
+export function whyNot({ failing, found }: SecretState): KeyringError {
+  if (failing === null) return unavailable(found?.kind === 'forbidden' ? 'forbidden' : 'absent')
+  const { code, message, remedy, facts } = failing.error
+  return new KeyringError(code, message, { remedy, facts })
+}
+
+export const unavailable = (kind: 'absent' | 'forbidden'): KeyringError =>
+  kind === 'absent'
+    ? new KeyringError('ERR_SECRET_NOT_FOUND', 'The vault has no such secret.')
+    : new KeyringError('ERR_SECRET_FORBIDDEN', 'The vault does not let its login read this secret.')

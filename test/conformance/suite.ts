@@ -292,6 +292,7 @@ export function conformance(name: string, start: Start): void {
         'GET /keyrings/default/export',
         'POST /keyrings/default/import',
         'POST /secrets/resolve',
+        'POST /secrets/push',
         'GET /secrets',
         'GET /vaults',
         'GET /vaults/hcv',

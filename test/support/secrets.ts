@@ -4,9 +4,10 @@ import { KeyringError } from '../../src/core/errors.ts'
 import type { SecretName } from '../../src/core/operations.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
-import type { SecretAnswer, SecretRules } from '../../src/core/secrets.ts'
+import type { ListedSecret, SecretAnswer, SecretRules } from '../../src/core/secrets.ts'
 import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
+import { rare } from '../../src/rare.ts'
 import { Keepers } from '../../src/secrets/keepers.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import { Secrets } from '../../src/secrets/secrets.ts'
@@ -16,12 +17,19 @@ import { NOW } from './observed.ts'
 
 const RULES: SecretRules = { ttlMs: 60_000, negTtlMs: 0, resurrectMs: 3_600_000, resurrectDeleted: false }
 
+/** How the authority has the vault. */
+interface Kept {
+  readonly listed?: readonly ListedSecret[]
+  readonly isPushed?: boolean
+}
+
 /** 'absent' and 'forbidden' are no texts of secrets. */
 type Answer = object | string | KeyringError
 
 export const outage = () => new KeyringError('ERR_VAULT_UNREACHABLE', 'Vault cannot be reached.')
 
-export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Entity> = {}) {
+export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Entity> = {}, kept: Kept = {}) {
+  const log: string[] = []
   const clock: Clock & { time: number } = {
     time: NOW,
     now: () => clock.time,
@@ -57,20 +65,23 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
   }
   const sealer = (prefix: string) => itemSealer(nodeCipher, nodeHash, [wrappingKey('w1', 1)], secretsOf(prefix))
   /** An instance with an authority in its process; several share the store. */
-  const instance = (changes: Partial<Entity> = {}) => {
+  const instance = (changes: Partial<Entity> = {}, { listed = [], isPushed = false }: Kept = {}) => {
     const own = { ...entity, ...changes }
     const keepers = new Keepers({
       items,
       clock,
       random: () => 0.5,
+      log: (line) => void log.push(line),
+      loadRare: () => rare,
       sealer,
-      entities: new Map([[own.prefix, { ...own, backend }]]),
+      entities: new Map([[own.prefix, { source: 'kv', listed, ...own, backend: isPushed ? null : backend }]]),
+      examine: async () => ({ time: clock.time, findings: [] }),
     })
     const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))
     const secrets = new Secrets({ authority, clock, sealer, entities: new Map([[own.prefix, own]]), freshMs: 1000 })
     return { keepers, secrets, look: () => keepers.call({ call: 'refreshIfDue', vault: own.prefix }) }
   }
-  return { clock, vault, items, instance, ...instance() }
+  return { clock, vault, items, log, instance, ...instance({}, kept) }
 }
 
 /** The value, or the code of the error. */

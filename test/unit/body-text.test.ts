@@ -12,7 +12,7 @@ beforeAll(async () => {
   app = createHttp({
     authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
     keyring: () => keyring,
-    vaults: { secrets: null, views: [] },
+    vaults: { secrets: null, views: [], broken: [] },
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
     onDefect: () => expect.unreachable('A defect.'),

@@ -235,7 +235,7 @@ describe("a look at Vault's token", () => {
     const findings = await lookAtToken(
       {
         reader: { probe } as unknown as VaultReader,
-        source: { id: SOURCE } as never,
+        source: { id: SOURCE },
         transport: null as never,
         probe: null,
         clock,
@@ -243,8 +243,6 @@ describe("a look at Vault's token", () => {
         login: '',
         loginEnds: async () => [],
         hasLogin,
-        rotation: null,
-        refuses: () => null,
       },
       new AbortController().signal,
     )

@@ -56,7 +56,7 @@ describe('a request', () => {
     const app = createHttp({
       authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
       keyring: () => keyring,
-      vaults: { secrets: null, views: [] },
+      vaults: { secrets: null, views: [], broken: [] },
       audit: {
         note: (event) => void lines.push(auditLine(event)),
         commit: async (event) => void lines.push(auditLine(event)),

@@ -17,7 +17,7 @@ const PUSH: Push = {
   force: false,
   adopt: false,
 }
-const isPushed = ({ call }: Message): boolean => call === 'offer' || call === 'deliver'
+const isPushed = ({ call }: Message): boolean => call === 'offer' || call === 'deliver' || call === 'hand'
 
 const origin = authorityOn(world(['c:3']))
 const { sealed } = unwrap(await origin.sync('default', PLAIN_SYNC))
@@ -48,13 +48,22 @@ const SENT: { readonly [O in Operation]: Message<O> } = {
   resolve: { call: 'resolve', vault: 'hcv', secrets: [{ resource: 'app/db', version: null }], refresh: false },
   cached: { call: 'cached', vault: 'hcv', after: '' },
   refreshIfDue: { call: 'refreshIfDue', vault: 'hcv' },
+  summary: { call: 'summary', vault: 'hcv' },
+  examine: { call: 'examine', vault: 'hcv', login: false },
+  hand: {
+    call: 'hand',
+    vault: 'hcv',
+    source: 'kv',
+    secrets: [{ resource: 'app/db', version: null, found: 'secret', text: '{}', at: NOW }],
+  },
 }
 const overJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
 describe('a message to the authority', () => {
   it('of each kind is taken from outside, carried out, and its answer arrives', async () => {
     const authority = authorityOn({ ...world(['a:1', 'b:2']), vaults: secretWorld().keepers })
-    const pushed = authorityOn({ ...world([]), pushed: SOURCE })
+    const vaults = secretWorld({}, {}, { isPushed: true }).keepers
+    const pushed = authorityOn({ ...world([]), pushed: SOURCE, vaults })
     const carriedOut: string[] = []
     for (const sent of Object.values(SENT)) {
       const message = parseMessage(overJson(sent))

@@ -3,23 +3,28 @@ import { warningsOf } from '../../core/warnings.ts'
 import type { Check, Finding } from '../../core/findings.ts'
 import { CHECKS, POINTLESS } from '../../core/findings.ts'
 import { isLoopback } from '../../core/loopback.ts'
-import type { DoctorParts } from './parts.ts'
+import type { DoctorParts, WayParts } from './parts.ts'
 import { lookAtMount, lookAtRateLimit, lookAtRights } from './mount.ts'
 import { lookAtSecret, lookAtVersions } from './secret.ts'
 import { lookAtServer } from './server.ts'
 import { lookAtRotation, lookAtToken } from './token.ts'
 
-type Step = (parts: DoctorParts, signal: AbortSignal) => Promise<readonly Finding[]>
-
-const STEPS: readonly {
-  readonly step: Step
+interface Step<P> {
+  readonly step: (parts: P, signal: AbortSignal) => Promise<readonly Finding[]>
   /** A failure of it makes all further steps pointless. */
   readonly stops: boolean
-}[] = [
+}
+
+/** To a KV mount. */
+const WAY: readonly Step<WayParts>[] = [
   { step: lookAtNetwork, stops: true },
   { step: lookAtServer, stops: true },
   { step: lookAtToken, stops: true },
   { step: lookAtMount, stops: true },
+]
+
+const STEPS: readonly Step<DoctorParts>[] = [
+  ...WAY,
   { step: lookAtRights, stops: false },
   { step: lookAtSecret, stops: false },
   { step: lookAtVersions, stops: false },
@@ -43,14 +48,27 @@ function withEnds(finding: Finding, now: number): Finding {
 
 /** @throws only what is no `KeyringError`, which is a defect. */
 export async function examine(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const findings = await inOrder(STEPS, parts, signal)
+  const seen = new Set(findings.map(({ check }) => check))
+  return [...findings, ...CHECKS.filter((check) => !seen.has(check)).map(skipped)]
+}
+
+/** The way to a vault of references: what is read there is for others to say. @throws as `examine` does. */
+export const examineWay = (parts: WayParts, signal: AbortSignal): Promise<readonly Finding[]> =>
+  inOrder([...WAY, { step: lookAtRateLimit, stops: false }], parts, signal)
+
+async function inOrder<P extends WayParts>(
+  steps: readonly Step<P>[],
+  parts: P,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
   const findings: Finding[] = []
-  for (const { step, stops } of STEPS) {
+  for (const { step, stops } of steps) {
     const found = (await step(parts, signal)).map((finding) => withEnds(finding, parts.clock.now()))
     findings.push(...found)
     if (stops && found.some(({ outcome }) => outcome === 'failed')) break
   }
-  const seen = new Set(findings.map(({ check }) => check))
-  return [...findings, ...CHECKS.filter((check) => !seen.has(check)).map(skipped)]
+  return findings
 }
 
 const skipped = (check: Check): Finding => ({
@@ -61,7 +79,7 @@ const skipped = (check: Check): Finding => ({
 
 const UNSEEN = 'This platform does not show it; the next steps tell whether Vault can be reached.'
 
-async function lookAtNetwork({ probe, address }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+async function lookAtNetwork({ probe, address }: WayParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const checks: readonly Check[] = address.startsWith('https:') ? ['dns', 'tcp', 'tls'] : ['dns', 'tcp']
   const found =
     probe === null

@@ -7,10 +7,10 @@ import type { SourceId } from '../../core/ports.ts'
 import { CHECK_FIRST } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
 import { capabilitiesOf, mountReply } from '../wire/schema.ts'
-import type { DoctorParts } from './parts.ts'
+import type { DoctorParts, WayParts } from './parts.ts'
 import { LESS, asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
-export async function lookAtMount({ reader, source }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+export async function lookAtMount({ reader, source }: WayParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const { mount } = source.id
   const segments = ['sys', 'internal', 'ui', 'mounts', ...splitPath(mount)]
   const reply = await reader.probe({ segments, signal }).catch(asFailed('mount'))
@@ -27,7 +27,10 @@ export async function lookAtMount({ reader, source }: DoctorParts, signal: Abort
     : [unseen('mount', `"${mount}" lies in the mount "${printable(inside)}".`)]
 }
 
-function kindFound({ mount, kind }: SourceId, { type, options }: z.output<typeof mountReply>['data']): Finding {
+function kindFound(
+  { mount, kind }: Pick<SourceId, 'kind' | 'mount'>,
+  { type, options }: z.output<typeof mountReply>['data'],
+): Finding {
   const found = type === 'kv' ? `kv${options?.version ?? '1'}` : type
   if (found === kind) return ok('mount', `"${mount}" is KV version ${kind.slice(2)}.`)
   const isKv = type === 'kv' && /^kv\d{1,3}$/.test(found)
@@ -73,7 +76,7 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
 const quotaReply = z.object({ data: z.object({ enable_rate_limit_response_headers: z.boolean() }) })
 
 /** Without that header a client can only guess how long to wait. Most tokens may not see the setting: it is for operators. */
-export async function lookAtRateLimit({ reader }: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+export async function lookAtRateLimit({ reader }: WayParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const reply = await reader.probe({ segments: ['sys', 'quotas', 'config'], signal }).catch(asFailed('rate-limit'))
   const parsed = isFinding(reply) ? null : z.safeParse(quotaReply, reply.body)
   if (!parsed?.success)

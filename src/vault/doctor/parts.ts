@@ -1,7 +1,7 @@
 /** The parts of a deployment that the steps of an examination look at. */
 import type { End } from '../../core/ends.ts'
 import type { Probe, Refuses } from '../../core/findings.ts'
-import type { Clock, KeySource } from '../../core/ports.ts'
+import type { Clock, KeySource, SourceId } from '../../core/ports.ts'
 import type { VaultReader } from '../reader.ts'
 import type { VaultTransport } from '../wire/transport.ts'
 
@@ -16,14 +16,19 @@ export interface DoctorLogin {
   readonly hasLogin: boolean
 }
 
-export interface DoctorParts extends DoctorLogin {
+/** Of the way to a KV mount, whatever is read there. */
+export interface WayParts extends DoctorLogin {
   /** It has no namespace, because `sys/health` is outside of all. */
   readonly transport: VaultTransport
-  readonly source: KeySource
+  readonly source: { readonly id: Pick<SourceId, 'kind' | 'namespace' | 'mount'> }
   /** `null` = the platform does not show the network. */
   readonly probe: Probe | null
   readonly clock: Clock
   readonly address: string
+}
+
+export interface DoctorParts extends WayParts {
+  readonly source: KeySource
   /** Rotations write with it. `null` = they have none of their own here. */
   readonly rotation: DoctorLogin | null
   /** By what the keyring holds. */

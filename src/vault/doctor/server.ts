@@ -5,7 +5,7 @@ import type { Finding } from '../../core/findings.ts'
 import { placeOf } from '../../core/printable.ts'
 import { HEALTH } from '../wire/namespaces.ts'
 import { integer } from '../wire/schema.ts'
-import type { DoctorParts } from './parts.ts'
+import type { WayParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, warning } from './finding.ts'
 
 const healthReply = z.object({
@@ -17,7 +17,7 @@ const healthReply = z.object({
 })
 type Health = z.output<typeof healthReply>
 
-export async function lookAtServer(parts: DoctorParts, signal: AbortSignal): Promise<readonly Finding[]> {
+export async function lookAtServer(parts: WayParts, signal: AbortSignal): Promise<readonly Finding[]> {
   const before = parts.clock.now()
   const health = await ask(parts, signal)
   if (isFinding(health)) return [health]
@@ -49,7 +49,7 @@ function clockOf({ server_time_utc: there }: Health, here: number): Finding {
   )
 }
 
-async function ask({ transport, address }: DoctorParts, signal: AbortSignal): Promise<Health | Finding> {
+async function ask({ transport, address }: WayParts, signal: AbortSignal): Promise<Health | Finding> {
   const reply = await transport.get({ ...HEALTH, token: null, signal }).catch(asFailed('server'))
   if (isFinding(reply)) return reply
   const health = z.safeParse(healthReply, reply.body)

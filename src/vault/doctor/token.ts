@@ -5,7 +5,7 @@ import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
 import { duration, integer } from '../wire/schema.ts'
-import type { DoctorParts } from './parts.ts'
+import type { DoctorParts, WayParts } from './parts.ts'
 import { LESS, failedCheck, ok, shown, unseen, warning } from './finding.ts'
 
 const lookupReply = z.object({
@@ -31,7 +31,7 @@ const LOOKUP = ['auth', 'token', 'lookup-self']
 
 /** The reader logs in when there is no token, but never while the last failure keeps logins off. */
 export async function lookAtToken(
-  { reader, source, login, loginEnds, hasLogin, clock }: DoctorParts,
+  { reader, source, login, loginEnds, hasLogin, clock }: WayParts,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const loggedIn = ok('login', `Logged in: ${login}.`)
@@ -58,7 +58,7 @@ export async function lookAtRotation(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   if (rotation === null) return [unseen('rotation', 'No login of its own here.')]
-  const found = await lookAtToken({ ...parts, ...rotation, rotation }, signal)
+  const found = await lookAtToken({ ...parts, ...rotation }, signal)
   const detail = found.map((each) => each.detail).join(' ')
   return found.slice(-1).map((last) => ({
     ...last,
