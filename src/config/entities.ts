@@ -14,7 +14,8 @@ import type { Env, Problem, Row, Runtime, Texts } from './setting.ts'
 import { isSet, ownNames, rowsOf, textsOf, valuesOf } from './setting.ts'
 import type { Settings } from './settings.ts'
 import { ASKING, TABLE } from './settings.ts'
-import { REFERENCES, writtenEntities } from './written-entities.ts'
+import { REFERENCES } from './vaults-set.ts'
+import { writtenEntities } from './written-entities.ts'
 
 interface HcvBackend {
   readonly type: 'hcv'
