@@ -6,6 +6,7 @@ import { VERSION } from '../node/screen.ts'
 import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
 import { report, reporting, withKeyring } from './command.ts'
+import { failed } from './failure.ts'
 import { surviveStderr, untilStdoutCloses } from './pipes.ts'
 import { sayTyped } from './remedies.ts'
 import { refuseEmpty, usageFailure, valued } from './words.ts'
@@ -164,6 +165,24 @@ program
   .action(async (command) => {
     try {
       await (await import('./exec.ts')).exec(command)
+    } catch (error) {
+      report(false, error)
+    }
+  })
+
+program
+  .command('kong')
+  .description('Leave Kong: read what its keyring has encrypted.')
+  .helpCommand(false)
+  .command('decrypt')
+  .description('Decrypt values $ke$1$ in NDJSON on standard input, offline.')
+  .addOption(
+    valued('keys', 'path', 'A file of lines {"id", "key", "form"}; form: raw, or sha256 (never tried on a real Kong).'),
+  )
+  .action(async ({ keys = '' }) => {
+    try {
+      if (keys === '') throw failed('ERR_USAGE', 'The flag --keys is missing.')
+      process.exitCode = await (await import('./kong.ts')).decryptKong(keys, process.stdin, process.stdout)
     } catch (error) {
       report(false, error)
     }
