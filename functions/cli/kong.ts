@@ -15,13 +15,12 @@ import { isExact, jsonOf, linesOf } from './ndjson.ts'
 type Keys = ReadonlyMap<string, KeyObject>
 
 /** How Kong makes an AES key of what its key is: the strategy that wrote the data decides. `null` = it cannot be one. */
-const FORMS: Readonly<Record<string, (key: string) => Uint8Array | null>> = {
-  raw: (key) => {
-    const bytes = fromBase64(key)
-    return bytes?.length === 32 ? bytes : null
-  },
-  sha256: (key) => hash('sha256', key, 'buffer'),
-}
+const FORMS: ReadonlyMap<string, (key: string) => Uint8Array | null> = new Map([
+  ['raw', (key: string) => bytesOf32(fromBase64(key))],
+  ['sha256', (key: string) => hash('sha256', key, 'buffer')],
+])
+
+const bytesOf32 = (bytes: Uint8Array | null): Uint8Array | null => (bytes?.length === 32 ? bytes : null)
 
 /** Decrypts NDJSON from `input` to `output`, line by line. @returns the exit status. @throws `ERR_USAGE`. */
 export async function decryptKong(
@@ -100,11 +99,8 @@ async function keysIn(file: string): Promise<Keys> {
   const keys = new Map<string, KeyObject>()
   for await (const line of fileLines(file)) {
     const wrong = (what: string) => failed('ERR_USAGE', `Line ${line.number} of the file of --keys ${what}.`)
-    const { id, key, form } = (jsonOf(line) ?? {}) as Readonly<Record<string, unknown>>
-    if (typeof id !== 'string' || typeof key !== 'string' || typeof form !== 'string') throw wrong(`is not ${LINE}`)
-    if (id === '') throw wrong('has an empty id')
-    if (!Object.hasOwn(FORMS, form)) throw wrong('has another form than "raw" or "sha256"')
-    const bytes = FORMS[form]?.(key) ?? null
+    const { id, key, form } = keyOn(line) ?? refuse(wrong(`is not ${LINE}`))
+    const bytes = (FORMS.get(form) ?? refuse(wrong('has another form than "raw" or "sha256"')))(key)
     if (bytes === null) throw wrong('has a key that is not base64 of 32 bytes, as form "raw" has it')
     if (keys.has(id)) throw wrong('has an id that an earlier line has')
     keys.set(id, createSecretKey(bytes))
@@ -113,6 +109,17 @@ async function keysIn(file: string): Promise<Keys> {
   }
   if (keys.size === 0) throw failed('ERR_USAGE', `The file of --keys has no key: each is ${LINE}.`)
   return keys
+}
+
+function refuse(why: Error): never {
+  throw why
+}
+
+/** `null` = it is none. */
+function keyOn(line: NumberedLine): { id: string; key: string; form: string } | null {
+  const { id, key, form } = (jsonOf(line) ?? {}) as Readonly<Record<string, unknown>>
+  const isOne = typeof id === 'string' && typeof key === 'string' && typeof form === 'string' && id !== ''
+  return isOne ? { id, key, form } : null
 }
 
 async function* fileLines(file: string): AsyncGenerator<NumberedLine> {
