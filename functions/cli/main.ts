@@ -9,6 +9,7 @@ import { report, reporting, withKeyring } from './command.ts'
 import { failed } from './failure.ts'
 import { surviveStderr, untilStdoutCloses } from './pipes.ts'
 import { sayTyped } from './remedies.ts'
+import type { Target } from './target.ts'
 import { refuseEmpty, usageFailure, valued } from './words.ts'
 
 const program = new Command('edge-keyring')
@@ -40,8 +41,10 @@ const ofKeyring = () =>
 const onKeyring = (name: string, description: string) =>
   program.command(name).description(description).addOption(json()).addOption(ofKeyring())
 
-const act = ({ keyring }: { readonly keyring: string }, work: (keyring: KeyringClient) => Promise<Outcome>) =>
-  withKeyring({ json: isJson(), keyring }, work)
+const act = (
+  { keyring }: { readonly keyring: string },
+  work: (keyring: KeyringClient, target: Target) => Promise<Outcome>,
+) => withKeyring({ json: isJson(), keyring }, work)
 
 const bound = () => valued('context', 'text', 'What the value is bound to; to decrypt it must be the same.')
 
@@ -91,6 +94,20 @@ onKeyring('decrypt', 'Decrypt the argument, or the value on standard input.')
   .action((ciphertext, { context = '', ...rest }) =>
     act(rest, async (keyring) => (await import('./decrypt.ts')).decrypt(keyring, ciphertext, context)),
   )
+
+onKeyring('rewrap', 'Encrypt the values in a file anew with the active key, and write them beside the old ones.')
+  .argument('<input>', 'File in CSV (.csv) or NDJSON (.ndjson, .jsonl).')
+  .argument('[output]', 'File to write; with the same words, a run that was ended goes on where it was.')
+  .addOption(valued('columns', 'names', 'Columns that have values, separated by commas.'))
+  .addOption(bound().conflicts('contextColumn'))
+  .addOption(valued('context-column', 'name', 'Column that has what the values of its row are bound to.'))
+  .option('--count', 'Only count the values of each key. No keyring is asked.')
+  .action(async (input, output, { columns = '', context = '', contextColumn, count = false, ...rest }) => {
+    const words = { input, output, columns: columns.split(','), context, contextColumn: contextColumn ?? null, ...rest }
+    const load = () => import('./rewrap.ts')
+    if (count) await reporting(isJson(), async () => (await load()).countByKey(words))
+    else await act(rest, async (keyring, target) => (await load()).rewrap(words, keyring, target))
+  })
 
 onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
   .option('--dry-run', 'Look whether it could be, and write nothing.')

@@ -85,6 +85,7 @@ export function openInstance(given: NodeConfig, options: InstanceOptions) {
   return {
     app: { fetch: (request: Request) => own.live.app.fetch(request) },
     keyring: (name: string) => own.live.keyring(name),
+    audit,
     /** What stops a start. */
     troubles: () => wrappingTroubles(own, given.keyrings),
     /** Begins nothing by itself any more. Over when what it had begun is. */

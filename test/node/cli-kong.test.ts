@@ -99,7 +99,11 @@ it.each([
   ['a line without a form', JSON.stringify({ id: 'a', key: CANARY }), 'Line 1 of the file of --keys is not a line'],
   ['an unknown form', JSON.stringify({ id: 'a', key: CANARY, form: 'toString' }), 'has another form than'],
   ['a raw key that is none', JSON.stringify({ id: 'a', key: CANARY, form: 'raw' }), 'has a key that is not base64'],
-  ['an empty id', JSON.stringify({ id: '', key: CANARY, form: 'sha256' }), 'Line 1 of the file of --keys is not a line'],
+  [
+    'an empty id',
+    JSON.stringify({ id: '', key: CANARY, form: 'sha256' }),
+    'Line 1 of the file of --keys is not a line',
+  ],
   ['an id twice', `${RAW}\n${RAW.replace('raw', 'sha256')}`, 'Line 2 of the file of --keys has an id that an earlier'],
 ])('refuses keys that have %s, before it reads a value, and quotes none', async (_name, keys, sentence) => {
   const { code, stdout, stderr } = await decrypt(keys, JSON.stringify(PUBLISHED.value))
