@@ -101,13 +101,24 @@ onKeyring('rewrap', 'Encrypt the values in a file anew with the active key, and 
   .addOption(valued('columns', 'names', 'Columns that have values, separated by commas.'))
   .addOption(bound().conflicts('contextColumn'))
   .addOption(valued('context-column', 'name', 'Column that has what the values of its row are bound to.'))
+  .addOption(
+    valued('table', 'name', 'The values are fields of this table, of rows where --context-column is given.').conflicts(
+      'context',
+    ),
+  )
   .option('--count', 'Only count the values of each key. No keyring is asked.')
-  .action(async (input, output, { columns = '', context = '', contextColumn, count = false, ...rest }) => {
-    const words = { input, output, columns: columns.split(','), context, contextColumn: contextColumn ?? null, ...rest }
-    const load = () => import('./rewrap.ts')
-    if (count) await reporting(isJson(), async () => (await load()).countByKey(words))
-    else await act(rest, async (keyring, target) => (await load()).rewrap(words, keyring, target))
-  })
+  .action(
+    async (
+      input,
+      output,
+      { columns = '', context = '', contextColumn = null, table = null, count = false, ...rest },
+    ) => {
+      const words = { input, output, columns: columns.split(','), context, contextColumn, table }
+      const load = () => import('./rewrap.ts')
+      if (count) await reporting(isJson(), async () => (await load()).countByKey(words))
+      else await act(rest, async (keyring, target) => (await load()).rewrap(words, keyring, target))
+    },
+  )
 
 onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
   .option('--dry-run', 'Look whether it could be, and write nothing.')

@@ -4,26 +4,31 @@
  */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { utf8 } from '../../src/core/bytes.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { printable } from '../../src/core/printable.ts'
 import { parseEk1 } from '../../src/crypto/ek1.ts'
+import { columnContext, rowContext } from '../../src/fields/bound.ts'
 import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
 import { failed } from './failure.ts'
 import { Progress } from './progress.ts'
 import type { BoundValue, Rewrapped, Rewrapper } from './rewrapper.ts'
 import { farRewrapper, ownRewrapper } from './rewrapper.ts'
-import type { Row, Table, Wanted } from './rows.ts'
+import type { TableRow, TableFile, RowWants } from './rows.ts'
 import { openTable } from './rows.ts'
-import type { Done } from './run-output.ts'
+import type { RunDone } from './run-output.ts'
 import { RunOutput } from './run-output.ts'
 import type { Target } from './target.ts'
 
-interface Words extends Wanted {
+interface Words extends RowWants {
   readonly input: string
   readonly output: string | undefined
   /** Of values for which no column says it. */
   readonly context: string
+  /** Values are fields of this table (docs/fields.md). `null` = they are not. */
+  readonly table: string | null
 }
 
 /** Characters of output that one step takes: at most so much is done twice. */
@@ -31,13 +36,15 @@ const STEP = 1024 * 1024
 
 /** @throws `ERR_USAGE`. */
 export async function rewrap(words: Words, client: KeyringClient, { own }: Target): Promise<Outcome> {
-  const { input, output, columns, contextColumn } = words
+  const { input, output, columns, contextColumn, table: fields } = words
   if (output === undefined) throw failed('ERR_USAGE', 'The word <output> is missing.')
+  if (fields !== null && [fields, ...columns].some((name) => name.includes('.')))
+    throw failed('ERR_USAGE', 'The name of a table or column of --table has a dot.')
   const { size, mtimeMs } = inputOf(input)
   const table = tableOf(words)
   const rewrapper = own ? ownRewrapper(await own.keyring(client.name), own.audit) : farRewrapper(client)
   const keyring = client.name
-  const out = RunOutput.open(output, { input: resolve(input), size, mtimeMs, columns, contextColumn, keyring })
+  const out = RunOutput.open(output, { input: resolve(input), size, mtimeMs, columns, contextColumn, fields, keyring })
   if (out.goesOn) console.error(`going on after ${out.done.rows} rows`)
   let isDone = false
   try {
@@ -60,7 +67,7 @@ interface Run {
   readonly progress: Progress
 }
 
-async function run(table: Table, out: RunOutput, { words, rewrapper, progress }: Run): Promise<Done> {
+async function run(table: TableFile, out: RunOutput, { words, rewrapper, progress }: Run): Promise<RunDone> {
   const before = out.done
   let done = before
   let seen = 0
@@ -91,13 +98,13 @@ async function run(table: Table, out: RunOutput, { words, rewrapper, progress }:
 }
 
 interface Batch {
-  readonly written: { readonly row: Row; readonly values: readonly (string | null)[] }[]
-  readonly refused: { readonly row: Row; readonly why: string }[]
+  readonly written: { readonly row: TableRow; readonly values: readonly (string | null)[] }[]
+  readonly refused: { readonly row: TableRow; readonly why: string }[]
   rewrapped: number
   kept: number
 }
 
-const added = (done: Done, rows: number, { refused, rewrapped, kept }: Batch): Done => ({
+const added = (done: RunDone, rows: number, { refused, rewrapped, kept }: Batch): RunDone => ({
   rows: done.rows + rows,
   refused: done.refused + refused.length,
   rewrapped: done.rewrapped + rewrapped,
@@ -105,10 +112,10 @@ const added = (done: Done, rows: number, { refused, rewrapped, kept }: Batch): D
 })
 
 /** A row is taken whole or not at all. */
-async function rewrapRows(rows: readonly Row[], words: Words, rewrapper: Rewrapper): Promise<Batch> {
-  const bound = (row: Row): BoundValue[] =>
-    row.values.flatMap((ciphertext) =>
-      ciphertext === null || row.wrong !== null ? [] : [{ ciphertext, context: row.context ?? words.context }],
+async function rewrapRows(rows: readonly TableRow[], words: Words, rewrapper: Rewrapper): Promise<Batch> {
+  const bound = (row: TableRow): BoundValue[] =>
+    row.values.flatMap((ciphertext, at) =>
+      ciphertext === null || row.wrong !== null ? [] : [{ ciphertext, context: contextOf(words, row, at) }],
     )
   const results = (await rewrapper(rows.flatMap(bound)))[Symbol.iterator]()
   const batch: Batch = { written: [], refused: [], rewrapped: 0, kept: 0 }
@@ -125,7 +132,14 @@ async function rewrapRows(rows: readonly Row[], words: Words, rewrapper: Rewrapp
   return batch
 }
 
-function take(batch: Batch, row: Row, results: readonly (Rewrapped | null)[], { columns }: Words): void {
+/** Fields are bound to their row where a column says which one that is, and to their column alone elsewhere. */
+function contextOf({ columns, context, table }: Words, row: TableRow, at: number): Bytes {
+  const column = columns[at] ?? ''
+  if (table === null) return utf8(row.context ?? context)
+  return row.context === null ? columnContext(`${table}.${column}`) : rowContext(table, column, row.context)
+}
+
+function take(batch: Batch, row: TableRow, results: readonly (Rewrapped | null)[], { columns }: Words): void {
   for (const [at, result] of results.entries())
     if (result !== null && 'code' in result) {
       const why = `${result.code}: ${printable(columns[at] ?? '', 64)}: ${printable(result.detail)}`
@@ -137,7 +151,7 @@ function take(batch: Batch, row: Row, results: readonly (Rewrapped | null)[], { 
   batch.written.push({ row, values: taken.map((each) => each?.ciphertext ?? null) })
 }
 
-function tableOf({ input, ...wanted }: Wanted & Pick<Words, 'input'>): Table {
+function tableOf({ input, ...wanted }: RowWants & Pick<Words, 'input'>): TableFile {
   if (wanted.columns.includes('')) throw failed('ERR_USAGE', 'The flag --columns needs the names of columns.')
   return openTable(input, wanted)
 }

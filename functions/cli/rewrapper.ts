@@ -1,5 +1,5 @@
 /** Who rewraps many values: the keyring in this process, or a deployment over HTTP, some values at a time. */
-import { utf8 } from '../../src/core/bytes.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import type { Audit } from '../../src/core/ports.ts'
@@ -10,7 +10,7 @@ import { Failure } from './failure.ts'
 
 export interface BoundValue {
   readonly ciphertext: string
-  readonly context: string
+  readonly context: Bytes
 }
 
 /** `changed` false = it is under the active key already. */
@@ -37,9 +37,8 @@ export function ownRewrapper(keyring: Keyring, audit: Pick<Audit, 'note'>): Rewr
   const one = async ({ ciphertext, context }: BoundValue, active: string | null): Promise<Rewrapped> => {
     try {
       if (active !== null && parseEk1(ciphertext).id === active) return { ciphertext, changed: false }
-      const bound = utf8(context)
-      const { plaintext } = await keyring.decrypt(ciphertext, bound)
-      return { ciphertext: (await keyring.encrypt(plaintext, bound)).ciphertext, changed: true }
+      const { plaintext } = await keyring.decrypt(ciphertext, context)
+      return { ciphertext: (await keyring.encrypt(plaintext, context)).ciphertext, changed: true }
     } catch (error) {
       if (!(error instanceof KeyringError) || !OF_A_VALUE.has(error.code)) throw error
       return { code: error.code, detail: error.message }

@@ -7,13 +7,13 @@ import { failed } from './failure.ts'
 import { jsonOf, linesOf } from './ndjson.ts'
 
 /** What a row is read for. */
-export interface Wanted {
+export interface RowWants {
   readonly columns: readonly string[]
   /** `null` = none. */
   readonly contextColumn: string | null
 }
 
-export interface Row {
+export interface TableRow {
   /** Where it begins. */
   readonly line: number
   /** Why nothing can be done with it; `null` = it is a row. */
@@ -26,20 +26,20 @@ export interface Row {
   readonly source: readonly string[]
 }
 
-export interface Table {
+export interface TableFile {
   /** @param read hears how many bytes of the file are read. @throws `ERR_USAGE`. */
-  read(read: (bytes: number) => void): AsyncGenerator<readonly Row[]>
+  read(read: (bytes: number) => void): AsyncGenerator<readonly TableRow[]>
   /** What stands before the rows; known once the first ones are read. */
   head(): string
   /** @param values of each row that is to be written. */
-  write(rows: readonly { readonly row: Row; readonly values: readonly (string | null)[] }[]): string
+  write(rows: readonly { readonly row: TableRow; readonly values: readonly (string | null)[] }[]): string
 }
 
 /** The column beside `name`. */
 const besides = (name: string): string => `${name}_new`
 
 /** By the end of its name. @throws `ERR_USAGE`. */
-export function openTable(file: string, wanted: Wanted): Table {
+export function openTable(file: string, wanted: RowWants): TableFile {
   if (/\.csv$/i.test(file)) return csvTable(file, wanted)
   if (/\.(?:ndjson|jsonl)$/i.test(file)) return ndjsonTable(file, wanted)
   throw failed('ERR_USAGE', 'The name of the input ends neither in .csv nor in .ndjson or .jsonl.')
@@ -61,10 +61,10 @@ async function* chunksOf(file: string, read: (bytes: number) => void): AsyncGene
 /** Bytes of one row. */
 const MOST_ROW_BYTES = 64 * 1024 * 1024
 
-function csvTable(file: string, wanted: Wanted): Table {
+function csvTable(file: string, wanted: RowWants): TableFile {
   let header: readonly string[] = []
   let [places, contextPlace]: [readonly number[], number] = [[], -1]
-  const rowOf = (source: readonly string[], line: number): Row => ({
+  const rowOf = (source: readonly string[], line: number): TableRow => ({
     line,
     wrong: source.length === header.length ? null : `has ${source.length} fields, and the first line ${header.length}`,
     values: places.map((place) => source[place] || null),
@@ -79,7 +79,7 @@ function csvTable(file: string, wanted: Wanted): Table {
   }
   return {
     async *read(read) {
-      let rows: Row[] = []
+      let rows: TableRow[] = []
       let [lines, empty] = [0, 0]
       const parser = csvParser((record, info) => {
         const line = lines + 1 + info.empty_lines - empty
@@ -161,10 +161,10 @@ function refuseTaken(names: readonly string[], name: string): void {
     throw failed('ERR_USAGE', `The input has a column "${printable(name, 64)}" already: new values would stand there.`)
 }
 
-function ndjsonTable(file: string, wanted: Wanted): Table {
+function ndjsonTable(file: string, wanted: RowWants): TableFile {
   return {
     async *read(read) {
-      let rows: Row[] = []
+      let rows: TableRow[] = []
       for await (const line of linesOf(chunksOf(file, read))) {
         rows.push(ndjsonRow(line.number, line.text ?? '', jsonOf(line), wanted))
         if (rows.length < BATCH) continue
@@ -180,8 +180,8 @@ function ndjsonTable(file: string, wanted: Wanted): Table {
 
 const BATCH = 1000
 
-function ndjsonRow(line: number, text: string, value: unknown, { columns, contextColumn }: Wanted): Row {
-  const wrong = (why: string): Row => ({ line, wrong: why, values: [], context: null, source: [text] })
+function ndjsonRow(line: number, text: string, value: unknown, { columns, contextColumn }: RowWants): TableRow {
+  const wrong = (why: string): TableRow => ({ line, wrong: why, values: [], context: null, source: [text] })
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong('is not a JSON object')
   const fields = value as Readonly<Record<string, unknown>>
   const field = (name: string): unknown => (Object.hasOwn(fields, name) ? fields[name] : null)

@@ -20,7 +20,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { failed } from './failure.ts'
 
 /** How far a run is. */
-export interface Done {
+export interface RunDone {
   /** Rows of the input, those that were refused included. */
   readonly rows: number
   readonly refused: number
@@ -28,7 +28,7 @@ export interface Done {
   readonly kept: number
 }
 
-interface Noted extends Done {
+interface Noted extends RunDone {
   readonly bytes: number
 }
 
@@ -60,7 +60,7 @@ export class RunOutput {
     }
   }
 
-  get done(): Done {
+  get done(): RunDone {
     return this.#noted
   }
 
@@ -70,7 +70,7 @@ export class RunOutput {
   }
 
   /** Takes rows for good. */
-  step(text: string, done: Done): void {
+  step(text: string, done: RunDone): void {
     const bytes = Buffer.from(text)
     written(() => {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)

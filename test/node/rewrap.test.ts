@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { columnContext, rowContext } from '../../src/fields/bound.ts'
 import { RunOutput } from '../../functions/cli/run-output.ts'
 import { startNode } from '../conformance/driver.ts'
 import type { Ran } from '../support/cli.ts'
@@ -99,6 +100,17 @@ describe('CSV', () => {
     give('in.csv', `id,email\n17,${await kit.old('a@x', 'users.email')}\n`)
     expect(await cli('in.csv', 'out.csv', '--columns', 'email', '--context', 'users.email')).toMatchObject({ code: 0 })
     expect(await kit.plaintextOf(rowsIn('out.csv')[0]?.email_new ?? '', 'users.email')).toBe('a@x')
+  })
+
+  it('takes the values of fields, bound to their column or to their row', async () => {
+    const [first, second] = [columnContext('users.email'), rowContext('users', 'email', '17')]
+    for (const [context, ...more] of [[first], [second, '--context-column', 'id']] as const) {
+      give('in.csv', `id,email\n17,${await kit.old('a@x', context)}\n`)
+      expect(await cli('in.csv', 'out.csv', '--columns', 'email', '--table', 'users', ...more)).toMatchObject({
+        code: 0,
+      })
+      expect(await kit.plaintextOf(rowsIn('out.csv')[0]?.email_new ?? '', context)).toBe('a@x')
+    }
   })
 
   it.each([
@@ -262,15 +274,16 @@ it('a deployment rewraps the same over HTTP, a bounded number of values at a tim
   const env = { EDGE_KEYRING_URL: deployment.url, EDGE_KEYRING_TOKEN: token }
   const far = (...words: string[]) => runCli(words, { cwd: kit.folder, env })
   await far('sync')
-  const values = await Promise.all(Array.from({ length: 40 }, (_, at) => kit.old(`p${at}`, `u${at}`)))
+  const context = (id: string) => rowContext('users', 'email', id)
+  const values = await Promise.all(Array.from({ length: 40 }, (_, at) => kit.old(`p${at}`, context(`u${at}`))))
   const rows = values.map((email, at) => `u${at},${at === 7 ? 'none' : email}`)
   give('in.csv', `id,email\n${rows.join('\n')}\n`)
-  const words = ['rewrap', 'in.csv', 'out.csv', '--columns', 'email', '--context-column', 'id']
+  const words = ['rewrap', 'in.csv', 'out.csv', '--columns', 'email', '--table', 'users', '--context-column', 'id']
   const { code, stdout, stderr } = await far(...words)
   expect([code, stdout]).toEqual([1, expect.stringMatching(/^40 rows, 39 values rewrapped, 0 under/)])
   expect(stderr).toContain('\nline 9: ERR_CIPHERTEXT_INVALID: email: ')
   for (const { id, email_new } of rowsIn('out.csv'))
-    expect(await kit.plaintextOf(email_new, id)).toBe(id.replace('u', 'p'))
+    expect(await kit.plaintextOf(email_new, context(id))).toBe(id.replace('u', 'p'))
   rmSync(path('out.csv'))
   const refused = await runCli(words, { cwd: kit.folder, env: { ...env, EDGE_KEYRING_TOKEN: 'ek_nobodys' } })
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('ERR_UNAUTHENTICATED')])

@@ -7,6 +7,7 @@ import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { Instance } from '../../functions/node/instance.ts'
 import { openInstance } from '../../functions/node/instance.ts'
 import { utf8 } from '../../src/core/bytes.ts'
+import type { Bytes } from '../../src/core/bytes.ts'
 import { configOf, keyString } from './syncing.ts'
 import { vaultClient } from './vault.ts'
 
@@ -15,10 +16,10 @@ export interface Rewrapping {
   /** For the command line, which finds the store in this folder. */
   readonly env: Readonly<Record<string, string>>
   /** Under the key `first001`, which was active once. */
-  readonly old: (plaintext: string, context?: string) => Promise<string>
+  readonly old: (plaintext: string, context?: string | Bytes) => Promise<string>
   /** Under the key `second02`, which is active. */
-  readonly fresh: (plaintext: string, context?: string) => Promise<string>
-  readonly plaintextOf: (ciphertext: string, context?: string) => Promise<string>
+  readonly fresh: (plaintext: string, context?: string | Bytes) => Promise<string>
+  readonly plaintextOf: (ciphertext: string, context?: string | Bytes) => Promise<string>
   readonly close: () => Promise<void>
 }
 
@@ -46,15 +47,15 @@ export async function rewrapping(): Promise<Rewrapping> {
   const [first, second] = [await open(before, 'first001'), await open(after, 'second02')]
   const seal =
     (instance: Instance) =>
-    async (plaintext: string, context = '') =>
-      (await (await instance.keyring('default')).encrypt(utf8(plaintext), utf8(context))).ciphertext
+    async (plaintext: string, context: string | Bytes = '') =>
+      (await (await instance.keyring('default')).encrypt(utf8(plaintext), bytesOf(context))).ciphertext
   return {
     folder,
     env,
     old: seal(first),
     fresh: seal(second),
-    async plaintextOf(ciphertext, context = '') {
-      const { plaintext } = await (await second.keyring('default')).decrypt(ciphertext, utf8(context))
+    async plaintextOf(ciphertext, context: string | Bytes = '') {
+      const { plaintext } = await (await second.keyring('default')).decrypt(ciphertext, bytesOf(context))
       return Buffer.from(plaintext).toString()
     },
     async close() {
@@ -65,6 +66,8 @@ export async function rewrapping(): Promise<Rewrapping> {
     },
   }
 }
+
+const bytesOf = (context: string | Bytes): Bytes => (typeof context === 'string' ? utf8(context) : context)
 
 /** Writes as many rows as are wanted. */
 export async function writeRows(
