@@ -8,6 +8,7 @@ const LAYERS = {
   vault: ['core', 'crypto'],
   auth: ['core', 'crypto'],
   keyring: ['core', 'crypto'],
+  fields: ['core'],
   http: ['core', 'auth', 'keyring', 'secrets'],
 }
 /** The rooms of src/vault: which may import which. open.ts and reader.ts stand above wire, token and login. */

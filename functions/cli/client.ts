@@ -123,13 +123,13 @@ export class KeyringClient {
     return parseAnswer(this.#target, importBody, await this.#post(`import?force=${force}`, record))
   }
 
-  async encrypt(plaintext: Bytes, context: string): Promise<EncryptedBody> {
-    const body = { plaintext: toBase64(plaintext), encoding: 'base64', context }
+  async encrypt(plaintext: Bytes, context: string | Bytes): Promise<EncryptedBody> {
+    const body = { plaintext: toBase64(plaintext), encoding: 'base64', ...contextField(context) }
     return parseAnswer(this.#target, encryptedBody, await this.#post('encrypt', body))
   }
 
-  async decrypt(ciphertext: string, context: string): Promise<DecryptedBody> {
-    const body = { ciphertext, encoding: 'base64', context }
+  async decrypt(ciphertext: string, context: string | Bytes): Promise<DecryptedBody> {
+    const body = { ciphertext, encoding: 'base64', ...contextField(context) }
     return parseAnswer(this.#target, decryptedBody, await this.#post('decrypt', body))
   }
 
@@ -144,3 +144,6 @@ export class KeyringClient {
     return ask(this.#target, 'POST', `${this.#path}/${operation}`, body)
   }
 }
+
+const contextField = (context: string | Bytes) =>
+  typeof context === 'string' ? { context } : { context_base64: toBase64(context) }

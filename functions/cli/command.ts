@@ -5,6 +5,7 @@ import { printableJson } from '../../src/core/printable.ts'
 import type { KeyringClient } from './client.ts'
 import { failed, failureOf } from './failure.ts'
 import { inWords } from './remedies.ts'
+import type { Target } from './target.ts'
 
 export interface Outcome {
   /** For `--json`. */
@@ -18,7 +19,7 @@ export interface Outcome {
 /** The client, and what it needs to know of answers, is loaded when a keyring is asked. */
 export const withKeyring = (
   args: { readonly json: boolean; readonly keyring: string },
-  work: (keyring: KeyringClient) => Promise<Outcome>,
+  work: (keyring: KeyringClient, target: Target) => Promise<Outcome>,
 ): Promise<void> =>
   reporting(
     args.json,
@@ -28,7 +29,7 @@ export const withKeyring = (
       const target = await openTarget(process.env)
       console.error(target.where)
       try {
-        return await work(new KeyringClient(target, args.keyring))
+        return await work(new KeyringClient(target, args.keyring), target)
       } finally {
         await target.close()
       }

@@ -38,6 +38,7 @@ export async function localStore(env: Env): Promise<Target> {
     fetch: async (request) => instance.app.fetch(request),
     answerMs: ANSWER_MS,
     close: () => instance.close(),
+    own: instance,
   }
 }
 

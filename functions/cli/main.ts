@@ -6,8 +6,10 @@ import { VERSION } from '../node/screen.ts'
 import type { KeyringClient } from './client.ts'
 import type { Outcome } from './command.ts'
 import { report, reporting, withKeyring } from './command.ts'
+import { failed } from './failure.ts'
 import { surviveStderr, untilStdoutCloses } from './pipes.ts'
 import { sayTyped } from './remedies.ts'
+import type { Target } from './target.ts'
 import { refuseEmpty, usageFailure, valued } from './words.ts'
 
 const program = new Command('edge-keyring')
@@ -39,8 +41,10 @@ const ofKeyring = () =>
 const onKeyring = (name: string, description: string) =>
   program.command(name).description(description).addOption(json()).addOption(ofKeyring())
 
-const act = ({ keyring }: { readonly keyring: string }, work: (keyring: KeyringClient) => Promise<Outcome>) =>
-  withKeyring({ json: isJson(), keyring }, work)
+const act = (
+  { keyring }: { readonly keyring: string },
+  work: (keyring: KeyringClient, target: Target) => Promise<Outcome>,
+) => withKeyring({ json: isJson(), keyring }, work)
 
 const bound = () => valued('context', 'text', 'What the value is bound to; to decrypt it must be the same.')
 
@@ -94,6 +98,31 @@ onKeyring('decrypt', 'Decrypt the argument, or the value on standard input.')
   .addOption(bound())
   .action((ciphertext, { context = '', ...rest }) =>
     act(rest, async (keyring) => (await import('./decrypt.ts')).decrypt(keyring, ciphertext, context)),
+  )
+
+onKeyring('rewrap', 'Encrypt the values in a file anew with the active key, and write them beside the old ones.')
+  .argument('<input>', 'File in CSV (.csv) or NDJSON (.ndjson, .jsonl).')
+  .argument('[output]', 'File to write; with the same words, a run that was ended goes on where it was.')
+  .addOption(valued('columns', 'names', 'Columns that have values, separated by commas.'))
+  .addOption(bound().conflicts('contextColumn'))
+  .addOption(valued('context-column', 'name', 'Column that has what the values of its row are bound to.'))
+  .addOption(
+    valued('table', 'name', 'The values are fields of this table, of rows where --context-column is given.').conflicts(
+      'context',
+    ),
+  )
+  .option('--count', 'Only count the values of each key. No keyring is asked.')
+  .action(
+    async (
+      input,
+      output,
+      { columns = '', context = '', contextColumn = null, table = null, count = false, ...rest },
+    ) => {
+      const words = { input, output, columns: columns.split(','), context, contextColumn, table }
+      const load = () => import('./rewrap.ts')
+      if (count) await reporting(isJson(), async () => (await load()).countByKey(words))
+      else await act(rest, async (keyring, target) => (await load()).rewrap(words, keyring, target))
+    },
   )
 
 onKeyring('rotate', 'Write a new key to Vault, which is active from then on.')
@@ -175,6 +204,24 @@ program
   .action(async (command, { conf = '', deck = '' }) => {
     try {
       await (await import('./exec.ts')).exec(command, { conf, deck })
+    } catch (error) {
+      report(false, error)
+    }
+  })
+
+program
+  .command('kong')
+  .description('Leave Kong: read what its keyring has encrypted.')
+  .helpCommand(false)
+  .command('decrypt')
+  .description('Decrypt values $ke$1$ in NDJSON on standard input, offline.')
+  .addOption(
+    valued('keys', 'path', 'A file of lines {"id", "key", "form"}; form: raw, or sha256 (never tried on a real Kong).'),
+  )
+  .action(async ({ keys = '' }) => {
+    try {
+      if (keys === '') throw failed('ERR_USAGE', 'The flag --keys is missing.')
+      process.exitCode = await (await import('./kong.ts')).decryptKong(keys, process.stdin, process.stdout)
     } catch (error) {
       report(false, error)
     }

@@ -1,6 +1,7 @@
 /** Whose keyring a command acts on. */
 import type { Fetch } from '../../src/core/ports.ts'
 import type { Secret } from '../../src/core/secret.ts'
+import type { Instance } from '../node/instance.ts'
 
 export interface Target {
   /** For people: `deployment https://…`, `local server http://…` or `local store …`. */
@@ -14,6 +15,8 @@ export interface Target {
   /** How long to wait for one answer, in milliseconds: longer than the longest sync. */
   readonly answerMs: number
   readonly close: () => Promise<void>
+  /** What serves it, where that is in this process. */
+  readonly own?: Pick<Instance, 'keyring' | 'audit'>
 }
 
 export const ANSWER_MS = 70_000

@@ -83,6 +83,7 @@ export function openInstance(given: VaultsConfig, options: InstanceOptions) {
   return {
     app: { fetch: (request: Request) => own.live.app.fetch(request) },
     keyring: (name: string) => own.live.keyring(name),
+    audit,
     /** What stops a start. */
     troubles: () => wrappingTroubles(own, given.keyrings),
     /** What the schedule does, now. */

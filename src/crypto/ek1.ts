@@ -13,6 +13,7 @@ const HEAD_BYTES = COMMITMENT_BYTES + NONCE_BYTES
 /** One key, ready for use. */
 export interface Ek1Key {
   readonly id: string
+  readonly material: KeyMaterial
   readonly cipherKey: CipherKey
   readonly commitment: Bytes
   /** The bytes that its associated data begin with. */
@@ -33,7 +34,7 @@ export async function ek1Key(cipher: Cipher, id: string, material: KeyMaterial):
   if (commitment === null) throw new TypeError('A commitment that crypto did not make.')
   const name = utf8(id)
   const aad = concat(PREFIX, new Uint8Array([name.length]), name)
-  return { id, cipherKey: await cipher.importKey(raw), commitment, aad }
+  return { id, material, cipherKey: await cipher.importKey(raw), commitment, aad }
 }
 
 export function encryptEk1(cipher: Cipher, key: Ek1Key, plaintext: Bytes, context: Bytes): Promise<string> {

@@ -21,6 +21,7 @@ import type {
   SyncReport,
 } from '../core/operations.ts'
 import type { Cipher, Hash, PairRead } from '../core/ports.ts'
+import { indexMac } from '../crypto/blind-index.ts'
 import type { Ek1Key } from '../crypto/ek1.ts'
 import { decryptEk1, encryptEk1, parseEk1 } from '../crypto/ek1.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
@@ -128,6 +129,15 @@ export class Keyring {
     const value = parseEk1(ciphertext)
     const key = (await this.#heldKey(value.id)) ?? (await this.#askedKey(value.id))
     return { plaintext: await decryptEk1(this.#parts.cipher, key, value, context), keyId: key.id }
+  }
+
+  /**
+   * HMAC under the key of that id, active or not, for the indexes of `src/fields`.
+   * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`.
+   */
+  async index(id: string, message: Bytes): Promise<Bytes> {
+    const { material } = (await this.#heldKey(id)) ?? (await this.#askedKey(id))
+    return indexMac(this.#parts.cipher, this.#parts.hash, material, message)
   }
 
   /** The instance that asked uses the new state at once. */

@@ -1,0 +1,139 @@
+/**
+ * The output of a long run, which goes on where it was after `kill -9` or a loss of power. A journal beside the file says how many rows of
+ * the input are done and how many bytes of the output are theirs. A step writes rows, waits until the disk has them, and only then notes
+ * them in the journal; whoever goes on cuts the output to what the journal says, be it a torn row or whole ones, and does again what is
+ * behind that. So every row is there once. The journal is a SQLite file, whose lock ends with its process however that ends.
+ */
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { failed } from './failure.ts'
+
+/** How far a run is. */
+export interface RunDone {
+  /** Rows of the input, those that were refused included. */
+  readonly rows: number
+  readonly refused: number
+  readonly rewrapped: number
+  readonly kept: number
+}
+
+interface Noted extends RunDone {
+  readonly bytes: number
+}
+
+const NOTHING: Noted = { rows: 0, refused: 0, rewrapped: 0, kept: 0, bytes: 0 }
+
+export class RunOutput {
+  readonly #path: string
+  readonly #journal: DatabaseSync
+  readonly #file: number
+  #noted: Noted
+
+  private constructor(path: string, journal: DatabaseSync, noted: Noted) {
+    this.#path = path
+    this.#journal = journal
+    this.#noted = noted
+    this.#file = cutTo(path, noted.bytes)
+  }
+
+  /** @param words all that the rows depend on: a run goes on with the same words alone. @throws `ERR_USAGE`. */
+  static open(path: string, words: object): RunOutput {
+    if (existsSync(path) && !existsSync(journalOf(path)))
+      throw failed('ERR_USAGE', 'The output exists already, and is not of a run that can go on: name another one.')
+    const journal = written(() => openJournal(journalOf(path)))
+    try {
+      return written(() => new RunOutput(path, journal, notedIn(journal, JSON.stringify(words))))
+    } catch (error) {
+      journal.close()
+      throw error
+    }
+  }
+
+  get done(): RunDone {
+    return this.#noted
+  }
+
+  /** Whether an earlier run has begun it. */
+  get goesOn(): boolean {
+    return this.#noted.rows > 0
+  }
+
+  /** Takes rows for good. */
+  step(text: string, done: RunDone): void {
+    const bytes = Buffer.from(text)
+    written(() => {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)
+      fdatasyncSync(this.#file)
+      this.#noted = { ...done, bytes: this.#noted.bytes + bytes.length }
+      this.#journal.prepare('UPDATE run SET noted = ?').run(JSON.stringify(this.#noted))
+    })
+  }
+
+  /** @param isDone there is nothing to go on with. */
+  close(isDone: boolean): void {
+    closeSync(this.#file)
+    this.#journal.close()
+    if (isDone) rmSync(journalOf(this.#path))
+  }
+}
+
+const journalOf = (path: string): string => `${path}.journal`
+
+function openJournal(path: string): DatabaseSync {
+  const journal = new DatabaseSync(path, { timeout: 0 })
+  journal.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE')
+  journal.exec('CREATE TABLE IF NOT EXISTS run (words TEXT NOT NULL, noted TEXT NOT NULL); COMMIT')
+  return journal
+}
+
+function notedIn(journal: DatabaseSync, words: string): Noted {
+  const row = journal.prepare('SELECT words, noted FROM run').get()
+  if (row === undefined) {
+    journal.prepare('INSERT INTO run VALUES (?, ?)').run(words, JSON.stringify(NOTHING))
+    return NOTHING
+  }
+  if (row['words'] !== words)
+    throw failed(
+      'ERR_USAGE',
+      'The run that this output is of had other words, or another input: repeat them, or name another output.',
+    )
+  return JSON.parse(String(row['noted'])) as Noted
+}
+
+/** What is behind the bytes that the journal knows of is not whole. The folder is synced, so that the file stays where it is. */
+function cutTo(path: string, bytes: number): number {
+  const file = openSync(path, 'a', 0o600)
+  if (fstatSync(file).size < bytes) {
+    closeSync(file)
+    throw failed('ERR_USAGE', 'The output is shorter than its journal says: delete both, and begin anew.')
+  }
+  ftruncateSync(file, bytes)
+  const folder = openSync(dirname(path), 'r')
+  fsyncSync(folder)
+  closeSync(folder)
+  return file
+}
+
+/** SQLite's word for a file that another process has locked. */
+const BUSY = /locked/
+
+function written<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    if (BUSY.test(error.message)) throw failed('ERR_USAGE', 'Another process is at work on this output.')
+    throw failed('ERR_USAGE', `The output cannot be written (${String(error.code)}).`)
+  }
+}

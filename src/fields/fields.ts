@@ -1,0 +1,132 @@
+/**
+ * The columns of a table as encrypted fields. `column` binds a value to its table and column, for the codecs of ORMs, which see no row:
+ * whoever can write to the database may still swap two values of the column. `rowFields` binds the row too.
+ */
+import { decodeUtf8, utf8 } from '../core/bytes.ts'
+import type { Bytes } from '../core/bytes.ts'
+import { KeyringError } from '../core/errors.ts'
+import type { ColumnName } from './bound.ts'
+import { columnContext, isOurs, parts, rowContext, wellFormed } from './bound.ts'
+
+/** What is asked of a keyring here. */
+export interface FieldKeyring {
+  encrypt(plaintext: Bytes, context: Bytes): Promise<{ readonly ciphertext: string }>
+  decrypt(ciphertext: string, context: Bytes): Promise<{ readonly plaintext: Bytes }>
+}
+
+export interface FieldOptions {
+  /**
+   * 'pass' = what is not encrypted yet is given as it is, and counted. Whoever can write to the database can then put texts of
+   * his own in the place of values: it is for the time of a migration. Absent = it is refused.
+   */
+  readonly plaintext?: 'pass'
+}
+
+/** Values that were let through because they are not encrypted. */
+interface Passed {
+  readonly passed: number
+}
+
+export interface Column extends Passed {
+  seal(value: string): Promise<string>
+  seal<Absent extends null | undefined>(value: string | Absent): Promise<string | Absent>
+  /** @throws `ERR_CIPHERTEXT_INVALID`, and what `decrypt` throws. */
+  open(value: string): Promise<string>
+  open<Absent extends null | undefined>(value: string | Absent): Promise<string | Absent>
+}
+
+/** Both keep a value that is null or undefined as it is. */
+export function column(keyring: FieldKeyring, name: ColumnName, options: FieldOptions = {}): Column {
+  const context = columnContext(name)
+  const codec = new Codec(keyring, options)
+  return {
+    get passed() {
+      return codec.passed
+    },
+    seal: async (value: string | null | undefined) => codec.seal(value, context) as Promise<never>,
+    open: async (value: string | null | undefined) => codec.open(value, context) as Promise<never>,
+  }
+}
+
+export interface Fields<Row extends object> extends Passed {
+  /** The row with the columns encrypted; others, and columns that it lacks, stay. @throws `ERR_REQUEST_INVALID` without an id. */
+  seal<Given extends Partial<Row>>(row: Given): Promise<Given>
+  open<Given extends Partial<Row>>(row: Given): Promise<Given>
+}
+
+export interface FieldRules<Row extends object> extends FieldOptions {
+  readonly columns: readonly (keyof Row & string)[]
+  /** What tells the row from every other one of the table, and never changes. Where the database makes ids, a column that is set before. */
+  readonly id: (row: Partial<Row>) => string | number | bigint | null | undefined
+}
+
+export function rowFields<Row extends object>(
+  keyring: FieldKeyring,
+  table: string,
+  { columns, id, ...options }: FieldRules<Row>,
+): Fields<Row> {
+  const codec = new Codec(keyring, options)
+  for (const name of columns) parts([table, name])
+  const each = async <Given extends Partial<Row>>(row: Given, work: 'seal' | 'open'): Promise<Given> => {
+    const there = columns.filter((name) => Object.hasOwn(row, name))
+    if (there.length === 0) return { ...row }
+    const name = idText(table, id(row))
+    const changed = there.map(async (column) => {
+      const value: unknown = row[column]
+      return [column, await codec[work](value, rowContext(table, column, name))] as const
+    })
+    return { ...row, ...Object.fromEntries(await Promise.all(changed)) }
+  }
+  return {
+    get passed() {
+      return codec.passed
+    },
+    seal: (row) => each(row, 'seal'),
+    open: (row) => each(row, 'open'),
+  }
+}
+
+/** A number is bound as its digits, so that it does not matter which of its types a driver gives. */
+function idText(table: string, id: unknown): string {
+  if (typeof id === 'bigint' || (typeof id === 'number' && Number.isSafeInteger(id))) return String(id)
+  if (typeof id === 'string' && id !== '') return id
+  throw new KeyringError('ERR_REQUEST_INVALID', `A row of "${table}" has no id that its values can be bound to.`, {
+    remedy:
+      'Give the row its id before it is sealed, or bind to a column that is set before the insert; read that column too.',
+  })
+}
+
+class Codec implements Passed {
+  passed = 0
+  readonly #keyring: FieldKeyring
+  readonly #passes: boolean
+
+  constructor(keyring: FieldKeyring, { plaintext }: FieldOptions) {
+    this.#keyring = keyring
+    this.#passes = plaintext === 'pass'
+  }
+
+  async seal(value: unknown, context: Bytes): Promise<string | null | undefined> {
+    if (value === null || value === undefined) return value
+    return (await this.#keyring.encrypt(utf8(wellFormed(textOf(value))), context)).ciphertext
+  }
+
+  async open(value: unknown, context: Bytes): Promise<string | null | undefined> {
+    if (value === null || value === undefined) return value
+    const text = textOf(value)
+    if (this.#passes && !isOurs(text)) {
+      this.passed += 1
+      return text
+    }
+    const plaintext = decodeUtf8((await this.#keyring.decrypt(text, context)).plaintext)
+    if (plaintext === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
+    return plaintext
+  }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new KeyringError('ERR_REQUEST_INVALID', 'An encrypted field holds something else than a text.', {
+    remedy: 'Make a text of it before, such as JSON.',
+  })
+}
