@@ -15,6 +15,7 @@ import { problem } from '../../src/http/problem.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
+import { nodeNonces } from '../node-shared/nonces.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { invokingAuthority } from './authority.ts'
 import { lambdaAudit } from './audit.ts'
@@ -49,6 +50,7 @@ function build(env: Env) {
     replica: null,
     background: null,
     audit: lambdaAudit,
+    nonces: { ...nodeNonces, ahead: 0, invocation: () => invocation.number },
     freshness: FRESHNESS,
     vaults: NO_VAULTS,
     extraTokens: [],

@@ -1,55 +1,68 @@
 /** The ciphertext format `ek1`, specified in docs/formats.md. */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { concat, fromBase64url, toBase64url, u32, utf8 } from '../core/bytes.ts'
+import { concat, fromBase64url, toBase64url, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { KEY_ID } from '../core/limits.ts'
-import type { Cipher, CipherKey, KeyMaterial } from '../core/ports.ts'
+import type { Cipher, CipherKey, KeyMaterial, MessageKey } from '../core/ports.ts'
 import { revealMaterial } from './material.ts'
-import { KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './xaes.ts'
+import { KEY_BYTES, NONCE_BYTES, PREFIX_BYTES, TAG_BYTES } from './xaes.ts'
 
 const COMMITMENT_BYTES = 16
+/** Where the ciphertext begins in a payload. */
 const HEAD_BYTES = COMMITMENT_BYTES + NONCE_BYTES
+/** Message keys that are kept of one key for those who decrypt. */
+const MOST_KEPT = 64
 
 /** One key, ready for use. */
 export interface Ek1Key {
   readonly id: string
   readonly cipherKey: CipherKey
   readonly commitment: Bytes
+  /** What its values begin with. */
+  readonly form: string
   /** The bytes that its associated data begin with. */
   readonly aad: Bytes
+  /** The message keys that have opened a value, by the beginnings of nonces, the one that was used last at the end. */
+  readonly kept: Map<string, MessageKey>
 }
 
 /** A value that is taken apart and not yet believed. */
 export interface Ek1Value {
   readonly id: string
-  readonly commitment: Bytes
-  readonly nonce: Bytes
-  readonly sealed: Bytes
+  /** Commitment, nonce, ciphertext and tag. */
+  readonly payload: Bytes
 }
 
-export async function ek1Key(cipher: Cipher, id: string, material: KeyMaterial): Promise<Ek1Key> {
-  const raw = await cipher.derive(revealMaterial(material), 'ek1/key', KEY_BYTES)
+export function ek1Key(cipher: Cipher, id: string, material: KeyMaterial): Awaitable<Ek1Key> {
   const commitment = fromBase64url(material.commitment)
   if (commitment === null) throw new TypeError('A commitment that crypto did not make.')
   const name = utf8(id)
   const aad = concat(PREFIX, new Uint8Array([name.length]), name)
-  return { id, cipherKey: await cipher.importKey(raw), commitment, aad }
+  return andThen(cipher.derive(revealMaterial(material), 'ek1/key', KEY_BYTES), (raw) =>
+    andThen(cipher.importKey(raw), (cipherKey) => {
+      return { id, cipherKey, commitment, form: `ek1.${id}.`, aad, kept: new Map<string, MessageKey>() }
+    }),
+  )
 }
 
-export function encryptEk1(cipher: Cipher, key: Ek1Key, plaintext: Bytes, context: Bytes): Promise<string> {
-  return sealEk1(cipher, key, crypto.getRandomValues(new Uint8Array(NONCE_BYTES)), plaintext, context)
-}
-
-/** Vectors need a nonce of their choice; nobody else may give one, since it must never be used twice. */
-export async function sealEk1(
+/** @param nonce drawn for this value alone: `encryptor.ts` has them, and vectors choose theirs. */
+export function sealEk1(
   cipher: Cipher,
   key: Ek1Key,
+  messageKey: MessageKey,
   nonce: Bytes,
-  plaintext: Bytes,
+  plaintext: Bytes | string,
   context: Bytes,
-): Promise<string> {
-  const sealed = await cipher.seal(key.cipherKey, nonce, plaintext, aad(key, context))
-  return `ek1.${key.id}.${toBase64url(concat(key.commitment, nonce, sealed))}`
+): Awaitable<string> {
+  const head = new Uint8Array(HEAD_BYTES)
+  head.set(key.commitment)
+  head.set(nonce, COMMITMENT_BYTES)
+  return andThen(
+    cipher.seal(messageKey, head, plaintext, aad(key, context)),
+    (payload) => key.form + toBase64url(payload),
+  )
 }
 
 /** @throws `ERR_CIPHERTEXT_INVALID` for everything that the encoder would not have emitted. */
@@ -61,30 +74,51 @@ export function parseEk1(text: string): Ek1Value {
     throw invalid('is not of the form ek1.<id>.<payload>')
   if (payload === null) throw invalid('has a payload that is not unpadded base64url')
   if (payload.length < HEAD_BYTES + TAG_BYTES) throw invalid('is cut short')
-  return {
-    id,
-    commitment: payload.subarray(0, COMMITMENT_BYTES),
-    nonce: payload.subarray(COMMITMENT_BYTES, HEAD_BYTES),
-    sealed: payload.subarray(HEAD_BYTES),
-  }
+  return { id, payload }
 }
 
 /** @throws `ERR_KEY_MISMATCH` before the cipher runs, `ERR_DECRYPT_FAILED` after it. */
-export async function decryptEk1(cipher: Cipher, key: Ek1Key, value: Ek1Value, context: Bytes): Promise<Bytes> {
-  if (!key.commitment.every((byte, index) => byte === value.commitment[index])) {
+export function decryptEk1(cipher: Cipher, key: Ek1Key, { payload }: Ek1Value, context: Bytes): Awaitable<Bytes> {
+  if (!isMadeWith(key, payload)) {
     throw new KeyringError('ERR_KEY_MISMATCH', `The value was not made with the key "${key.id}" of this keyring.`, {
       facts: { id: key.id },
     })
   }
-  const plaintext = await cipher.open(key.cipherKey, value.nonce, value.sealed, aad(key, context))
-  if (plaintext === null)
-    throw new KeyringError('ERR_DECRYPT_FAILED', 'The value or its context was altered.', { facts: { id: key.id } })
-  return plaintext
+  const prefix = payload.subarray(COMMITMENT_BYTES, COMMITMENT_BYTES + PREFIX_BYTES)
+  const name = String.fromCharCode(...prefix)
+  const used = key.kept.get(name) ?? cipher.messageKey(key.cipherKey, prefix)
+  return andThen(used, (messageKey) =>
+    andThen(cipher.open(messageKey, payload, HEAD_BYTES, aad(key, context)), (plaintext) => {
+      if (plaintext === null)
+        throw new KeyringError('ERR_DECRYPT_FAILED', 'The value or its context was altered.', { facts: { id: key.id } })
+      keep(key, name, messageKey)
+      return plaintext
+    }),
+  )
+}
+
+function isMadeWith({ commitment }: Ek1Key, payload: Bytes): boolean {
+  for (let index = 0; index < COMMITMENT_BYTES; index += 1) if (payload[index] !== commitment[index]) return false
+  return true
+}
+
+/** What opened nothing is never kept, so that made-up values push nothing out. */
+function keep({ kept }: Ek1Key, name: string, messageKey: MessageKey): void {
+  kept.delete(name)
+  kept.set(name, messageKey)
+  const [oldest = name] = kept.keys()
+  if (kept.size > MOST_KEPT) kept.delete(oldest)
 }
 
 const PREFIX = utf8('ek1\0')
 
-const aad = (key: Ek1Key, context: Bytes): Bytes => concat(key.aad, u32(context.length), context)
+function aad({ aad: own }: Ek1Key, context: Bytes): Bytes {
+  const bytes = new Uint8Array(own.length + 4 + context.length)
+  bytes.set(own)
+  new DataView(bytes.buffer).setUint32(own.length, context.length)
+  bytes.set(context, own.length + 4)
+  return bytes
+}
 
 function invalid(what: string): KeyringError {
   return new KeyringError('ERR_CIPHERTEXT_INVALID', `The value ${what}.`)
