@@ -37,8 +37,12 @@ interface NativeArray {
   fromBase64?(text: string, options: { alphabet: Form }): Bytes
 }
 interface NodeBuffer {
+  new (): unknown
   from(text: string, form: Form): Bytes
-  from(buffer: ArrayBufferLike, offset: number, length: number): { toString(form: Form): string }
+  from(buffer: ArrayBufferLike, offset: number, length: number): Texts
+}
+interface Texts {
+  toString(form: Form): string
 }
 const { Buffer } = globalThis as unknown as { readonly Buffer?: NodeBuffer }
 
@@ -48,7 +52,10 @@ function encoded(bytes: Uint8Array, form: Form): string {
   const isUrl = form === 'base64url'
   const native = (bytes as Native).toBase64?.({ alphabet: form, omitPadding: isUrl })
   if (native !== undefined) return native
-  if (Buffer !== undefined) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(form)
+  if (Buffer !== undefined)
+    return (
+      bytes instanceof Buffer ? (bytes as Texts) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    ).toString(form)
   let binary = ''
   for (let start = 0; start < bytes.length; start += CHUNK)
     binary += String.fromCharCode(...bytes.subarray(start, start + CHUNK))

@@ -118,11 +118,9 @@ export class Snapshot {
 
   /** Begins work for whoever cannot wait. A defect in it is met by the next call that can. */
   behind(work: () => Promise<unknown>): void {
-    const begun = work().then(
-      () => {},
-      () => {},
-    )
-    this.#parts.background?.(begun)
+    const begun = async () => void (await settle(work))
+    const done = begun()
+    this.#parts.background?.(done)
   }
 
   /** Somebody else's refresh is under way, or has failed just now. */
