@@ -118,8 +118,10 @@ export class Snapshot {
 
   /** Begins work for whoever cannot wait. A defect in it is met by the next call that can. */
   behind(work: () => Promise<unknown>): void {
-    const begun = async () => void (await settle(work))
-    const done = begun()
+    const done = work().then(
+      () => undefined,
+      () => undefined,
+    )
     this.#parts.background?.(done)
   }
 
