@@ -2,7 +2,7 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { concat, fromBase64url, toBase64url, utf8 } from '../core/bytes.ts'
+import { concat, fromBase64url, toBase64url, utf8, viewOfBase64url } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { KEY_ID } from '../core/limits.ts'
 import type { Cipher, CipherKey, KeyMaterial, MessageKey } from '../core/ports.ts'
@@ -72,7 +72,7 @@ export function sealEk1(
 export function parseEk1(text: string): Ek1Value {
   const last = text.lastIndexOf('.', LAST_DOT)
   const id = text.slice(FORM.length, last)
-  const payload = fromBase64url(text.slice(last + 1))
+  const payload = viewOfBase64url(text.slice(last + 1))
   if (!text.startsWith(FORM) || last < FORM.length || !KEY_ID.test(id))
     throw invalid('is not of the form ek1.<id>.<payload>')
   if (payload === null) throw invalid('has a payload that is not unpadded base64url')

@@ -10,7 +10,7 @@ import { CIPHERS } from '../support/ciphers.ts'
 
 const ROUNDS = Number(process.env['FUZZ'] ?? 1000)
 const REFUSALS = new Set(['ERR_CIPHERTEXT_INVALID', 'ERR_KEY_MISMATCH', 'ERR_DECRYPT_FAILED', 'ERR_KEY_NOT_FOUND'])
-const CHARACTERS = [...'ABCxyz019-_.=+/ \n~é\u0000\uD800']
+const CHARACTERS = Array.from('ABCxyz019-_.=+/ \n~é\u0000\uD800')
 
 const below = (limit: number): number => Math.floor(Math.random() * limit)
 const oneOf = <T>(list: readonly T[]): T => list[below(list.length)] ?? expect.unreachable()

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { concat, decodeUtf8, toBase64url, utf8 } from '../../src/core/bytes.ts'
+import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64url, utf8 } from '../../src/core/bytes.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { decryptEk1, ek1Key, parseEk1, sealEk1 } from '../../src/crypto/ek1.ts'
 import { Encryptor } from '../../src/crypto/encryptor.ts'
@@ -134,4 +134,11 @@ it.each([
 ])('calls %j weak: %s (%s)', async (key, weak) => {
   const [{ cipher, hash }] = CIPHERS as [(typeof CIPHERS)[number]]
   expect((await materialFromString(cipher, hash, key)).weak).toBe(weak)
+})
+
+it('what is decoded is no part of a buffer that others share', () => {
+  for (const bytes of [fromBase64('AAECAw=='), fromBase64url('AAECAw')]) {
+    expect(bytes).toEqual(new Uint8Array([0, 1, 2, 3]))
+    expect(bytes?.buffer.byteLength).toBe(4)
+  }
 })

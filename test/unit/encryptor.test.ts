@@ -46,7 +46,7 @@ describe.each(CIPHERS)('an encryptor through $name', ({ cipher }) => {
   })
 
   it('derives one message key for all of them', async () => {
-    const derived = vi.fn(cipher.messageKey)
+    const derived = vi.fn<Cipher['messageKey']>((...given) => cipher.messageKey(...given))
     const { next } = await encryptorOn({}, { ...cipher, messageKey: derived })
     for (let times = 0; times < 40; times += 1) await next()
     expect(derived).toHaveBeenCalledTimes(1)
@@ -116,10 +116,11 @@ describe('a beginning', () => {
           let epoch = 0
           const made: { key: string; epoch: number; invocation: number; time: number; value: Promise<string> }[] = []
           for (const step of steps) {
+            if (['idle', 'reset', 'invoke'].includes(step)) epoch += 1
             if (step === 'wait') clock.time += 900
-            else if (step === 'idle') ((epoch += 1), (clock.time += 1500))
-            else if (step === 'reset') ((epoch += 1), encryptor.reset())
-            else if (step === 'invoke') ((epoch += 1), (state.invocation += 1))
+            else if (step === 'idle') clock.time += 1500
+            else if (step === 'reset') encryptor.reset()
+            else if (step === 'invoke') state.invocation += 1
             else
               made.push({
                 key: step,
@@ -225,7 +226,7 @@ describe('what is drawn', () => {
 
 describe('a decryptor', () => {
   const counted = () => {
-    const derived = vi.fn(nodeCipher.messageKey)
+    const derived = vi.fn<Cipher['messageKey']>((...given) => nodeCipher.messageKey(...given))
     return { derived, cipher: { ...nodeCipher, messageKey: derived } }
   }
 
