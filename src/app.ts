@@ -16,6 +16,7 @@ import type {
   Insistence,
   KeySink,
   LoginItems,
+  NonceRules,
   OpenKeySource,
   PairSource,
   SharedStore,
@@ -77,6 +78,8 @@ export interface AppPorts extends Primitives {
   /** `null` = nothing goes on after an answer: then `freshness.backgroundMs` is `freshness.freshMs`. */
   readonly background: Background | null
   readonly audit: Audit
+  /** Absent = none is drawn ahead. */
+  readonly nonces?: NonceRules
   readonly freshness: Freshness
   readonly vaults: Vaults
   /** Tokens beside those of the settings, such as a local admin's. */
@@ -208,7 +211,7 @@ export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
 /** A keyring is opened at its first use and kept as data, never as a promise, so that requests do not wait for each other's I/O. */
 export function openKeyrings(
   config: AnsweringConfig,
-  ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness'>,
+  ports: Primitives & Pick<AppPorts, 'authority' | 'replica' | 'background' | 'audit' | 'freshness' | 'nonces'>,
 ): (name: string) => Awaitable<Keyring> {
   const opened = new Map<string, Keyring>()
   const ages = { stampMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs }

@@ -16,6 +16,7 @@ import { problem } from '../../src/http/problem.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
+import { nodeNonces } from '../node-shared/nonces.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { invokingAuthority } from './authority.ts'
 import { lambdaAudit } from './audit.ts'
@@ -56,6 +57,7 @@ async function build(env: Env) {
     replica: null,
     background: null,
     audit: lambdaAudit,
+    nonces: { ...nodeNonces, ahead: 0, invocation: () => invocation.number },
     freshness: FRESHNESS,
     vaults: hasVaults(env)
       ? (await import('./http-vaults.ts')).openHttpVaults(env, config, { ...reached, beyond: authority })

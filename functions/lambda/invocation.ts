@@ -19,6 +19,7 @@ const MARGIN_MS = 500
 export class Invocation {
   readonly #clock: Clock
   #mostMs = Number.POSITIVE_INFINITY
+  #number = 0
   #endsAt = Number.POSITIVE_INFINITY
 
   constructor(clock: Clock) {
@@ -27,8 +28,14 @@ export class Invocation {
 
   /** @param withinMs how long the caller waits. */
   begin(context: LambdaContext, withinMs = MOST_MS): void {
+    this.#number += 1
     this.#mostMs = Math.min(timeOf(context.getRemainingTimeInMillis()), timeOf(withinMs)) - MARGIN_MS
     this.#endsAt = this.#clock.now() + this.#mostMs
+  }
+
+  /** Which one this is. */
+  get number(): number {
+    return this.#number
   }
 
   /** In milliseconds; never more than there was, whatever the clock does meanwhile. */

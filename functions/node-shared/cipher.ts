@@ -10,7 +10,8 @@ import {
 } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Bytes } from '../../src/core/bytes.ts'
-import type { Cipher, CipherKey, Hash } from '../../src/core/ports.ts'
+import { utf8 } from '../../src/core/bytes.ts'
+import type { Cipher, CipherKey, Hash, MessageKey } from '../../src/core/ports.ts'
 import { HKDF_SALT, TAG_BYTES, kxBlocks, subkeyMask } from '../../src/crypto/xaes.ts'
 
 /** The key is held as a KeyObject, because raw bytes in its place cost five times as much on Node 24. */
@@ -24,8 +25,8 @@ class NodeKey implements CipherKey {
     this.#mask = subkeyMask(this.#blocks(new Uint8Array(16)))
   }
 
-  messageKey(nonce: Bytes): KeyObject {
-    return createSecretKey(this.#blocks(kxBlocks(nonce, this.#mask)))
+  messageKey(prefix: Bytes): NodeMessageKey {
+    return new NodeMessageKey(this.#blocks(kxBlocks(prefix, this.#mask)))
   }
 
   #blocks(data: Bytes): Buffer<ArrayBuffer> {
@@ -35,39 +36,65 @@ class NodeKey implements CipherKey {
   }
 }
 
-function messageKey(key: CipherKey, nonce: Bytes): KeyObject {
-  if (!(key instanceof NodeKey)) throw new TypeError('A key of another cipher.')
-  return key.messageKey(nonce)
-}
+/** A key of AES-256-GCM. */
+export class NodeMessageKey implements MessageKey {
+  readonly brand = 'MessageKey'
+  readonly #key: KeyObject
 
-/** On Node this cipher has 4 to 6 times WebCrypto's speed. */
-export const nodeCipher: Cipher = {
-  importKey: (raw) => new NodeKey(raw),
+  constructor(raw: Bytes) {
+    this.#key = createSecretKey(raw)
+  }
 
-  seal(key, nonce, plaintext, aad) {
-    const gcm = createCipheriv('aes-256-gcm', messageKey(key, nonce), nonce.subarray(12))
+  /** There is one output buffer, and text goes straight into the cipher. A view of the small head would cost more than its copy. */
+  seal(head: Bytes, plaintext: Bytes | string, aad: Bytes): Buffer<ArrayBuffer> {
+    const gcm = createCipheriv('aes-256-gcm', this.#key, head.slice(head.length - NONCE_REST))
     gcm.setAAD(aad)
-    return Buffer.concat([gcm.update(plaintext), gcm.final(), gcm.getAuthTag()])
-  },
+    const ciphertext = typeof plaintext === 'string' ? gcm.update(plaintext, 'utf8') : gcm.update(plaintext)
+    gcm.final()
+    const sealed = Buffer.allocUnsafe(head.length + ciphertext.length + TAG_BYTES)
+    sealed.set(head)
+    sealed.set(ciphertext, head.length)
+    sealed.set(gcm.getAuthTag(), head.length + ciphertext.length)
+    return sealed
+  }
 
-  open(key, nonce, ciphertext, aad) {
-    if (ciphertext.length < TAG_BYTES) return null
-    const split = ciphertext.length - TAG_BYTES
-    const gcm = createDecipheriv('aes-256-gcm', messageKey(key, nonce), nonce.subarray(12), {
-      authTagLength: TAG_BYTES,
-    })
+  /** The tag has always 16 bytes, because it is cut off here: workerd's node:crypto would take a shorter one, whatever it is told. */
+  open({ buffer, byteOffset, length }: Bytes, headBytes: number, aad: Bytes): Buffer<ArrayBuffer> | null {
+    const split = length - TAG_BYTES
+    if (split < headBytes) return null
+    const nonce = new Uint8Array(buffer, byteOffset + headBytes - NONCE_REST, NONCE_REST)
+    const gcm = createDecipheriv('aes-256-gcm', this.#key, nonce, WHOLE_TAG)
     gcm.setAAD(aad)
-    gcm.setAuthTag(ciphertext.subarray(split))
-    const plaintext = gcm.update(ciphertext.subarray(0, split))
+    gcm.setAuthTag(new Uint8Array(buffer, byteOffset + split, TAG_BYTES))
+    const plaintext = gcm.update(new Uint8Array(buffer, byteOffset + headBytes, split - headBytes))
     try {
       gcm.final()
     } catch {
       return null
     }
     return plaintext
-  },
+  }
+}
 
-  derive: (ikm, info, length) => new Uint8Array(hkdfSync('sha256', ikm, HKDF_SALT, info, length)),
+/** GCM's own nonce: what is left behind the prefix. */
+const NONCE_REST = 12
+const WHOLE_TAG = { authTagLength: TAG_BYTES }
+
+function ours<T>(key: unknown, kind: abstract new (...args: never) => T): T {
+  if (!(key instanceof kind)) throw new TypeError('A key of another cipher.')
+  return key
+}
+
+export const nodeHkdf = (ikm: Bytes, salt: Bytes, info: Bytes, length: number): Bytes =>
+  new Uint8Array(hkdfSync('sha256', ikm, salt, info, length))
+
+/** On Node this cipher has 4 to 6 times WebCrypto's speed. */
+export const nodeCipher: Cipher = {
+  importKey: (raw) => new NodeKey(raw),
+  messageKey: (key, prefix) => ours(key, NodeKey).messageKey(prefix),
+  seal: (key, head, plaintext, aad) => ours(key, NodeMessageKey).seal(head, plaintext, aad),
+  open: (key, sealed, headBytes, aad) => ours(key, NodeMessageKey).open(sealed, headBytes, aad),
+  derive: (ikm, info, length) => nodeHkdf(ikm, HKDF_SALT, utf8(info), length),
 }
 
 export const nodeHash: Hash = {

@@ -8,6 +8,7 @@ import type { KeyringAuthority } from '../../src/core/operations.ts'
 import { defectLine, failureLine, settingLine } from '../../src/core/lines.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { systemClock } from '../../src/core/clock.ts'
+import { nodeNonces } from '../node-shared/nonces.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
@@ -51,7 +52,7 @@ export function openInstance(given: VaultsConfig, options: InstanceOptions) {
   if (store.trouble !== null) say(failureLine('store', store.trouble))
   const items = sqlItems(store.run, () => systemClock.now())
   const audit = auditLog(auditFile === null ? streamSink(auditStream) : fileSink(auditFile), say)
-  const shared = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, replica: null, audit }
+  const shared = { cipher: nodeCipher, hash: nodeHash, nonces: nodeNonces, clock: systemClock, replica: null, audit }
   const asking = { ...shared, store, readFile: readTextFile, loadRare: () => rare, log: say }
   const open = (config: VaultsConfig) => {
     const vault = vaultFetch(config.vault)

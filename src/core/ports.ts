@@ -146,15 +146,34 @@ export interface CipherKey {
   readonly brand: 'CipherKey'
 }
 
-/** XAES-256-GCM (C2SP) and HKDF-SHA-256 (RFC 5869). node:crypto answers at once, WebCrypto later: callers await. */
+/** The key of all messages whose nonces begin alike. */
+export interface MessageKey {
+  readonly brand: 'MessageKey'
+}
+
+/** XAES-256-GCM (C2SP) in its two steps, and HKDF-SHA-256 (RFC 5869). node:crypto answers at once, WebCrypto later: callers await. */
 export interface Cipher {
   importKey(raw: Bytes): Awaitable<CipherKey>
-  /** `nonce` has 24 bytes; the answer is ciphertext and 16-byte tag. */
-  seal(key: CipherKey, nonce: Bytes, plaintext: Bytes, aad: Bytes): Awaitable<Bytes>
-  /** `null` = not authentic. */
-  open(key: CipherKey, nonce: Bytes, ciphertext: Bytes, aad: Bytes): Awaitable<Bytes | null>
+  /** `prefix` is the first 12 bytes of a nonce. */
+  messageKey(key: CipherKey, prefix: Bytes): Awaitable<MessageKey>
+  /** The last 12 bytes of `head` are the rest of the nonce. The answer is `head`, ciphertext and 16-byte tag. Text is taken as UTF-8. */
+  seal(key: MessageKey, head: Bytes, plaintext: Bytes | string, aad: Bytes): Awaitable<Bytes>
+  /** `sealed` is what `seal` answers, with a head of `headBytes` bytes. `null` = not authentic. */
+  open(key: MessageKey, sealed: Bytes, headBytes: number, aad: Bytes): Awaitable<Bytes | null>
   /** Salt ASCII `edge-keyring/v1`; `info` ASCII. */
   derive(ikm: Bytes, info: string, length: 16 | 32): Awaitable<Bytes>
+}
+
+/** How an encryptor draws its nonces, as the platform and its user have it. */
+export interface NonceRules {
+  /** So many are drawn ahead, 16 at most; 0 where a process may be copied or frozen at any time. */
+  readonly ahead: number
+  /** All 24 bytes are drawn for each value, so that no two tell that one process wrote them. */
+  readonly unlinkable: boolean
+  /** What was drawn while it said something else is dropped. */
+  invocation(): string | number
+  /** Bytes of the operating system itself: a copy of this process gets other ones. */
+  fresh(length: number): Bytes
 }
 
 export interface Hash {

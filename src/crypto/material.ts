@@ -1,4 +1,6 @@
 /** Key material: where it comes from, what it commits to, and the one place that can show its bytes. */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { fromHex, toBase64url, utf8 } from '../core/bytes.ts'
 import type { Cipher, Hash, KeyMaterial, PairRead, VersionRead } from '../core/ports.ts'
@@ -35,9 +37,8 @@ export async function materialOf(cipher: Cipher, hash: Hash, read: PairRead): Pr
 }
 
 /** A commitment is 16 bytes of HKDF under `ek1/commit`, the same that an `ek1` value carries. */
-export async function commitmentOf(cipher: Cipher, bytes: Bytes): Promise<string> {
-  return toBase64url(await cipher.derive(bytes, 'ek1/commit', 16))
-}
+export const commitmentOf = (cipher: Cipher, bytes: Bytes): Awaitable<string> =>
+  andThen(cipher.derive(bytes, 'ek1/commit', 16), toBase64url)
 
 /** SHA-256 of the key that is printed in Kong's how-to "Store Keyring data in a HashiCorp Vault". */
 const PUBLISHED = 'a224d7835e4f319f5939e808a8d17a4888fea7aa84330a768ee3a8722a6f9275'

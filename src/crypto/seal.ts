@@ -1,4 +1,6 @@
 /** Everything stored of one keyring is sealed here, under a key derived for that keyring alone (docs/formats.md). */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
 import { KeyringError } from '../core/errors.ts'
 import { decodeUtf8, utf8 } from '../core/bytes.ts'
 import type { Cipher, Hash, KeyMaterial } from '../core/ports.ts'
@@ -16,7 +18,7 @@ export type { WrappingKey } from '../core/wrapping-key.ts'
 interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'check' | 'sign' | 'verify'> {
   sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
-  openMaterial(keyId: string, sealed: string, weak: boolean): Promise<KeyMaterial>
+  openMaterial(keyId: string, sealed: string, weak: boolean): Awaitable<KeyMaterial>
   /** Seals a key string that is to be written to the source. */
   sealText(keyId: string, text: Secret): Promise<string>
   /** @throws `ERR_RECORD_INVALID`. */
@@ -68,14 +70,14 @@ const keyringSealer = (cipher: Cipher, by: Wrap): Sealer => ({
 
   sealMaterial: (keyId, material) => by.seal(keyId, revealMaterial(material)),
 
-  async openMaterial(keyId, sealed, weak) {
-    const raw = await by.open(keyId, sealed)
-    if (raw === null)
-      throw new KeyringError('ERR_RECORD_INVALID', `The stored key "${keyId}" does not open.`, {
-        facts: { id: keyId },
-      })
-    return materialFromBytes(raw, await commitmentOf(cipher, raw), weak)
-  },
+  openMaterial: (keyId, sealed, weak) =>
+    andThen(by.open(keyId, sealed), (raw) => {
+      if (raw === null)
+        throw new KeyringError('ERR_RECORD_INVALID', `The stored key "${keyId}" does not open.`, {
+          facts: { id: keyId },
+        })
+      return andThen(commitmentOf(cipher, raw), (commitment) => materialFromBytes(raw, commitment, weak))
+    }),
 
   sealText: (keyId, text) => by.seal(intentName(keyId), utf8(text.reveal())),
 

@@ -1,7 +1,7 @@
 /** The cipher and the hash of the web platform: XAES-256-GCM by WebCrypto, with keys that cannot be taken out. */
 import type { Bytes } from '../core/bytes.ts'
 import { concat, toHex, utf8 } from '../core/bytes.ts'
-import type { Cipher, CipherKey, Hash } from '../core/ports.ts'
+import type { Cipher, CipherKey, Hash, MessageKey } from '../core/ports.ts'
 import { HKDF_SALT, kxBlocks, subkeyMask } from './xaes.ts'
 
 const ZERO_IV = new Uint8Array(16)
@@ -13,7 +13,7 @@ class WebKey implements CipherKey {
   readonly #cbc: CryptoKey
   readonly #mask: Bytes
 
-  private constructor(cbc: CryptoKey, mask: Bytes) {
+  constructor(cbc: CryptoKey, mask: Bytes) {
     this.#cbc = cbc
     this.#mask = mask
   }
@@ -23,10 +23,39 @@ class WebKey implements CipherKey {
     return new WebKey(cbc, subkeyMask(await aesBlock(cbc, ZERO_IV)))
   }
 
-  async messageKey(nonce: Bytes, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> {
-    const blocks = kxBlocks(nonce, this.#mask)
+  async messageKey(prefix: Bytes): Promise<WebMessageKey> {
+    const blocks = kxBlocks(prefix, this.#mask)
     const halves = [blocks.subarray(0, 16), blocks.subarray(16)].map((block) => aesBlock(this.#cbc, block))
-    return subtle.importKey('raw', concat(...(await Promise.all(halves))), 'AES-GCM', false, [usage])
+    const raw = concat(...(await Promise.all(halves)))
+    return WebMessageKey.import(raw)
+  }
+}
+
+/** A key of AES-256-GCM. */
+export class WebMessageKey implements MessageKey {
+  readonly brand = 'MessageKey'
+  readonly #key: CryptoKey
+
+  constructor(key: CryptoKey) {
+    this.#key = key
+  }
+
+  static async import(raw: Bytes): Promise<WebMessageKey> {
+    return new WebMessageKey(await subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']))
+  }
+
+  async seal(head: Bytes, plaintext: Bytes | string, aad: Bytes): Promise<Bytes> {
+    const data = typeof plaintext === 'string' ? utf8(plaintext) : plaintext
+    return concat(head, new Uint8Array(await subtle.encrypt(gcm(head, head.length, aad), this.#key, data)))
+  }
+
+  async open(sealed: Bytes, headBytes: number, aad: Bytes): Promise<Bytes | null> {
+    try {
+      return new Uint8Array(await subtle.decrypt(gcm(sealed, headBytes, aad), this.#key, sealed.subarray(headBytes)))
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'OperationError') return null
+      throw error
+    }
   }
 }
 
@@ -34,40 +63,30 @@ async function aesBlock(cbc: CryptoKey, block: Bytes): Promise<Bytes> {
   return new Uint8Array(await subtle.encrypt({ name: 'AES-CBC', iv: ZERO_IV }, cbc, block), 0, 16)
 }
 
-function messageKey(key: CipherKey, nonce: Bytes, usage: 'encrypt' | 'decrypt'): Promise<CryptoKey> {
-  if (!(key instanceof WebKey)) throw new TypeError('A key of another cipher.')
-  return key.messageKey(nonce, usage)
-}
-
-const gcm = (nonce: Bytes, additionalData: Bytes) => ({
+/** GCM's nonce is the last 12 bytes of the head. */
+const gcm = (bytes: Bytes, headBytes: number, additionalData: Bytes) => ({
   name: 'AES-GCM',
-  iv: nonce.subarray(12),
+  iv: bytes.subarray(headBytes - 12, headBytes),
   additionalData,
 })
 
+function ours<T>(key: unknown, kind: abstract new (...args: never) => T): T {
+  if (!(key instanceof kind)) throw new TypeError('A key of another cipher.')
+  return key
+}
+
 export const webCipher: Cipher = {
   importKey: (raw) => WebKey.import(raw),
+  messageKey: async (key, prefix) => ours(key, WebKey).messageKey(prefix),
+  seal: async (key, head, plaintext, aad) => ours(key, WebMessageKey).seal(head, plaintext, aad),
+  open: async (key, sealed, headBytes, aad) => ours(key, WebMessageKey).open(sealed, headBytes, aad),
 
-  async seal(key, nonce, plaintext, aad) {
-    return new Uint8Array(await subtle.encrypt(gcm(nonce, aad), await messageKey(key, nonce, 'encrypt'), plaintext))
-  },
+  derive: (ikm, info, length) => webHkdf(ikm, HKDF_SALT, utf8(info), length),
+}
 
-  async open(key, nonce, ciphertext, aad) {
-    const opened = await messageKey(key, nonce, 'decrypt')
-    try {
-      return new Uint8Array(await subtle.decrypt(gcm(nonce, aad), opened, ciphertext))
-    } catch (error) {
-      if (error instanceof DOMException && error.name === 'OperationError') return null
-      throw error
-    }
-  },
-
-  async derive(ikm, info, length) {
-    const key = await subtle.importKey('raw', ikm, 'HKDF', false, ['deriveBits'])
-    return new Uint8Array(
-      await subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt: HKDF_SALT, info: utf8(info) }, key, length * 8),
-    )
-  },
+export async function webHkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes> {
+  const key = await subtle.importKey('raw', ikm, 'HKDF', false, ['deriveBits'])
+  return new Uint8Array(await subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt, info }, key, length * 8))
 }
 
 const HMAC = { name: 'HMAC', hash: 'SHA-256' }

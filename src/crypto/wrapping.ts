@@ -1,10 +1,11 @@
 /** Wrapping keys, and what is derived from them for one purpose: sealing, and a MAC over what is stored (docs/formats.md). */
+import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64url, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, CipherKey, Hash } from '../core/ports.ts'
 import type { WrappingKey } from '../core/wrapping-key.ts'
-import { NONCE_BYTES } from './xaes.ts'
+import { openXaes, sealXaes } from './xaes.ts'
 
 /** What something is sealed for: one key is derived for it from each wrapping key. */
 export interface Purpose {
@@ -23,7 +24,7 @@ export interface Wrap {
   /** `name` is bound: what was sealed under another one does not open. */
   seal(name: string, plaintext: Bytes): Promise<string>
   /** `null` = not authentic. */
-  open(name: string, sealed: string): Promise<Bytes | null>
+  open(name: string, sealed: string): Awaitable<Bytes | null>
   /** `<format> <wrapping-key id> <mac>` LF, then the text. */
   sign(format: string, text: string): Promise<Bytes>
   /** `null` = the MAC does not hold. */
@@ -61,14 +62,11 @@ export async function wrap(cipher: Cipher, hash: Hash, id: string, root: Bytes, 
     wrappingKeyId: id,
     check,
 
-    async seal(name, plaintext) {
-      const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
-      return toBase64url(concat(nonce, await cipher.seal(sealKey, nonce, plaintext, aad(name))))
-    },
+    seal: async (name, plaintext) => toBase64url(await sealXaes(cipher, sealKey, plaintext, aad(name))),
 
-    async open(name, sealed) {
+    open(name, sealed) {
       const bytes = fromBase64url(sealed)
-      return bytes && cipher.open(sealKey, bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES), aad(name))
+      return bytes && openXaes(cipher, sealKey, bytes, aad(name))
     },
 
     async sign(format, text) {

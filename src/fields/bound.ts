@@ -1,6 +1,6 @@
 /** What a value of a table is bound to, and what an index is made of: lists of texts, as bytes that no other list gives (docs/formats.md). */
 import type { Bytes } from '../core/bytes.ts'
-import { concat, u32, utf8 } from '../core/bytes.ts'
+import { concat, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 
 /** `users.email`: a table and a column, each without a dot. */
@@ -14,6 +14,13 @@ export function parts(texts: readonly string[]): Bytes {
       return [u32(bytes.length), bytes]
     }),
   )
+}
+
+/** Four bytes, big-endian. */
+function u32(value: number): Bytes {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, value)
+  return bytes
 }
 
 /** A lone surrogate has no UTF-8: two texts would give the same bytes. @throws `ERR_TEXT_INVALID`. */

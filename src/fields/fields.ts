@@ -2,6 +2,7 @@
  * The columns of a table as encrypted fields. `column` binds a value to its table and column, for the codecs of ORMs, which see no row:
  * whoever can write to the database may still swap two values of the column. `rowFields` binds the row too.
  */
+import type { Awaitable } from '../core/awaitable.ts'
 import { decodeUtf8, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
@@ -10,8 +11,8 @@ import { columnContext, isOurs, parts, rowContext, wellFormed } from './bound.ts
 
 /** What is asked of a keyring here. */
 export interface FieldKeyring {
-  encrypt(plaintext: Bytes, context: Bytes): Promise<{ readonly ciphertext: string }>
-  decrypt(ciphertext: string, context: Bytes): Promise<{ readonly plaintext: Bytes }>
+  encrypt(plaintext: Bytes, context: Bytes): Awaitable<{ readonly ciphertext: string }>
+  decrypt(ciphertext: string, context: Bytes): Awaitable<{ readonly plaintext: Bytes }>
 }
 
 export interface FieldOptions {

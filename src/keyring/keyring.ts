@@ -1,6 +1,6 @@
 /** A keyring in use: what the surfaces and an application in the same process call. */
 import type { Awaitable } from '../core/awaitable.ts'
-import { andThen } from '../core/awaitable.ts'
+import { andThen, orRejected } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { ApiToken } from '../core/api-token.ts'
 import type { End } from '../core/ends.ts'
@@ -20,10 +20,11 @@ import type {
   SyncOptions,
   SyncReport,
 } from '../core/operations.ts'
-import type { Cipher, Hash, PairRead } from '../core/ports.ts'
+import type { Cipher, Hash, NonceRules, PairRead } from '../core/ports.ts'
 import { indexMac } from '../crypto/blind-index.ts'
 import type { Ek1Key } from '../crypto/ek1.ts'
-import { decryptEk1, encryptEk1, parseEk1 } from '../crypto/ek1.ts'
+import { decryptEk1, parseEk1 } from '../crypto/ek1.ts'
+import { Encryptor } from '../crypto/encryptor.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { KeyringRecord } from './record.ts'
@@ -33,27 +34,21 @@ import type { StatusView, WrappingKeyStatus } from './status-view.ts'
 import { firstSync, statusView, wrappingKeysView } from './status-view.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
 import { endsOf, endsOfTokens } from './ends.ts'
+import type { Decrypted, Encrypted } from './sync-keyring.ts'
+import { SyncKeyring } from './sync-keyring.ts'
 import type { View } from './view.ts'
 
 export interface KeyringParts extends SnapshotParts {
   readonly authority: KeyringAuthority
   readonly cipher: Cipher
   readonly hash: Hash
+  /** Absent = none is drawn ahead. */
+  readonly nonces?: NonceRules
   readonly wrappingKeys: readonly WrappingKey[]
   /** They may end. Absent = there is none. */
   readonly apiTokens?: readonly ApiToken[]
   /** Nobody encrypts when the last sync that succeeded is longer ago, in milliseconds. `null`, or absent = however long. */
   readonly maxStalenessMs?: number | null
-}
-
-export interface Encrypted {
-  readonly ciphertext: string
-  readonly keyId: string
-}
-
-export interface Decrypted {
-  readonly plaintext: Bytes
-  readonly keyId: string
 }
 
 export const noActiveKey = (keyring: string, isSynced: boolean): KeyringError =>
@@ -71,6 +66,9 @@ export class Keyring {
   readonly #parts: KeyringParts
   readonly #sealers: SealerSet
   readonly #snapshot: Snapshot
+  readonly #encryptor: Encryptor
+  /** Those of the callers that cannot wait. */
+  readonly #others: Encryptor[] = []
   readonly #tokens: readonly End[]
   #ends: readonly End[]
   /** The last sync that succeeded, as far as this instance has heard. */
@@ -82,6 +80,7 @@ export class Keyring {
     this.#parts = parts
     this.#sealers = set
     this.#snapshot = new Snapshot(parts, set, name)
+    this.#encryptor = new Encryptor(parts.cipher, parts.clock, parts.nonces)
     this.#tokens = endsOfTokens(parts.apiTokens ?? [])
     this.#ends = this.#tokens
   }
@@ -107,28 +106,62 @@ export class Keyring {
 
   /** Whether there is an active key; nobody is asked as long as the snapshot may be used. */
   async isUsable(): Promise<boolean> {
-    if (this.#parts.maxStalenessMs) await this.#refuseOld()
+    if (this.#isOld()) await this.#refuseOld()
     return Boolean((await this.#snapshot.view())?.record.active)
   }
 
-  /** Encrypts with the active key. @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
-  async encrypt(plaintext: Bytes, context: Bytes): Promise<Encrypted> {
-    if (this.#parts.maxStalenessMs) await this.#refuseOld()
-    const view = await this.#snapshot.toEncrypt()
-    const id = view?.record.active ?? null
-    const key = id === null ? null : await view?.key(this.#parts.cipher, this.#sealers, id)
-    if (!key) throw noActiveKey(this.name, view !== null)
-    return { ciphertext: await encryptEk1(this.#parts.cipher, key, plaintext, context), keyId: key.id }
+  /** Encrypts with the active key. Rejects with `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
+  encrypt(plaintext: Bytes | string, context: Bytes): Awaitable<Encrypted> {
+    const encrypt = (): Awaitable<Encrypted> =>
+      andThen(this.#snapshot.toEncrypt(), (view) =>
+        andThen(this.#keyOf(view, view?.record.active ?? null), (key) => {
+          if (key === null) throw noActiveKey(this.name, view !== null)
+          const made = this.#encryptor.encrypt(key, plaintext, context)
+          return andThen(made, (ciphertext) => ({ ciphertext, keyId: key.id }))
+        }),
+      )
+    return orRejected(() => (this.#isOld() ? this.#refuseOld().then(encrypt) : encrypt()))
   }
 
   /**
-   * Decrypts with the key that the value names.
-   * @throws `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`, `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`.
+   * Decrypts with the key that the value names. Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`,
+   * `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`.
    */
-  async decrypt(ciphertext: string, context: Bytes): Promise<Decrypted> {
-    const value = parseEk1(ciphertext)
-    const key = (await this.#heldKey(value.id)) ?? (await this.#askedKey(value.id))
-    return { plaintext: await decryptEk1(this.#parts.cipher, key, value, context), keyId: key.id }
+  decrypt(ciphertext: string, context: Bytes): Awaitable<Decrypted> {
+    return orRejected(() => {
+      const value = parseEk1(ciphertext)
+      const held = andThen(this.#snapshot.view(), (view) => this.#keyOf(view, value.id))
+      const key = andThen(held, (key) => key ?? this.#askedKey(value.id))
+      return andThen(key, (key) =>
+        andThen(decryptEk1(this.#parts.cipher, key, value, context), (plaintext) => ({ plaintext, keyId: key.id })),
+      )
+    })
+  }
+
+  /** For whoever has restored an image of this process: nonces that were drawn before are forgotten. */
+  reset(): void {
+    for (const each of [this.#encryptor, ...this.#others]) each.reset()
+  }
+
+  /** The same keyring for callers that cannot wait. @param cipher one that answers at once; absent = the keyring's own does. */
+  async synchronous(cipher = this.#parts.cipher): Promise<SyncKeyring> {
+    const { hash, clock, nonces, wrappingKeys } = this.#parts
+    const isOwn = cipher === this.#parts.cipher
+    const encryptor = isOwn ? this.#encryptor : new Encryptor(cipher, clock, nonces)
+    if (!isOwn) this.#others.push(encryptor)
+    return new SyncKeyring({
+      cipher,
+      encryptor,
+      sealers: isOwn ? this.#sealers : await sealers(cipher, hash, wrappingKeys, this.name),
+      snapshot: this.#snapshot,
+      noActiveKey: (isSynced) => noActiveKey(this.name, isSynced),
+      unverified: (id) => this.#unverified({ keyring: this.name, id }),
+      refuseOld: () => {
+        if (!this.#isOld()) return
+        this.#snapshot.behind(() => this.#askAge())
+        throw this.#tooOld()
+      },
+    })
   }
 
   /**
@@ -136,7 +169,7 @@ export class Keyring {
    * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`.
    */
   async index(id: string, message: Bytes): Promise<Bytes> {
-    const { material } = (await this.#heldKey(id)) ?? (await this.#askedKey(id))
+    const { material } = (await this.#keyOf(await this.#snapshot.view(), id)) ?? (await this.#askedKey(id))
     return indexMac(this.#parts.cipher, this.#parts.hash, material, message)
   }
 
@@ -205,19 +238,30 @@ export class Keyring {
     return statusView(this.name, record, status, own)
   }
 
-  /** Nothing is asked while the sync that is known is young enough; when it is not, the authority at most once in the pause. */
+  /** Nothing is asked while the sync that is known is young enough. */
+  #isOld(): boolean {
+    const { maxStalenessMs: most, clock } = this.#parts
+    return Boolean(most) && ageOf(this.#syncedAt, clock.now()) > (most ?? Number.POSITIVE_INFINITY)
+  }
+
   async #refuseOld(): Promise<void> {
-    const { maxStalenessMs: most, freshness, clock } = this.#parts
-    const isOld = () => ageOf(this.#syncedAt, clock.now()) > (most ?? Number.POSITIVE_INFINITY)
-    if (isOld() && ageOf(this.#syncAskedAt, clock.now(), STEP_MS) >= freshness.pauseMs) {
-      this.#syncAskedAt = clock.now()
-      const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
-      if (status.ok) this.#syncedAt = status.value.lastSuccess ?? Number.NEGATIVE_INFINITY
-    }
-    if (!isOld()) return
+    await this.#askAge()
+    if (this.#isOld()) throw this.#tooOld()
+  }
+
+  /** At most once in the pause. */
+  async #askAge(): Promise<void> {
+    const { freshness, clock } = this.#parts
+    if (ageOf(this.#syncAskedAt, clock.now(), STEP_MS) < freshness.pauseMs) return
+    this.#syncAskedAt = clock.now()
+    const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
+    if (status.ok) this.#syncedAt = status.value.lastSuccess ?? Number.NEGATIVE_INFINITY
+  }
+
+  #tooOld(): KeyringError {
     const message = `The last sync of keyring "${this.name}" is older than KEYRING_MAX_STALENESS.`
     const remedy = 'Find out why syncs fail; decryption goes on.'
-    throw new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#again() })
+    return new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#again() })
   }
 
   /** For what may be known after the pause. */
@@ -229,10 +273,6 @@ export class Keyring {
     if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
     else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
     return unwrap(result)
-  }
-
-  async #heldKey(id: string): Promise<Ek1Key | null> {
-    return this.#keyOf(await this.#snapshot.view(), id)
   }
 
   /** "Unknown" is the authority's word, given now; without it the caller may try again. */
@@ -253,21 +293,20 @@ export class Keyring {
     return this.#keyOf(await this.#snapshot.view(), id)
   }
 
-  #keyOf(view: View | null, id: string): Awaitable<Ek1Key | null> {
-    return view === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
+  #keyOf(view: View | null, id: string | null): Awaitable<Ek1Key | null> {
+    return view === null || id === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
+  }
+
+  #unverified(facts: { keyring: string; id: string }): KeyringError {
+    const message = `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`
+    return new KeyringError('ERR_KEY_UNVERIFIED', message, { facts: { ...facts, ...this.#again() } })
   }
 
   async #askAuthority(facts: { keyring: string; id: string }) {
-    const unverified = () =>
-      new KeyringError(
-        'ERR_KEY_UNVERIFIED',
-        `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`,
-        { facts: { ...facts, ...this.#again() } },
-      )
     const view = await this.#snapshot.ask().catch((error: unknown) => {
-      throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? unverified() : error
+      throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? this.#unverified(facts) : error
     })
-    if (view === 'paused') throw unverified()
+    if (view === 'paused') throw this.#unverified(facts)
     return view
   }
 }

@@ -48,6 +48,9 @@ export interface SnapshotParts {
   readonly siblings: number
 }
 
+/** Between two refreshes that callers who cannot wait cause, where the authority is in this process, in milliseconds. */
+const SOON_MS = 1000
+
 /** No promise is kept: on Workers one request must not wait for another's. */
 export class Snapshot {
   readonly #parts: SnapshotParts
@@ -99,14 +102,41 @@ export class Snapshot {
     return andThen(this.view(), (view) => (view === null || this.#isBounded() ? view : this.#bounded()))
   }
 
+  /**
+   * What there is, for whoever cannot wait. A refresh begins well before the bound, so that steady use does not meet it.
+   * @param toDecrypt what is older serves when the last refresh has failed. @throws `ERR_SNAPSHOT_STALE`; the next call may find it fresh.
+   */
+  held(toDecrypt: boolean): View | null {
+    const { freshMs, backgroundMs, pauseMs } = this.#parts.freshness
+    const now = this.#now()
+    const early = Math.min(freshMs, backgroundMs / 2)
+    const [age, started] = [ageOf(this.#checkedAt, now, STEP_MS), ageOf(this.#startedAt, now, STEP_MS)]
+    if (age >= early && started >= Math.max(pauseMs, Math.min(early, SOON_MS))) this.behind(() => this.#refreshBehind())
+    if (this.#isBounded() || (toDecrypt && this.#view !== null && this.#failure !== null)) return this.#view
+    throw this.#stale()
+  }
+
+  /** Begins work for whoever cannot wait. A defect in it is met by the next call that can. */
+  behind(work: () => Promise<unknown>): void {
+    const done = work().then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#parts.background?.(done)
+  }
+
   /** Somebody else's refresh is under way, or has failed just now. */
   async #bounded(): Promise<View | null> {
     const { pauseMs } = this.#parts.freshness
     if (this.#failure === null || ageOf(this.#startedAt, this.#now(), STEP_MS) >= pauseMs) await this.#refresh()
     if (this.#isBounded()) return this.#view
+    throw this.#stale()
+  }
+
+  #stale(): KeyringError {
     const message = `Whether keyring "${this.#keyring}" still has the active key that this instance knows cannot be said now (${this.#failure ?? 'somebody else asks'}).`
-    throw new KeyringError('ERR_SNAPSHOT_STALE', message, {
-      facts: { keyring: this.#keyring, retryAfterSeconds: Math.ceil(pauseMs / 1000) || 1 },
+    return new KeyringError('ERR_SNAPSHOT_STALE', message, {
+      facts: { keyring: this.#keyring, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 },
     })
   }
 

@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { utf8 } from '../../src/core/bytes.ts'
-import { ek1Key, encryptEk1 } from '../../src/crypto/ek1.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { ek1Key } from '../../src/crypto/ek1.ts'
+import { Encryptor } from '../../src/crypto/encryptor.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import { CIPHERS } from '../support/ciphers.ts'
 import { read } from './python.ts'
@@ -35,7 +37,9 @@ describe.skipIf(python === null)('the reader of ek1', () => {
     const key = 'test material, not a secret: fresh'
     const made = await ek1Key(cipher, 'fresh.1', await materialFromString(cipher, hash, key))
     const plaintext = '\uFEFFgrüße 🌍 '.repeat(100)
-    expect(await open(key, await encryptEk1(cipher, made, utf8(plaintext), utf8('a/b')), 'a/b')).toEqual({
+    expect(
+      await open(key, await new Encryptor(cipher, systemClock).encrypt(made, plaintext, utf8('a/b')), 'a/b'),
+    ).toEqual({
       code: 0,
       stdout: plaintext,
       stderr: '',

@@ -1,10 +1,24 @@
-import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+/** The ciphers that are tested, each with what only vectors ask of it. */
+import { NodeMessageKey, nodeCipher, nodeHash, nodeHkdf } from '../../functions/node-shared/cipher.ts'
 import type { Cipher, Hash } from '../../src/core/ports.ts'
-import { webCipher, webHash } from '../../src/crypto/web.ts'
+import { WebMessageKey, webCipher, webHash, webHkdf } from '../../src/crypto/web.ts'
+import type { Adapter } from './crypto-vectors.ts'
 
-export const CIPHERS: readonly { name: string; cipher: Cipher; hash: Hash }[] = [
-  { name: 'node:crypto', cipher: nodeCipher, hash: nodeHash },
-  { name: 'WebCrypto', cipher: webCipher, hash: webHash },
+export const CIPHERS: readonly (Adapter & { hash: Hash })[] = [
+  {
+    name: 'node:crypto',
+    cipher: nodeCipher,
+    hash: nodeHash,
+    messageKey: (raw) => new NodeMessageKey(raw),
+    hkdf: nodeHkdf,
+  },
+  {
+    name: 'WebCrypto',
+    cipher: webCipher,
+    hash: webHash,
+    messageKey: (raw) => WebMessageKey.import(raw),
+    hkdf: webHkdf,
+  },
 ]
 
 /** Node's, with a memory: an explorer opens the same few keys a thousand times. */

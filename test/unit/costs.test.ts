@@ -92,7 +92,7 @@ describe.each(['workers', 'lambda'] as const)('costs on %s', (platform) => {
   it('count what an instance reads before it encrypts: at first, and not again for a minute', async () => {
     const { on, cold, counted } = await deployment(isOnWorkers)
     const keyring = await cold()
-    const encrypt = () => keyring.encrypt(new Uint8Array(4), new Uint8Array())
+    const encrypt = async () => keyring.encrypt(new Uint8Array(4), new Uint8Array())
     expect(await counted(encrypt)).toEqual(counts.refresh)
     on.clock.time += MINUTE - 1
     expect(Object.values(await counted(encrypt)).every((count) => count === 0)).toBe(true)

@@ -2,8 +2,11 @@ import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { concat, decodeUtf8, toBase64url, utf8 } from '../../src/core/bytes.ts'
-import { decryptEk1, ek1Key, encryptEk1, parseEk1, sealEk1 } from '../../src/crypto/ek1.ts'
+import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64url, utf8 } from '../../src/core/bytes.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { decryptEk1, ek1Key, parseEk1, sealEk1 } from '../../src/crypto/ek1.ts'
+import { Encryptor } from '../../src/crypto/encryptor.ts'
+import { KeyringError } from '../../src/core/errors.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import { CIPHERS } from '../support/ciphers.ts'
 
@@ -21,11 +24,14 @@ const { vectors } = JSON.parse(readFileSync('test/vectors/ek1.json', 'utf8')) as
 const VALUE = vectors[1]?.value ?? ''
 
 describe.each(CIPHERS)('ek1 through $name', ({ cipher, hash }) => {
+  const encryptor = new Encryptor(cipher, systemClock)
   const keyOf = async (id: string, key: string) => ek1Key(cipher, id, await materialFromString(cipher, hash, key))
 
   it.each(vectors)('writes and reads the vector "$name"', async ({ id, key, nonce, context, plaintext, value }) => {
     const ek1 = await keyOf(id, key)
-    expect(await sealEk1(cipher, ek1, utf8(nonce), utf8(plaintext), utf8(context))).toBe(value)
+    const messageKey = await cipher.messageKey(ek1.cipherKey, utf8(nonce).subarray(0, 12))
+    for (const given of [plaintext, utf8(plaintext)])
+      expect(await sealEk1(cipher, ek1, messageKey, utf8(nonce), given, utf8(context))).toBe(value)
     expect(decodeUtf8(await decryptEk1(cipher, ek1, parseEk1(value), utf8(context)))).toBe(plaintext)
   })
 
@@ -33,26 +39,41 @@ describe.each(CIPHERS)('ek1 through $name', ({ cipher, hash }) => {
     const ek1 = await keyOf('a', 'some key of no importance')
     await fc.assert(
       fc.asyncProperty(fc.uint8Array(), fc.uint8Array(), async (plaintext, context) => {
-        const value = parseEk1(await encryptEk1(cipher, ek1, new Uint8Array(plaintext), new Uint8Array(context)))
+        const value = parseEk1(await encryptor.encrypt(ek1, new Uint8Array(plaintext), new Uint8Array(context)))
         expect(concat(await decryptEk1(cipher, ek1, value, new Uint8Array(context)))).toEqual(new Uint8Array(plaintext))
         const other = concat(context, new Uint8Array([0]))
-        await expect(decryptEk1(cipher, ek1, value, other)).rejects.toMatchObject({ code: 'ERR_DECRYPT_FAILED' })
+        await expect(async () => decryptEk1(cipher, ek1, value, other)).rejects.toMatchObject({
+          code: 'ERR_DECRYPT_FAILED',
+        })
       }),
       { numRuns: 50 },
     )
   })
 
   it('names another key under the same id before the cipher runs', async () => {
-    const value = parseEk1(await encryptEk1(cipher, await keyOf('a', 'one key'), utf8('x'), utf8('')))
+    const value = parseEk1(await encryptor.encrypt(await keyOf('a', 'one key'), utf8('x'), utf8('')))
     const refusing = { ...cipher, open: () => expect.unreachable() }
-    await expect(decryptEk1(refusing, await keyOf('a', 'another key'), value, utf8(''))).rejects.toMatchObject({
+    const another = await keyOf('a', 'another key')
+    await expect(async () => decryptEk1(refusing, another, value, utf8(''))).rejects.toMatchObject({
       code: 'ERR_KEY_MISMATCH',
     })
   })
 
+  it('opens nothing with any one bit altered, cut short or made longer', async () => {
+    const ek1 = await keyOf('a', 'one key')
+    const { payload } = parseEk1(await encryptor.encrypt(ek1, 'four', utf8('c')))
+    const text = (bytes: Uint8Array) => `ek1.a.${toBase64url(bytes)}`
+    const altered = Array.from({ length: payload.length * 8 }, (_, bit) =>
+      text(payload.map((byte, index) => (index === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte))),
+    )
+    const shorter = Array.from({ length: payload.length }, (_, length) => text(payload.subarray(0, length)))
+    for (const value of [...altered, ...shorter, text(concat(payload, new Uint8Array(1)))])
+      await expect(async () => decryptEk1(cipher, ek1, parseEk1(value), utf8('c'))).rejects.toThrow(KeyringError)
+  })
+
   it('never writes the same value twice', async () => {
     const ek1 = await keyOf('a', 'one key')
-    const values = await Promise.all(Array.from({ length: 20 }, () => encryptEk1(cipher, ek1, utf8('x'), utf8(''))))
+    const values = await Promise.all(Array.from({ length: 20 }, () => encryptor.encrypt(ek1, utf8('x'), utf8(''))))
     expect(new Set(values).size).toBe(20)
   })
 })
@@ -89,7 +110,7 @@ describe('the decoder', () => {
         } catch {
           return
         }
-        expect(`ek1.a.${toBase64url(concat(value.commitment, value.nonce, value.sealed))}`).toBe(text)
+        expect(`ek1.a.${toBase64url(value.payload)}`).toBe(text)
       }),
     )
   })
@@ -113,4 +134,11 @@ it.each([
 ])('calls %j weak: %s (%s)', async (key, weak) => {
   const [{ cipher, hash }] = CIPHERS as [(typeof CIPHERS)[number]]
   expect((await materialFromString(cipher, hash, key)).weak).toBe(weak)
+})
+
+it('what is decoded is no part of a buffer that others share', () => {
+  for (const bytes of [fromBase64('AAECAw=='), fromBase64url('AAECAw')]) {
+    expect(bytes).toEqual(new Uint8Array([0, 1, 2, 3]))
+    expect(bytes?.buffer.byteLength).toBe(4)
+  }
 })

@@ -5,7 +5,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { indexMac } from '../../src/crypto/blind-index.ts'
-import { decryptEk1, ek1Key, encryptEk1, parseEk1 } from '../../src/crypto/ek1.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { decryptEk1, ek1Key, parseEk1 } from '../../src/crypto/ek1.ts'
+import { Encryptor } from '../../src/crypto/encryptor.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import { columnContext, rowContext } from '../../src/fields/bound.ts'
 import type { ColumnName } from '../../src/fields/bound.ts'
@@ -31,7 +33,11 @@ function memoryKeyring(
   return {
     async encrypt(plaintext, context) {
       return {
-        ciphertext: await encryptEk1(cipher, await ek1Key(cipher, 'a', await material('a')), plaintext, context),
+        ciphertext: await new Encryptor(cipher, systemClock).encrypt(
+          await ek1Key(cipher, 'a', await material('a')),
+          plaintext,
+          context,
+        ),
       }
     },
     async decrypt(ciphertext, context) {

@@ -1,0 +1,119 @@
+/**
+ * Draws the nonces of `ek1` and seals with them. Values that one process writes within a short time share the first 12 bytes of
+ * their nonces, and so the key that XAES derives from these; the other 12 are drawn for each. docs/formats.md has the bound.
+ */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
+import type { Bytes } from '../core/bytes.ts'
+import { concat } from '../core/bytes.ts'
+import { KeyringError } from '../core/errors.ts'
+import type { Cipher, Clock, MessageKey, NonceRules } from '../core/ports.ts'
+import { STEP_MS, ageOf } from '../core/time.ts'
+import type { Ek1Key } from './ek1.ts'
+import { sealEk1 } from './ek1.ts'
+import { NONCE_BYTES, PREFIX_BYTES } from './xaes.ts'
+
+/** So many values share a beginning at most, */
+const MOST_VALUES = 65_536
+/** for so long, in milliseconds, */
+const LIFE_MS = 600_000
+/** and not after such a pause, in milliseconds: what rests may have been frozen, copied and woken twice. */
+const IDLE_MS = 1000
+const REST_BYTES = NONCE_BYTES - PREFIX_BYTES
+
+/** Safe on every platform. */
+const NOTHING_AHEAD: NonceRules = {
+  ahead: 0,
+  unlinkable: false,
+  invocation: () => 0,
+  fresh: (length) => crypto.getRandomValues(new Uint8Array(length)),
+}
+
+/** The values of one key that share the beginning of their nonces. */
+interface Run {
+  readonly prefix: Bytes
+  readonly messageKey: MessageKey
+  readonly began: number
+  readonly invocation: string | number
+  /** Values that may still follow. */
+  left: number
+  usedAt: number
+  /** Drawn ahead: the ends of nonces, and where the next one is. */
+  pool: Bytes
+  next: number
+}
+
+export class Encryptor {
+  readonly #cipher: Cipher
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #rules: NonceRules
+  #runs = new WeakMap<Ek1Key, Run>()
+  /** Goes into all that is drawn; zero until somebody asks for a reset. */
+  #mixed = new Uint8Array(NONCE_BYTES)
+
+  constructor(cipher: Cipher, clock: Pick<Clock, 'now'>, rules: NonceRules = NOTHING_AHEAD) {
+    this.#cipher = cipher
+    this.#clock = clock
+    this.#rules = rules
+  }
+
+  /** For whoever has restored an image of this process: what its generator gives, another copy may be given as well. */
+  reset(): void {
+    this.#runs = new WeakMap()
+    const fresh = this.#rules.fresh(NONCE_BYTES)
+    this.#mixed = this.#mixed.map((byte, index) => byte ^ (fresh[index] ?? 0))
+  }
+
+  /** @throws `ERR_TEXT_INVALID` for text that UTF-8 cannot carry. */
+  encrypt(key: Ek1Key, plaintext: Bytes | string, context: Bytes): Awaitable<string> {
+    if (typeof plaintext === 'string' && !plaintext.isWellFormed())
+      throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext has a lone surrogate, which UTF-8 cannot carry.')
+    return andThen(this.#run(key), (run) => {
+      const nonce = concat(run.prefix, this.#rest(run))
+      return sealEk1(this.#cipher, key, run.messageKey, nonce, plaintext, context)
+    })
+  }
+
+  /** One that may go on, with this value counted, or a new one. */
+  #run(key: Ek1Key): Awaitable<Run> {
+    const run = this.#runs.get(key)
+    const now = this.#clock.now()
+    if (run === undefined || !this.#mayGoOn(run, now)) return this.#begin(key, now)
+    run.left -= 1
+    run.usedAt = now
+    return run
+  }
+
+  #mayGoOn({ left, usedAt, began, invocation }: Run, now: number): boolean {
+    if (left === 0 || invocation !== this.#rules.invocation()) return false
+    return ageOf(usedAt, now, STEP_MS) <= IDLE_MS && ageOf(began, now, STEP_MS) < LIFE_MS
+  }
+
+  /** Whoever comes while a key is derived begins another run: requests on Workers cannot wait for each other. */
+  #begin(key: Ek1Key, now: number): Awaitable<Run> {
+    const { ahead, unlinkable } = this.#rules
+    const [runs, invocation] = [this.#runs, this.#rules.invocation()]
+    const prefix = this.#drawn(PREFIX_BYTES, 0)
+    const pool = new Uint8Array(REST_BYTES * (unlinkable ? 0 : ahead))
+    return andThen(this.#cipher.messageKey(key.cipherKey, prefix), (messageKey) => {
+      const left = MOST_VALUES - 1
+      const run = { prefix, messageKey, began: now, invocation, left, usedAt: now, pool, next: pool.length }
+      if (!unlinkable) runs.set(key, run)
+      return run
+    })
+  }
+
+  #rest(run: Run): Bytes {
+    if (run.pool.length === 0) return this.#drawn(REST_BYTES, PREFIX_BYTES)
+    if (run.next === run.pool.length) [run.pool, run.next] = [this.#drawn(run.pool.length, PREFIX_BYTES), 0]
+    return run.pool.subarray(run.next, (run.next += REST_BYTES))
+  }
+
+  /** @param from where its bytes stand in a nonce. */
+  #drawn(length: number, from: number): Bytes {
+    const bytes = crypto.getRandomValues(new Uint8Array(length))
+    for (let index = 0; index < length; index += 1)
+      bytes[index] = (bytes[index] ?? 0) ^ (this.#mixed[from + (index % REST_BYTES)] ?? 0)
+    return bytes
+  }
+}
