@@ -85,7 +85,7 @@ function ofVaults(
     grants: caller?.grants ?? new Set<string>(),
     now: clock.now(),
     asks: (facts: Trail['facts']) => void (trail.facts = facts),
-    resolved: (all: Trail['resolutions']) => void (trail.resolutions = all),
+    resolved: (all: Trail['outcomes']) => void (trail.outcomes = all),
   }
   return andThen(route.answer(call), (reply) => {
     trail.end(null)

@@ -48,12 +48,21 @@ export interface Vaults {
 
 export const NO_VAULTS: Vaults = { secrets: null, views: [] }
 
-/** How many references to a vault came to the same. */
-export interface Resolution {
-  /** `undefined` = to none that is configured. */
-  readonly vault: string | undefined
+/** How many parts of one request came to the same. */
+interface Outcome {
   readonly code: KeyringErrorCode | null
   readonly count: number
+}
+
+/** Of references to a vault. */
+export interface Resolution extends Outcome {
+  /** `undefined` = to none that is configured. */
+  readonly vault: string | undefined
+}
+
+/** Of the values of a batch. */
+export interface Used extends Outcome {
+  readonly keyId: string | null
 }
 
 export interface VaultCall extends Vaults {
@@ -98,6 +107,11 @@ export class Call {
   used(keyId: string | null): void {
     this.#trail.keyId = keyId
   }
+
+  /** Of a batch. */
+  usedMany(outcomes: readonly Used[]): void {
+    this.#trail.outcomes = outcomes
+  }
 }
 
 export const unauthenticated = (): KeyringError =>
@@ -118,7 +132,7 @@ export class Trail {
   caller: string | null = null
   facts: AuditEvent['facts']
   /** In place of one line for the whole request. `null` = it has one. */
-  resolutions: readonly Resolution[] | null = null
+  outcomes: readonly (Resolution | Used)[] | null = null
   readonly request: string
   readonly #audit: Audit
   readonly #clock: Clock
@@ -138,8 +152,9 @@ export class Trail {
   }
 
   end(code: KeyringErrorCode | null): void {
-    for (const { vault, count, code: why } of this.resolutions ?? [{ vault: undefined, count: 1, code }])
-      this.#audit.note({ ...this.#event(outcomeOf(why), why), vault, count })
+    if (this.outcomes === null) return this.#audit.note(this.#event(outcomeOf(code), code))
+    for (const { code: why, ...more } of this.outcomes)
+      this.#audit.note({ ...this.#event(outcomeOf(why), why), ...more })
   }
 
   #event(outcome: AuditEvent['outcome'], code: KeyringErrorCode | null): AuditEvent {

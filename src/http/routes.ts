@@ -1,7 +1,6 @@
 /** Every route, with the one action that it needs. The paths `/keyring…` are Kong's, and mean the keyring `default`. */
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
-import { decodeUtf8, toBase64 } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { KeyringChange, SyncNote, SyncReport } from '../core/operations.ts'
@@ -9,20 +8,8 @@ import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, KeyringRoute } from './call.ts'
 import { bodyText, fieldsOf, readBody } from './body.ts'
 import type { Reply } from './reply.ts'
-import {
-  changeBody,
-  contextBytes,
-  decryptBody,
-  doctorBody,
-  encryptBody,
-  importQuery,
-  parseBody,
-  plaintextBytes,
-  pushBody,
-  refuseLarge,
-  rotateBody,
-  syncBody,
-} from './schema.ts'
+import { changeBody, doctorBody, importQuery, parseBody, pushBody, rotateBody, syncBody } from './schema.ts'
+import { decrypt, encrypt, rewrap } from './use.ts'
 
 export const ROUTES: readonly KeyringRoute[] = [
   { method: 'GET', path: '/healthz', action: 'open', handle: () => ({ body: { status: 'alive' } }) },
@@ -51,6 +38,7 @@ export const ROUTES: readonly KeyringRoute[] = [
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
   { method: 'POST', path: '/keyrings/:name/encrypt', action: 'encrypt', handle: encrypt },
   { method: 'POST', path: '/keyrings/:name/decrypt', action: 'decrypt', handle: decrypt },
+  { method: 'POST', path: '/keyrings/:name/rewrap', action: 'rewrap', handle: rewrap },
   { method: 'GET', path: '/keyring/export', action: 'export', handle: exportRecord },
   { method: 'POST', path: '/keyring/import', action: 'admin', handle: importRecord },
   { method: 'GET', path: '/keyrings/:name/export', action: 'export', handle: exportRecord },
@@ -159,24 +147,6 @@ function change(op: KeyringChange['op']): (call: Call) => Promise<Reply> {
     await call.keyring.change({ op, id, force })
     return { status: 204, body: null }
   }
-}
-
-async function encrypt(call: Call): Promise<Reply> {
-  const body = parseBody(encryptBody, await readBody(call.context))
-  const [plaintext, context] = [plaintextBytes(body.plaintext, body.encoding), contextBytes(body)]
-  refuseLarge(plaintext, context)
-  const { ciphertext, keyId } = await call.keyring.encrypt(plaintext, context)
-  call.used(keyId)
-  return { body: { ciphertext, key_id: keyId } }
-}
-
-async function decrypt(call: Call): Promise<Reply> {
-  const body = parseBody(decryptBody, await readBody(call.context))
-  const { plaintext, keyId } = await call.keyring.decrypt(body.ciphertext, contextBytes(body))
-  call.used(keyId)
-  const text = body.encoding === 'base64' ? toBase64(plaintext) : decodeUtf8(plaintext)
-  if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
-  return { body: { plaintext: text, encoding: body.encoding, key_id: keyId } }
 }
 
 async function exportRecord(call: Call): Promise<Reply> {
