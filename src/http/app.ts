@@ -34,6 +34,8 @@ const DEFAULT_KEYRING = 'default'
 const METHODS: readonly string[] = ['GET', 'POST'] satisfies Route['method'][]
 
 type Match = (method: string, path: string) => ReturnType<PatternRouter<Route>['match']>[0]
+/** What most requests are for. Hono's router looks at one route after the other: it takes 3 µs on Node where this takes a fifth. */
+const USE = /^\/keyrings\/([^/]+)\/(encrypt|decrypt|rewrap)$/
 
 /** To the router a slash at the end is nothing; the one path that has it is Kong's. */
 const isOpenEnded = (path: string): boolean => path.endsWith('/') && path !== '/keyring/'
@@ -42,7 +44,11 @@ export function createHttp(parts: HttpParts): Http {
   const router = new PatternRouter<Route>()
   for (const route of [...ROUTES, ...VAULT_ROUTES]) router.add(route.method, route.path, route)
   const match: Match = (method, path) => (isOpenEnded(path) ? [] : router.match(method, path)[0])
+  const uses = new Map(ROUTES.map((route) => [route.path.replace('/keyrings/:name/', ''), route]))
   return httpOf(({ request, method, path }) => {
+    const [, used, use = ''] = (method === 'POST' && USE.exec(path)) || []
+    const usedRoute = uses.get(use)
+    if (used !== undefined && usedRoute !== undefined) return serve(parts, usedRoute, { request, path, name: used })
     const [found] = METHODS.includes(method) ? match(method, path) : []
     if (found === undefined) return refuse(parts, { request, path, name: '' }, methodsOf(match, path))
     const [route, params] = found
@@ -131,7 +137,17 @@ const methodOf = ({ request: { method } }: Context): string => (/^[A-Z]{1,16}$/.
 /** A caller's id is taken over when it is harmless in a log. */
 function requestId({ request }: Context): string {
   const given = request.headers.get('x-request-id')
-  return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : crypto.randomUUID()
+  return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : nextId()
+}
+
+/** What ids of this process begin with, drawn at the first request, because a Worker may draw nothing before; and how many there were. */
+const ids = { prefix: '', count: 0 }
+/** Of a UUID, whose last 12 digits are the count: an id tells requests of all processes apart, and need not be hard to guess. */
+const PREFIX_LENGTH = 24
+
+function nextId(): string {
+  ids.prefix ||= crypto.randomUUID().slice(0, PREFIX_LENGTH)
+  return ids.prefix + (ids.count += 1).toString(16).padStart(12, '0')
 }
 
 function answer(
