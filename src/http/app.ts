@@ -13,6 +13,7 @@ import { Call, Trail, requireGrant, unauthenticated } from './call.ts'
 import type { Http } from './dispatch.ts'
 import { httpOf } from './dispatch.ts'
 import { problem } from './problem.ts'
+import { nextId } from './request-id.ts'
 import type { Reply } from './reply.ts'
 import { respond } from './reply.ts'
 import { VAULT_ROUTES } from './references.ts'
@@ -138,16 +139,6 @@ const methodOf = ({ request: { method } }: Context): string => (/^[A-Z]{1,16}$/.
 function requestId({ request }: Context): string {
   const given = request.headers.get('x-request-id')
   return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : nextId()
-}
-
-/** What ids of this process begin with, drawn at the first request, because a Worker may draw nothing before; and how many there were. */
-const ids = { prefix: '', count: 0 }
-/** Of a UUID, whose last 12 digits are the count: an id tells requests of all processes apart, and need not be hard to guess. */
-const PREFIX_LENGTH = 24
-
-function nextId(): string {
-  ids.prefix ||= crypto.randomUUID().slice(0, PREFIX_LENGTH)
-  return ids.prefix + (ids.count += 1).toString(16).padStart(12, '0')
 }
 
 function answer(

@@ -3,7 +3,7 @@ import type { Action } from '../core/api-token.ts'
 import { isGranted, resolvable } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
-import type { KeyringErrorCode } from '../core/errors.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
 import type { VaultView } from '../core/secrets.ts'
@@ -73,6 +73,17 @@ export interface VaultCall extends Vaults {
   /** For the audit log, before anything is refused or done for it. */
   readonly asks: (facts: Readonly<Record<string, boolean>>) => void
   readonly resolved: (all: readonly Resolution[]) => void
+}
+
+/** How many values of which key came to what. */
+export function outcomesOf(results: readonly Result<{ readonly keyId: string }>[]): readonly Used[] {
+  const sums = new Map<string, Used>()
+  for (const result of results) {
+    const [keyId, code] = result.ok ? [result.value.keyId, null] : [null, result.error.code]
+    const name = keyId ?? ` ${code}`
+    sums.set(name, { keyId, code, count: (sums.get(name)?.count ?? 0) + 1 })
+  }
+  return [...sums.values()]
 }
 
 export class Call {

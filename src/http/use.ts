@@ -4,14 +4,15 @@ import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8, fromBase64, toBase64, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
-import type { ErrorData, Result } from '../core/errors.ts'
+import type { ErrorData } from '../core/errors.ts'
 import { MAX_HEADER_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES, MAX_RAW_BYTES } from '../core/limits.ts'
 import type { Sealed } from '../keyring/batch.ts'
 import { askingOnce, rewrapped, settleEach } from '../keyring/batch.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Decrypted, Encrypted } from '../keyring/sync-keyring.ts'
 import { RAW_TYPE, isRaw, withBody, withRaw } from './body.ts'
-import type { Call, Context, Used } from './call.ts'
+import type { Call, Context } from './call.ts'
+import { outcomesOf } from './call.ts'
 import type { Reply } from './reply.ts'
 import { Room, refuseLarge, refuseLongContext, writtenText } from './room.ts'
 import { base64Field, batchBody, contextBytes, decryptBody, encryptBody, parseBody, rewrapBody } from './schema.ts'
@@ -151,24 +152,13 @@ async function batch<Item, Made extends { readonly keyId: string }>(
     })
   })
   room.refuse()
-  call.usedMany(outcomes(results))
+  call.usedMany(outcomesOf(results))
   return {
     body: { items: results.map((result) => (result.ok ? result.value.shown : { error: shownError(result.error) })) },
   }
 }
 
 const shownError = ({ facts, code, message, remedy }: ErrorData) => ({ ...facts, code, message, remedy })
-
-/** For the audit log: how many of which key came to what. */
-function outcomes(results: readonly Result<Shown>[]): readonly Used[] {
-  const sums = new Map<string, Used>()
-  for (const result of results) {
-    const [keyId, code] = result.ok ? [result.value.keyId, null] : [null, result.error.code]
-    const name = keyId ?? ` ${code}`
-    sums.set(name, { keyId, code, count: (sums.get(name)?.count ?? 0) + 1 })
-  }
-  return [...sums.values()]
-}
 
 const CONTEXT = 'keyring-context'
 
