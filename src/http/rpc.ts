@@ -23,11 +23,11 @@ export type RpcParts = Pick<HttpParts, 'keyring' | 'audit' | 'clock' | 'onDefect
 
 /** Text stands for its UTF-8. A context that is absent is the empty one. */
 type Data = string | Bytes
-export interface PlainValue {
+interface PlainValue {
   readonly plaintext: Data
   readonly context?: Data
 }
-export interface SealedValue {
+interface SealedValue {
   readonly ciphertext: string
   readonly context?: Data
 }

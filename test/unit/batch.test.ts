@@ -1,5 +1,5 @@
 /** Batches: an item fails for itself, a keyring for all of them, and a key that is not there is asked for once. */
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import { utf8 } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { askingOnce, rewrapped, settleEach } from '../../src/keyring/batch.ts'
@@ -18,7 +18,11 @@ it('asks for a key that is not there once, however many values name it', async (
   const keyring = await synced()
   const { ciphertext } = await keyring.encrypt('x', NONE)
   const named = (id: string) => sealed(ciphertext.replace(/^ek1\.\w+/, `ek1.${id}`))
-  const work = vi.fn((item: ReturnType<typeof sealed>) => keyring.decrypt(item.ciphertext, item.context))
+  const tried: string[] = []
+  const work = (item: ReturnType<typeof sealed>) => {
+    tried.push(item.ciphertext)
+    return keyring.decrypt(item.ciphertext, item.context)
+  }
   const items = [named('gone'), named('gone'), sealed(ciphertext), named('away'), named('gone')]
   const results = await settleEach(items, askingOnce(work))
   expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual([
@@ -28,7 +32,7 @@ it('asks for a key that is not there once, however many values name it', async (
     'ERR_KEY_NOT_FOUND',
     'ERR_KEY_NOT_FOUND',
   ])
-  expect(work).toHaveBeenCalledTimes(3)
+  expect(tried).toEqual([items[0], items[2], items[3]].map((item) => item?.ciphertext))
 })
 
 it('fails as a whole when the keyring cannot encrypt', async () => {
