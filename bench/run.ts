@@ -10,10 +10,12 @@ import { benchRecord } from './record.ts'
 import { benchReferences } from './references.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
+import { benchValues } from './values.ts'
 import { benchWorker } from './worker.ts'
 import { benchTls } from './tls.ts'
 
 const PARTS: Readonly<Record<string, Part>> = {
+  values: benchValues,
   http: benchHttp,
   worker: benchWorker,
   sync: benchSync,

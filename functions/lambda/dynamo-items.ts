@@ -1,4 +1,5 @@
 /** The store of secrets on Lambda: a table of its own in DynamoDB, which itself removes what has expired. */
+import { toBase64 } from '../../src/core/bytes.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 import type { ItemStore, ItemTimes, StoredItem } from '../../src/core/secrets.ts'
 import type { DynamoParts } from './dynamo-store.ts'
@@ -11,7 +12,7 @@ interface Item {
 }
 
 /** All that whoever answers does with the store, and may do. What no put has written is none, or is empty. */
-export const dynamoItem =
+const dynamoItem =
   (parts: DynamoParts): ItemStore['get'] =>
   async (vault, name) => {
     const input = { TableName: parts.table, Key: keyOf(vault, name), ConsistentRead: true }
@@ -55,7 +56,7 @@ const secondsOf = ({ clock }: DynamoParts): number => clock.now() / 1000
 /** What is never due lacks the attribute, and so is not in the index; what never expires is not removed for want of it. */
 const fieldsOf = ({ bytes, version }: StoredItem, { due, expires }: ItemTimes) => ({
   version: { N: String(version) },
-  bytes: { B: Buffer.from(bytes.buffer).toString('base64') },
+  bytes: { B: toBase64(bytes) },
   ...(Number.isFinite(due) && { due: { N: String(due) } }),
   ...(Number.isFinite(expires) && { expires: { N: String(Math.ceil(expires / 1000)) } }),
 })

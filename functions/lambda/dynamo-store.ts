@@ -1,4 +1,5 @@
 /** The record store on Lambda: one DynamoDB item for each record, written by one conditional PutItem. */
+import { toBase64 } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { Clock, SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
@@ -66,7 +67,7 @@ export function dynamoStore(parts: DynamoParts): SharedStore {
     async put(name, bytes, expected) {
       refuseLargeRecord(name, bytes)
       const stored = { bytes: bytes.slice(), version: expected + 1 }
-      const base64 = Buffer.from(stored.bytes.buffer).toString('base64')
+      const base64 = toBase64(stored.bytes)
       const { refused, ambiguous } = await askDynamo(parts, 'PutItem', putInput(table, name, base64, expected))
       if (refused && !(ambiguous && isSame(await get(name), stored))) return 'conflict'
       known.set(name, { base64, stored })

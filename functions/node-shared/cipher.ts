@@ -45,9 +45,9 @@ export class NodeMessageKey implements MessageKey {
     this.#key = createSecretKey(raw)
   }
 
-  /** There is one output buffer, and text goes straight into the cipher. */
+  /** There is one output buffer, and text goes straight into the cipher. A view of the small head would cost more than its copy. */
   seal(head: Bytes, plaintext: Bytes | string, aad: Bytes): Buffer<ArrayBuffer> {
-    const gcm = createCipheriv('aes-256-gcm', this.#key, head.subarray(head.length - NONCE_REST))
+    const gcm = createCipheriv('aes-256-gcm', this.#key, head.slice(head.length - NONCE_REST))
     gcm.setAAD(aad)
     const ciphertext = typeof plaintext === 'string' ? gcm.update(plaintext, 'utf8') : gcm.update(plaintext)
     gcm.final()

@@ -37,8 +37,12 @@ interface NativeArray {
   fromBase64?(text: string, options: { alphabet: Form }): Bytes
 }
 interface NodeBuffer {
+  new (): unknown
   from(text: string, form: Form): Bytes
-  from(buffer: ArrayBufferLike, offset: number, length: number): { toString(form: Form): string }
+  from(buffer: ArrayBufferLike, offset: number, length: number): Texts
+}
+interface Texts {
+  toString(form: Form): string
 }
 const { Buffer } = globalThis as unknown as { readonly Buffer?: NodeBuffer }
 
@@ -48,7 +52,10 @@ function encoded(bytes: Uint8Array, form: Form): string {
   const isUrl = form === 'base64url'
   const native = (bytes as Native).toBase64?.({ alphabet: form, omitPadding: isUrl })
   if (native !== undefined) return native
-  if (Buffer !== undefined) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(form)
+  if (Buffer !== undefined)
+    return (
+      bytes instanceof Buffer ? (bytes as Texts) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    ).toString(form)
   let binary = ''
   for (let start = 0; start < bytes.length; start += CHUNK)
     binary += String.fromCharCode(...bytes.subarray(start, start + CHUNK))
@@ -77,13 +84,21 @@ function decodedLoosely(text: string, form: Form): Bytes | null {
 export const toBase64 = (bytes: Uint8Array): string => encoded(bytes, 'base64')
 
 /** Accepts only what `toBase64` emits. `null` = anything else. */
-export const fromBase64 = (text: string): Bytes | null => decoded(text, 'base64')
+export const fromBase64 = (text: string): Bytes | null => owned(decoded(text, 'base64'))
 
 /** Base64url of RFC 4648 section 5, without padding. */
 export const toBase64url = (bytes: Uint8Array): string => encoded(bytes, 'base64url')
 
 /** Accepts only what `toBase64url` emits. `null` = anything else. */
-export const fromBase64url = (text: string): Bytes | null => decoded(text, 'base64url')
+export const fromBase64url = (text: string): Bytes | null => owned(decoded(text, 'base64url'))
+
+/** The same, for whoever reads the bytes and lets them go: they may be a part of a buffer that others share. */
+export const viewOfBase64url = (text: string): Bytes | null => decoded(text, 'base64url')
+
+/** Node's Buffer hands out parts of a buffer that it shares among strangers. */
+function owned(bytes: Bytes | null): Bytes | null {
+  return bytes !== null && Buffer !== undefined && bytes instanceof Buffer ? new Uint8Array(bytes) : bytes
+}
 
 export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')

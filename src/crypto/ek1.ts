@@ -2,18 +2,21 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { concat, fromBase64url, toBase64url, utf8 } from '../core/bytes.ts'
+import { concat, fromBase64url, toBase64url, utf8, viewOfBase64url } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { KEY_ID } from '../core/limits.ts'
 import type { Cipher, CipherKey, KeyMaterial, MessageKey } from '../core/ports.ts'
 import { revealMaterial } from './material.ts'
+import { MessageKeys } from './message-keys.ts'
 import { KEY_BYTES, NONCE_BYTES, PREFIX_BYTES, TAG_BYTES } from './xaes.ts'
 
+const FORM = 'ek1.'
+const MOST_ID = 64
+/** Where the second dot is at most: a payload has none, and a long one is not searched. */
+const LAST_DOT = FORM.length + MOST_ID
 const COMMITMENT_BYTES = 16
 /** Where the ciphertext begins in a payload. */
 const HEAD_BYTES = COMMITMENT_BYTES + NONCE_BYTES
-/** Message keys that are kept of one key for those who decrypt. */
-const MOST_KEPT = 64
 
 /** One key, ready for use. */
 export interface Ek1Key {
@@ -24,8 +27,8 @@ export interface Ek1Key {
   readonly form: string
   /** The bytes that its associated data begin with. */
   readonly aad: Bytes
-  /** The message keys that have opened a value, by the beginnings of nonces, the one that was used last at the end. */
-  readonly kept: Map<string, MessageKey>
+  /** The message keys that have opened a value. */
+  readonly opened: MessageKeys
 }
 
 /** A value that is taken apart and not yet believed. */
@@ -42,7 +45,7 @@ export function ek1Key(cipher: Cipher, id: string, material: KeyMaterial): Await
   const aad = concat(PREFIX, new Uint8Array([name.length]), name)
   return andThen(cipher.derive(revealMaterial(material), 'ek1/key', KEY_BYTES), (raw) =>
     andThen(cipher.importKey(raw), (cipherKey) => {
-      return { id, cipherKey, commitment, form: `ek1.${id}.`, aad, kept: new Map<string, MessageKey>() }
+      return { id, cipherKey, commitment, form: `${FORM}${id}.`, aad, opened: new MessageKeys() }
     }),
   )
 }
@@ -67,10 +70,10 @@ export function sealEk1(
 
 /** @throws `ERR_CIPHERTEXT_INVALID` for everything that the encoder would not have emitted. */
 export function parseEk1(text: string): Ek1Value {
-  const [first, last] = [text.indexOf('.'), text.lastIndexOf('.')]
-  const id = text.slice(first + 1, last)
-  const payload = fromBase64url(text.slice(last + 1))
-  if (!text.startsWith('ek1.') || first === last || !KEY_ID.test(id))
+  const last = text.lastIndexOf('.', LAST_DOT)
+  const id = text.slice(FORM.length, last)
+  const payload = viewOfBase64url(text.slice(last + 1))
+  if (!text.startsWith(FORM) || last < FORM.length || !KEY_ID.test(id))
     throw invalid('is not of the form ek1.<id>.<payload>')
   if (payload === null) throw invalid('has a payload that is not unpadded base64url')
   if (payload.length < HEAD_BYTES + TAG_BYTES) throw invalid('is cut short')
@@ -84,39 +87,36 @@ export function decryptEk1(cipher: Cipher, key: Ek1Key, { payload }: Ek1Value, c
       facts: { id: key.id },
     })
   }
-  const prefix = payload.subarray(COMMITMENT_BYTES, COMMITMENT_BYTES + PREFIX_BYTES)
-  const name = String.fromCharCode(...prefix)
-  const used = key.kept.get(name) ?? cipher.messageKey(key.cipherKey, prefix)
+  const held = key.opened.find(payload, COMMITMENT_BYTES)
+  const used = held ?? cipher.messageKey(key.cipherKey, prefixOf(payload))
   return andThen(used, (messageKey) =>
     andThen(cipher.open(messageKey, payload, HEAD_BYTES, aad(key, context)), (plaintext) => {
       if (plaintext === null)
         throw new KeyringError('ERR_DECRYPT_FAILED', 'The value or its context was altered.', { facts: { id: key.id } })
-      keep(key, name, messageKey)
+      if (held === null) key.opened.keep(prefixOf(payload), messageKey)
       return plaintext
     }),
   )
 }
+
+/** A copy: what is kept holds no more than it needs. */
+const prefixOf = (payload: Bytes): Bytes =>
+  new Uint8Array(payload.subarray(COMMITMENT_BYTES, COMMITMENT_BYTES + PREFIX_BYTES))
 
 function isMadeWith({ commitment }: Ek1Key, payload: Bytes): boolean {
   for (let index = 0; index < COMMITMENT_BYTES; index += 1) if (payload[index] !== commitment[index]) return false
   return true
 }
 
-/** What opened nothing is never kept, so that made-up values push nothing out. */
-function keep({ kept }: Ek1Key, name: string, messageKey: MessageKey): void {
-  kept.delete(name)
-  kept.set(name, messageKey)
-  const [oldest = name] = kept.keys()
-  if (kept.size > MOST_KEPT) kept.delete(oldest)
-}
-
 const PREFIX = utf8('ek1\0')
 
+/** Written by hand, because on Node a DataView costs as much as all the rest. */
 function aad({ aad: own }: Ek1Key, context: Bytes): Bytes {
-  const bytes = new Uint8Array(own.length + 4 + context.length)
+  const [at, size] = [own.length, context.length]
+  const bytes = new Uint8Array(at + 4 + size)
   bytes.set(own)
-  new DataView(bytes.buffer).setUint32(own.length, context.length)
-  bytes.set(context, own.length + 4)
+  for (let index = 0; index < 4; index += 1) bytes[at + index] = size >>> (24 - 8 * index)
+  bytes.set(context, at + 4)
   return bytes
 }
 

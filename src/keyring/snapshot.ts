@@ -118,11 +118,11 @@ export class Snapshot {
 
   /** Begins work for whoever cannot wait. A defect in it is met by the next call that can. */
   behind(work: () => Promise<unknown>): void {
-    const begun = work().then(
-      () => {},
-      () => {},
+    const done = work().then(
+      () => undefined,
+      () => undefined,
     )
-    this.#parts.background?.(begun)
+    this.#parts.background?.(done)
   }
 
   /** Somebody else's refresh is under way, or has failed just now. */

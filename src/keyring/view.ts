@@ -23,8 +23,10 @@ export class View {
 
   /** Opens a key at its first use. `null` = not in this revision. */
   key(cipher: Cipher, set: SealerSet, id: string): Awaitable<Ek1Key | null> {
+    const ready = this.#ready.get(set)?.get(id)
+    if (ready !== undefined) return ready
     const entry = this.#entries.get(id)
-    return this.#ready.get(set)?.get(id) ?? (entry === undefined ? null : this.#open(cipher, set, entry))
+    return entry === undefined ? null : this.#open(cipher, set, entry)
   }
 
   /** Takes over the keys that an earlier revision had opened, so that they are not opened again. */

@@ -2,10 +2,11 @@ import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { concat, decodeUtf8, toBase64url, utf8 } from '../../src/core/bytes.ts'
+import { concat, decodeUtf8, fromBase64, fromBase64url, toBase64url, utf8 } from '../../src/core/bytes.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { decryptEk1, ek1Key, parseEk1, sealEk1 } from '../../src/crypto/ek1.ts'
 import { Encryptor } from '../../src/crypto/encryptor.ts'
+import { KeyringError } from '../../src/core/errors.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import { CIPHERS } from '../support/ciphers.ts'
 
@@ -56,6 +57,18 @@ describe.each(CIPHERS)('ek1 through $name', ({ cipher, hash }) => {
     await expect(async () => decryptEk1(refusing, another, value, utf8(''))).rejects.toMatchObject({
       code: 'ERR_KEY_MISMATCH',
     })
+  })
+
+  it('opens nothing with any one bit altered, cut short or made longer', async () => {
+    const ek1 = await keyOf('a', 'one key')
+    const { payload } = parseEk1(await encryptor.encrypt(ek1, 'four', utf8('c')))
+    const text = (bytes: Uint8Array) => `ek1.a.${toBase64url(bytes)}`
+    const altered = Array.from({ length: payload.length * 8 }, (_, bit) =>
+      text(payload.map((byte, index) => (index === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte))),
+    )
+    const shorter = Array.from({ length: payload.length }, (_, length) => text(payload.subarray(0, length)))
+    for (const value of [...altered, ...shorter, text(concat(payload, new Uint8Array(1)))])
+      await expect(async () => decryptEk1(cipher, ek1, parseEk1(value), utf8('c'))).rejects.toThrow(KeyringError)
   })
 
   it('never writes the same value twice', async () => {
@@ -121,4 +134,11 @@ it.each([
 ])('calls %j weak: %s (%s)', async (key, weak) => {
   const [{ cipher, hash }] = CIPHERS as [(typeof CIPHERS)[number]]
   expect((await materialFromString(cipher, hash, key)).weak).toBe(weak)
+})
+
+it('what is decoded is no part of a buffer that others share', () => {
+  for (const bytes of [fromBase64('AAECAw=='), fromBase64url('AAECAw')]) {
+    expect(bytes).toEqual(new Uint8Array([0, 1, 2, 3]))
+    expect(bytes?.buffer.byteLength).toBe(4)
+  }
 })
