@@ -26,7 +26,36 @@ export const ENCRYPT: Request = {
   name: 'POST encrypt',
   method: 'POST',
   path: '/keyrings/default/encrypt',
-  body: JSON.stringify({ plaintext: '4111 1111 1111 1111', context: 'orders/17' }),
+  body: JSON.stringify(plain(0)),
+}
+
+/** A value of 32 bytes. */
+function plain(index: number) {
+  return { plaintext: `4111 1111 1111 1111 ${String(index).padStart(12, '0')}`, context: 'orders/17' }
+}
+
+export const encryptBatch = (items: number): Request => ({
+  ...ENCRYPT,
+  name: `POST encrypt, ${items} items`,
+  body: JSON.stringify({ items: Array.from({ length: items }, (_, index) => plain(index)) }),
+})
+
+/** Decrypts what `server` has encrypted. */
+export async function decryptOf(server: Pick<Server, 'address'>, items: number | null = null): Promise<Request> {
+  const answer = JSON.parse(await answerOf(server, items === null ? ENCRYPT : encryptBatch(items))) as Made & {
+    readonly items?: readonly Made[]
+  }
+  const asked = ({ ciphertext }: Made) => ({ ciphertext, context: 'orders/17' })
+  return {
+    name: items === null ? 'POST decrypt' : `POST decrypt, ${items} items`,
+    method: 'POST',
+    path: '/keyrings/default/decrypt',
+    body: JSON.stringify(answer.items === undefined ? asked(answer) : { items: answer.items.map(asked) }),
+  }
+}
+
+interface Made {
+  readonly ciphertext: string
 }
 
 /** What every deployment needs, with the dev Vault at `address`. */
@@ -61,6 +90,12 @@ export interface Task {
   readonly seconds: number
   /** The least ratio that is wanted; `null` = none. */
   readonly goal: number | null
+  /** What the bare handler is asked, where that differs. */
+  readonly bareRequest?: Request
+  /** Values in one request: processor time is given, and wanted, for each. */
+  readonly items?: number
+  /** The most processor time that is wanted, in microseconds. */
+  readonly cpuGoal?: number
 }
 
 export interface Load {
@@ -74,14 +109,16 @@ interface Round {
 }
 
 export async function compare(task: Task, ours: Server, bare: Server): Promise<Row> {
-  for (const child of [ours, bare]) await load(child, task)
+  const bareTask = { ...task, request: task.bareRequest ?? task.request }
+  await load(ours, task)
+  await load(bare, bareTask)
   const rounds: Round[] = []
   for (let round = 0; round < ROUNDS; round += 1)
-    rounds.push({ ours: await load(ours, task), bare: await load(bare, task) })
+    rounds.push({ ours: await load(ours, task), bare: await load(bare, bareTask) })
   return summary(task, rounds)
 }
 
-function summary({ request, connections, goal }: Task, rounds: readonly Round[]): Row {
+function summary({ request, connections, goal, items, cpuGoal }: Task, rounds: readonly Round[]): Row {
   const of = (pick: (round: Round) => number) => median(rounds.map(pick))
   const ratioOf = ({ ours, bare }: Round) => ours.perSecond / bare.perSecond
   return {
@@ -93,8 +130,22 @@ function summary({ request, connections, goal }: Task, rounds: readonly Round[])
     'bare cpu µs/req': Math.round(of(({ bare }) => bare.cpuUs)),
     'ratio per round': rounds.map((round) => ratioOf(round).toFixed(2)).join(' '),
     ratio: rounded(of(ratioOf), 2),
-    ...(goal !== null && wanted(`ratio ≥ ${goal}`, of(ratioOf) >= goal)),
+    ...(items !== undefined && { 'cpu µs/item': rounded(of(({ ours }) => ours.cpuUs) / items, 1) }),
+    ...goals(
+      goal !== null && [`ratio ≥ ${goal}`, of(ratioOf) >= goal],
+      cpuGoal !== undefined && [`cpu ≤ ${cpuGoal} µs`, of(({ ours }) => ours.cpuUs) / (items ?? 1) <= cpuGoal],
+    ),
   }
+}
+
+function goals(...all: readonly (false | readonly [string, boolean])[]): Row {
+  const set = all.filter((goal) => goal !== false)
+  return set.length === 0
+    ? {}
+    : wanted(
+        set.map(([what]) => what).join(', '),
+        set.every(([, isMet]) => isMet),
+      )
 }
 
 export async function load(child: Server, { request, connections, seconds }: Omit<Task, 'goal'>): Promise<Load> {

@@ -195,12 +195,13 @@ export function openPushing(
 /** For the doctor. */
 const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, reader: vault.reader(null, insist) })
 
-export function createApp(config: AnsweringConfig, ports: AppPorts): Http {
+/** @param keyring those that other surfaces have as well. */
+export function createApp(config: AnsweringConfig, ports: AppPorts, keyring = openKeyrings(config, ports)): Http {
   const { hash, clock, audit, onDefect, vaults } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
-    keyring: openKeyrings(config, ports),
+    keyring,
     vaults,
     audit,
     clock,

@@ -3,7 +3,7 @@
  * and are read again behind others, since requests cannot wait for each other's I/O.
  */
 import { env, waitUntil } from 'cloudflare:workers'
-import { createApp } from '../../src/app.ts'
+import { createApp, openKeyrings } from '../../src/app.ts'
 import type { Parsed } from '../../src/config/answering.ts'
 import { outcomeOf } from '../../src/config/outcome.ts'
 import type { VaultsConfig } from '../../src/config/with-vaults.ts'
@@ -24,6 +24,7 @@ import { workerAudit } from './audit.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { ReplicaBinding } from './bindings.ts'
 import { hasStoreSecrets, liveBindings, replicaOf, readBindings } from './bindings.ts'
+import { entrypointOf } from './entrypoint.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import { FRESHNESS } from './limits.ts'
 
@@ -39,7 +40,8 @@ const audit = workerAudit(background)
 
 function build(parsed: Parsed<VaultsConfig>) {
   const { config, names, tell } = outcomeOf(parsed)
-  if (config === null) return { tell, app: misconfigured(names), runDue: async () => {}, needed: async () => null }
+  if (config === null)
+    return { tell, app: misconfigured(names), rpc: null, runDue: async () => {}, needed: async () => null }
   const object = objectAuthority(bindings.KEYRING_OBJECT, config.workers.locationHint)
   const authority = tellingAuthority(object, (line) => console.error(line))
   const { vaults: entities = [], brokenVaults: broken = [] } = config
@@ -47,7 +49,7 @@ function build(parsed: Parsed<VaultsConfig>) {
   const replica = replicaOf(bindings)
   const shared = { cipher: webCipher, hash: webHash, clock: systemClock, audit, freshness: FRESHNESS }
   const nearest = replica === null ? authority : copied(entities, config, { ...shared, authority, replica })
-  const app = createApp(config, {
+  const ports = {
     ...shared,
     authority,
     replica,
@@ -55,10 +57,12 @@ function build(parsed: Parsed<VaultsConfig>) {
     vaults: openVaults(entities, config, { ...shared, authority: nearest, broken, freshMs: FRESHNESS.freshMs }),
     extraTokens: [],
     onDefect,
-  })
+  }
+  const keyring = openKeyrings(config, ports)
   return {
     tell,
-    app,
+    app: createApp(config, ports, keyring),
+    rpc: { ...ports, keyring },
     runDue: () => runSchedule(authority, config.keyrings, (line) => console.log(line), undefined, prefixes),
     needed: () => neededIds(authority, config),
   }
@@ -98,6 +102,14 @@ const ready = (): Awaitable<Built> =>
     isSaid ||= (made.tell(console), true)
     return made
   })
+
+/** For service bindings: `entrypoint = "KeyringService"`. */
+export class KeyringService extends entrypointOf(() =>
+  andThen(ready(), (made) => {
+    if (renew !== null) background(look(made, LOOK_MS))
+    return made.rpc
+  }),
+) {}
 
 export default {
   fetch: (request: Request) =>

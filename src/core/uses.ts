@@ -3,7 +3,7 @@ import type { AuditEvent } from './ports.ts'
 
 /** For how long events are added up into one line, in milliseconds. */
 export const ADD_UP_MS = 1000
-const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt', 'read', 'resolve'])
+const ADDED_UP: ReadonlySet<string> = new Set(['encrypt', 'decrypt', 'rewrap', 'read', 'resolve'])
 /** In place of an action, where refusals of more than one are in the line. */
 const SEVERAL = 'several'
 

@@ -6,31 +6,56 @@ import { KeyringError } from '../core/errors.ts'
 import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Context } from './call.ts'
 
-/** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
-export async function readBody(context: Context): Promise<unknown> {
-  const text = await bodyText(context, MAX_REQUEST_BODY_BYTES)
-  if (text === '') return {}
-  const type = context.request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-  if (type === 'application/json') return jsonOf(text)
-  if (type === 'application/x-www-form-urlencoded') return parseForm(text)
-  throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
+export const RAW_TYPE = 'application/octet-stream'
+
+/** A body of bytes that stand for nothing else. */
+export const isRaw = ({ request }: Context): boolean => mediaType(request) === RAW_TYPE
+
+function mediaType({ headers }: Request): string {
+  const type = headers.get('content-type') ?? ''
+  return type === JSON_TYPE ? type : (type.split(';')[0]?.trim().toLowerCase() ?? '')
 }
 
+const JSON_TYPE = 'application/json'
+
+/** `{}` when there is no body. @throws `ERR_BODY_TOO_LARGE`, `ERR_MEDIA_TYPE`, `ERR_BODY_MALFORMED`. */
+export const readBody = (context: Context): Promise<unknown> => withBody(context, (body) => body)
+
+/** The same, and what is made of it at once: each further promise costs a request of 32 bytes 1 µs. */
+export const withBody = <T>({ request }: Context, work: (body: unknown) => T | Promise<T>): Promise<T> =>
+  withBytes(request, MAX_REQUEST_BODY_BYTES, (bytes) => work(bytes.length === 0 ? {} : parsed(request, textOf(bytes))))
+
 /** The body as it is, of any media type. @throws `ERR_BODY_TOO_LARGE`, `ERR_BODY_MALFORMED`. */
-export async function bodyText({ request }: Context, most: number): Promise<string> {
-  const bytes = await bytesOf(request, most).catch(cutOff)
-  // A length may be said wrongly.
-  if (bytes.length > most) refuseBody(most)
+export const bodyText = ({ request }: Context, most: number): Promise<string> => withBytes(request, most, textOf)
+
+/** The bytes of a body of any media type. @throws `ERR_BODY_TOO_LARGE`, `ERR_BODY_MALFORMED`. */
+export const withRaw = <T>({ request }: Context, work: (bytes: Bytes) => T | Promise<T>): Promise<T> =>
+  withBytes(request, MAX_REQUEST_BODY_BYTES, work)
+
+/** The platform holds a body to its length; only one without is counted as it comes. What is no length is none. */
+function withBytes<T>(request: Request, most: number, work: (bytes: Bytes) => T | Promise<T>): Promise<T> {
+  const length = request.headers.get('content-length') ?? ''
+  if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding'))
+    return counted(request, most).then(work, cutOff)
+  if (Number(length) > most) return Promise.reject(tooLong(most))
+  return request.arrayBuffer().then((buffer) => {
+    // A length may be said wrongly.
+    if (buffer.byteLength > most) throw tooLong(most)
+    return work(new Uint8Array(buffer))
+  }, cutOff)
+}
+
+function textOf(bytes: Bytes): string {
   const text = decodeUtf8(bytes)
   if (text === null) throw malformed(BYTES)
   return text
 }
 
-/** The platform holds a body to its length; only one without is counted as it comes. What is no length is none. */
-async function bytesOf(request: Request, most: number): Promise<Bytes> {
-  const length = request.headers.get('content-length') ?? ''
-  if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding')) return counted(request, most)
-  return Number(length) > most ? refuseBody(most) : new Uint8Array(await request.arrayBuffer())
+function parsed(request: Request, text: string): unknown {
+  const type = mediaType(request)
+  if (type === JSON_TYPE) return jsonOf(text)
+  if (type === 'application/x-www-form-urlencoded') return parseForm(text)
+  throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
 }
 
 /** What is too long is read no further. One buffer grows, because a body may come byte by byte. */
@@ -41,7 +66,7 @@ async function counted({ body }: Request, most: number): Promise<Bytes> {
     const { value } = (await reader?.read()) ?? {}
     if (value === undefined) return new Uint8Array(buffer.slice())
     const start = buffer.byteLength
-    if (start + value.length > most) refuseBody(most)
+    if (start + value.length > most) throw tooLong(most)
     buffer.resize(start + value.length)
     new Uint8Array(buffer).set(value, start)
   }
@@ -50,11 +75,8 @@ async function counted({ body }: Request, most: number): Promise<Bytes> {
 const malformed = (sentence: string): KeyringError => new KeyringError('ERR_BODY_MALFORMED', sentence)
 const BYTES = 'The body is not UTF-8.'
 
-function refuseBody(limit: number): never {
-  throw new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${limit} bytes.`, {
-    facts: { field: 'body', limit },
-  })
-}
+const tooLong = (limit: number): KeyringError =>
+  new KeyringError('ERR_BODY_TOO_LARGE', `The body has more than ${limit} bytes.`, { facts: { field: 'body', limit } })
 
 /** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */
 function cutOff(error: unknown): never {

@@ -3,7 +3,7 @@ import type { Action } from '../core/api-token.ts'
 import { isGranted, resolvable } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
-import type { KeyringErrorCode } from '../core/errors.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
 import type { VaultView } from '../core/secrets.ts'
@@ -50,12 +50,21 @@ export interface Vaults {
 
 export const NO_VAULTS: Vaults = { secrets: null, views: [], broken: [] }
 
-/** How many references to a vault came to the same. */
-export interface Resolution {
-  /** `undefined` = to none that is configured. */
-  readonly vault: string | undefined
+/** How many parts of one request came to the same. */
+interface Outcome {
   readonly code: KeyringErrorCode | null
   readonly count: number
+}
+
+/** Of references to a vault. */
+export interface Resolution extends Outcome {
+  /** `undefined` = to none that is configured. */
+  readonly vault: string | undefined
+}
+
+/** Of the values of a batch. */
+export interface Used extends Outcome {
+  readonly keyId: string | null
 }
 
 export interface VaultCall extends Vaults {
@@ -68,6 +77,17 @@ export interface VaultCall extends Vaults {
   readonly resolved: (all: readonly Resolution[]) => void
   /** Waits until the audit log has the call. @throws `ERR_AUDIT_UNAVAILABLE`, after which nothing may happen. */
   readonly begin: () => Promise<void>
+}
+
+/** How many values of which key came to what. */
+export function outcomesOf(results: readonly Result<{ readonly keyId: string }>[]): readonly Used[] {
+  const sums = new Map<string, Used>()
+  for (const result of results) {
+    const [keyId, code] = result.ok ? [result.value.keyId, null] : [null, result.error.code]
+    const name = keyId ?? ` ${code}`
+    sums.set(name, { keyId, code, count: (sums.get(name)?.count ?? 0) + 1 })
+  }
+  return [...sums.values()]
 }
 
 export class Call {
@@ -109,6 +129,11 @@ export class Call {
   used(keyId: string | null): void {
     this.#trail.keyId = keyId
   }
+
+  /** Of a batch. */
+  usedMany(outcomes: readonly Used[]): void {
+    this.#trail.outcomes = outcomes
+  }
 }
 
 export const unauthenticated = (): KeyringError =>
@@ -129,7 +154,7 @@ export class Trail {
   caller: string | null = null
   facts: AuditEvent['facts']
   /** In place of one line for the whole request. `null` = it has one. */
-  resolutions: readonly Resolution[] | null = null
+  outcomes: readonly (Resolution | Used)[] | null = null
   readonly request: string
   readonly #audit: Audit
   readonly #clock: Clock
@@ -149,8 +174,9 @@ export class Trail {
   }
 
   end(code: KeyringErrorCode | null): void {
-    for (const { vault, count, code: why } of this.resolutions ?? [{ vault: undefined, count: 1, code }])
-      this.#audit.note({ ...this.#event(outcomeOf(why), why), vault, count })
+    if (this.outcomes === null) return this.#audit.note(this.#event(outcomeOf(code), code))
+    for (const { code: why, ...more } of this.outcomes)
+      this.#audit.note({ ...this.#event(outcomeOf(why), why), ...more })
   }
 
   #event(outcome: AuditEvent['outcome'], code: KeyringErrorCode | null): AuditEvent {

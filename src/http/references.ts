@@ -2,7 +2,7 @@
 import { isGranted, resolvable } from '../auth/grants.ts'
 import { KeyringError, refusal, unwrap } from '../core/errors.ts'
 import type { Facts, Result } from '../core/errors.ts'
-import { MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
+import { MAX_VALUES_LENGTH } from '../core/limits.ts'
 import type { CachedReferences, Resolved } from '../secrets/secrets.ts'
 import { readBody } from './body.ts'
 import type { Resolution, VaultCall, VaultRoute } from './call.ts'
@@ -75,8 +75,8 @@ function refuseLimited(results: Results): void {
 /** As much as one decrypted text may have, for the same reason. @throws `ERR_BODY_TOO_LARGE`. */
 function refuseLong(results: Results): void {
   const length = results.reduce((sum, one) => sum + (one.ok ? one.value.value.length : 0), 0)
-  if (length <= MAX_PLAINTEXT_BYTES) return
-  const facts: Facts = { field: 'references', limit: MAX_PLAINTEXT_BYTES }
+  if (length <= MAX_VALUES_LENGTH) return
+  const facts: Facts = { field: 'references', limit: MAX_VALUES_LENGTH }
   const remedy = 'Ask for fewer references at once.'
   throw new KeyringError('ERR_BODY_TOO_LARGE', 'The values are too long for one answer.', { facts, remedy })
 }

@@ -1,29 +1,19 @@
 /** Every route, with the one action that it needs. The paths `/keyring…` are Kong's, and mean the keyring `default`. */
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
-import { decodeUtf8, toBase64 } from '../core/bytes.ts'
+import type { Bytes } from '../core/bytes.ts'
+import { concat, utf8 } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import { MAX_RECORD_BYTES } from '../core/limits.ts'
 import type { KeyringChange, SyncNote, SyncReport } from '../core/operations.ts'
 import { noActiveKey } from '../keyring/keyring.ts'
+import type { StatusView } from '../keyring/status-view.ts'
 import type { Call, KeyringRoute } from './call.ts'
 import { bodyText, fieldsOf, readBody } from './body.ts'
 import type { Reply } from './reply.ts'
+import { changeBody, doctorBody, importQuery, parseBody, pushBody, rotateBody, syncBody } from './schema.ts'
+import { decrypt, encrypt, rewrap } from './use.ts'
 import { checksOfVaults, statusOfVaults } from './vaults-status.ts'
-import {
-  changeBody,
-  contextBytes,
-  decryptBody,
-  doctorBody,
-  encryptBody,
-  importQuery,
-  parseBody,
-  plaintextBytes,
-  pushBody,
-  refuseLarge,
-  rotateBody,
-  syncBody,
-} from './schema.ts'
 
 export const ROUTES: readonly KeyringRoute[] = [
   { method: 'GET', path: '/healthz', action: 'open', handle: () => ({ body: { status: 'alive' } }) },
@@ -52,6 +42,7 @@ export const ROUTES: readonly KeyringRoute[] = [
   { method: 'POST', path: '/keyrings/:name/compromise', action: 'remove', handle: change('compromise') },
   { method: 'POST', path: '/keyrings/:name/encrypt', action: 'encrypt', handle: encrypt },
   { method: 'POST', path: '/keyrings/:name/decrypt', action: 'decrypt', handle: decrypt },
+  { method: 'POST', path: '/keyrings/:name/rewrap', action: 'rewrap', handle: rewrap },
   { method: 'GET', path: '/keyring/export', action: 'export', handle: exportRecord },
   { method: 'POST', path: '/keyring/import', action: 'admin', handle: importRecord },
   { method: 'GET', path: '/keyrings/:name/export', action: 'export', handle: exportRecord },
@@ -66,10 +57,10 @@ async function ready({ keyring }: Call): Promise<Reply> {
 
 /** Vaults are of all keyrings: whoever is limited to one hears nothing of them. */
 async function status(call: Call): Promise<Reply> {
-  const body = await call.keyring.status()
-  if (!call.mayEverywhere('read')) return { body }
+  const view = await call.keyring.status()
+  if (!call.mayEverywhere('read')) return { body: writtenStatus(view) }
   const { needed, ...vaults } = await statusOfVaults(call.vaults)
-  return { body: { ...body, ...vaults, needed: [...body.needed, ...needed] } }
+  return { body: writtenStatus({ ...view, ...vaults, needed: [...view.needed, ...needed] }) }
 }
 
 function list({ keyring }: Call): Awaitable<Reply> {
@@ -113,6 +104,15 @@ async function doctor(call: Call, login: boolean): Promise<Reply> {
       ...(vaults.length > 0 && { vaults }),
     },
   }
+}
+
+/** The keys may be a thousand, and are the same list as long as the record is: it is written once. */
+const writtenKeys = new WeakMap<StatusView['keys'], Bytes>()
+
+function writtenStatus({ keys, ...rest }: StatusView): Bytes {
+  const written = writtenKeys.get(keys) ?? utf8(`{"keys":${JSON.stringify(keys)},`)
+  writtenKeys.set(keys, written)
+  return concat(written, utf8(JSON.stringify(rest).slice(1)))
 }
 
 async function sync(call: Call): Promise<Reply> {
@@ -182,24 +182,6 @@ function change(op: KeyringChange['op']): (call: Call) => Promise<Reply> {
     await call.keyring.change({ op, id, force })
     return { status: 204, body: null }
   }
-}
-
-async function encrypt(call: Call): Promise<Reply> {
-  const body = parseBody(encryptBody, await readBody(call.context))
-  const [plaintext, context] = [plaintextBytes(body.plaintext, body.encoding), contextBytes(body)]
-  refuseLarge(plaintext, context)
-  const { ciphertext, keyId } = await call.keyring.encrypt(plaintext, context)
-  call.used(keyId)
-  return { body: { ciphertext, key_id: keyId } }
-}
-
-async function decrypt(call: Call): Promise<Reply> {
-  const body = parseBody(decryptBody, await readBody(call.context))
-  const { plaintext, keyId } = await call.keyring.decrypt(body.ciphertext, contextBytes(body))
-  call.used(keyId)
-  const text = body.encoding === 'base64' ? toBase64(plaintext) : decodeUtf8(plaintext)
-  if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
-  return { body: { plaintext: text, encoding: body.encoding, key_id: keyId } }
 }
 
 async function exportRecord(call: Call): Promise<Reply> {

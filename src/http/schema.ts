@@ -2,7 +2,7 @@
 import { KeyringError } from '../core/errors.ts'
 import { fromBase64, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { KEY_ID, MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../core/limits.ts'
+import { KEY_ID, MAX_BATCH_ITEMS } from '../core/limits.ts'
 import type { PairRead } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { isHanded, isObservation, isReads, isSource, isWhole } from '../keyring/push-shape.ts'
@@ -96,56 +96,56 @@ export const changeBody = { key: optional(keyId), id: optional(keyId), force: fl
 
 export const encryptBody = { plaintext: text, encoding, ...context }
 export const decryptBody = { ciphertext: string, encoding, ...context }
+export const rewrapBody = { ciphertext: string, ...context }
+
+/** What is in the items is checked item by item. */
+const items: Field<readonly unknown[]> = (value) =>
+  Array.isArray(value) && value.length > 0 && value.length <= MAX_BATCH_ITEMS
+    ? (value as readonly unknown[])
+    : refuse(`is not a list of 1 to ${MAX_BATCH_ITEMS} items`)
+
+export const batchBody = { items }
 
 type Fields = Readonly<Record<string, Field<unknown>>>
+type Parsed<F extends Fields> = { readonly [Name in keyof F]: ReturnType<F[Name]> }
 
-/** @throws `ERR_REQUEST_INVALID`, which names the fields and never quotes them. */
-export function parseBody<F extends Fields>(fields: F, body: unknown): { [Name in keyof F]: ReturnType<F[Name]> } {
-  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body)
-  const given: Readonly<Record<string, unknown>> = isObject ? { ...body } : {}
-  const wrong: string[] = isObject ? [] : ['the body is missing or of the wrong type']
+const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** @param what is said of it in sentences. @throws `ERR_REQUEST_INVALID`, which names the fields and never quotes them. */
+export function parseBody<F extends Fields>(fields: F, body: unknown, what = 'body'): Parsed<F> {
+  if (!isFields(body)) throw notAsExpected(what, [`the ${what} is missing or of the wrong type`])
+  const wrong: string[] = []
   const parsed: Record<string, unknown> = {}
-  for (const [name, field] of isObject ? Object.entries(fields) : []) {
+  for (const name of Object.keys(fields)) {
     try {
-      parsed[name] = field(Object.hasOwn(given, name) ? given[name] : undefined)
+      parsed[name] = fields[name]?.(Object.hasOwn(body, name) ? body[name] : undefined)
     } catch (error) {
       wrong.push(`${name} ${error instanceof Rule ? error.text : 'is wrong'}`)
     }
   }
-  if (Object.keys(given).some((name) => !Object.hasOwn(fields, name))) wrong.push('it has fields that are not known')
-  if (wrong.length > 0)
-    throw new KeyringError('ERR_REQUEST_INVALID', `The body is not as expected: ${wrong.join('; ')}.`)
-  return parsed as { [Name in keyof F]: ReturnType<F[Name]> }
+  for (const name in body) {
+    if (Object.hasOwn(fields, name)) continue
+    wrong.push('it has fields that are not known')
+    break
+  }
+  if (wrong.length > 0) throw notAsExpected(what, wrong)
+  return parsed as Parsed<F>
 }
 
-export function plaintextBytes(value: string, form: 'text' | 'base64'): Bytes {
-  return form === 'text' ? utf8(value) : base64Field('plaintext', value)
-}
-
-/** What decrypt could not take back is not encrypted. @throws `ERR_BODY_TOO_LARGE`. */
-export function refuseLarge(plaintext: Bytes, context: Bytes): void {
-  if (plaintext.length > MAX_PLAINTEXT_BYTES) throw tooLarge('plaintext', MAX_PLAINTEXT_BYTES)
-  if (context.length > MAX_CONTEXT_BYTES) throw tooLarge('context', MAX_CONTEXT_BYTES)
-}
-
-function tooLarge(field: string, limit: number): KeyringError {
-  return new KeyringError('ERR_BODY_TOO_LARGE', `The ${field} has more than ${limit} bytes.`, {
-    facts: { field, limit },
-    remedy: `Encrypt in parts of at most ${MAX_PLAINTEXT_BYTES} bytes, with contexts of at most ${MAX_CONTEXT_BYTES}.`,
-  })
-}
+const notAsExpected = (what: string, wrong: readonly string[]): KeyringError =>
+  new KeyringError('ERR_REQUEST_INVALID', `The ${what} is not as expected: ${wrong.join('; ')}.`)
 
 /** A context that is absent is the empty one. */
-export function contextBytes(body: { context?: string | undefined; context_base64?: string | undefined }): Bytes {
-  if (body.context !== undefined && body.context_base64 !== undefined) {
-    throw new KeyringError('ERR_REQUEST_INVALID', 'The body has both context and context_base64.')
-  }
-  return body.context_base64 === undefined
-    ? utf8(body.context ?? '')
-    : base64Field('context_base64', body.context_base64)
+export function contextBytes(given: { context?: string | undefined; context_base64?: string | undefined }): Bytes {
+  if (given.context_base64 === undefined) return given.context === undefined ? NO_BYTES : utf8(given.context)
+  if (given.context === undefined) return base64Field('context_base64', given.context_base64)
+  throw new KeyringError('ERR_REQUEST_INVALID', 'There are both context and context_base64.')
 }
 
-function base64Field(name: string, value: string): Bytes {
+const NO_BYTES = new Uint8Array()
+
+export function base64Field(name: string, value: string): Bytes {
   const bytes = fromBase64(value)
   if (bytes === null) throw new KeyringError('ERR_REQUEST_INVALID', `The field ${name} is not padded base64.`)
   return bytes

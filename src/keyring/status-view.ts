@@ -146,11 +146,21 @@ const neededKeys = (keys: readonly WrappingKeyStatus[]): string[] =>
       : [],
   )
 
-function recordView(record: KeyringRecord | null) {
+type RecordView = Pick<StatusView, 'active' | 'revision' | 'source' | 'keys' | 'skipped' | 'lost'>
+
+/** A record is an object of its own in each revision, and whoever may read asks for its status again and again. */
+const shown = new WeakMap<KeyringRecord, RecordView>()
+
+function recordView(record: KeyringRecord | null): RecordView {
   if (record === null) return { active: null, revision: null, source: null, keys: [], skipped: [], lost: 0 }
+  const known = shown.get(record)
+  if (known !== undefined) return known
   const { active, revision, source, lost } = record
   const keys = record.keys.map((entry) => keyStatus(entry, active))
-  return { active, revision, source, keys, skipped: record.skipped.map(({ v, why }) => ({ version: v, why })), lost }
+  const skipped = record.skipped.map(({ v, why }) => ({ version: v, why }))
+  const made = { active, revision, source, keys, skipped, lost }
+  shown.set(record, made)
+  return made
 }
 
 function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {

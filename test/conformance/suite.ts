@@ -6,7 +6,14 @@ import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
-import { MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES } from '../../src/core/limits.ts'
+import {
+  MAX_BATCH_ITEMS,
+  MAX_CONTEXT_BYTES,
+  MAX_HEADER_CONTEXT_BYTES,
+  MAX_PLAINTEXT_BYTES,
+  MAX_RAW_BYTES,
+  MAX_REQUEST_BODY_BYTES,
+} from '../../src/core/limits.ts'
 import type { VaultClient } from '../support/vault.ts'
 import { vaultClient } from '../support/vault.ts'
 import type { Deployment, Start } from './driver.ts'
@@ -17,6 +24,7 @@ const TOKENS = {
   admin: { grants: ['admin'] },
   reader: { grants: ['read'] },
   sealer: { grants: ['encrypt:default'] },
+  rewrapper: { grants: ['rewrap:default'] },
   other: { grants: ['read:orders', 'decrypt:orders'] },
   syncer: { grants: ['sync', 'read'] },
   keeper: { grants: ['export:default', 'force', 'remove'] },
@@ -34,7 +42,7 @@ const settings = (address: string) => ({
   KEYRING_VAULT_MOUNT: 'secret',
   KEYRING_VAULT_PATH: 'keyring',
   KEYRING_VAULT_TOKEN: 'root',
-  KEYRINGS: '[{"name":"orders","path":"orders"}]',
+  KEYRINGS: '[{"name":"orders","path":"orders"},{"name":"moved","path":"moved"}]',
   KEYRING_WRAPPING_KEYS: WRAPPING_KEYS,
   KEYRING_API_TOKENS: JSON.stringify(
     Object.entries(TOKENS).map(([name, more]) => ({ name, sha256: sha256(tokenOf(name as Who)), ...more })),
@@ -272,6 +280,209 @@ export function conformance(name: string, start: Start): void {
       })
     })
 
+    describe('batches', () => {
+      type Items = readonly Record<string, unknown>[]
+      const batch = async (use: string, items: Items, who: Who = 'admin', headers = {}) => {
+        const answer = await call(who, 'POST', `/keyrings/default/${use}`, { items }, headers)
+        return { ...answer, items: answer.body['items'] as Items }
+      }
+      const value = (index: number) => ({ plaintext: `value ${index}`, context: `row/${index}` })
+
+      it('encrypt, rewrap and decrypt more than 1,000 values, each in its context', async () => {
+        const values = Array.from({ length: 1200 }, (_, index) => value(index))
+        const made = await batch('encrypt', values)
+        expect([made.status, made.items.length]).toEqual([200, 1200])
+        const sealed = made.items.map(({ ciphertext }, index) => ({ ciphertext, context: `row/${index}` }))
+        const again = (await batch('rewrap', sealed)).items.map(({ ciphertext }, index) => ({
+          ciphertext,
+          context: `row/${index}`,
+        }))
+        for (const each of [sealed, again])
+          expect((await batch('decrypt', each)).items.map(({ plaintext }) => plaintext)).toEqual(
+            values.map(({ plaintext }) => plaintext),
+          )
+      })
+
+      it('give each item an error of its own, with a code, and all others their answers', async () => {
+        const [{ ciphertext } = {}] = (await batch('encrypt', [value(1)])).items
+        const mislabelled = String(ciphertext).replace(/^ek1\.\w+/, 'ek1.first001')
+        const { status, items } = await batch('decrypt', [
+          { ciphertext, context: 'row/1' },
+          { ciphertext, context: 'row/2' },
+          { ciphertext: 'ek2.x.AAAA', context: 'row/1' },
+          { ciphertext: mislabelled },
+          { ciphertext, contxt: 'row/1' },
+          { ciphertext: mislabelled, context: 'row/1' },
+          { ciphertext, context: 'row/1', encoding: 'base64' },
+        ])
+        const error = (code: string) => ({
+          error: { code, message: expect.stringMatching(/\.$/), remedy: expect.stringMatching(/\w/) },
+        })
+        expect([status, items]).toMatchObject([
+          200,
+          [
+            { plaintext: 'value 1', encoding: 'text' },
+            error('ERR_DECRYPT_FAILED'),
+            error('ERR_CIPHERTEXT_INVALID'),
+            error('ERR_KEY_MISMATCH'),
+            error('ERR_REQUEST_INVALID'),
+            error('ERR_KEY_MISMATCH'),
+            { plaintext: Buffer.from('value 1').toString('base64'), encoding: 'base64' },
+          ],
+        ])
+      })
+
+      it('are in the audit log with the number of their items', async () => {
+        const values = Array.from({ length: 7 }, (_, index) => value(index))
+        const { items } = await batch('encrypt', values)
+        const sealed = items.map(({ ciphertext }) => ({ ciphertext, context: 'row/1' }))
+        const request = 'counted-batch'
+        await batch('rewrap', sealed, 'rewrapper', { 'x-request-id': request })
+        const lines = () => audited(({ caller }) => caller === 'rewrapper')
+        await expect
+          .poll(lines, { timeout: 10_000 })
+          .toContainEqual(expect.objectContaining({ action: 'rewrap', code: 'ERR_DECRYPT_FAILED', count: 6, request }))
+        await expect
+          .poll(lines, { timeout: 10_000 })
+          .toContainEqual(expect.objectContaining({ action: 'rewrap', outcome: 'ok', keyId: 'third003', count: 1 }))
+      })
+
+      it.each<[string, object, number, string]>([
+        ['no items', { items: [] }, 400, 'ERR_REQUEST_INVALID'],
+        ['items that are no list', { items: 'x' }, 400, 'ERR_REQUEST_INVALID'],
+        ['items and a value', { items: [{ plaintext: 'x' }], plaintext: 'x' }, 400, 'ERR_REQUEST_INVALID'],
+        ['too many', { items: Array.from({ length: MAX_BATCH_ITEMS + 1 }, () => ({})) }, 400, 'ERR_REQUEST_INVALID'],
+        [
+          'what decrypt could not give back at once',
+          {
+            items: Array.from({ length: 4 }, () => ({
+              plaintext: Buffer.alloc(300_000, 1).toString('base64'),
+              encoding: 'base64',
+            })),
+          },
+          413,
+          'ERR_BODY_TOO_LARGE',
+        ],
+      ])('are refused with %s', async (_name, body, status, code) => {
+        await problem(code, status, call('admin', 'POST', '/keyrings/default/encrypt', body))
+      })
+
+      it('are decrypted as large as they are encrypted, though each character be long', async () => {
+        const plaintext = '\u0001'.repeat(32_000)
+        const context = 'x'.repeat(4096)
+        const value = { plaintext: Buffer.from(plaintext).toString('base64'), encoding: 'base64', context }
+        const { items } = await batch(
+          'encrypt',
+          Array.from({ length: 24 }, () => value),
+        )
+        const opened = await batch(
+          'decrypt',
+          items.map(({ ciphertext }) => ({ ciphertext, context })),
+        )
+        expect(opened.items.every((item) => item['plaintext'] === plaintext)).toBe(true)
+        expect(opened.items).toHaveLength(24)
+      })
+    })
+
+    describe('raw bytes', () => {
+      const raw = async (use: string, body: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) => {
+        const response = await fetch(`${deployment.url}/keyrings/default/${use}`, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${tokenOf('admin')}`,
+            'content-type': 'application/octet-stream',
+            ...headers,
+          },
+          body,
+        })
+        return {
+          status: response.status,
+          type: response.headers.get('content-type'),
+          key: response.headers.get('keyring-key-id'),
+          bytes: new Uint8Array(await response.arrayBuffer()),
+        }
+      }
+      const context = (text: string) => ({ 'keyring-context': Buffer.from(text).toString('base64') })
+      const jsonOf = ({ bytes }: { readonly bytes: Uint8Array }): unknown => JSON.parse(Buffer.from(bytes).toString())
+
+      it('are encrypted, rewrapped and decrypted as they are; the value is that of JSON', async () => {
+        const bytes = new Uint8Array([0, 255, 10, 13, 128])
+        const made = await raw('encrypt', bytes, context('büro/7'))
+        expect(made).toMatchObject({ status: 200, type: 'application/octet-stream', key: 'third003' })
+        const again = await raw('rewrap', made.bytes, context('büro/7'))
+        expect(again.key).toBe('third003')
+        expect(again.bytes).not.toEqual(made.bytes)
+        for (const { bytes: sealed } of [made, again])
+          expect((await raw('decrypt', sealed, context('büro/7'))).bytes).toEqual(bytes)
+        const ciphertext = Buffer.from(made.bytes).toString()
+        const opened = await call('admin', 'POST', '/keyrings/default/decrypt', {
+          ciphertext,
+          context: 'büro/7',
+          encoding: 'base64',
+        })
+        expect(opened.body['plaintext']).toBe(Buffer.from(bytes).toString('base64'))
+      })
+
+      it('may be none at all', async () => {
+        const made = await raw('encrypt', new Uint8Array())
+        expect((await raw('decrypt', made.bytes)).bytes).toEqual(new Uint8Array())
+      })
+
+      it('come back at their largest, in the longest context, and in base64 from JSON', async () => {
+        const bytes = new Uint8Array(MAX_RAW_BYTES).fill(1)
+        const longest = context('x'.repeat(MAX_HEADER_CONTEXT_BYTES))
+        const made = await raw('encrypt', bytes, longest)
+        expect(made.status).toBe(200)
+        const opened = await raw('decrypt', made.bytes, longest)
+        expect([opened.status, Buffer.compare(opened.bytes, bytes)]).toEqual([200, 0])
+        const asked = { ciphertext: Buffer.from(made.bytes).toString(), context: 'x'.repeat(MAX_HEADER_CONTEXT_BYTES) }
+        const json = await call('admin', 'POST', '/keyrings/default/decrypt', { ...asked, encoding: 'base64' })
+        expect([json.status, json.body['plaintext'] === Buffer.from(bytes).toString('base64')]).toEqual([200, true])
+        await problem('ERR_BODY_TOO_LARGE', 413, call('admin', 'POST', '/keyrings/default/decrypt', asked))
+      })
+
+      it('of one byte more are refused, and of a context that is longer or no base64', async () => {
+        const over = await raw('encrypt', new Uint8Array(MAX_RAW_BYTES + 1))
+        expect([over.status, jsonOf(over)]).toMatchObject([413, { code: 'ERR_BODY_TOO_LARGE', field: 'plaintext' }])
+        const long = await raw('encrypt', new Uint8Array(1), context('x'.repeat(MAX_HEADER_CONTEXT_BYTES + 1)))
+        expect([long.status, jsonOf(long)]).toMatchObject([413, { code: 'ERR_BODY_TOO_LARGE', field: 'context' }])
+        const wrong = await raw('encrypt', new Uint8Array(1), { 'keyring-context': 'eQ' })
+        expect([wrong.status, jsonOf(wrong)]).toMatchObject([400, { code: 'ERR_REQUEST_INVALID' }])
+      })
+
+      it.each([
+        ['altered', 422, 'ERR_DECRYPT_FAILED', (sealed: Uint8Array) => sealed, 'other'],
+        ['no value', 400, 'ERR_CIPHERTEXT_INVALID', () => new Uint8Array([0xff]), 'mine'],
+      ])('are refused when they are %s', async (_name, status, code, change, where) => {
+        const made = await raw('encrypt', new Uint8Array(8), context('mine'))
+        const refused = await raw('decrypt', new Uint8Array(change(made.bytes)), context(where))
+        expect([refused.status, jsonOf(refused)]).toMatchObject([status, { code }])
+      })
+
+      it('alone have their context in a header: beside a body of JSON it is refused, not ignored', async () => {
+        const asked = call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: 'x' }, context('orders/17'))
+        await problem('ERR_REQUEST_INVALID', 400, asked)
+      })
+    })
+
+    describe('rewrapping', () => {
+      it('turns a value of an older key into one of the active key, with its own grant, and shows no plaintext', async () => {
+        await secrets.write('moved', { id: 'rewrap01', key: KEY('rewrap 1') })
+        await call('admin', 'POST', '/keyrings/moved/sync')
+        const { body } = await call('admin', 'POST', '/keyrings/moved/encrypt', { plaintext: 'pl-ain', context: 'c' })
+        await secrets.write('moved', { id: 'rewrap02', key: KEY('rewrap 2') })
+        await call('admin', 'POST', '/keyrings/moved/sync')
+        const value = { ciphertext: body['ciphertext'], context: 'c' }
+        await problem('ERR_FORBIDDEN', 403, call('rewrapper', 'POST', '/keyrings/moved/rewrap', value))
+        const { body: again } = await call('admin', 'POST', '/keyrings/moved/rewrap', value)
+        expect(again).toEqual({ ciphertext: expect.stringMatching(/^ek1\.rewrap02\./), key_id: 'rewrap02' })
+        const opened = { ciphertext: again['ciphertext'], context: 'c' }
+        expect((await call('admin', 'POST', '/keyrings/moved/decrypt', opened)).body['plaintext']).toBe('pl-ain')
+        const elsewhere = { ...value, context: 'd' }
+        await problem('ERR_DECRYPT_FAILED', 422, call('admin', 'POST', '/keyrings/moved/rewrap', elsewhere))
+      })
+    })
+
     describe('access', () => {
       const ROUTES = [
         'GET /keyring',
@@ -287,6 +498,7 @@ export function conformance(name: string, start: Start): void {
         'POST /keyrings/default/reseal',
         'POST /keyrings/default/encrypt',
         'POST /keyrings/default/decrypt',
+        'POST /keyrings/default/rewrap',
         'GET /keyring/export',
         'POST /keyring/import',
         'GET /keyrings/default/export',
@@ -320,6 +532,9 @@ export function conformance(name: string, start: Start): void {
         ['sealer', 'POST /keyrings/default/decrypt'],
         ['other', 'GET /keyring'],
         ['other', 'POST /keyrings/default/decrypt'],
+        ['sealer', 'POST /keyrings/default/rewrap'],
+        ['rewrapper', 'POST /keyrings/default/encrypt'],
+        ['rewrapper', 'POST /keyrings/default/decrypt'],
         ['syncer', 'POST /keyring/remove'],
         ['reader', 'GET /keyring/export'],
         ['keeper', 'GET /keyrings/orders/export'],
@@ -455,7 +670,7 @@ export function conformance(name: string, start: Start): void {
         problem(
           'ERR_BODY_TOO_LARGE',
           413,
-          call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: 'x'.repeat(1024 * 1024) }),
+          call('admin', 'POST', '/keyrings/default/encrypt', { plaintext: 'x'.repeat(MAX_REQUEST_BODY_BYTES) }),
         ))
 
       it('answers bytes that are not UTF-8 with 400', async () => {

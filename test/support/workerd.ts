@@ -18,8 +18,8 @@ export interface Service {
   readonly texts?: Readonly<Record<string, string>>
   /** Bindings to classes of Durable Objects: `<name>: [<class>, <service that exports it>]`. */
   readonly objects?: Readonly<Record<string, readonly [string, string]>>
-  /** Bindings to entrypoints of services: `<name>: [<class>, <service that exports it>]`. */
-  readonly entrypoints?: Readonly<Record<string, readonly [string, string]>>
+  /** Bindings to entrypoints of services: `<name>: [<class>, <service that exports it>, <props>]`. */
+  readonly entrypoints?: Readonly<Record<string, readonly [string, string, object?]>>
 }
 
 export interface Workerd {
@@ -126,6 +126,9 @@ const config :Workerd.Config = (
 `
 }
 
+const propsOf = (props?: object): string =>
+  props === undefined ? '' : `, props = (json = ${text(JSON.stringify(props))})`
+
 function worker({ name, objectClass, texts = {}, objects = {}, entrypoints = {} }: Service): string {
   const bindings = [
     ...Object.entries(texts).map(([key, value]) => `(name = ${text(key)}, text = ${text(value)})`),
@@ -134,8 +137,8 @@ function worker({ name, objectClass, texts = {}, objects = {}, entrypoints = {} 
         `(name = ${text(key)}, durableObjectNamespace = (className = ${text(className)}, serviceName = ${text(service)}))`,
     ),
     ...Object.entries(entrypoints).map(
-      ([key, [entrypoint, service]]) =>
-        `(name = ${text(key)}, service = (name = ${text(service)}, entrypoint = ${text(entrypoint)}))`,
+      ([key, [entrypoint, service, props]]) =>
+        `(name = ${text(key)}, service = (name = ${text(service)}, entrypoint = ${text(entrypoint)}${propsOf(props)}))`,
     ),
   ]
   const namespaces =

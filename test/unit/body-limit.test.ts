@@ -5,8 +5,12 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   MAX_ANSWER_BYTES,
+  MAX_BATCH_BYTES,
+  MAX_BATCH_ITEMS,
   MAX_CONTEXT_BYTES,
+  MAX_HEADER_CONTEXT_BYTES,
   MAX_PLAINTEXT_BYTES,
+  MAX_RAW_BYTES,
   MAX_REQUEST_BODY_BYTES,
 } from '../../src/core/limits.ts'
 import { createHttp } from '../../src/http/app.ts'
@@ -109,6 +113,12 @@ describe('what was encrypted is decrypted', () => {
     return send(path, type ?? '', body ?? '')
   }
 
+  /** Forms have no lists. */
+  async function sendItems(path: string, items: readonly Fields[]) {
+    const answer = await send(path, JSON_TYPE, JSON.stringify({ items }))
+    return { ...answer, items: answer.body['items'] as unknown as Record<string, string>[] }
+  }
+
   async function decryptsAll(ciphertext: string, text: string, context: string): Promise<void> {
     for (const writer of Object.keys(WRITERS))
       for (const encoding of ENCODINGS)
@@ -125,13 +135,13 @@ describe('what was encrypted is decrypted', () => {
   const units = fc.constantFrom('x', '\u0001', '"', '\\', '\n', '+', '%', 'é', '\u2028', '語', '🌍')
   /** Of whole characters, in as many bytes as fit. */
   const filled = (unit: string, bytes: number) => unit.repeat(Math.floor(bytes / Buffer.byteLength(unit)))
+  const encodings = fc.constantFrom(...ENCODINGS)
   const near = (limit: number) =>
     fc.oneof(fc.integer({ min: limit - 8, max: limit + 8 }), fc.integer({ min: 0, max: MAX_REQUEST_BODY_BYTES }))
 
   it('in every encoding and every way to write a body, or it was not encrypted', { timeout: 120_000 }, async () => {
     const wholes = fc.tuple(units, near(MAX_PLAINTEXT_BYTES)).map(([unit, bytes]) => filled(unit, bytes))
     const contexts = fc.tuple(units, near(MAX_CONTEXT_BYTES)).map(([unit, bytes]) => filled(unit, bytes))
-    const encodings = fc.constantFrom(...ENCODINGS)
     await fc.assert(
       fc.asyncProperty(wholes, encodings, contexts, encodings, writers, async (text, encoding, context, of, writer) => {
         const made = await post('encrypt', writer, { ...plaintextOf(text, encoding), ...contextOf(context, of) })
@@ -153,10 +163,47 @@ describe('what was encrypted is decrypted', () => {
     await decryptsAll(made.body['ciphertext'] ?? '', text, context)
   })
 
+  it.each<[string, number, string, number, Encoding, string, number]>([
+    ['short texts', MAX_BATCH_ITEMS, 'x', 32, 'text', 'c', 16],
+    ['texts of 1 KiB', 1000, 'x', 1024, 'text', 'c', 64],
+    ['quotes', 100, '"', 9000, 'text', '"', 100],
+    ['control characters', 24, '\u0001', 32_000, 'base64', '\u0001', 4000],
+    ['two characters of 400,000 bytes', 2, 'é', 400_000, 'base64', '', 0],
+  ])('in a batch, too: %s', { timeout: 60_000 }, async (_name, times, unit, bytes, encoding, of, long) => {
+    const [text, context] = [filled(unit, bytes), filled(of, long)]
+    const items = Array.from({ length: times }, () => ({ ...plaintextOf(text, encoding), context }))
+    const made = await sendItems('encrypt', items)
+    expect(made.status).toBe(200)
+    for (const asked of ENCODINGS) {
+      const opened = await sendItems(
+        'decrypt',
+        made.items.map(({ ciphertext = '' }) => ({ ciphertext, context, encoding: asked })),
+      )
+      expect([opened.status, opened.items.length]).toEqual([200, times])
+      const wanted = plaintextOf(text, asked)['plaintext']
+      expect(opened.items.every(({ plaintext }) => plaintext === wanted)).toBe(true)
+      expect(Buffer.byteLength(JSON.stringify({ body: opened.text }))).toBeLessThan(MAX_ANSWER_BYTES)
+    }
+  })
+
+  it.each<[string, number, string, number, string, number]>([
+    ['its answer', 30, '\u0001', 32_000, '', 0],
+    ['its request', 600, 'x', 64, '\u0001', 1200],
+  ])('and a batch is not encrypted when %s would be too large', async (_name, times, unit, bytes, of, long) => {
+    const item = { ...plaintextOf(filled(unit, bytes), 'base64'), context_base64: base64(filled(of, long)) }
+    const refused = await sendItems(
+      'encrypt',
+      Array.from({ length: times }, () => item),
+    )
+    expect(refused).toMatchObject({ status: 413, body: { code: 'ERR_BODY_TOO_LARGE', field: 'items' } })
+  })
+
   it('as docs/api.md says', () => {
     const page = readFileSync(join(import.meta.dirname, '../../docs/api.md'), 'utf8')
-    const limits = [MAX_REQUEST_BODY_BYTES, MAX_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES, MAX_ANSWER_BYTES]
-    for (const limit of limits) expect(page).toContain(limit.toLocaleString('en'))
+    const { answered } = MAX_BATCH_BYTES
+    const bodies = [MAX_REQUEST_BODY_BYTES, MAX_ANSWER_BYTES, answered, MAX_BATCH_ITEMS]
+    const values = [MAX_CONTEXT_BYTES, MAX_HEADER_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES, MAX_RAW_BYTES]
+    for (const limit of [...bodies, ...values]) expect(page).toContain(limit.toLocaleString('en'))
   })
 
   it.each([

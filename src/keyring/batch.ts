@@ -1,0 +1,66 @@
+/** What a keyring is used for beside one value: many at once, each of which comes to an end of its own, and rewrapping. */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
+import type { Bytes } from '../core/bytes.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
+import { KeyringError, settle } from '../core/errors.ts'
+import type { Keyring } from './keyring.ts'
+import type { Encrypted } from './sync-keyring.ts'
+
+/** A value, and the context that it is bound to. */
+export interface Sealed {
+  readonly ciphertext: string
+  readonly context: Bytes
+}
+
+/** The plaintext is in memory alone. */
+export const rewrapped = (keyring: Keyring, { ciphertext, context }: Sealed): Awaitable<Encrypted> =>
+  andThen(keyring.decrypt(ciphertext, context), ({ plaintext }) => keyring.encrypt(plaintext, context))
+
+/** They say something of the keyring, and so of every item. */
+const OF_ALL: ReadonlySet<KeyringErrorCode> = new Set(['ERR_NO_ACTIVE_KEY', 'ERR_SNAPSHOT_STALE'])
+/** They say something of a key, and so of every item that names it. */
+const OF_KEY: ReadonlySet<KeyringErrorCode> = new Set(['ERR_KEY_NOT_FOUND', 'ERR_KEY_UNVERIFIED'])
+
+/**
+ * Works on each item, one after the other: where nothing waits, no promise is made. What an item fails for is its own.
+ * @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`.
+ */
+export async function settleEach<Item, Made>(
+  items: readonly Item[],
+  work: (item: Item) => Awaitable<Made>,
+): Promise<Result<Made>[]> {
+  const results: Result<Made>[] = []
+  for (const item of items) {
+    try {
+      const made = work(item)
+      results.push({ ok: true, value: made instanceof Promise ? await made : made })
+    } catch (error) {
+      if (error instanceof KeyringError && OF_ALL.has(error.code)) throw error
+      results.push(await settle<Made>(() => Promise.reject(error)))
+    }
+  }
+  return results
+}
+
+/** For one batch: a key that is not there is asked for once, however many values name it. */
+export function askingOnce<Item extends Sealed, Made>(work: (item: Item) => Awaitable<Made>): typeof work {
+  const missing = new Map<string, KeyringError>()
+  const note = (error: unknown): never => {
+    if (error instanceof KeyringError && OF_KEY.has(error.code)) missing.set(String(error.facts['id']), error)
+    throw error
+  }
+  return (item) => {
+    const known = missing.size === 0 ? undefined : missing.get(namedKey(item))
+    if (known !== undefined) throw known
+    try {
+      const made = work(item)
+      return made instanceof Promise ? made.catch(note) : made
+    } catch (error) {
+      return note(error)
+    }
+  }
+}
+
+const namedKey = ({ ciphertext }: Sealed): string =>
+  ciphertext.slice(ciphertext.indexOf('.') + 1, ciphertext.lastIndexOf('.'))

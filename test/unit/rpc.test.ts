@@ -1,0 +1,50 @@
+/** Calls by RPC in the audit log, and a defect among them. */
+import { expect, it } from 'vitest'
+import type { AuditEvent } from '../../src/core/ports.ts'
+import { rpcOf } from '../../src/http/rpc.ts'
+import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
+
+async function opened(props: unknown) {
+  const on = world(['k1:1'])
+  const keyring = await keyringOn(on)
+  await keyring.sync(PLAIN_SYNC)
+  const [events, defects]: [AuditEvent[], unknown[]] = [[], []]
+  const audit = { note: (event: AuditEvent) => void events.push(event), commit: async () => {} }
+  const onDefect = (error: unknown) => void defects.push(error)
+  return { rpc: rpcOf({ keyring: () => keyring, audit, clock: on.clock, onDefect }, props), keyring, events, defects }
+}
+
+it('has each call under the name of its binding, and the number of items', async () => {
+  const { rpc, events } = await opened({ name: 'orders', grants: ['encrypt'] })
+  await rpc.encrypt({ plaintext: 'x' })
+  await rpc.encryptBatch({ items: [{ plaintext: 'x' }, { plaintext: 'y' }, {} as never] })
+  await rpc.decrypt({ ciphertext: 'x' })
+  const common = { caller: 'rpc:orders', keyring: 'default', action: 'encrypt' }
+  expect(events).toMatchObject([
+    { ...common, outcome: 'ok', keyId: 'k1', count: 1 },
+    { ...common, outcome: 'ok', keyId: 'k1', count: 2 },
+    { ...common, outcome: 'failed', code: 'ERR_REQUEST_INVALID', keyId: null, count: 1 },
+    { ...common, action: 'decrypt', outcome: 'refused', code: 'ERR_FORBIDDEN' },
+  ])
+  expect(new Set(events.map(({ request }) => request)).size).toBe(3)
+})
+
+it.each([[undefined], [null], ['admin'], [{ grants: [['admin']] }], [{ name: 'a b', grants: {} }]])(
+  'grants nothing for the props %o',
+  async (props) => {
+    const { rpc, events } = await opened(props)
+    expect(await rpc.encrypt({ plaintext: 'x' })).toMatchObject({ ok: false, error: { code: 'ERR_FORBIDDEN' } })
+    expect(events).toMatchObject([{ caller: 'rpc', outcome: 'refused' }])
+  },
+)
+
+it('tells the log of a defect, and the caller nothing of it', async () => {
+  const { rpc, keyring, defects } = await opened({ grants: ['admin'] })
+  const defect = new TypeError('canary')
+  keyring.encrypt = () => {
+    throw defect
+  }
+  const answer = await rpc.encrypt({ plaintext: 'x' })
+  expect([answer, defects]).toMatchObject([{ ok: false, error: { code: 'ERR_INTERNAL' } }, [defect]])
+  expect(JSON.stringify(answer)).not.toContain('canary')
+})
