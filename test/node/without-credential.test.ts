@@ -67,7 +67,7 @@ describe('on Node, somebody with a credential', () => {
   })
 
   it('is not asked for a body that is too large', async () => {
-    const answer = await expecting('content-length: 2000000', '')
+    const answer = await expecting('content-length: 5000000', '')
     expect(answer).toMatch(/^HTTP\/1.1 413 [^]*\r\nconnection: close\r\n[^]*"code":"ERR_BODY_TOO_LARGE"/)
   })
 })
