@@ -9,7 +9,6 @@ import { noActiveKey } from '../keyring/keyring.ts'
 import type { Call, KeyringRoute } from './call.ts'
 import { bodyText, fieldsOf, readBody } from './body.ts'
 import type { Reply } from './reply.ts'
-import { checksOfVaults, statusOfVaults } from './vaults-status.ts'
 import {
   changeBody,
   contextBytes,
@@ -67,8 +66,9 @@ async function ready({ keyring }: Call): Promise<Reply> {
 /** Vaults are of all keyrings: whoever is limited to one hears nothing of them. */
 async function status(call: Call): Promise<Reply> {
   const body = await call.keyring.status()
-  if (!call.mayEverywhere('read')) return { body }
-  const { needed, ...vaults } = await statusOfVaults(call.vaults)
+  const { overview } = call.vaults
+  if (overview === null || !call.mayEverywhere('read')) return { body }
+  const { needed, ...vaults } = await overview.status()
   return { body: { ...body, ...vaults, needed: [...body.needed, ...needed] } }
 }
 
@@ -100,7 +100,7 @@ async function doctor(call: Call, login: boolean): Promise<Reply> {
   const mayInsist = login && call.mayEverywhere('force')
   const [{ time, findings: checks }, vaults] = await Promise.all([
     keyring.diagnose({ login }),
-    call.mayEverywhere('diagnose') ? checksOfVaults(call.vaults, { login: mayInsist }) : [],
+    call.mayEverywhere('diagnose') ? (call.vaults.overview?.checks({ login: mayInsist }) ?? []) : [],
   ])
   const all = [...checks, ...vaults.flatMap((each) => each.checks)]
   const healthy = all.every(({ outcome }) => outcome !== 'failed')
