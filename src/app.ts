@@ -174,10 +174,10 @@ export interface Pushing {
 /** Opens the sources of keyrings where Vault is reached. Tokens of logins are kept in `store`, under the wrapping keys. */
 export function openPushing(
   { vault, wrappingKeys }: Pick<Config, 'vault' | 'wrappingKeys'>,
-  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'> & Pick<typeof rare, 'sink'>,
+  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'> & { readonly rare: typeof rare },
 ): ReadonlyMap<string, Pushing> {
   if (vault === null) throw new TypeError('Whoever pushes needs the settings of Vault.')
-  const vaultPorts = { ...ports, wrappingKeys, doubt: doubtsOnce(ports.log) }
+  const vaultPorts = { ...ports, wrappingKeys, loadRare: () => ports.rare, doubt: doubtsOnce(ports.log) }
   const { namespace } = vault
   const reads = openVault(vault, vaultPorts)
   const writes = vault.rotationLogin === null ? reads : openVault({ ...vault, ...vault.rotationLogin }, vaultPorts)
@@ -186,7 +186,7 @@ export function openPushing(
       const parts = (reader: VaultReader) => ({ ...ports, ...vault, mount, path, reader })
       const [toRead, toWrite] = [parts(reads.reader(null, 'outage')), parts(writes.reader(null, 'outage'))]
       const pairs = kv === 'v1' ? kv1Pairs(toRead) : kv2Pairs(toRead)
-      const sink = kv === 'v1' ? null : ports.sink(toWrite)
+      const sink = kv === 'v1' ? null : ports.rare.sink(toWrite)
       return [keyring, { source: { kind: kv === 'v1' ? 'kv1' : 'kv2', namespace, mount, path }, pairs, sink }]
     }),
   )

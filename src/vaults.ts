@@ -10,6 +10,7 @@ import type { ItemStore, SecretBackend, VaultAuthority } from './core/secrets.ts
 import { doubtsOnce } from './core/time.ts'
 import { itemSealer, secretsOf } from './crypto/seal-item.ts'
 import type { Vaults } from './http/call.ts'
+import { overviewOf } from './http/vaults-status.ts'
 import { Diagnoses } from './keyring/diagnoses.ts'
 import type { rare } from './rare.ts'
 import { Keepers } from './secrets/keepers.ts'
@@ -110,9 +111,10 @@ export function openVaults(
 ): Vaults {
   const secrets = new Secrets({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
   const { broken } = ports
+  const held = entities.length === 0 ? null : secrets
   return {
-    secrets: entities.length === 0 ? null : secrets,
+    secrets: held,
     views: entities.map(({ view }) => view),
-    broken: sentencesOf(broken),
+    overview: overviewOf(held, sentencesOf(broken)),
   }
 }

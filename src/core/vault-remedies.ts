@@ -65,8 +65,7 @@ export const VAULT_REMEDIES = {
   ERR_OAUTH2_ISSUER_MISMATCH: 'Write KEYRING_VAULT_OAUTH2_ISSUER exactly as the identity provider does.',
   ERR_OAUTH2_TOKEN_OPAQUE:
     'Ask for a JWT: KEYRING_VAULT_OAUTH2_RESOURCE or KEYRING_VAULT_OAUTH2_AUDIENCES must name an API with such tokens.',
-  ERR_AWS_UNAVAILABLE:
-    'Check the network, our identity at AWS, and the addresses that are set (KEYRING_VAULT_AWS_STS_ENDPOINT_URL, or those of the vault).',
+  ERR_AWS_UNAVAILABLE: 'Check the network, and what is set of AWS: addresses, credentials.',
   ERR_AWS_ROLE_REFUSED:
-    'Check the role (KEYRING_VAULT_AWS_ASSUME_ROLE_ARN, assume_role_arn of the vault, or AWS_ROLE_ARN of EKS), that its trust policy names us, and that we may call sts:AssumeRole.',
+    'Check the role that is set (assume_role_arn, or AWS_ROLE_ARN of EKS), that its trust policy names us, and that we may call sts:AssumeRole.',
 } as const

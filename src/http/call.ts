@@ -1,4 +1,5 @@
 /** One authenticated request on its way through a handler, and its line in the audit log. */
+import type { DiagnoseOptions, Diagnosis } from '../core/operations.ts'
 import type { Action } from '../core/api-token.ts'
 import { isGranted, resolvable } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
@@ -44,11 +45,23 @@ export interface Vaults {
   /** `null` = there are none. */
   readonly secrets: Secrets | null
   readonly views: readonly VaultView[]
-  /** What is not used of the settings, in sentences without a full stop. */
-  readonly broken: readonly string[]
+  /** `null` = there is nothing to say. */
+  readonly overview: VaultsOverview | null
 }
 
-export const NO_VAULTS: Vaults = { secrets: null, views: [], broken: [] }
+/** For the status of a keyring and its doctor. */
+export interface VaultsOverview {
+  /** `vaults` absent = there are none. */
+  status(): Promise<{ readonly vaults?: readonly object[]; readonly needed: readonly string[] }>
+  checks(options: DiagnoseOptions): Promise<readonly ChecksOfVault[]>
+}
+
+export interface ChecksOfVault {
+  readonly vault: string
+  readonly checks: Diagnosis['findings']
+}
+
+export const NO_VAULTS: Vaults = { secrets: null, views: [], overview: null }
 
 /** How many parts of one request came to the same. */
 interface Outcome {

@@ -13,7 +13,6 @@ import { bodyText, fieldsOf, readBody } from './body.ts'
 import type { Reply } from './reply.ts'
 import { changeBody, doctorBody, importQuery, parseBody, pushBody, rotateBody, syncBody } from './schema.ts'
 import { decrypt, encrypt, rewrap } from './use.ts'
-import { checksOfVaults, statusOfVaults } from './vaults-status.ts'
 
 export const ROUTES: readonly KeyringRoute[] = [
   { method: 'GET', path: '/healthz', action: 'open', handle: () => ({ body: { status: 'alive' } }) },
@@ -58,8 +57,9 @@ async function ready({ keyring }: Call): Promise<Reply> {
 /** Vaults are of all keyrings: whoever is limited to one hears nothing of them. */
 async function status(call: Call): Promise<Reply> {
   const view = await call.keyring.status()
-  if (!call.mayEverywhere('read')) return { body: writtenStatus(view) }
-  const { needed, ...vaults } = await statusOfVaults(call.vaults)
+  const { overview } = call.vaults
+  if (overview === null || !call.mayEverywhere('read')) return { body: writtenStatus(view) }
+  const { needed, ...vaults } = await overview.status()
   return { body: writtenStatus({ ...view, ...vaults, needed: [...view.needed, ...needed] }) }
 }
 
@@ -91,7 +91,7 @@ async function doctor(call: Call, login: boolean): Promise<Reply> {
   const mayInsist = login && call.mayEverywhere('force')
   const [{ time, findings: checks }, vaults] = await Promise.all([
     keyring.diagnose({ login }),
-    call.mayEverywhere('diagnose') ? checksOfVaults(call.vaults, { login: mayInsist }) : [],
+    call.mayEverywhere('diagnose') ? (call.vaults.overview?.checks({ login: mayInsist }) ?? []) : [],
   ])
   const all = [...checks, ...vaults.flatMap((each) => each.checks)]
   const healthy = all.every(({ outcome }) => outcome !== 'failed')

@@ -1,10 +1,16 @@
-/** What the status of a keyring and its doctor say of the vaults behind references: numbers and sentences, never the name of a secret. */
+/** What the status of a keyring and its doctor say of the vaults behind references: numbers and sentences, never the name of a secret. Whoever has none need not load it. */
 import type { Result } from '../core/errors.ts'
 import type { Diagnosis, DiagnoseOptions, VaultSummary } from '../core/operations.ts'
-import type { Vaults } from './call.ts'
+import type { Secrets } from '../secrets/secrets.ts'
+import type { ChecksOfVault, VaultsOverview } from './call.ts'
 
-/** `vaults` absent = there are none. */
-export async function statusOfVaults({ secrets, broken }: Vaults) {
+/** @param broken what is not used of the settings, in sentences without a full stop. */
+export const overviewOf = (secrets: Secrets | null, broken: readonly string[]): VaultsOverview => ({
+  status: () => statusOf(secrets, broken),
+  checks: (options) => checksOf(secrets, options),
+})
+
+async function statusOf(secrets: Secrets | null, broken: readonly string[]) {
   const all = (await secrets?.summaries()) ?? []
   const vaults = all.map(({ vault, result }) => shown(vault, result))
   const needed = all.flatMap(({ vault, result }) => neededBy(vault, result))
@@ -48,12 +54,7 @@ function neededBy(vault: string, result: Result<VaultSummary>): readonly string[
 const NOT_THERE = 'It cannot be used where it would be asked. Correct its settings; the log there names them.'
 const PUSH = 'Run "edge-keyring push" where the vault is reached, by a schedule.'
 
-interface ChecksOfVault {
-  readonly vault: string
-  readonly checks: Diagnosis['findings']
-}
-
-export async function checksOfVaults({ secrets }: Vaults, options: DiagnoseOptions): Promise<readonly ChecksOfVault[]> {
+async function checksOf(secrets: Secrets | null, options: DiagnoseOptions): Promise<readonly ChecksOfVault[]> {
   const all = (await secrets?.examine(options)) ?? []
   return all.map(({ vault, result }) => ({ vault, checks: checksIn(result) }))
 }

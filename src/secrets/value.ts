@@ -33,10 +33,16 @@ const unusable = (what: string): KeyringError => new KeyringError('ERR_SECRET_UN
 
 /** Why there is no value. */
 export function whyNot({ failing, found }: SecretState): KeyringError {
-  if (failing === null) return unavailable(found?.kind === 'forbidden' ? 'forbidden' : 'absent')
+  if (failing === null) return found?.kind === 'secret' ? ended() : unavailable(found?.kind ?? 'absent')
   const { code, message, remedy, facts } = failing.error
   return new KeyringError(code, message, { remedy, facts })
 }
+
+/** What the vault said held no longer when it arrived, or is of a clock that is ahead: it is not that there is none. */
+const ended = (): KeyringError =>
+  new KeyringError('ERR_SNAPSHOT_STALE', 'What the vault has said of this secret does not hold by the clock here.', {
+    remedy: 'Ask again; if that does not help, set the clocks of the instances.',
+  })
 
 export const unavailable = (kind: 'absent' | 'forbidden'): KeyringError =>
   kind === 'absent'

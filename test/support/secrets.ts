@@ -92,7 +92,7 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
     const secrets = new Secrets({ ...ports, authority, entities: new Map([[own.prefix, own]]) })
     return { keepers, secrets, look: () => keepers.call({ call: 'refreshIfDue', vault: own.prefix }) }
   }
-  return { clock, vault, items, backend, sealer, log, instance, ...instance({}, kept) }
+  return { clock, vault, items, backend, sealer, entity, log, instance, ...instance({}, kept) }
 }
 
 /** The value, or the code of the error. */

@@ -14,6 +14,7 @@ import {
   MAX_REQUEST_BODY_BYTES,
 } from '../../src/core/limits.ts'
 import { createHttp } from '../../src/http/app.ts'
+import { NO_VAULTS } from '../../src/http/call.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 const JSON_TYPE = 'application/json'
@@ -31,7 +32,7 @@ beforeAll(async () => {
   app = createHttp({
     authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
     keyring: () => keyring,
-    vaults: { secrets: null, views: [], broken: [] },
+    vaults: NO_VAULTS,
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
     onDefect: () => expect.unreachable('A defect.'),

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createHttp } from '../../src/http/app.ts'
+import { NO_VAULTS } from '../../src/http/call.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 let app: ReturnType<typeof createHttp>
@@ -12,7 +13,7 @@ beforeAll(async () => {
   app = createHttp({
     authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
     keyring: () => keyring,
-    vaults: { secrets: null, views: [], broken: [] },
+    vaults: NO_VAULTS,
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
     onDefect: () => expect.unreachable('A defect.'),

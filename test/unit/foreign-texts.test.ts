@@ -8,6 +8,7 @@ import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { printable, printableJson, printableList } from '../../src/core/printable.ts'
 import { createHttp } from '../../src/http/app.ts'
+import { NO_VAULTS } from '../../src/http/call.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
@@ -56,7 +57,7 @@ describe('a request', () => {
     const app = createHttp({
       authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
       keyring: () => keyring,
-      vaults: { secrets: null, views: [], broken: [] },
+      vaults: NO_VAULTS,
       audit: {
         note: (event) => void lines.push(auditLine(event)),
         commit: async (event) => void lines.push(auditLine(event)),

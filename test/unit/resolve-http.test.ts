@@ -27,7 +27,7 @@ const appOn = (secrets: Secrets) =>
   createHttp({
     authenticate: (presented) => (presented === null ? null : { name: 'test', grants: new Set(grants) }),
     keyring: () => expect.unreachable('No keyring is needed.'),
-    vaults: { secrets, views: [VIEW], broken: [] },
+    vaults: { secrets, views: [VIEW], overview: null },
     audit: { note: (event) => void events.push(event), commit: async () => {} },
     clock: on.clock,
     onDefect: (error) => {

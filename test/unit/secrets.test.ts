@@ -1,4 +1,6 @@
 /** What references give: old to new within the TTL, outages, deletions, negative answers, many callers at once. */
+import { Secrets } from '../../src/secrets/secrets.ts'
+import { CLOCK_SLACK_MS } from '../../src/core/time.ts'
 import { describe, expect, it } from 'vitest'
 import { outage, secretWorld, valueOrCode } from '../support/secrets.ts'
 
@@ -277,6 +279,15 @@ describe('many', () => {
 })
 
 describe('a clock', () => {
+  it('that is behind the one of the authority does not make a secret absent', async () => {
+    const { clock, vault, keepers: authority, sealer, entity } = secretWorld()
+    vault.answers.set('password', { pass1: 'there' })
+    const behind = { ...clock, now: () => clock.time - CLOCK_SLACK_MS - 1 }
+    const entities = new Map([[entity.prefix, entity]])
+    const secrets = new Secrets({ authority, clock: behind, sealer, entities, freshMs: 0 })
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_SNAPSHOT_STALE')
+  })
+
   it('that was ahead when it was asked makes nothing last longer, nor wait longer', async () => {
     const { secrets, vault, clock, instance } = secretWorld()
     clock.time += 10 * minutes(60)

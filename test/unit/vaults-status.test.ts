@@ -1,5 +1,6 @@
 /** The vaults behind references in the status and the doctor of a keyring: numbers, what is needed, and nothing for whoever is limited to one. */
 import { beforeEach, describe, expect, it } from 'vitest'
+import { overviewOf } from '../../src/http/vaults-status.ts'
 import { createHttp } from '../../src/http/app.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import type { AuditEvent } from '../../src/core/ports.ts'
@@ -29,7 +30,7 @@ async function call(path: string, body?: object, { broken = [] as string[] } = {
   const { fetch } = createHttp({
     authenticate: () => ({ name: 'test', grants: new Set(grants) }),
     keyring: () => KEYRING,
-    vaults: { secrets: on.secrets, views: [], broken },
+    vaults: { secrets: on.secrets, views: [], overview: overviewOf(on.secrets, broken) },
     audit: { note: (event) => void events.push(event), commit: async (event) => void events.push(event) },
     clock: on.clock,
     onDefect: (error) => {
