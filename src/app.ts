@@ -28,7 +28,7 @@ import type { Finding, Probe, Refuses } from './core/findings.ts'
 import type { Doubt } from './core/time.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
-import type { Vaults } from './http/call.ts'
+import type { RareHandlers, Vaults } from './http/call.ts'
 import type { Http } from './http/dispatch.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
@@ -84,6 +84,8 @@ export interface AppPorts extends Primitives {
   readonly vaults: Vaults
   /** Tokens beside those of the settings, such as a local admin's. */
   readonly extraTokens: readonly ApiToken[]
+  /** `http/rare-routes.ts`, at once or when it is needed. */
+  readonly loadRoutes: () => Awaitable<RareHandlers>
   readonly onDefect: (error: unknown, request: string) => void
 }
 
@@ -174,10 +176,10 @@ export interface Pushing {
 /** Opens the sources of keyrings where Vault is reached. Tokens of logins are kept in `store`, under the wrapping keys. */
 export function openPushing(
   { vault, wrappingKeys }: Pick<Config, 'vault' | 'wrappingKeys'>,
-  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'> & Pick<typeof rare, 'sink'>,
+  ports: Primitives & Pick<AuthorityPorts, 'store' | 'fetch' | 'readFile' | 'log'> & { readonly rare: typeof rare },
 ): ReadonlyMap<string, Pushing> {
   if (vault === null) throw new TypeError('Whoever pushes needs the settings of Vault.')
-  const vaultPorts = { ...ports, wrappingKeys, doubt: doubtsOnce(ports.log) }
+  const vaultPorts = { ...ports, wrappingKeys, loadRare: () => ports.rare, doubt: doubtsOnce(ports.log) }
   const { namespace } = vault
   const reads = openVault(vault, vaultPorts)
   const writes = vault.rotationLogin === null ? reads : openVault({ ...vault, ...vault.rotationLogin }, vaultPorts)
@@ -186,7 +188,7 @@ export function openPushing(
       const parts = (reader: VaultReader) => ({ ...ports, ...vault, mount, path, reader })
       const [toRead, toWrite] = [parts(reads.reader(null, 'outage')), parts(writes.reader(null, 'outage'))]
       const pairs = kv === 'v1' ? kv1Pairs(toRead) : kv2Pairs(toRead)
-      const sink = kv === 'v1' ? null : ports.sink(toWrite)
+      const sink = kv === 'v1' ? null : ports.rare.sink(toWrite)
       return [keyring, { source: { kind: kv === 'v1' ? 'kv1' : 'kv2', namespace, mount, path }, pairs, sink }]
     }),
   )
@@ -197,7 +199,7 @@ const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, 
 
 /** @param keyring those that other surfaces have as well. */
 export function createApp(config: AnsweringConfig, ports: AppPorts, keyring = openKeyrings(config, ports)): Http {
-  const { hash, clock, audit, onDefect, vaults } = ports
+  const { hash, clock, audit, onDefect, loadRoutes, vaults } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
@@ -205,6 +207,7 @@ export function createApp(config: AnsweringConfig, ports: AppPorts, keyring = op
     vaults,
     audit,
     clock,
+    loadRoutes,
     onDefect,
   })
 }

@@ -8,6 +8,7 @@ import { takeHanded } from './secrets/handed.ts'
 import { summaryOf } from './secrets/summary.ts'
 import { examine, lookAhead } from './vault/doctor/doctor.ts'
 import { kv2Sink } from './vault/kv/kv2-sink.ts'
+import { unwrapSecretId } from './vault/login/wrapped-secret-id.ts'
 import { examineEntity } from './vaults-doctor.ts'
 
 export const rare = {
@@ -25,4 +26,5 @@ export const rare = {
   lookAhead,
   noteFound,
   tellEnds,
+  unwrapSecretId,
 } as const

@@ -99,8 +99,7 @@ async function open(name: string, given: Env): Promise<Opened> {
   const way = vaultFetch(vault)
   const ports = { cipher: nodeCipher, hash: nodeHash, clock: systemClock, store: memoryStore(), fetch: way.fetch }
   const log = (line: string) => console.error(line)
-  const { sink } = rare
-  const pushing = openPushing({ vault, wrappingKeys }, { ...ports, sink, readFile: readTextFile, log }).get(name)
+  const pushing = openPushing({ vault, wrappingKeys }, { ...ports, rare, readFile: readTextFile, log }).get(name)
   if (pushing === undefined) throw wrongSettings([{ name: 'KEYRINGS', message: `has no keyring "${name}"` }])
   return { pushing, config, close: () => way.close() }
 }

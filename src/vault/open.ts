@@ -34,7 +34,7 @@ export interface VaultAccess {
   readonly auth: LoginSettings
 }
 
-export interface VaultPorts extends Pick<LoginParts, 'readFile'> {
+export interface VaultPorts extends Pick<LoginParts, 'readFile' | 'loadRare'> {
   readonly store: RecordStore
   readonly cipher: Cipher
   readonly hash: Hash

@@ -11,6 +11,7 @@ import { itemSealer } from '../../src/crypto/seal-item.ts'
 import type { LoginMethod } from '../../src/vault/login/method.ts'
 import { openLogin } from '../../src/vault/login/open.ts'
 import { loginItems, sealedItems } from '../../src/vault/token/sealed-items.ts'
+import { rare } from '../../src/rare.ts'
 import type { Call } from '../support/login-call.ts'
 import { NEVER, loginVault } from '../support/logins.ts'
 
@@ -40,6 +41,7 @@ function methodOf({ deployment, settings, aheadMs }: Call): LoginMethod {
     fetch: (request) => fetch(request),
     readFile: (path) => readFile(path, 'utf8'),
     items: loginItems(items),
+    loadRare: () => rare,
   })
 }
 

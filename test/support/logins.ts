@@ -11,6 +11,7 @@ import { tokenVault } from '../../src/vault/login/vault.ts'
 import type { LoginMethod, LoginParts, LoginVault, SealedItems } from '../../src/vault/login/method.ts'
 import { openLogin } from '../../src/vault/login/open.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
+import { rare } from '../../src/rare.ts'
 
 /** Of a login, in small letters: `{auth_method: 'userpass', …}`. */
 export type LoginOptions = Readonly<Record<string, string>>
@@ -46,6 +47,7 @@ export const loginParts = (parts: Partial<LoginParts> = {}): LoginParts => ({
   clock: systemClock,
   fetch: (request) => fetch(request),
   readFile: readTextFile,
+  loadRare: () => rare,
   items: memoryItems(),
   ...parts,
 })

@@ -14,6 +14,7 @@ import {
   MAX_REQUEST_BODY_BYTES,
 } from '../../src/core/limits.ts'
 import { createHttp } from '../../src/http/app.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 const JSON_TYPE = 'application/json'
@@ -34,6 +35,7 @@ beforeAll(async () => {
     vaults: { secrets: null, views: [], broken: [] },
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
+    loadRoutes: () => rareRoutes,
     onDefect: () => expect.unreachable('A defect.'),
   })
 })

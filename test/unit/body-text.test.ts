@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createHttp } from '../../src/http/app.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 let app: ReturnType<typeof createHttp>
@@ -15,6 +16,7 @@ beforeAll(async () => {
     vaults: { secrets: null, views: [], broken: [] },
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
+    loadRoutes: () => rareRoutes,
     onDefect: () => expect.unreachable('A defect.'),
   })
 })

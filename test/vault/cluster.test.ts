@@ -6,6 +6,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { openVault } from '../../src/vault/open.ts'
+import { rare } from '../../src/rare.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { vaultClient } from '../support/vault.ts'
 import type { Cluster } from './cluster.ts'
@@ -52,6 +53,7 @@ describe.skipIf(openbao === null)('a three-node OpenBao whose leader is killed',
           hash: nodeHash,
           clock,
           readFile: null,
+          loadRare: () => rare,
           doubt: () => {},
           wrappingKeys: [wrappingKey('w1', 1)],
           fetch: (request) => {

@@ -11,6 +11,7 @@ import { tokenVault } from '../../src/vault/login/vault.ts'
 import { openLogin } from '../../src/vault/login/open.ts'
 import { loginItems, sealedItems } from '../../src/vault/token/sealed-items.ts'
 import { vaultTransport } from '../../src/vault/wire/transport.ts'
+import { rare } from '../../src/rare.ts'
 import type { Call } from '../support/login-call.ts'
 
 export class LoginObject extends DurableObject<object> {
@@ -37,6 +38,7 @@ export class LoginObject extends DurableObject<object> {
       clock: { ...systemClock, now: () => Date.now() + aheadMs },
       fetch: send,
       readFile: null,
+      loadRare: () => rare,
       items: loginItems(sealedItems(this.#store, systemClock, sealer)),
     })
   }

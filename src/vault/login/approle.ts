@@ -3,7 +3,6 @@ import type { AppRoleSettings } from '../../core/login-settings.ts'
 import { readCredential } from './credential.ts'
 import type { LoginMethod, LoginParts, LoginVault } from './method.ts'
 import { loginPath } from './path.ts'
-import { unwrapSecretId } from './wrapped-secret-id.ts'
 
 export function appRoleLogin(settings: AppRoleSettings, parts: LoginParts): LoginMethod {
   const { mount, roleName, wrapping } = settings
@@ -12,7 +11,9 @@ export function appRoleLogin(settings: AppRoleSettings, parts: LoginParts): Logi
     settings.secretId === null ? undefined : readCredential(settings.secretId, 'approle_secret_id', parts)
   const secretId = async (vault: LoginVault, signal: AbortSignal) => {
     const token = await given()
-    return wrapping && token !== undefined ? unwrapSecretId({ mount, roleName, token, vault, parts }, signal) : token
+    if (!wrapping || token === undefined) return token
+    const { unwrapSecretId } = await parts.loadRare()
+    return unwrapSecretId({ mount, roleName, token, vault, parts }, signal)
   }
   return {
     method: 'approle',

@@ -45,6 +45,23 @@ export interface LoginParts {
   /** The text of a file, read anew at each login; '' = its bytes are no text. `null` = there are no files here. */
   readonly readFile: ((path: string) => Promise<string>) | null
   readonly items: SealedItems
+  /** What few logins need, at once or when it is needed. */
+  readonly loadRare: () => Awaitable<RareLogin>
+}
+
+/** A wrapping token with a secret id inside, and who opens it. */
+export interface Wrapped {
+  readonly mount: string
+  /** '' = any. */
+  readonly roleName: string
+  /** The wrapping token. */
+  readonly token: string
+  readonly vault: LoginVault
+  readonly parts: Pick<LoginParts, 'items' | 'clock'>
+}
+
+interface RareLogin {
+  readonly unwrapSecretId: (wrapped: Wrapped, signal: AbortSignal) => Promise<string>
 }
 
 export interface LoginMethod {

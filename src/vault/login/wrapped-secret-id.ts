@@ -10,17 +10,7 @@ import { KeyringError } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
 import { ageOf } from '../../core/time.ts'
 import { isUntouched } from '../wire/outages.ts'
-import type { LoginParts, LoginVault } from './method.ts'
-
-interface Wrapped {
-  readonly mount: string
-  /** '' = any. */
-  readonly roleName: string
-  /** The wrapping token. */
-  readonly token: string
-  readonly vault: LoginVault
-  readonly parts: Pick<LoginParts, 'items' | 'clock'>
-}
+import type { LoginParts, Wrapped } from './method.ts'
 
 /** A claim that is over. */
 const OVER = 1
