@@ -28,7 +28,7 @@ import type { Finding, Probe, Refuses } from './core/findings.ts'
 import type { Doubt } from './core/time.ts'
 import { doubtsOnce } from './core/time.ts'
 import { createHttp } from './http/app.ts'
-import type { Vaults } from './http/call.ts'
+import type { RareHandlers, Vaults } from './http/call.ts'
 import type { Http } from './http/dispatch.ts'
 import { Authority } from './keyring/authority.ts'
 import type { Source } from './keyring/custodian.ts'
@@ -84,6 +84,8 @@ export interface AppPorts extends Primitives {
   readonly vaults: Vaults
   /** Tokens beside those of the settings, such as a local admin's. */
   readonly extraTokens: readonly ApiToken[]
+  /** `http/rare-routes.ts`, at once or when it is needed. */
+  readonly loadRoutes: () => Awaitable<RareHandlers>
   readonly onDefect: (error: unknown, request: string) => void
 }
 
@@ -197,7 +199,7 @@ const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, 
 
 /** @param keyring those that other surfaces have as well. */
 export function createApp(config: AnsweringConfig, ports: AppPorts, keyring = openKeyrings(config, ports)): Http {
-  const { hash, clock, audit, onDefect, vaults } = ports
+  const { hash, clock, audit, onDefect, loadRoutes, vaults } = ports
   const tokens = [...config.apiTokens, ...ports.extraTokens]
   return createHttp({
     authenticate: authenticator(hash, clock, tokens),
@@ -205,6 +207,7 @@ export function createApp(config: AnsweringConfig, ports: AppPorts, keyring = op
     vaults,
     audit,
     clock,
+    loadRoutes,
     onDefect,
   })
 }

@@ -14,6 +14,7 @@ import { defectLine } from '../../src/core/lines.ts'
 import type { Background } from '../../src/core/ports.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { neededIds } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -56,6 +57,7 @@ function build(parsed: Parsed<VaultsConfig>) {
     background,
     vaults: openVaults(entities, config, { ...shared, authority: nearest, broken, freshMs: FRESHNESS.freshMs }),
     extraTokens: [],
+    loadRoutes: () => rareRoutes,
     onDefect,
   }
   const keyring = openKeyrings(config, ports)

@@ -1,5 +1,4 @@
-/** What the HTTP function takes: payload 2.0 that a Request can be made of. Hono would print what it cannot use, and throw at the rest. */
-import type { LambdaEvent } from 'hono/aws-lambda'
+/** What the HTTP function takes, payload 2.0 that a Request can be made of, and what it gives back. Hono's adapter reads four more payloads, and goes with its version 5. */
 
 /** Those that a Request can have. */
 const METHOD = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/
@@ -7,15 +6,42 @@ const HOST = /^[A-Za-z0-9.-]{1,253}(?::\d{1,5})?$/
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
+interface HttpEvent {
+  readonly rawPath: string
+  readonly rawQueryString: string
+  readonly requestContext: { readonly domainName?: string; readonly http: { readonly method: string } }
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | null
+  readonly isBase64Encoded?: boolean
+}
+
 /** `null` = nothing of it goes on. A Request to read has no body, and elsewhere none is looked at. */
-export function httpEventOf(event: unknown): LambdaEvent | null {
+export function requestOf(event: unknown): Request | null {
   const { requestContext } = fieldsOf(event)
   const isRead = /^(?:GET|HEAD)$/.test(String(fieldsOf(fieldsOf(requestContext)['http'])['method']))
   const asked = isRead ? { ...fieldsOf(event), body: null } : event
-  return isHttpEvent(asked) ? asked : null
+  return isHttpEvent(asked) ? madeOf(asked) : null
 }
 
-function isHttpEvent(event: unknown): event is LambdaEvent {
+function madeOf({ rawPath, rawQueryString: query, requestContext, headers: given, ...sent }: HttpEvent): Request {
+  const { domainName = given['host'], http } = requestContext
+  const headers = new Headers(Object.entries(given).map(([name, value]): [string, string] => [name, inAscii(value)]))
+  const body = sent.body ? Buffer.from(sent.body, sent.isBase64Encoded ? 'base64' : 'utf8') : null
+  if (body !== null) headers.set('content-length', String(body.length))
+  return new Request(`https://${domainName}${rawPath}${query && `?${query}`}`, { method: http.method, headers, body })
+}
+
+const inAscii = (value: string): string => (/\P{ASCII}/u.test(value) ? encodeURIComponent(value) : value)
+
+/** Bytes that are no text go out in base64. */
+export async function resultOf(response: Response) {
+  const { status: statusCode, headers } = response
+  const isBase64Encoded = headers.get('content-type')?.endsWith('json') === false
+  const body = Buffer.from(await response.arrayBuffer()).toString(isBase64Encoded ? 'base64' : 'utf8')
+  return { statusCode, headers: Object.fromEntries(headers), body, isBase64Encoded }
+}
+
+function isHttpEvent(event: unknown): event is HttpEvent {
   const { rawPath, rawQueryString, requestContext, headers, cookies = [], ...body } = fieldsOf(event)
   const { http, domainName = fieldsOf(headers)['host'] } = fieldsOf(requestContext)
   const { method } = fieldsOf(http)

@@ -1,6 +1,4 @@
 /** The function that answers HTTP: function URL, or API Gateway's payload 2.0 on the stage `$default`. */
-import type { Hono } from 'hono'
-import { handle } from 'hono/aws-lambda'
 import { createApp } from '../../src/app.ts'
 import type { LambdaHttpConfig } from '../../src/config/answering.ts'
 import { readAnswering } from '../../src/config/answering.ts'
@@ -13,23 +11,25 @@ import { doubtsOnce } from '../../src/core/time.ts'
 import { NO_VAULTS } from '../../src/http/call.ts'
 import { misconfigured } from '../../src/http/misconfigured.ts'
 import { problem } from '../../src/http/problem.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
 import { tellingAuthority } from '../../src/keyring/wrapping-trouble.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { invokingAuthority } from './authority.ts'
 import { lambdaAudit } from './audit.ts'
 import type { Aws } from './aws.ts'
 import { awsProblems, signedAws } from './aws.ts'
 import { dynamoStore } from './dynamo-store.ts'
-import { httpEventOf } from './http-event.ts'
+import { requestOf, resultOf } from './http-event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
 
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 const invocation = new Invocation(systemClock)
+
+const later = () => import('./http-later.ts')
 
 interface Reached {
   readonly aws: Aws
@@ -39,7 +39,10 @@ interface Reached {
 function authorityOf(config: LambdaHttpConfig, { aws, leftMs }: Reached) {
   const { table, wrappingKeys, syncPeriodMs, keyrings } = config
   const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
-  const invoking = invokingAuthority({ ...config, aws, leftMs })
+  const invoking = distantAuthority(async (message) => {
+    const { invokingAuthority } = await later()
+    return invokingAuthority({ ...config, aws, leftMs }).call(message)
+  })
   const doubt = doubtsOnce((line) => console.warn(line))
   const reading = readingAuthority({ ...primitives, store, wrappingKeys, syncPeriodMs, doubt }, keyrings, invoking)
   return tellingAuthority(reading, (line) => console.error(line))
@@ -59,21 +62,19 @@ async function build(env: Env) {
     audit: lambdaAudit,
     nonces: { ...nodeNonces, ahead: 0, invocation: () => invocation.number },
     freshness: FRESHNESS,
-    vaults: hasVaults(env)
-      ? (await import('./http-vaults.ts')).openHttpVaults(env, config, { ...reached, beyond: authority })
-      : NO_VAULTS,
+    vaults: hasVaults(env) ? (await later()).openHttpVaults(env, config, { ...reached, beyond: authority }) : NO_VAULTS,
     extraTokens: [],
+    loadRoutes: async () => (await later()).rareRoutes,
     onDefect: (error, request) => console.error(defectLine(error, request)),
   })
 }
 
-/** Of a Hono app it calls `fetch` alone. */
-const answer = handle((await build(process.env)) as Hono)
+const app = await build(process.env)
 
 export const handler = async (event: unknown, context: LambdaContext) => {
   invocation.begin(context)
-  const asked = httpEventOf(event)
-  return asked === null ? refusal(context.awsRequestId) : answer(asked)
+  const request = requestOf(event)
+  return request === null ? refusal(context.awsRequestId) : resultOf(await app.fetch(request))
 }
 
 function refusal(request: string) {

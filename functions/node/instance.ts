@@ -12,6 +12,7 @@ import { nodeNonces } from '../node-shared/nonces.ts'
 import { probeOf } from '../node-shared/probe.ts'
 import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
@@ -73,7 +74,8 @@ export function openInstance(given: VaultsConfig, options: InstanceOptions) {
     const extraTokens = [...adminToken(config), ...callers]
     const { vaults: entities = [], brokenVaults: broken = [] } = config
     const vaults = openVaults(entities, config, { ...shared, ...FRESHNESS, authority, broken })
-    const ports = { ...shared, authority, vaults, background: null, freshness: FRESHNESS, extraTokens, onDefect }
+    const own = { background: null, freshness: FRESHNESS, loadRoutes: () => rareRoutes }
+    const ports = { ...shared, ...own, authority, vaults, extraTokens, onDefect }
     return { app: createApp(config, ports), keyring: openKeyrings(config, ports) }
   }
   const authority = distantAuthority((message) => telling.call(message))

@@ -8,7 +8,7 @@ import { KeyringError } from '../core/errors.ts'
 import { KEYRING_NAME } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
 import type { Keyring } from '../keyring/keyring.ts'
-import type { Context, KeyringRoute, Route, VaultRoute, Vaults } from './call.ts'
+import type { Context, KeyringRoute, RareHandlers, Route, VaultRoute, Vaults } from './call.ts'
 import { Call, Trail, requireGrant, unauthenticated } from './call.ts'
 import type { Http } from './dispatch.ts'
 import { httpOf } from './dispatch.ts'
@@ -16,8 +16,7 @@ import { problem } from './problem.ts'
 import { nextId } from './request-id.ts'
 import type { Reply } from './reply.ts'
 import { respond } from './reply.ts'
-import { VAULT_ROUTES } from './references.ts'
-import { ROUTES } from './routes.ts'
+import { ROUTES, VAULT_ROUTES } from './routes.ts'
 
 export interface HttpParts {
   readonly authenticate: Authenticate
@@ -26,6 +25,8 @@ export interface HttpParts {
   readonly vaults: Vaults
   readonly audit: Audit
   readonly clock: Clock
+  /** `rare-routes.ts`, at once or when it is needed. */
+  readonly loadRoutes: () => Awaitable<RareHandlers>
   /** Is told of every error that is no KeyringError: a defect, or a platform that broke. */
   readonly onDefect: (error: unknown, request: string) => void
 }
@@ -69,7 +70,7 @@ function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Resp
         ? ofVaults(parts, route, context, caller, trail)
         : andThen(parts.keyring(name), (keyring) => {
             const call = new Call(context, keyring, caller, trail, parts.vaults)
-            return andThen(route.handle(call), (reply) => finish(route, call, trail, reply))
+            return andThen(handled(parts, route, call), (reply) => finish(route, call, trail, reply))
           }),
     )
     return response instanceof Promise ? response.catch(fail) : response
@@ -79,8 +80,12 @@ function serve(parts: HttpParts, route: Route, context: Context): Awaitable<Resp
   }
 }
 
+function handled({ loadRoutes }: HttpParts, { handle }: KeyringRoute, call: Call): Awaitable<Reply> {
+  return typeof handle === 'string' ? andThen(loadRoutes(), ({ keyring }) => keyring[handle](call)) : handle(call)
+}
+
 function ofVaults(
-  { vaults, clock }: HttpParts,
+  { vaults, clock, loadRoutes }: HttpParts,
   route: VaultRoute,
   context: Context,
   caller: Caller | null,
@@ -95,7 +100,8 @@ function ofVaults(
     resolved: (all: Trail['outcomes']) => void (trail.outcomes = all),
     begin: () => trail.begin(),
   }
-  return andThen(route.answer(call), (reply) => {
+  const reply = andThen(loadRoutes(), (rare) => rare.vaults[route.answer](call))
+  return andThen(reply, (reply) => {
     trail.end(null)
     return respond(reply)
   })

@@ -25,17 +25,39 @@ interface Place {
   readonly path: string
 }
 
+type Handler<Asked> = (call: Asked) => Awaitable<Reply>
+type Handlers<Name extends string, Asked> = Readonly<Record<Name, Handler<Asked>>>
+
+/** By the names that routes have for them. */
+export interface RareHandlers {
+  readonly keyring: Handlers<
+    | 'status'
+    | 'doctor'
+    | 'doctorWithLogin'
+    | 'sync'
+    | 'rotate'
+    | 'push'
+    | 'reseal'
+    | 'remove'
+    | 'compromise'
+    | 'export'
+    | 'import',
+    Call
+  >
+  readonly vaults: Handlers<'resolve' | 'push' | 'list' | 'vaults' | 'vault', VaultCall>
+}
+
 export interface KeyringRoute extends Place {
   /** 'open' = needs no credential, and is not audited. */
   readonly action: Action | 'open'
-  readonly handle: (call: Call) => Awaitable<Reply>
+  readonly handle: Handler<Call> | keyof RareHandlers['keyring']
 }
 
 /** Of the vaults behind references: no keyring is opened for it. */
 export interface VaultRoute extends Place {
   /** 'resolve' = some reference may be resolved; which ones is asked of each. */
   readonly action: Action | 'resolve'
-  readonly answer: (call: VaultCall) => Awaitable<Reply>
+  readonly answer: keyof RareHandlers['vaults']
 }
 
 export type Route = KeyringRoute | VaultRoute

@@ -5,17 +5,18 @@ import type { Facts, Result } from '../core/errors.ts'
 import { MAX_VALUES_LENGTH } from '../core/limits.ts'
 import type { CachedReferences, Resolved } from '../secrets/secrets.ts'
 import { readBody } from './body.ts'
-import type { Resolution, VaultCall, VaultRoute } from './call.ts'
+import type { RareHandlers, Resolution, VaultCall } from './call.ts'
+import { cachedQuery, handBody, resolveBody } from './rare-schema.ts'
 import type { Reply } from './reply.ts'
-import { cachedQuery, handBody, parseBody, resolveBody } from './schema.ts'
+import { parseBody } from './schema.ts'
 
-export const VAULT_ROUTES: readonly VaultRoute[] = [
-  { method: 'POST', path: '/secrets/resolve', action: 'resolve', answer: resolve },
-  { method: 'POST', path: '/secrets/push', action: 'push', answer: push },
-  { method: 'GET', path: '/secrets', action: 'admin', answer: list },
-  { method: 'GET', path: '/vaults', action: 'read', answer: ({ views }) => ({ body: { data: views, next: null } }) },
-  { method: 'GET', path: '/vaults/:name', action: 'read', answer: view },
-]
+export const vaultHandlers: RareHandlers['vaults'] = {
+  resolve,
+  push,
+  list,
+  vaults: ({ views }) => ({ body: { data: views, next: null } }),
+  vault: view,
+}
 
 function view({ views, context: { name } }: VaultCall): Reply {
   const found = views.find(({ prefix }) => prefix === name)

@@ -123,7 +123,7 @@ describe('the package for Lambda', () => {
 
   it('has in each zip one bundle with all that it loads later, and nothing else', async () => {
     for (const [name, part] of [
-      ['http', 'http-vaults'],
+      ['http', 'http-later'],
       ['sync', 'undici'],
       ['rotate', 'undici'],
     ] as const) {

@@ -15,6 +15,7 @@ import {
 } from '../../src/core/limits.ts'
 import { createHttp } from '../../src/http/app.ts'
 import { NO_VAULTS } from '../../src/http/call.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 const JSON_TYPE = 'application/json'
@@ -35,6 +36,7 @@ beforeAll(async () => {
     vaults: NO_VAULTS,
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
+    loadRoutes: () => rareRoutes,
     onDefect: () => expect.unreachable('A defect.'),
   })
 })

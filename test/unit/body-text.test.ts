@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createHttp } from '../../src/http/app.ts'
 import { NO_VAULTS } from '../../src/http/call.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 let app: ReturnType<typeof createHttp>
@@ -16,6 +17,7 @@ beforeAll(async () => {
     vaults: NO_VAULTS,
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
+    loadRoutes: () => rareRoutes,
     onDefect: () => expect.unreachable('A defect.'),
   })
 })

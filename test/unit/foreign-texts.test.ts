@@ -9,6 +9,7 @@ import type { Fetch } from '../../src/core/ports.ts'
 import { printable, printableJson, printableList } from '../../src/core/printable.ts'
 import { createHttp } from '../../src/http/app.ts'
 import { NO_VAULTS } from '../../src/http/call.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
@@ -63,6 +64,7 @@ describe('a request', () => {
         commit: async (event) => void lines.push(auditLine(event)),
       },
       clock: on.clock,
+      loadRoutes: () => rareRoutes,
       onDefect: () => expect.unreachable('A defect.'),
     })
     const json = { 'content-type': 'application/json', ...headers }

@@ -1,7 +1,8 @@
 /** What comes in by HTTP as a push: nothing but what a source shows is taken, and key strings are secrets from then on. */
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { parseBody, pushBody } from '../../src/http/schema.ts'
+import { pushBody } from '../../src/http/rare-schema.ts'
+import { parseBody } from '../../src/http/schema.ts'
 import { SOURCE, observed } from '../support/observed.ts'
 
 const { address: _, ...source } = SOURCE

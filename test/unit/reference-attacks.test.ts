@@ -14,6 +14,7 @@ import { rare } from '../../src/rare.ts'
 import { environmentBackend } from '../../src/secrets/environment.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import { createHttp } from '../../src/http/app.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { openKeepers, openVaults } from '../../src/vaults.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { NOW } from '../support/observed.ts'
@@ -239,6 +240,7 @@ describe('dots in the path of a request', () => {
       vaults,
       audit: { note: () => {}, commit: async () => {} },
       clock,
+      loadRoutes: () => rareRoutes,
       onDefect: (error) => {
         throw error
       },

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { auditLine } from '../../src/core/lines.ts'
 import { createHttp } from '../../src/http/app.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import type { Secrets } from '../../src/secrets/secrets.ts'
 import { knownEntities } from '../../src/config/entity.ts'
 import { outage, secretWorld } from '../support/secrets.ts'
@@ -30,6 +31,7 @@ const appOn = (secrets: Secrets) =>
     vaults: { secrets, views: [VIEW], overview: null },
     audit: { note: (event) => void events.push(event), commit: async () => {} },
     clock: on.clock,
+    loadRoutes: () => rareRoutes,
     onDefect: (error) => {
       throw error
     },

@@ -1,6 +1,7 @@
 /** The status of a keyring of many keys is asked for again and again: of one revision its keys are shown once. */
 import { expect, it } from 'vitest'
 import { createHttp } from '../../src/http/app.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { NO_VAULTS } from '../../src/http/call.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
@@ -29,6 +30,7 @@ it('is answered as it is, before and after a change', async () => {
     vaults: NO_VAULTS,
     audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
+    loadRoutes: () => rareRoutes,
     onDefect: () => expect.unreachable('A defect.'),
   })
   const asked = async () => (await app.fetch(new Request('http://localhost/keyrings/default'))).json()

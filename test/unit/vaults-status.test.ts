@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { overviewOf } from '../../src/http/vaults-status.ts'
 import { createHttp } from '../../src/http/app.ts'
+import { rareRoutes } from '../../src/http/rare-routes.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { auditLine } from '../../src/core/lines.ts'
@@ -20,7 +21,7 @@ beforeEach(() => {
 /** A keyring of which all is well. */
 const KEYRING = {
   name: 'orders',
-  status: async () => ({ keyring: 'orders', needed: [] }),
+  status: async () => ({ keyring: 'orders', keys: [], needed: [] }),
   diagnose: async () => ({ time: NOW, findings: [{ check: 'server', outcome: 'ok', detail: 'All is well.' }] }),
   warning: null,
   ending: null,
@@ -33,6 +34,7 @@ async function call(path: string, body?: object, { broken = [] as string[] } = {
     vaults: { secrets: on.secrets, views: [], overview: overviewOf(on.secrets, broken) },
     audit: { note: (event) => void events.push(event), commit: async (event) => void events.push(event) },
     clock: on.clock,
+    loadRoutes: () => rareRoutes,
     onDefect: (error) => {
       throw error
     },
@@ -105,7 +107,7 @@ describe('the status', () => {
     'of a caller with %s shows nothing of vaults',
     async (...given) => {
       grants = given
-      expect((await status(undefined, { broken: ['x'] })).body).toEqual({ keyring: 'orders', needed: [] })
+      expect((await status(undefined, { broken: ['x'] })).body).toEqual({ keyring: 'orders', keys: [], needed: [] })
     },
   )
 })
@@ -158,7 +160,7 @@ describe('POST /secrets/push', () => {
     ['what is to come', { secrets: [{ ...secret, at: NOW + 86_400_000 }] }, 'ERR_REQUEST_INVALID'],
     ['no secrets', { secrets: 'canary' }, 'ERR_REQUEST_INVALID'],
     ['a field more', { canary: 1 }, 'ERR_REQUEST_INVALID'],
-    ['too much', { secrets: [{ ...secret, text: 'canary'.repeat(200_000) }] }, 'ERR_BODY_TOO_LARGE'],
+    ['too much', { secrets: [{ ...secret, text: 'canary'.repeat(800_000) }] }, 'ERR_BODY_TOO_LARGE'],
   ])('refuses %s, and quotes nothing', async (_name, fields, code) => {
     const { body } = await push(fields)
     expect(body).toMatchObject({ code })
