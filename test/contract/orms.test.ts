@@ -12,7 +12,7 @@ import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import { drizzleOrm } from '../support/orms/drizzle.ts'
 import type { Account, OpenOrm } from '../support/orms/orm.ts'
 import { TABLES } from '../support/orms/orm.ts'
-import { prismaOrm } from '../support/orms/prisma.ts'
+import { prismaClient, prismaOrm } from '../support/orms/prisma.ts'
 import { typeOrm } from '../support/orms/typeorm.ts'
 
 const ORMS: readonly (readonly [string, OpenOrm])[] = [
@@ -46,14 +46,15 @@ async function opened(open: OpenOrm, options: FieldOptions = {}, versions = ['a:
   const database = new DatabaseSync(':memory:')
   databases.push(database)
   database.exec(TABLES)
-  const orm = await open({ database, keyring, sync: await keyring.synchronous(), options })
+  const given = { database, keyring, sync: await keyring.synchronous(), options }
+  const orm = await open(given)
   const rotate = async () => {
     on.versions = [...versions, `b:${versions.length + 1}`]
     await keyring.sync(PLAIN_SYNC)
   }
   const rule = { bits: 128, normalise: 'lower', ...options } as const
   const finder = (keys: readonly [string, ...string[]]) => lookups(keyring, { [NAME]: { keys, ...rule } })
-  return { orm, keyring, database, rotate, finder, email: column(keyring, NAME, options) }
+  return { given, orm, keyring, database, rotate, finder, email: column(keyring, NAME, options) }
 }
 
 const storedIn = (database: DatabaseSync) =>
@@ -207,6 +208,17 @@ describe.each(ORMS)('by %s', (_, open) => {
     await rewritten(database, email, find, 'b')
     expect(storedIn(database)).toEqual(before)
   })
+})
+
+it('what Prisma writes in other ways is encrypted as well', async () => {
+  const { given, database } = await opened(prismaOrm)
+  const { user } = prismaClient(given).prisma
+  expect(await user.createMany({ data: [ANN, BOB] })).toEqual({ count: 2 })
+  const rob = { email: 'rob@example.org' }
+  expect(await user.upsert({ where: { id: 2 }, create: BOB, update: rob })).toMatchObject(rob)
+  expect(await user.upsert({ where: { id: 3 }, create: BOB, update: rob })).toMatchObject(BOB)
+  expect(keyIds(database)).toEqual(['a', 'a', 'a'])
+  expect((await user.findMany({})).map(({ email }) => email)).toEqual([ANN.email, rob.email, BOB.email])
 })
 
 it('every example of docs/fields.md about ORMs is code that has run here', () => {

@@ -72,6 +72,8 @@ const CONFIG: GetPrismaClientConfig = {
 /** What the generated types would say of a model, as far as it is used here. */
 interface Model<Row> {
   create(of: { data: Row }): Promise<Row>
+  createMany(of: { data: Row[] }): Promise<{ count: number }>
+  upsert(of: { where: object; create: Row; update: Partial<Row> }): Promise<Row>
   update(of: { where: object; data: Partial<Row> }): Promise<Row>
   findMany(of: { where?: object; orderBy?: object }): Promise<(Row & { id: number })[]>
   findUnique(of: { where: object }): Promise<Row | null>
@@ -111,7 +113,7 @@ function adapterOn(database: DatabaseSync): SqlDriverAdapterFactory {
   return { ...named, connect: async () => ({ ...queries, startTransaction, executeScript, dispose: async () => {} }) }
 }
 
-export const prismaOrm: OpenOrm = ({ database, keyring, options }) => {
+export function prismaClient({ database, keyring, options }: Parameters<OpenOrm>[0]) {
   const client = new (getPrismaClient(CONFIG))({ adapter: adapterOn(database) }) as unknown as Client
 
   const columns = { email: column(keyring, 'users.email', options), phone: column(keyring, 'users.phone', options) }
@@ -142,6 +144,11 @@ export const prismaOrm: OpenOrm = ({ database, keyring, options }) => {
       where: { OR: [{ emailIndex: { in: index } }, ...(plaintext === null ? [] : [{ email: plaintext }])] },
     })
 
+  return { prisma, found, columns }
+}
+
+export const prismaOrm: OpenOrm = (given) => {
+  const { prisma, found, columns } = prismaClient(given)
   return {
     insert: (user) => prisma.user.create({ data: user }),
     update: (id, user) => prisma.user.update({ where: { id }, data: user }),

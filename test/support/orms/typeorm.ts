@@ -49,7 +49,7 @@ export const typeOrm: OpenOrm = async ({ database, sync, options }) => {
   const [repository, opened] = [source.getRepository(users), source.getRepository(accounts)]
 
   return {
-    insert: (user) => repository.save(user),
+    insert: (user) => repository.save({ ...user }),
     update: (id, user) => repository.update(id, user),
     users: () => repository.find({ order: { id: 'ASC' } }),
     find: (sought) => found(sought),
