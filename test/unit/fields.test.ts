@@ -286,6 +286,18 @@ it('a column for codecs that cannot wait answers at once, and reads what the oth
   expect(() => email.seal('x')).toThrow(code('ERR_SNAPSHOT_STALE'))
 })
 
+it('such a column of an instance that has just begun has its key once the keyring was asked whether it is usable', async () => {
+  const on = world(['a:1'])
+  await (await keyringOn(on)).sync(PLAIN_SYNC)
+  const keyring = await keyringOn(on)
+  const email = columnSync(await keyring.synchronous(), 'users.email')
+  expect(() => email.seal('x')).toThrow(code('ERR_SNAPSHOT_STALE'))
+  const begun = await keyringOn(on)
+  const asked = columnSync(await begun.synchronous(), 'users.email')
+  expect(await begun.isUsable()).toBe(true)
+  expect(asked.open(asked.seal('x'))).toBe('x')
+})
+
 it('normalisers look at ASCII alone, so that no version of Unicode changes them', () => {
   for (const by of ['lower', 'alnum', 'digits'] as const) {
     const property = fc.property(fc.string({ unit: 'binary' }), (text) => {
