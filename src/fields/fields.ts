@@ -3,6 +3,7 @@
  * whoever can write to the database may still swap two values of the column. `rowFields` binds the row too.
  */
 import type { Awaitable } from '../core/awaitable.ts'
+import { andThen, atOnce } from '../core/awaitable.ts'
 import { decodeUtf8, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
@@ -13,6 +14,12 @@ import { columnContext, isOurs, parts, rowContext, wellFormed } from './bound.ts
 export interface FieldKeyring {
   encrypt(plaintext: Bytes, context: Bytes): Awaitable<{ readonly ciphertext: string }>
   decrypt(ciphertext: string, context: Bytes): Awaitable<{ readonly plaintext: Bytes }>
+}
+
+/** One that answers at once, such as `await keyring.synchronous()`. */
+export interface SyncFieldKeyring {
+  encrypt(plaintext: Bytes, context: Bytes): { readonly ciphertext: string }
+  decrypt(ciphertext: string, context: Bytes): { readonly plaintext: Bytes }
 }
 
 export interface FieldOptions {
@@ -46,6 +53,31 @@ export function column(keyring: FieldKeyring, name: ColumnName, options: FieldOp
     },
     seal: async (value: string | null | undefined) => codec.seal(value, context) as Promise<never>,
     open: async (value: string | null | undefined) => codec.open(value, context) as Promise<never>,
+  }
+}
+
+/** It stands by itself, as a codec wants it. */
+interface Through {
+  (value: string): string
+  <Absent extends null | undefined>(value: string | Absent): string | Absent
+}
+
+export interface SyncColumn extends Passed {
+  readonly seal: Through
+  /** @throws `ERR_CIPHERTEXT_INVALID`, and what `decrypt` throws. */
+  readonly open: Through
+}
+
+/** The same for codecs that cannot wait; both read what the other wrote. */
+export function columnSync(keyring: SyncFieldKeyring, name: ColumnName, options: FieldOptions = {}): SyncColumn {
+  const context = columnContext(name)
+  const codec = new Codec(keyring, options)
+  return {
+    get passed() {
+      return codec.passed
+    },
+    seal: (value: string | null | undefined) => atOnce(codec.seal(value, context)) as never,
+    open: (value: string | null | undefined) => atOnce(codec.open(value, context)) as never,
   }
 }
 
@@ -107,22 +139,26 @@ class Codec implements Passed {
     this.#passes = plaintext === 'pass'
   }
 
-  async seal(value: unknown, context: Bytes): Promise<string | null | undefined> {
+  seal(value: unknown, context: Bytes): Awaitable<string | null | undefined> {
     if (value === null || value === undefined) return value
-    return (await this.#keyring.encrypt(utf8(wellFormed(textOf(value))), context)).ciphertext
+    return andThen(this.#keyring.encrypt(utf8(wellFormed(textOf(value))), context), ({ ciphertext }) => ciphertext)
   }
 
-  async open(value: unknown, context: Bytes): Promise<string | null | undefined> {
+  open(value: unknown, context: Bytes): Awaitable<string | null | undefined> {
     if (value === null || value === undefined) return value
     const text = textOf(value)
     if (this.#passes && !isOurs(text)) {
       this.passed += 1
       return text
     }
-    const plaintext = decodeUtf8((await this.#keyring.decrypt(text, context)).plaintext)
-    if (plaintext === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
-    return plaintext
+    return andThen(this.#keyring.decrypt(text, context), ({ plaintext }) => textIn(plaintext))
   }
+}
+
+function textIn(plaintext: Bytes): string {
+  const text = decodeUtf8(plaintext)
+  if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
+  return text
 }
 
 function textOf(value: unknown): string {

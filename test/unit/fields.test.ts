@@ -11,7 +11,7 @@ import { Encryptor } from '../../src/crypto/encryptor.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import { columnContext, rowContext } from '../../src/fields/bound.ts'
 import type { ColumnName } from '../../src/fields/bound.ts'
-import { column, rowFields } from '../../src/fields/fields.ts'
+import { column, columnSync, rowFields } from '../../src/fields/fields.ts'
 import type { FieldKeyring } from '../../src/fields/fields.ts'
 import { lookups } from '../../src/fields/lookups.ts'
 import type { IndexKeyring, IndexRules } from '../../src/fields/lookups.ts'
@@ -252,6 +252,50 @@ describe.each(CIPHERS)('with $name', (primitives) => {
       expect(await passing.where('users.email', sealed)).toMatchObject({ plaintext: null })
     })
   })
+})
+
+it('a text of n bytes takes 56 more, in base64url, behind the key id: 88 at 32', async () => {
+  const [primitives = expect.unreachable()] = CIPHERS
+  for (const n of [0, 1, 32, 100]) {
+    const sealed = await column(memoryKeyring(primitives), 'users.email').seal('x'.repeat(n))
+    expect(parseEk1(sealed).payload).toHaveLength(n + 56)
+    expect(sealed).toHaveLength(5 + 'a'.length + Math.ceil((4 * (n + 56)) / 3))
+  }
+})
+
+it('a column for codecs that cannot wait answers at once, and reads what the other has written', async () => {
+  const on = world(['a:1'])
+  const keyring = await keyringOn(on)
+  await keyring.sync(PLAIN_SYNC)
+  const later = column(keyring, 'users.email')
+  const email = columnSync(await keyring.synchronous(), 'users.email', { plaintext: 'pass' })
+  const sealed = email.seal('grüße')
+  expect([await later.open(sealed), email.open(await later.seal('grüße'))]).toEqual(['grüße', 'grüße'])
+  expect([email.seal(null), email.open(null), email.seal(undefined), email.open('x'), email.passed]).toEqual([
+    null,
+    null,
+    undefined,
+    'x',
+    1,
+  ])
+  const other = columnSync(await keyring.synchronous(), 'users.phone')
+  expect(() => other.open(sealed)).toThrow(code('ERR_DECRYPT_FAILED'))
+  expect(() => other.open('x')).toThrow(code('ERR_CIPHERTEXT_INVALID'))
+  expect(() => other.seal('\ud800')).toThrow(code('ERR_TEXT_INVALID'))
+  on.clock.time += 2000
+  expect(() => email.seal('x')).toThrow(code('ERR_SNAPSHOT_STALE'))
+})
+
+it('such a column of an instance that has just begun has its key once the keyring was asked whether it is usable', async () => {
+  const on = world(['a:1'])
+  await (await keyringOn(on)).sync(PLAIN_SYNC)
+  const keyring = await keyringOn(on)
+  const email = columnSync(await keyring.synchronous(), 'users.email')
+  expect(() => email.seal('x')).toThrow(code('ERR_SNAPSHOT_STALE'))
+  const begun = await keyringOn(on)
+  const asked = columnSync(await begun.synchronous(), 'users.email')
+  expect(await begun.isUsable()).toBe(true)
+  expect(asked.open(asked.seal('x'))).toBe('x')
 })
 
 it('normalisers look at ASCII alone, so that no version of Unicode changes them', () => {
