@@ -1,7 +1,7 @@
 /**
  * Look-ups of encrypted fields by value. Beside the field stands an index, a MAC of what the value normalises to, and a look-up compares
  * indexes. Its key is pinned in the declaration of the column, so that a rotation changes neither look-ups nor what is unique
- * (docs/decisions/0013-the-key-of-an-index-is-pinned-in-the-program.md).
+ * (docs/decisions/0014-the-key-of-an-index-is-pinned-in-the-program.md).
  *
  * To move an index from key a to key b, four declarations follow each other, each deployed everywhere before the next: `[a]`, `[a, b]` (all
  * look for both), `[b, a]` (new ones are under b), and, once `moveIndex` has been over every row, `[b]`.
