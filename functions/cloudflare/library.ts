@@ -8,7 +8,7 @@ import type { OpenOptions } from '../../src/library/open.ts'
 import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/library/reading.ts'
 import { storeAuthority } from '../../src/library/reading.ts'
-import { Reading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
 import { objectAuthority } from './authority-stub.ts'
 import type { KeyringObject } from './keyring-object.ts'
 import type { Kv } from './kv-replica.ts'
@@ -33,7 +33,7 @@ interface LibraryBindings {
 export async function openKeyring(env: object, options: WorkerOptions = {}): Promise<LibraryKeyring> {
   const bindings = env as LibraryBindings
   const given = await settingsGiven(env)
-  const reading = new Reading(given)
+  const reading = new SettingsReading(given)
   const config = usingConfig(reading)
   required(
     reading,

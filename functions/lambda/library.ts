@@ -6,7 +6,7 @@ import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/library/reading.ts'
 import { NOBODY, storeAuthority } from '../../src/library/reading.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { Reading, Wrong, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, Wrong, required, usingConfig } from '../../src/library/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
 import { invokingAuthority } from './authority.ts'
@@ -24,7 +24,7 @@ export interface LambdaOptions extends OpenOptions {
 
 /** @param env settings by name. @throws `ERR_CONFIG_INVALID`, `ERR_STORE_UNAVAILABLE`, `ERR_KEYRING_NOT_FOUND`, and what the record is refused for. */
 export async function openKeyring(env: Given = process.env, options: LambdaOptions = {}): Promise<LibraryKeyring> {
-  const reading = new Reading(env)
+  const reading = new SettingsReading(env)
   const config = usingConfig(reading)
   required(
     reading,

@@ -9,7 +9,7 @@ import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/library/reading.ts'
 import { storeAuthority } from '../../src/library/reading.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { Reading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
 
@@ -27,7 +27,7 @@ const WARM_MS = 400
 
 /** @param env settings by name. @throws `ERR_CONFIG_INVALID`, `ERR_STORE_UNAVAILABLE`, `ERR_KEYRING_NOT_FOUND`, and what the record is refused for. */
 export async function openKeyring(env: Given = process.env, options: NodeOptions = {}): Promise<LibraryKeyring> {
-  const reading = new Reading(env)
+  const reading = new SettingsReading(env)
   const config = usingConfig(reading)
   required(reading, env, 'KEYRING_WRAPPING_KEYS', 'those of the server that syncs')
   if (options.store === undefined) required(reading, env, 'KEYRING_DATABASE', 'the file of the server that syncs')

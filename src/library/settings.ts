@@ -22,7 +22,7 @@ export interface UsingConfig {
 export type Given = Readonly<Record<string, unknown>>
 
 /** Reads one setting at a time, and remembers what is wrong: by name and rule, never by value. */
-export class Reading {
+export class SettingsReading {
   readonly #given: Given
   readonly #problems: string[] = []
 
@@ -64,7 +64,7 @@ export class Wrong {
 }
 
 /** @throws nothing yet: `end` of the reading does. */
-export function usingConfig(reading: Reading): UsingConfig {
+export function usingConfig(reading: SettingsReading): UsingConfig {
   const isMissing: readonly WrappingKey[] = []
   const wrappingKeys = reading.value('KEYRING_WRAPPING_KEYS', wrappingKeysIn, isMissing)
   const period = reading.value('KEYRING_SYNC_PERIOD', seconds(0, 86_400), 600)
@@ -79,7 +79,7 @@ export function usingConfig(reading: Reading): UsingConfig {
 }
 
 /** @param why what is missed, for people. */
-export function required(reading: Reading, given: Given, name: string, why: string): void {
+export function required(reading: SettingsReading, given: Given, name: string, why: string): void {
   if ((given[name] ?? '') === '') reading.wrong(name, `is required: ${why}`)
 }
 

@@ -7,7 +7,7 @@ import { column } from '../../src/fields/fields.ts'
 import { lookups } from '../../src/fields/lookups.ts'
 import type { UseEvent } from '../../src/library/library.ts'
 import { inspect } from '../../src/library/library.ts'
-import { Reading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
 
 const codeOf = (work: () => unknown): unknown => {
   try {
@@ -138,7 +138,7 @@ const VAULT = {
 }
 
 function read(settings: Readonly<Record<string, string>>) {
-  const reading = new Reading(settings)
+  const reading = new SettingsReading(settings)
   const config = usingConfig(reading)
   required(reading, settings, 'KEYRING_WRAPPING_KEYS', 'any')
   try {
