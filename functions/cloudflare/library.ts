@@ -9,8 +9,8 @@ import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/library/reading.ts'
 import { storeAuthority } from '../../src/library/reading.ts'
 import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import type { KeyringObjects } from './authority-stub.ts'
 import { objectAuthority } from './authority-stub.ts'
-import type { KeyringObject } from './keyring-object.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
 import { FRESHNESS } from './limits.ts'
@@ -25,7 +25,7 @@ export interface WorkerOptions extends OpenOptions {
 }
 
 interface LibraryBindings {
-  readonly KEYRING_OBJECT?: DurableObjectNamespace<KeyringObject>
+  readonly KEYRING_OBJECT?: KeyringObjects
   readonly KEYRING_REPLICA?: Kv
 }
 
