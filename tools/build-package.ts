@@ -15,6 +15,7 @@ export const LIBRARY = {
   lambda: 'functions/lambda/library.ts',
   cloudflare: 'functions/cloudflare/library.ts',
   'node-crypto': 'functions/node-shared/cipher.ts',
+  references: 'src/library/references.ts',
   testing: 'functions/node-shared/testing.ts',
 } as const
 type Entry = keyof typeof LIBRARY
@@ -38,7 +39,7 @@ export async function buildLibrary(folder: string): Promise<readonly Metafile[]>
   const own = { ...COMMON, outdir: folder }
   const onNode = build({
     ...own,
-    entryPoints: entryPoints('node', 'lambda', 'node-crypto', 'testing'),
+    entryPoints: entryPoints('node', 'lambda', 'node-crypto', 'references', 'testing'),
     chunkNames: 'node/[name]-[hash]',
     platform: 'node',
     // The oldest that Lambda and people still run.
@@ -79,7 +80,13 @@ function manifest(): Manifest {
     { types: `./types/${source.replace(/\.ts$/, '.d.ts')}`, default: `./${entry}.js` },
   ])
   return {
-    ...{ name, version, description, license, type, sideEffects, publishConfig },
+    name,
+    version,
+    description,
+    license,
+    type,
+    sideEffects,
+    publishConfig,
     bin: { 'edge-keyring': 'edge-keyring.mjs' },
     exports: { ...Object.fromEntries(exports), './package.json': './package.json' },
     engines: { node: '>=20.12' },

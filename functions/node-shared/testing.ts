@@ -12,6 +12,8 @@ import { LibraryKeyring } from '../../src/library/library.ts'
 import type { OpenOptions } from '../../src/library/open.ts'
 import { openParts } from '../../src/library/open.ts'
 import { storeAuthority } from '../../src/library/reading.ts'
+import type { References } from '../../src/library/references.ts'
+import { fixedReferences } from '../../src/library/references.ts'
 import { nodeCipher, nodeHash } from './cipher.ts'
 import { nodeNonces } from './nonces.ts'
 
@@ -23,6 +25,13 @@ export interface TestKeyring extends LibraryKeyring {
   rotate(id?: string): Promise<string>
   /** Values of the key can no longer be read. */
   remove(id: string): Promise<void>
+  /** To what `options.secrets` has. */
+  readonly references: References
+}
+
+export interface TestOptions extends OpenOptions {
+  /** Values by reference; they may change later. */
+  readonly secrets?: Map<string, string>
 }
 
 const SOURCE = { kind: 'kv2', address: 'https://vault.test', namespace: '', mount: 'secret', path: 'keyring' } as const
@@ -31,7 +40,7 @@ const FRESHNESS = { freshMs: Number.MAX_SAFE_INTEGER, backgroundMs: Number.MAX_S
 const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 
 /** Its first key has the id `test-1`. Nothing of it outlives the process, and nobody is asked for anything. */
-export async function testKeyring(options: OpenOptions = {}): Promise<TestKeyring> {
+export async function testKeyring(options: TestOptions = {}): Promise<TestKeyring> {
   const { keyring: name = 'default' } = options
   const keys = [{ id: 'test', purpose: null, key: new Secret(toBase64(random())) }]
   const held = new TestRecord(name, await sealers(nodeCipher, nodeHash, keys, name))
@@ -47,6 +56,7 @@ export async function testKeyring(options: OpenOptions = {}): Promise<TestKeyrin
   const authority = storeAuthority({ ...primitives, store: held.store }, config)
   const parts = await openParts({ ...shared, config, authority, synchronous: nodeCipher }, options)
   return Object.assign(new LibraryKeyring(parts), {
+    references: fixedReferences(options.secrets ?? new Map()),
     async rotate(id?: string) {
       const added = await held.add(id)
       await parts.keyring.record()

@@ -58,6 +58,12 @@ describe('the package', () => {
     expect(await project.run(['example.mjs'])).toBe('DE02 1203 0000 0000 2020 51\n')
   })
 
+  it('resolves references in configurations', async () => {
+    project.write('references.mjs', example('docs/library.md', 'js', 'resolveAll'))
+    for (const node of [process.execPath, ...(old === null ? [] : [old])])
+      expect(await project.run(['references.mjs'], node)).toBe('postgres: connected with s3cret\n')
+  })
+
   it.skipIf(old === null)('runs it on Node 20 too', async () => {
     project.write('example.mjs', example('README.md', 'js', 'edge-keyring/testing'))
     expect(await project.run(['example.mjs'], old ?? '')).toBe('DE02 1203 0000 0000 2020 51\n')
@@ -174,6 +180,10 @@ describe('the package', () => {
           KEYRING_VAULT_PATH: 'keyring',
           KEYRING_VAULT_TOKEN: 'root',
           KEYRING_WRAPPING_KEYS: WRAPPING_KEYS,
+          KONG_VAULT_HCV_HOST: '127.0.0.1',
+          KONG_VAULT_HCV_PORT: new URL(vault.address).port,
+          KONG_VAULT_HCV_KV: 'v2',
+          KONG_VAULT_HCV_TOKEN: 'root',
           KEYRING_API_TOKENS: JSON.stringify([{ name: 'test', sha256, grants: ['admin'] }]),
         },
       },
@@ -183,17 +193,24 @@ describe('the package', () => {
         texts: { KEYRING_WRAPPING_KEYS: WRAPPING_KEYS },
         entry: project.write('worker.mjs', example('docs/library.md', 'js', 'edge-keyring/cloudflare')),
       },
+      {
+        name: 'resolving',
+        entrypoints: { KEYRING: ['KeyringService', 'main', { grants: ['resolve:hcv/keyring/*'] }] },
+        entry: project.write('resolving.mjs', example('docs/library.md', 'js', 'service: env.KEYRING')),
+      },
     ])
     const headers = { authorization: `Bearer ${token}` }
     const synced = await fetch(`${workerd.url('main')}/keyring/vault/sync`, { method: 'POST', headers })
     const answer = await fetch(workerd.url('app'), { method: 'POST', body: 'hello' })
     expect([synced.status, answer.status, await answer.json()]).toEqual([204, 200, ['first001', 'hello', 'hello']])
+    const resolved = await fetch(workerd.url('resolving'))
+    expect(await resolved.json()).toEqual(['first001', 'ERR_FORBIDDEN'])
     await workerd.kill()
     await vault.close()
     rmSync(folder, { recursive: true, force: true })
   }, 60_000)
 
-  it.each(['node', 'cloudflare', 'testing'])('is small: %s', async (name) => {
+  it.each(['node', 'cloudflare', 'references', 'testing'])('is small: %s', async (name) => {
     const entry = project.write('all.mjs', `export * from 'edge-keyring/${name}'`)
     const { outputFiles } = await build({
       entryPoints: [entry],

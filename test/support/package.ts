@@ -22,7 +22,7 @@ export async function emptyProject(): Promise<Project> {
   const built = join(folder, 'built')
   await buildPackage(built)
   await run('npm', ['pack', '--silent', built], { cwd: folder })
-  const [tarball = ''] = readdirSync(folder).filter((name) => name.endsWith('.tgz'))
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? ''
   const project = join(folder, 'project')
   mkdirSync(project)
   writeFileSync(join(project, 'package.json'), '{"private": true}')
