@@ -89,19 +89,20 @@ export class LibraryKeyring implements AsyncDisposable {
   }
 
   /** Encrypts with the active key. Rejects with `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
-  async encrypt(plaintext: Data, context: Data = NO_CONTEXT): Promise<Encrypted> {
+  encrypt(plaintext: Data, context: Data = NO_CONTEXT): Promise<Encrypted> {
     return this.#noted('encrypt', () => this.#parts.keyring.encrypt(dataOf(plaintext), bytesOf(context)))
   }
 
   /** Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`, `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`. */
-  async decrypt(ciphertext: string, context: Data = NO_CONTEXT): Promise<Opened> {
+  decrypt(ciphertext: string, context: Data = NO_CONTEXT): Promise<Opened> {
     return this.#noted('decrypt', () => this.#opened({ ciphertext: textOf(ciphertext), context: bytesOf(context) }))
   }
 
   /** Encrypts anew what another key has encrypted; the plaintext is in memory alone. */
-  async rewrap(ciphertext: string, context: Data = NO_CONTEXT): Promise<Encrypted> {
-    const sealed = { ciphertext: textOf(ciphertext), context: bytesOf(context) }
-    return this.#noted('rewrap', () => rewrapped(this.#parts.keyring, sealed))
+  rewrap(ciphertext: string, context: Data = NO_CONTEXT): Promise<Encrypted> {
+    return this.#noted('rewrap', () =>
+      rewrapped(this.#parts.keyring, { ciphertext: textOf(ciphertext), context: bytesOf(context) }),
+    )
   }
 
   /** In the order of the items, each with a result of its own. Rejects with what concerns all: `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
@@ -179,35 +180,38 @@ export class LibraryKeyring implements AsyncDisposable {
     items: readonly Item[],
     work: (item: Item) => Awaitable<Made>,
   ): Promise<readonly Result<Made>[]> {
-    const results = await this.#failing(action, items.length, () => settleEach(items, work))
+    const results = await settleEach(items, work).catch((error: unknown) => {
+      this.#noteFailure(action, error, items.length)
+      throw error
+    })
     if (this.#parts.audit !== null) for (const [outcome, all] of alike(results)) this.#note(action, ...outcome, all)
     return results
   }
 
+  /** One promise for each value, since that is most of what a call costs beside its cipher. */
   async #noted<Made extends { readonly keyId: string }>(action: Action, work: () => Awaitable<Made>): Promise<Made> {
-    const made = await this.#failing(action, 1, work)
-    if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
-    return made
-  }
-
-  async #failing<Made>(action: Action, count: number, work: () => Awaitable<Made>): Promise<Made> {
+    let made: Made
     try {
-      return await work()
-    } catch (error) {
-      this.#noteFailure(action, error, count)
-      throw error
-    }
-  }
-
-  #notedAtOnce<Made extends { readonly keyId: string }>(action: Action, work: () => Made): Made {
-    try {
-      const made = work()
-      if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
-      return made
+      const begun = work()
+      made = begun instanceof Promise ? await begun : begun
     } catch (error) {
       this.#noteFailure(action, error, 1)
       throw error
     }
+    if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
+    return made
+  }
+
+  #notedAtOnce<Made extends { readonly keyId: string }>(action: Action, work: () => Made): Made {
+    let made: Made
+    try {
+      made = work()
+    } catch (error) {
+      this.#noteFailure(action, error, 1)
+      throw error
+    }
+    if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
+    return made
   }
 
   #noteFailure(action: Action, error: unknown, count: number): void {
