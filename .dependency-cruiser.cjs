@@ -9,6 +9,7 @@ const LAYERS = {
   auth: ['core', 'crypto'],
   keyring: ['core', 'crypto'],
   fields: ['core'],
+  library: ['core', 'crypto', 'fields', 'keyring'],
   http: ['core', 'auth', 'keyring', 'secrets'],
 }
 /** The rooms of src/vault: which may import which. open.ts and reader.ts stand above wire, token and login. */
@@ -94,6 +95,16 @@ module.exports = {
       'encrypt-path-without-vault',
       { path: '^src/keyring/keyring\\.ts$' },
       { path: '^src/(vault|config)/', reachable: true },
+    ),
+    error(
+      'library-without-service',
+      { path: '^src/library/' },
+      { path: '^src/(vault|config|http|auth)/|node_modules/', reachable: true },
+    ),
+    error(
+      'library-entries-alone',
+      { path: '^functions/[a-z-]+/(library|testing)\\.ts$' },
+      { path: '^src/(app|vaults|rare)\\.ts$|^src/(vault|config|http|auth)/' },
     ),
     error(
       'undici-only-lazily',

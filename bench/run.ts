@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { benchHttp } from './http.ts'
 import { benchLambda } from './lambda.ts'
 import type { Options, Part, Row } from './measure.ts'
+import { benchLibrary } from './library.ts'
 import { benchRecord } from './record.ts'
 import { benchReferences } from './references.ts'
 import { benchResolve } from './resolve.ts'
@@ -17,6 +18,7 @@ import { benchTls } from './tls.ts'
 
 const PARTS: Readonly<Record<string, Part>> = {
   values: benchValues,
+  library: benchLibrary,
   http: benchHttp,
   worker: benchWorker,
   sync: benchSync,

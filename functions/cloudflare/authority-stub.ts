@@ -3,7 +3,6 @@ import { within } from '../../src/core/deadline.ts'
 import { SYNC_DEADLINE_MS } from '../../src/core/limits.ts'
 import type { KeyringAuthority, Message } from '../../src/core/operations.ts'
 import { distantAuthority, isLook } from '../../src/keyring/messages.ts'
-import type { KeyringObject } from './keyring-object.ts'
 import { LOOK_MS } from './limits.ts'
 import { readAnswer, readUrl } from './read-call.ts'
 import { unanswered } from './unanswered.ts'
@@ -13,9 +12,20 @@ const OBJECT = 'keyring'
 /** The object's own deadline comes first, so that its answer says what was slow. */
 const WORK_MS = SYNC_DEADLINE_MS + LOOK_MS
 
+/** What is used of the binding of `KeyringObject`, which has all else that there is behind it. */
+export interface KeyringObjects {
+  idFromName(name: string): DurableObjectId
+  get(id: DurableObjectId, where?: { readonly locationHint: DurableObjectLocationHint }): KeyringStub
+}
+
+interface KeyringStub {
+  fetch(url: string): Promise<Response>
+  call(message: Message): Promise<unknown>
+}
+
 /** @param locationHint counts when the object is made, at its first use. `null` = it is made near that first request. */
 export function objectAuthority(
-  objects: DurableObjectNamespace<KeyringObject>,
+  objects: KeyringObjects,
   locationHint: DurableObjectLocationHint | null,
 ): KeyringAuthority {
   const where = locationHint === null ? undefined : { locationHint }
@@ -31,6 +41,6 @@ export function objectAuthority(
   })
 }
 
-async function send(object: DurableObjectStub<KeyringObject>, message: Message): Promise<unknown> {
+async function send(object: KeyringStub, message: Message): Promise<unknown> {
   return message.call === 'read' ? readAnswer(await object.fetch(readUrl(message))) : object.call(message)
 }

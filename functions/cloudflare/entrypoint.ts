@@ -35,6 +35,10 @@ export const entrypointOf = (open: () => Awaitable<RpcParts | null>) =>
       return this.#do((rpc) => rpc.rewrapBatch(asked))
     }
 
+    resolve(asked: Asked<'resolve'>) {
+      return this.#do((rpc) => rpc.resolve(asked))
+    }
+
     async #do<T>(work: (rpc: Rpc) => Promise<Result<T>>): Promise<Result<T>> {
       const parts = await open()
       return parts === null

@@ -42,7 +42,7 @@ export function sqliteStore(path: string): SqliteStore {
 
   /** What stands at the path now: a file that was put back or replaced is taken up, one that is gone is not written to. */
   const current = (): File => {
-    const identity = identityOf(path)
+    const identity = fileIdentity(path)
     if (identity !== file.identity) {
       const next = openFile(path)
       file.database.close()
@@ -102,9 +102,9 @@ type File = Connection & { readonly identity: string }
 
 /** Opens what is at the path, and once more if that was replaced meanwhile. */
 function openFile(path: string): File {
-  const identity = identityOf(path)
+  const identity = fileIdentity(path)
   const connection = connect(path)
-  if (identityOf(path) === identity) return { ...connection, identity }
+  if (fileIdentity(path) === identity) return { ...connection, identity }
   connection.database.close()
   return openFile(path)
 }
@@ -117,16 +117,21 @@ function connect(path: string) {
       throw unavailable(path, `cannot be taken out of the journal mode "${String(mode)}"`, WRITABLE)
     // FULL would leave open whether the journal's end outlives a loss of power: the write before would be back.
     database.exec('PRAGMA synchronous = EXTRA')
-    const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
-    if (layout > LAYOUT) throw unavailable(path, `was written by a newer release (layout ${layout})`)
-    return { database, layout, ...recordsIn(database) }
+    return { database, layout: layoutOf(path, database), ...recordsIn(database) }
   } catch (error) {
     database.close()
     throw error
   }
 }
 
-function recordsIn(database: DatabaseSync) {
+/** @throws `ERR_STORE_UNAVAILABLE` for that of a newer release. */
+export function layoutOf(path: string, database: DatabaseSync): number {
+  const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+  if (layout > LAYOUT) throw unavailable(path, `was written by a newer release (layout ${layout})`)
+  return layout
+}
+
+export function recordsIn(database: DatabaseSync) {
   const dataVersion = database.prepare('PRAGMA data_version')
   let known = new Map<string, StoredRecord | null>()
   let knownAt: unknown = null
@@ -198,7 +203,7 @@ function prepare(path: string, { database, layout }: File): KeyringError | null 
 }
 
 /** @throws `ERR_STORE_UNAVAILABLE` when there is none. */
-function identityOf(path: string): string {
+export function fileIdentity(path: string): string {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
   if (found === undefined) throw unavailable(path, 'is gone', GONE)
   return `${found.dev} ${found.ino}`
@@ -218,7 +223,7 @@ function atStart<T>(path: string, work: () => T): T {
 }
 
 /** Waits without holding up anything else in the process. `giveUpAt` is asked each time that a lock is met. */
-async function whenUnlocked<T>(path: string, giveUpAt: () => number, work: () => T): Promise<T> {
+export async function whenUnlocked<T>(path: string, giveUpAt: () => number, work: () => T): Promise<T> {
   for (;;) {
     try {
       return work()

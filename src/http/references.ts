@@ -48,7 +48,11 @@ async function push(call: VaultCall): Promise<Reply> {
 
 type Results = readonly Result<Resolved>[]
 
-async function resolved({ secrets, grants }: VaultCall, references: readonly string[], refresh: boolean) {
+export async function resolved(
+  { secrets, grants }: Pick<VaultCall, 'secrets' | 'grants'>,
+  references: readonly string[],
+  refresh: boolean,
+) {
   if (secrets === null)
     return references.map(() => refusal('ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.'))
   const may = resolvable(grants)
@@ -83,7 +87,11 @@ function refuseLong(results: Results): void {
 }
 
 /** For the audit log: neither values nor references, but how many of which vault came to what. */
-function resolutions({ secrets }: VaultCall, references: readonly string[], results: Results): readonly Resolution[] {
+export function resolutions(
+  { secrets }: Pick<VaultCall, 'secrets'>,
+  references: readonly string[],
+  results: Results,
+): readonly Resolution[] {
   const all = references.map((text, at) => {
     const result = results[at]
     return { vault: secrets?.vaultOf(text) ?? undefined, code: result?.ok === false ? result.error.code : null }

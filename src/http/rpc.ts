@@ -2,7 +2,7 @@
  * What other programs of the same operator may ask without HTTP: values in, results out, as plain data. Who asks is told by
  * properties that whoever deployed the caller has written; without any, nothing is granted.
  */
-import { isGranted } from '../auth/grants.ts'
+import { isGranted, resolvable } from '../auth/grants.ts'
 import type { Action } from '../core/api-token.ts'
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
@@ -14,12 +14,17 @@ import { KEYRING_NAME, MAX_BATCH_ITEMS, MAX_RAW_BYTES } from '../core/limits.ts'
 import { askingOnce, rewrapped, settleEach } from '../keyring/batch.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Decrypted, Encrypted } from '../keyring/sync-keyring.ts'
+import type { Resolved } from '../secrets/secrets.ts'
 import type { HttpParts } from './app.ts'
 import { Trail, outcomesOf } from './call.ts'
+import { resolutions, resolved } from './references.ts'
 import { nextId } from './request-id.ts'
 import { refuseLarge, refuseLongContext } from './room.ts'
 
-export type RpcParts = Pick<HttpParts, 'keyring' | 'audit' | 'clock' | 'onDefect'>
+export interface RpcParts extends Pick<HttpParts, 'keyring' | 'audit' | 'clock' | 'onDefect'> {
+  /** Absent = there are no vaults behind references. */
+  readonly vaults?: HttpParts['vaults']
+}
 
 /** Text stands for its UTF-8. A context that is absent is the empty one. */
 type Data = string | Bytes
@@ -47,6 +52,13 @@ export interface Rpc {
   encryptBatch(asked: Many<PlainValue>): Promise<Result<readonly Result<Encrypted>[]>>
   decryptBatch(asked: Many<SealedValue>): Promise<Result<readonly Result<Decrypted>[]>>
   rewrapBatch(asked: Many<SealedValue>): Promise<Result<readonly Result<Encrypted>[]>>
+  /** Values of references, in their order; each needs a grant of its own. @param asked.refresh what is fresh is asked for too. */
+  resolve(asked: Asked): Promise<Result<readonly Result<Resolved>[]>>
+}
+
+interface Asked {
+  readonly references: readonly string[]
+  readonly refresh?: boolean
 }
 
 type Work<Made> = (keyring: Keyring) => (value: unknown) => Awaitable<Made>
@@ -96,7 +108,22 @@ export function rpcOf(parts: RpcParts, props: unknown): Rpc {
     encryptBatch: many('encrypt', encrypting),
     decryptBatch: many('decrypt', decrypting),
     rewrapBatch: many('rewrap', rewrapping),
+    resolve: (asked) => resolving(parts, props, asked),
   }
+}
+
+function resolving(parts: RpcParts, props: unknown, asked: unknown): Promise<Result<readonly Result<Resolved>[]>> {
+  const { caller, grants } = callerOf(props)
+  const secrets = parts.vaults?.secrets ?? null
+  return trailed(parts, 'resolve', null, caller, async (trail) => {
+    if (resolvable(grants) === null) throw forbidden('resolve', 'resolve:<pattern>')
+    const { references, refresh = false } = fieldsOf(asked)
+    if (refresh === true) trail.facts = { refresh }
+    const texts = referencesOf(references)
+    const results = await resolved({ secrets, grants }, texts, refresh === true)
+    trail.outcomes = resolutions({ secrets }, texts, results)
+    return results
+  })
 }
 
 async function answered<T>(
@@ -108,14 +135,23 @@ async function answered<T>(
 ): Promise<Result<T>> {
   const { keyring = 'default' } = fieldsOf(asked)
   const name = typeof keyring === 'string' && KEYRING_NAME.test(keyring) ? keyring : null
-  const trail = new Trail(parts.audit, parts.clock, nextId(), action, name)
   const { caller, grants } = callerOf(props)
-  trail.caller = caller
-  const begin = async (): Promise<T> => {
-    if (!isGranted(grants, action, name)) throw forbidden(action)
+  return trailed(parts, action, name, caller, async (trail) => {
+    if (!isGranted(grants, action, name)) throw forbidden(action, `${action}:default`)
     return work(await parts.keyring(name ?? ''), trail)
-  }
-  const result = await settle(begin).catch((error: unknown) => {
+  })
+}
+
+async function trailed<T>(
+  parts: RpcParts,
+  action: string,
+  keyring: string | null,
+  caller: string,
+  work: (trail: Trail) => Promise<T>,
+): Promise<Result<T>> {
+  const trail = new Trail(parts.audit, parts.clock, nextId(), action, keyring)
+  trail.caller = caller
+  const result = await settle(() => work(trail)).catch((error: unknown) => {
     parts.onDefect(error, trail.request)
     return refusal('ERR_INTERNAL', 'Something went wrong here.')
   })
@@ -123,10 +159,10 @@ async function answered<T>(
   return result
 }
 
-const forbidden = (action: Action): KeyringError =>
+const forbidden = (action: string, grant: string): KeyringError =>
   new KeyringError('ERR_FORBIDDEN', 'The service binding may not do this.', {
     facts: { action },
-    remedy: 'Give the binding props with the grant, such as {"name": "orders", "grants": ["encrypt:default"]}.',
+    remedy: `Give the binding props with the grant, such as {"name": "orders", "grants": ["${grant}"]}.`,
   })
 
 /** In the audit log no binding has the name of an API token. */
@@ -145,6 +181,15 @@ function itemsOf(asked: unknown): readonly unknown[] {
   if (Array.isArray(items) && items.length > 0 && items.length <= MAX_BATCH_ITEMS) return items as readonly unknown[]
   throw new KeyringError('ERR_REQUEST_INVALID', `There is no list "items" of 1 to ${MAX_BATCH_ITEMS}.`)
 }
+
+function referencesOf(value: unknown): readonly string[] {
+  const isList = Array.isArray(value) && value.length > 0 && value.length <= MOST_REFERENCES
+  if (isList && value.every((each) => typeof each === 'string')) return value
+  throw new KeyringError('ERR_REQUEST_INVALID', `There is no list "references" of 1 to ${MOST_REFERENCES} texts.`)
+}
+
+/** As many as by HTTP. */
+const MOST_REFERENCES = 1000
 
 function sealedOf(value: unknown): { readonly ciphertext: string; readonly context: Bytes } {
   const { ciphertext, context } = fieldsOf(value)

@@ -110,6 +110,13 @@ export class Keyring {
     return Boolean((await this.#snapshot.view())?.record.active)
   }
 
+  /** Of the active key. Rejects with `ERR_NO_ACTIVE_KEY`. */
+  async activeId(): Promise<string> {
+    const view = await this.#snapshot.view()
+    if (!view?.record.active) throw noActiveKey(this.name, view !== null)
+    return view.record.active
+  }
+
   /** Encrypts with the active key. Rejects with `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
   encrypt(plaintext: Bytes | string, context: Bytes): Awaitable<Encrypted> {
     const encrypt = (): Awaitable<Encrypted> =>

@@ -46,6 +46,8 @@ export interface SnapshotParts {
   readonly ages: Ages
   /** The keyrings of the deployment, this one included. */
   readonly siblings: number
+  /** Whether the store has these very bytes still, which is the authority's word for whoever cannot wait. Absent = that cannot be said at once. */
+  readonly stands?: ((bytes: Bytes) => boolean) | undefined
 }
 
 /** Between two refreshes that callers who cannot wait cause, where the authority is in this process, in milliseconds. */
@@ -67,6 +69,8 @@ export class Snapshot {
   #isStepSaid = false
   /** The revision that was noted as too old. */
   #outdated = 0
+  /** What the authority has answered last, as the very object. `null` = what is held is not of that. */
+  #answered: Bytes | null = null
 
   constructor(parts: SnapshotParts, sealers: SealerSet, keyring: string) {
     this.#parts = parts
@@ -107,13 +111,21 @@ export class Snapshot {
    * @param toDecrypt what is older serves when the last refresh has failed. @throws `ERR_SNAPSHOT_STALE`; the next call may find it fresh.
    */
   held(toDecrypt: boolean): View | null {
-    const { freshMs, backgroundMs, pauseMs } = this.#parts.freshness
+    this.freshen()
+    if (this.#isBounded() || (toDecrypt && this.#view !== null && this.#failure !== null)) return this.#view
+    throw this.#stale()
+  }
+
+  /** Looks whether what is held stands, where that can be said at once; else a refresh begins where one is due. */
+  freshen(): void {
+    const { freshness, stands } = this.#parts
+    const { freshMs, backgroundMs, pauseMs } = freshness
     const now = this.#now()
     const early = Math.min(freshMs, backgroundMs / 2)
     const [age, started] = [ageOf(this.#checkedAt, now, STEP_MS), ageOf(this.#startedAt, now, STEP_MS)]
-    if (age >= early && started >= Math.max(pauseMs, Math.min(early, SOON_MS))) this.behind(() => this.#refreshBehind())
-    if (this.#isBounded() || (toDecrypt && this.#view !== null && this.#failure !== null)) return this.#view
-    throw this.#stale()
+    if (age < early) return
+    if (this.#answered !== null && stands?.(this.#answered) === true) this.#checked()
+    else if (started >= Math.max(pauseMs, Math.min(early, SOON_MS))) this.behind(() => this.#refreshBehind())
   }
 
   /** Begins work for whoever cannot wait. A defect in it is met by the next call that can. */
@@ -195,7 +207,11 @@ export class Snapshot {
     const known = this.revision
     const answer = unwrap(await this.#parts.authority.call({ call: 'read', keyring: this.#keyring, known }))
     if (answer === 'unchanged') this.#isConfirmed ||= this.revision === known
-    else this.#believe(answer && (await verifyRecord(this.#sealers, this.#keyring, answer)), known)
+    else {
+      const word = answer && (await verifyRecord(this.#sealers, this.#keyring, answer))
+      this.#believe(word, known)
+      this.#answered = word?.record.revision === this.revision ? answer : null
+    }
     this.#checked()
     return this.#view
   }
@@ -210,7 +226,7 @@ export class Snapshot {
         `The record of keyring "${this.#keyring}" is older than what this instance has seen.`,
       )
     if (isBehind) this.#note('replica', 'refused', 'ERR_REPLICA_INVALID')
-    if (revision > held || isBehind) this.#view = word && new View(word).inherit(this.#view)
+    if (revision > held || isBehind) [this.#view, this.#answered] = [word && new View(word).inherit(this.#view), null]
     this.#isConfirmed ||= revision >= held || isBehind
   }
 
@@ -237,6 +253,7 @@ export class Snapshot {
   #hold(copy: VerifiedRecord | null): void {
     if (copy === null || copy.record.revision <= this.revision) return
     this.#view = new View(copy).inherit(this.#view)
+    this.#answered = null
     this.#isConfirmed = false
   }
 

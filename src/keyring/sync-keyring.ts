@@ -36,6 +36,11 @@ export class SyncKeyring {
     this.#parts = parts
   }
 
+  /** Begins a refresh where one is due, so that the next call need not. */
+  keepFresh(): void {
+    this.#parts.snapshot.freshen()
+  }
+
   /** Encrypts with the active key. @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
   encrypt(plaintext: Bytes | string, context: Bytes): Encrypted {
     const { cipher, sealers, encryptor, snapshot, refuseOld, noActiveKey } = this.#parts

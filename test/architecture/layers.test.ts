@@ -1,6 +1,6 @@
 /** Plants a violation of every rule into a copy of the tree, and sees the checker name it. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -21,6 +21,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'layer-auth': { file: 'src/auth/planted.ts', text: "export * from '../http/problem.ts'" },
   'layer-keyring': { file: 'src/keyring/planted.ts', text: "export * from '../vault/wire/path.ts'" },
   'layer-fields': { file: 'src/fields/planted.ts', text: "export * from '../keyring/plan.ts'" },
+  'layer-library': { file: 'src/library/planted.ts', text: "export * from '../secrets/life.ts'" },
   'layer-http': { file: 'src/http/planted.ts', text: "export * from '../app.ts'" },
   'room-wire': { file: 'src/vault/wire/planted.ts', text: "export * from '../reader.ts'" },
   'room-login': { file: 'src/vault/login/planted.ts', text: "export * from '../token/state.ts'" },
@@ -51,6 +52,8 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   },
   'dev-vault-only-lazily': { file: 'functions/node/planted-eager.ts', text: "export * from '../dev-vault/server.ts'" },
   'encrypt-path-without-vault': { file: 'src/keyring/keyring.ts', text: "export * from '../vault/wire/path.ts'" },
+  'library-without-service': { file: 'src/library/planted-vault.ts', text: "export * from '../vault/wire/path.ts'" },
+  'library-entries-alone': { file: 'functions/node-shared/testing.ts', text: "export * from '../../src/app.ts'" },
   'undici-only-lazily': { file: 'functions/node-shared/planted-undici.ts', text: "export { Agent } from 'undici'" },
   'undici-only-for-vault': {
     file: 'functions/node/planted-undici.ts',
@@ -93,7 +96,7 @@ function copyTree(): string {
 
 function plant(folder: string, file: string, text: string): void {
   mkdirSync(join(folder, dirname(file)), { recursive: true })
-  const before = file in BESIDE || !file.endsWith('keyring/keyring.ts') ? '' : readFileSync(join(folder, file), 'utf8')
+  const before = existsSync(join(folder, file)) ? readFileSync(join(folder, file), 'utf8') : ''
   writeFileSync(join(folder, file), `${before}\n${text}\n`)
 }
 

@@ -1,7 +1,9 @@
 /** Calls by RPC in the audit log, and a defect among them. */
 import { expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/core/ports.ts'
+import { refusal } from '../../src/core/errors.ts'
 import { rpcOf } from '../../src/http/rpc.ts'
+import { Secrets } from '../../src/secrets/secrets.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 async function opened(props: unknown) {
@@ -47,4 +49,41 @@ it('tells the log of a defect, and the caller nothing of it', async () => {
   const answer = await rpc.encrypt({ plaintext: 'x' })
   expect([answer, defects]).toMatchObject([{ ok: false, error: { code: 'ERR_INTERNAL' } }, [defect]])
   expect(JSON.stringify(answer)).not.toContain('canary')
+})
+
+it('resolves the references that its grants cover, and audits how many of which vault came to what', async () => {
+  const { keyring } = await opened({})
+  const events: AuditEvent[] = []
+  const audit = { note: (event: AuditEvent) => void events.push(event), commit: async () => {} }
+  const clock = world([]).clock
+  const secrets = new Secrets({
+    authority: { call: async () => refusal('ERR_VAULT_UNREACHABLE', 'Down.') },
+    clock,
+    sealer: () => Promise.reject(new TypeError('Nobody opens anything.')),
+    entities: new Map(),
+    freshMs: 0,
+  })
+  const vaults = { secrets, views: [], broken: [] }
+  const rpc = (grants: readonly string[]) =>
+    rpcOf({ keyring: () => keyring, audit, clock, onDefect: () => {}, vaults }, { grants })
+  const references = ['{vault://hcv/db/password}', '{vault://other/db/password}']
+  expect(await rpc(['resolve:hcv/**']).resolve({ references })).toMatchObject({
+    ok: true,
+    value: [
+      { ok: false, error: { code: 'ERR_REFERENCE_VAULT_UNKNOWN' } },
+      { ok: false, error: { code: 'ERR_FORBIDDEN' } },
+    ],
+  })
+  expect(await rpc(['encrypt']).resolve({ references })).toMatchObject({ ok: false, error: { code: 'ERR_FORBIDDEN' } })
+  expect(await rpc(['admin']).resolve({ references: [7] as never })).toMatchObject({
+    ok: false,
+    error: { code: 'ERR_REQUEST_INVALID' },
+  })
+  expect(events).toMatchObject([
+    { action: 'resolve', keyring: null, code: 'ERR_REFERENCE_VAULT_UNKNOWN', count: 1 },
+    { action: 'resolve', code: 'ERR_FORBIDDEN', count: 1, outcome: 'refused' },
+    { action: 'resolve', code: 'ERR_FORBIDDEN', outcome: 'refused' },
+    { action: 'resolve', code: 'ERR_REQUEST_INVALID', outcome: 'failed' },
+  ])
+  expect(JSON.stringify(events)).not.toContain('password')
 })

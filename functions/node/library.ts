@@ -1,0 +1,86 @@
+/** `edge-keyring/node`: a keyring in the process of an application, out of the SQLite file that a server beside it syncs into. */
+import { KeyringError } from '../../src/core/errors.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { recordName } from '../../src/keyring/record.ts'
+import type { SyncKeyring } from '../../src/keyring/sync-keyring.ts'
+import type { LibraryKeyring } from '../../src/library/library.ts'
+import type { OpenOptions } from '../../src/library/open.ts'
+import { openLibrary } from '../../src/library/open.ts'
+import type { ReadableStore } from '../../src/library/reading.ts'
+import { storeAuthority } from '../../src/library/reading.ts'
+import type { Given } from '../../src/library/settings.ts'
+import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
+import { nodeNonces } from '../node-shared/nonces.ts'
+
+export * from '../../src/library/exports.ts'
+
+export interface NodeOptions extends OpenOptions {
+  /** Where records are, in place of KEYRING_DATABASE. */
+  readonly store?: ReadableStore
+}
+
+/** As long as an instance on SQLite goes by what it has read. */
+const FRESHNESS = { freshMs: 1000, backgroundMs: 1000, pauseMs: 0 }
+/** Well within that, in milliseconds: who cannot wait finds it fresh. */
+const WARM_MS = 400
+
+/** @param env settings by name. @throws `ERR_CONFIG_INVALID`, `ERR_STORE_UNAVAILABLE`, `ERR_KEYRING_NOT_FOUND`, and what the record is refused for. */
+export async function openKeyring(env: Given = process.env, options: NodeOptions = {}): Promise<LibraryKeyring> {
+  const reading = new SettingsReading(env)
+  const config = usingConfig(reading)
+  required(reading, env, 'KEYRING_WRAPPING_KEYS', 'those of the server that syncs')
+  if (options.store === undefined) required(reading, env, 'KEYRING_DATABASE', 'the file of the server that syncs')
+  reading.end()
+  const { store, peek, close } = options.store
+    ? { store: options.store, peek: null, close: () => {} }
+    : await sqlite(String(env['KEYRING_DATABASE']))
+  const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
+  const name = recordName(options.keyring ?? 'default')
+  try {
+    return await openLibrary(
+      {
+        ...primitives,
+        config,
+        authority: storeAuthority({ ...primitives, store }, config),
+        replica: null,
+        background: null,
+        synchronous: nodeCipher,
+        nonces: nodeNonces,
+        freshness: FRESHNESS,
+        stands: peek === null ? undefined : (bytes) => isStanding(() => peek(name)?.bytes === bytes),
+        keepWarm,
+        close,
+      },
+      options,
+    )
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+async function sqlite(path: string) {
+  const { sqliteReader } = await import('./sqlite-reader.ts').catch(() => {
+    throw new KeyringError('ERR_STORE_UNAVAILABLE', 'This Node has no node:sqlite.', {
+      remedy: 'Use Node 22.13 or newer, or open the keyring with a store of your own.',
+    })
+  })
+  const reader = sqliteReader(path)
+  return { store: reader, peek: (name: string) => reader.peek(name), close: () => reader.close() }
+}
+
+/** While somebody writes, nothing can be said. */
+function isStanding(look: () => boolean): boolean {
+  try {
+    return look()
+  } catch {
+    return false
+  }
+}
+
+/** The process may end all the same. */
+function keepWarm(keyring: SyncKeyring): () => void {
+  const timer = setInterval(() => keyring.keepFresh(), WARM_MS).unref()
+  return () => clearInterval(timer)
+}

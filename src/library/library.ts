@@ -1,0 +1,279 @@
+/** A keyring in the process of whoever uses it: values in, values out, with an error of a stable code for what cannot be. */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen } from '../core/awaitable.ts'
+import type { Bytes } from '../core/bytes.ts'
+import { decodeUtf8, utf8 } from '../core/bytes.ts'
+import type { KeyringErrorCode, Result } from '../core/errors.ts'
+import { KeyringError } from '../core/errors.ts'
+import type { AuditEvent, Clock } from '../core/ports.ts'
+import { parseEk1 } from '../crypto/ek1.ts'
+import { askingOnce, rewrapped, settleEach } from '../keyring/batch.ts'
+import type { Keyring } from '../keyring/keyring.ts'
+import type { Decrypted, Encrypted, SyncKeyring } from '../keyring/sync-keyring.ts'
+
+/** Text stands for its UTF-8. */
+export type Data = string | Uint8Array
+
+/** What is absent of a context is the empty one. */
+export interface PlainItem {
+  readonly plaintext: Data
+  readonly context?: Data
+}
+
+export interface SealedItem {
+  readonly ciphertext: string
+  readonly context?: Data
+}
+
+/** What was decrypted. */
+export class Opened implements Decrypted {
+  readonly plaintext: Bytes
+  readonly keyId: string
+
+  constructor({ plaintext, keyId }: Decrypted) {
+    this.plaintext = plaintext
+    this.keyId = keyId
+  }
+
+  /** @throws `ERR_TEXT_INVALID` for bytes that are no UTF-8. */
+  get text(): string {
+    const text = decodeUtf8(this.plaintext)
+    if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.', { remedy: USE_BYTES })
+    return text
+  }
+}
+
+const USE_BYTES = 'Use "plaintext", which has the bytes.'
+
+/** What a value says of itself; nothing of it is believed. */
+export interface Inspected {
+  readonly form: 'ek1'
+  readonly keyId: string
+  /** Of the plaintext. */
+  readonly bytes: number
+}
+
+/** One use, or as many as a batch has of one outcome. There is no value in it. */
+export type UseEvent = Pick<AuditEvent, 'time' | 'action' | 'keyring' | 'keyId' | 'count' | 'outcome' | 'code'>
+export type AuditSink = (event: UseEvent) => void
+
+/** For codecs that cannot wait. What it lacks it looks for behind, so that a later call may find it. */
+export interface SyncFace {
+  /** @throws `ERR_SNAPSHOT_STALE`, `ERR_NO_ACTIVE_KEY`, `ERR_TEXT_INVALID`. */
+  encrypt(plaintext: Data, context?: Data): Encrypted
+  /** @throws `ERR_SNAPSHOT_STALE`, `ERR_KEY_UNVERIFIED`, `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`. */
+  decrypt(ciphertext: string, context?: Data): Opened
+}
+
+export interface LibraryParts {
+  readonly keyring: Keyring
+  readonly clock: Pick<Clock, 'now'>
+  readonly audit: AuditSink | null
+  /** `null` = this platform needs a cipher that answers at once, and was given none. */
+  readonly synchronous: SyncKeyring | null
+  /** Gives back what was opened for it. */
+  readonly close: () => Awaitable<void>
+}
+
+export class LibraryKeyring implements AsyncDisposable {
+  readonly #parts: LibraryParts
+  readonly #sync: SyncFace | null
+
+  constructor(parts: LibraryParts) {
+    this.#parts = parts
+    this.#sync = parts.synchronous && this.#syncFace(parts.synchronous)
+  }
+
+  get name(): string {
+    return this.#parts.keyring.name
+  }
+
+  /** Encrypts with the active key. Rejects with `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
+  encrypt(plaintext: Data, context: Data = NO_CONTEXT): Promise<Encrypted> {
+    return this.#noted('encrypt', () => this.#parts.keyring.encrypt(dataOf(plaintext), bytesOf(context)))
+  }
+
+  /** Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`, `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`. */
+  decrypt(ciphertext: string, context: Data = NO_CONTEXT): Promise<Opened> {
+    return this.#noted('decrypt', () => this.#opened({ ciphertext: textOf(ciphertext), context: bytesOf(context) }))
+  }
+
+  /** Encrypts anew what another key has encrypted; the plaintext is in memory alone. */
+  rewrap(ciphertext: string, context: Data = NO_CONTEXT): Promise<Encrypted> {
+    return this.#noted('rewrap', () =>
+      rewrapped(this.#parts.keyring, { ciphertext: textOf(ciphertext), context: bytesOf(context) }),
+    )
+  }
+
+  /** In the order of the items, each with a result of its own. Rejects with what concerns all: `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
+  encryptBatch(items: readonly PlainItem[]): Promise<readonly Result<Encrypted>[]> {
+    return this.#batch('encrypt', items, ({ plaintext, context = NO_CONTEXT }) =>
+      this.#parts.keyring.encrypt(dataOf(plaintext), bytesOf(context)),
+    )
+  }
+
+  decryptBatch(items: readonly SealedItem[]): Promise<readonly Result<Opened>[]> {
+    return this.#batch(
+      'decrypt',
+      items,
+      byKey((sealed) => this.#opened(sealed)),
+    )
+  }
+
+  rewrapBatch(items: readonly SealedItem[]): Promise<readonly Result<Encrypted>[]> {
+    return this.#batch(
+      'rewrap',
+      items,
+      byKey((sealed) => rewrapped(this.#parts.keyring, sealed)),
+    )
+  }
+
+  /** Whether another key than the active one has encrypted it. Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_NO_ACTIVE_KEY`. */
+  async needsRewrap(ciphertext: string): Promise<boolean> {
+    const { keyId } = inspect(ciphertext)
+    const active = await this.#parts.keyring.activeId()
+    return keyId !== active
+  }
+
+  /** HMAC under the key of that id, for `lookups`. */
+  index(keyId: string, message: Bytes): Promise<Bytes> {
+    return this.#parts.keyring.index(keyId, message)
+  }
+
+  /** @throws `ERR_CONFIG_INVALID` where this platform was not given what it needs. */
+  get sync(): SyncFace {
+    if (this.#sync !== null) return this.#sync
+    throw new KeyringError('ERR_CONFIG_INVALID', 'There is no cipher here that answers at once.', {
+      remedy:
+        'Open the keyring with {synchronous: nodeCipher}, from edge-keyring/node-crypto, which needs nodejs_compat.',
+    })
+  }
+
+  /** For whoever has restored an image of this process: nonces that were drawn before are forgotten. */
+  reset(): void {
+    this.#parts.keyring.reset()
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #syncFace(keyring: SyncKeyring): SyncFace {
+    return {
+      encrypt: (plaintext, context = NO_CONTEXT) =>
+        this.#notedAtOnce('encrypt', () => keyring.encrypt(dataOf(plaintext), bytesOf(context))),
+      decrypt: (ciphertext, context = NO_CONTEXT) =>
+        new Opened(this.#notedAtOnce('decrypt', () => keyring.decrypt(textOf(ciphertext), bytesOf(context)))),
+    }
+  }
+
+  #opened({ ciphertext, context }: Asked): Awaitable<Opened> {
+    return andThen(this.#parts.keyring.decrypt(ciphertext, context), (decrypted) => new Opened(decrypted))
+  }
+
+  async #batch<Item, Made extends { readonly keyId: string }>(
+    action: Action,
+    items: readonly Item[],
+    work: (item: Item) => Awaitable<Made>,
+  ): Promise<readonly Result<Made>[]> {
+    const results = await settleEach(items, work).catch((error: unknown) => {
+      this.#noteFailure(action, error, items.length)
+      throw error
+    })
+    if (this.#parts.audit !== null) for (const [outcome, all] of alike(results)) this.#note(action, ...outcome, all)
+    return results
+  }
+
+  /** One promise for each value, since that is most of what a call costs beside its cipher. */
+  async #noted<Made extends { readonly keyId: string }>(action: Action, work: () => Awaitable<Made>): Promise<Made> {
+    let made: Made
+    try {
+      const begun = work()
+      made = begun instanceof Promise ? await begun : begun
+    } catch (error) {
+      this.#noteFailure(action, error, 1)
+      throw error
+    }
+    if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
+    return made
+  }
+
+  #notedAtOnce<Made extends { readonly keyId: string }>(action: Action, work: () => Made): Made {
+    let made: Made
+    try {
+      made = work()
+    } catch (error) {
+      this.#noteFailure(action, error, 1)
+      throw error
+    }
+    if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
+    return made
+  }
+
+  #noteFailure(action: Action, error: unknown, count: number): void {
+    if (this.#parts.audit !== null && error instanceof KeyringError) this.#note(action, null, error.code, count)
+  }
+
+  #note(action: Action, keyId: string | null, code: KeyringErrorCode | null, count: number): void {
+    const outcome = code === null ? 'ok' : 'failed'
+    this.#parts.audit?.({ time: this.#parts.clock.now(), action, keyring: this.name, keyId, count, outcome, code })
+  }
+}
+
+type Action = 'encrypt' | 'decrypt' | 'rewrap'
+
+interface Asked {
+  readonly ciphertext: string
+  readonly context: Bytes
+}
+
+/** Key id, form and length of a value. Nobody is asked. @throws `ERR_CIPHERTEXT_INVALID`. */
+export function inspect(ciphertext: string): Inspected {
+  const { id, payload } = parseEk1(textOf(ciphertext))
+  return { form: 'ek1', keyId: id, bytes: payload.length - ADDED_BYTES }
+}
+
+/** Commitment, nonce and tag. */
+const ADDED_BYTES = 56
+const NO_CONTEXT: Bytes = new Uint8Array()
+
+function byKey<Made>(work: (asked: Asked) => Awaitable<Made>) {
+  const asking = askingOnce(work)
+  return ({ ciphertext, context = NO_CONTEXT }: SealedItem) =>
+    asking({ ciphertext: textOf(ciphertext), context: bytesOf(context) })
+}
+
+function dataOf(value: unknown): Bytes | string {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value as Bytes | string
+  throw new KeyringError('ERR_REQUEST_INVALID', 'A value is neither text nor bytes.')
+}
+
+function bytesOf(context: unknown): Bytes {
+  const data = dataOf(context)
+  if (typeof data !== 'string') return data
+  if (data.isWellFormed()) return utf8(data)
+  throw new KeyringError('ERR_TEXT_INVALID', 'The context has a lone surrogate, which UTF-8 cannot carry.')
+}
+
+function textOf(ciphertext: unknown): string {
+  if (typeof ciphertext === 'string') return ciphertext
+  throw new KeyringError('ERR_CIPHERTEXT_INVALID', 'The value is no text.')
+}
+
+/** How many results came to the same. */
+function alike(results: readonly Result<{ readonly keyId: string }>[]) {
+  const sums = new Map<string, [outcome: [string | null, KeyringErrorCode | null], count: number]>()
+  for (const result of results) {
+    const outcome: [string | null, KeyringErrorCode | null] = result.ok
+      ? [result.value.keyId, null]
+      : [null, result.error.code]
+    const sum = sums.get(outcome.join(' ')) ?? [outcome, 0]
+    sum[1] += 1
+    sums.set(outcome.join(' '), sum)
+  }
+  return sums.values()
+}

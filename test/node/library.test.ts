@@ -1,0 +1,115 @@
+/** `edge-keyring/node` beside the server's SQLite file, which another connection writes. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openKeyring } from '../../functions/node/library.ts'
+import type { SqliteStore } from '../../functions/node/sqlite-store.ts'
+import { sqliteStore } from '../../functions/node/sqlite-store.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { World } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
+
+const START = Date.UTC(2026, 5, 1)
+const keyOf = (fill: number): string => `w1:${Buffer.alloc(32, fill).toString('base64')}`
+
+describe('a keyring beside a server on SQLite', () => {
+  let folder: string
+  let path: string
+  let store: SqliteStore
+  let on: World
+
+  /** Of whoever syncs. */
+  const sync = async (...versions: readonly string[]) => {
+    on.versions = versions
+    expect(await authorityOn(on).sync('default', PLAIN_SYNC)).toMatchObject({ ok: true })
+  }
+  const open = () => openKeyring({ KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS: keyOf(1) })
+
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: START })
+    folder = mkdtempSync(join(tmpdir(), 'edge-keyring-library-'))
+    path = join(folder, 'keyring.sqlite')
+    store = sqliteStore(path)
+    on = world([], store)
+    Object.defineProperty(on.clock, 'time', { get: () => Date.now(), set: () => {} })
+    await sync('k1:1')
+  })
+  afterEach(() => {
+    store.close()
+    vi.useRealTimers()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('follows what another process syncs, within a second', async () => {
+    await using keyring = await open()
+    const { ciphertext, keyId } = await keyring.encrypt('x')
+    await sync('k1:1', 'k2:2')
+    vi.setSystemTime(START + 1001)
+    expect([keyId, (await keyring.encrypt('x')).keyId]).toEqual(['k1', 'k2'])
+    expect((await keyring.decrypt(ciphertext)).text).toBe('x')
+  })
+
+  it('finds at once that nothing was written, however long it was left alone', async () => {
+    await using keyring = await open()
+    const { ciphertext } = keyring.sync.encrypt('x')
+    vi.setSystemTime(START + 60_000)
+    expect([keyring.sync.decrypt(ciphertext).text, keyring.sync.encrypt('y').keyId]).toEqual(['x', 'k1'])
+  })
+
+  it('refuses at once what may have changed, and has it for the next call', async () => {
+    await using keyring = await open()
+    await sync('k1:1', 'k2:2')
+    vi.setSystemTime(START + 1001)
+    expect(() => keyring.sync.encrypt('x')).toThrow(expect.objectContaining({ code: 'ERR_SNAPSHOT_STALE' }))
+    await vi.waitUntil(() => isQuiet(() => keyring.sync.encrypt('x')))
+    expect(keyring.sync.encrypt('x').keyId).toBe('k2')
+  })
+
+  it('is kept warm for those who cannot wait', async () => {
+    await using keyring = await open()
+    await sync('k1:1', 'k2:2')
+    vi.advanceTimersByTime(800)
+    await new Promise((resolve) => setImmediate(resolve))
+    vi.setSystemTime(START + 1500)
+    expect(keyring.sync.encrypt('x').keyId).toBe('k2')
+  })
+
+  it('leaves no timer when it is closed', async () => {
+    const before = vi.getTimerCount()
+    const keyring = await open()
+    expect(vi.getTimerCount()).toBe(before + 1)
+    await keyring.close()
+    expect(vi.getTimerCount()).toBe(before)
+  })
+
+  it('makes no file where there is none, and says what is wrong at the start', async () => {
+    const settings = { KEYRING_DATABASE: join(folder, 'none.sqlite'), KEYRING_WRAPPING_KEYS: keyOf(1) }
+    await expect(openKeyring(settings)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    await expect(
+      openKeyring({ ...settings, KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS: keyOf(2) }),
+    ).rejects.toMatchObject({ code: 'ERR_WRAPPING_KEY_WRONG' })
+    await expect(openKeyring({})).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: expect.stringMatching(/KEYRING_WRAPPING_KEYS is required.*KEYRING_DATABASE is required/),
+    })
+    await expect(openKeyring({ ...settings, KEYRING_DATABASE: path }, { keyring: 'orders' })).rejects.toMatchObject({
+      code: 'ERR_KEYRING_NOT_FOUND',
+    })
+  })
+
+  it('takes a store that it is given', async () => {
+    await using keyring = await openKeyring({ KEYRING_WRAPPING_KEYS: keyOf(1) }, { store })
+    expect((await keyring.encrypt('x')).keyId).toBe('k1')
+  })
+})
+
+const isQuiet = (work: () => unknown): boolean => {
+  try {
+    work()
+    return true
+  } catch (error) {
+    if (error instanceof KeyringError) return false
+    throw error
+  }
+}

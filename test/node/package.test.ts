@@ -1,0 +1,226 @@
+/** The package in an empty project: what it has, and that the examples of the README run there, on the oldest Node and on this one. */
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildLibrary } from '../../tools/build-package.ts'
+import { startDevVault } from '../../functions/dev-vault/server.ts'
+import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
+import { awsEnvironment, createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
+import type { Project } from '../support/package.ts'
+import { emptyProject, oldNode } from '../support/package.ts'
+import { startWorkerd } from '../support/workerd.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const WRAPPING_KEYS = `w1:${Buffer.alloc(32, 1).toString('base64')}`
+const old = await oldNode()
+
+/** The first example of a document in this language that has these words in it. */
+function example(file: string, language: string, words: string): string {
+  const blocks = readFileSync(join(ROOT, file), 'utf8').matchAll(/^```(\w*)\n([^]*?)^```/gm)
+  const found = [...blocks].find(([, of, text = '']) => of === language && text.includes(words))
+  if (found?.[2] === undefined) throw new Error(`${file} has no such example.`)
+  return found[2]
+}
+
+describe('the library', () => {
+  it('reaches none of the libraries of the service, and no code of Vault', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-parts-'))
+    const all = await buildLibrary(folder).finally(() => rmSync(folder, { recursive: true }))
+    const parts = all.flatMap(({ inputs }) => Object.keys(inputs))
+    expect(parts).toEqual(expect.arrayContaining(['src/library/library.ts', 'functions/cloudflare/library.ts']))
+    expect(parts.filter((part) => /^src\/(vault|config|http|auth)\//.test(part))).toEqual([])
+    expect(parts.filter((part) => part.includes('node_modules/') && !part.includes('/aws4fetch/'))).toEqual([])
+  })
+})
+
+describe('the package', () => {
+  let project: Project
+  beforeAll(async () => {
+    project = await emptyProject()
+  }, 120_000)
+  afterAll(() => project.remove())
+
+  it('brings nothing else along, and is ready to be published', () => {
+    const installed = readdirSync(join(project.folder, 'node_modules')).filter((name) => !name.startsWith('.'))
+    expect(installed).toEqual(['edge-keyring'])
+    const own = JSON.parse(
+      readFileSync(join(project.folder, 'node_modules/edge-keyring/package.json'), 'utf8'),
+    ) as object
+    expect(own).toMatchObject({ publishConfig: { provenance: true }, license: 'Apache-2.0' })
+    expect(own).not.toHaveProperty('private')
+  })
+
+  it('runs the example of the README', async () => {
+    project.write('example.mjs', example('README.md', 'js', 'edge-keyring/testing'))
+    expect(await project.run(['example.mjs'])).toBe('DE02 1203 0000 0000 2020 51\n')
+  })
+
+  it('resolves references in configurations', async () => {
+    project.write('references.mjs', example('docs/library.md', 'js', 'resolveAll'))
+    for (const node of [process.execPath, ...(old === null ? [] : [old])])
+      expect(await project.run(['references.mjs'], node)).toBe('postgres: connected with s3cret\n')
+  })
+
+  it.skipIf(old === null)('runs it on Node 20 too', async () => {
+    project.write('example.mjs', example('README.md', 'js', 'edge-keyring/testing'))
+    expect(await project.run(['example.mjs'], old ?? '')).toBe('DE02 1203 0000 0000 2020 51\n')
+    project.write(
+      'sqlite.mjs',
+      `import { openKeyring } from 'edge-keyring/node'
+      const settings = { KEYRING_DATABASE: 'x', KEYRING_WRAPPING_KEYS: '${WRAPPING_KEYS}' }
+      await openKeyring(settings).catch(({ code, remedy }) => console.log(code, remedy))`,
+    )
+    expect(await project.run(['sqlite.mjs'], old ?? '')).toMatch(/^ERR_STORE_UNAVAILABLE Use Node 22\.13 or newer/)
+  })
+
+  it('is required from CommonJS', async () => {
+    project.write(
+      'common.cjs',
+      `const { testKeyring } = require('edge-keyring/testing')
+      testKeyring().then((keyring) => console.log(keyring.sync.encrypt('x').keyId))`,
+    )
+    expect(await project.run(['common.cjs'])).toBe('test-1\n')
+  })
+
+  it('has types, which refuse what would fail', async () => {
+    project.write('right.ts', example('docs/library.md', 'ts', 'openKeyring'))
+    project.write(
+      'wrong.ts',
+      `import { openKeyring } from 'edge-keyring/lambda'
+      const keyring = await openKeyring()
+      // @ts-expect-error -- a number is no value
+      await keyring.encrypt(7)
+      // @ts-expect-error -- its result is no text
+      const text: string = await keyring.decrypt('ek1.a.b')
+      // @ts-expect-error -- there is no such option
+      await openKeyring({}, { colour: 'red' })`,
+    )
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--lib',
+      'es2023,esnext.disposable',
+    ]
+    const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')]
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+    project.write('package.json', JSON.stringify({ private: true, type: 'module' }))
+    expect(
+      await project
+        .run([tsc, ...options, ...types, 'right.ts', 'wrong.ts'])
+        .catch((error) => (error as { stdout: string }).stdout),
+    ).toBe('')
+  }, 60_000)
+
+  it('has the command line', async () => {
+    const bin = join(project.folder, 'node_modules/.bin/edge-keyring')
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+    expect(await project.run([bin, '--version'])).toContain(version)
+  })
+
+  it('is bundled into a function, which reads the table', async () => {
+    const server = await startDynalite()
+    const table = await createTable(server.endpoint)
+    const on = world(['k1:1'], storeOn(server.endpoint, table))
+    on.clock.time = Date.now()
+    expect(await authorityOn(on).sync('default', PLAIN_SYNC)).toMatchObject({ ok: true })
+    const entry = project.write(
+      'function.mjs',
+      `import { invoked, openKeyring } from 'edge-keyring/lambda'
+      const keyring = await openKeyring()
+      export const handler = invoked(async (text) => (await keyring.decrypt((await keyring.encrypt(text)).ciphertext)).text)`,
+    )
+    const { outputFiles } = await build({
+      entryPoints: [entry],
+      bundle: true,
+      minify: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+    })
+    project.write('bundle.mjs', outputFiles[0]?.text ?? '')
+    const settings = { ...awsEnvironment(server.endpoint), KEYRING_TABLE: table, KEYRING_WRAPPING_KEYS: WRAPPING_KEYS }
+    project.write(
+      'call.mjs',
+      `Object.assign(process.env, ${JSON.stringify(settings)})
+      const { handler } = await import('./bundle.mjs')
+      console.log(await handler('hello'))`,
+    )
+    for (const node of [process.execPath, ...(old === null ? [] : [old])])
+      expect(await project.run(['call.mjs'], node)).toBe('hello\n')
+    await server.close()
+  }, 60_000)
+
+  it('runs in a Worker, beside the one that syncs', async () => {
+    const seed = {
+      mount: 'secret',
+      path: 'keyring',
+      data: { id: 'first001', key: 'of no importance 0123456789abcdef' },
+    }
+    const vault = await startDevVault({ port: 0, dataFile: null, seed })
+    const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-workerd-'))
+    const token = 'ek_of_no_importance_but_long_enough'
+    const sha256 = (await import('node:crypto')).createHash('sha256').update(token).digest('hex')
+    const objects = { KEYRING_OBJECT: ['KeyringObject', 'main'] } as const
+    const workerd = await startWorkerd(folder, [
+      {
+        name: 'main',
+        entry: join(ROOT, 'functions/cloudflare/worker.ts'),
+        objectClass: 'KeyringObject',
+        objects,
+        texts: {
+          KEYRING_VAULT_HOST: vault.address,
+          KEYRING_VAULT_MOUNT: 'secret',
+          KEYRING_VAULT_PATH: 'keyring',
+          KEYRING_VAULT_TOKEN: 'root',
+          KEYRING_WRAPPING_KEYS: WRAPPING_KEYS,
+          KONG_VAULT_HCV_HOST: '127.0.0.1',
+          KONG_VAULT_HCV_PORT: new URL(vault.address).port,
+          KONG_VAULT_HCV_KV: 'v2',
+          KONG_VAULT_HCV_TOKEN: 'root',
+          KEYRING_API_TOKENS: JSON.stringify([{ name: 'test', sha256, grants: ['admin'] }]),
+        },
+      },
+      {
+        name: 'app',
+        objects,
+        texts: { KEYRING_WRAPPING_KEYS: WRAPPING_KEYS },
+        entry: project.write('worker.mjs', example('docs/library.md', 'js', 'edge-keyring/cloudflare')),
+      },
+      {
+        name: 'resolving',
+        entrypoints: { KEYRING: ['KeyringService', 'main', { grants: ['resolve:hcv/keyring/*'] }] },
+        entry: project.write('resolving.mjs', example('docs/library.md', 'js', 'service: env.KEYRING')),
+      },
+    ])
+    const headers = { authorization: `Bearer ${token}` }
+    const synced = await fetch(`${workerd.url('main')}/keyring/vault/sync`, { method: 'POST', headers })
+    const answer = await fetch(workerd.url('app'), { method: 'POST', body: 'hello' })
+    expect([synced.status, answer.status, await answer.json()]).toEqual([204, 200, ['first001', 'hello', 'hello']])
+    const resolved = await fetch(workerd.url('resolving'))
+    expect(await resolved.json()).toEqual(['first001', 'ERR_FORBIDDEN'])
+    await workerd.kill()
+    await vault.close()
+    rmSync(folder, { recursive: true, force: true })
+  }, 60_000)
+
+  it.each(['node', 'cloudflare', 'references', 'testing'])('is small: %s', async (name) => {
+    const entry = project.write('all.mjs', `export * from 'edge-keyring/${name}'`)
+    const { outputFiles } = await build({
+      entryPoints: [entry],
+      bundle: true,
+      minify: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+      external: ['cloudflare:*'],
+    })
+    expect(gzipSync(outputFiles[0]?.contents ?? '', { level: 9 }).length).toBeLessThanOrEqual(20 * 1024)
+  })
+})

@@ -1,0 +1,200 @@
+/** References in the process: what is asked, how often, and what serves while nobody answers. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { testKeyring } from '../../functions/node-shared/testing.ts'
+import type { Result } from '../../src/core/errors.ts'
+import { KeyringError, refusal } from '../../src/core/errors.ts'
+import { honoSecrets, lambdaSecrets } from '../../src/library/middleware.ts'
+import type { ReferenceService } from '../../src/library/references.ts'
+import { References, openReferences } from '../../src/library/references.ts'
+
+const DB = '{vault://hcv/db/password}'
+const MAIL = '{vault://hcv/mail/password}'
+
+/** A deployment with these secrets, and a clock. */
+function opened(
+  secrets = new Map([
+    [DB, 'one'],
+    [MAIL, 'mail'],
+  ]),
+) {
+  const state = { now: 0, isDown: false, asked: [] as { references: readonly string[]; refresh: boolean }[] }
+  const valueOf = (reference: string): Result<{ value: string }> => {
+    const value = secrets.get(reference)
+    return value === undefined ? refusal('ERR_SECRET_NOT_FOUND', 'There is none.') : { ok: true, value: { value } }
+  }
+  const service: ReferenceService = {
+    async resolve(asked) {
+      state.asked.push(asked)
+      if (state.isDown) return refusal('ERR_AUTHORITY_UNAVAILABLE', 'Down.')
+      return { ok: true, value: asked.references.map(valueOf) }
+    },
+  }
+  return { references: new References({ service, clock: { now: () => state.now } }), secrets, state }
+}
+
+describe('references', () => {
+  it('are asked for once a minute', async () => {
+    const { references, secrets, state } = opened()
+    expect(await references.resolve(DB)).toBe('one')
+    secrets.set(DB, 'two')
+    state.now += 59_999
+    expect(await references.resolve(DB)).toBe('one')
+    state.now += 1
+    expect(await references.resolve(DB)).toBe('two')
+    expect(state.asked).toEqual([
+      { references: [DB], refresh: false },
+      { references: [DB], refresh: false },
+    ])
+  })
+
+  it('serve on while nobody answers, and not when the vault says that there is none', async () => {
+    const { references, secrets, state } = opened()
+    await references.resolve(DB)
+    state.now += 3_600_000
+    state.isDown = true
+    expect(await references.resolve(DB)).toBe('one')
+    await expect(references.resolve(MAIL)).rejects.toMatchObject({ code: 'ERR_AUTHORITY_UNAVAILABLE' })
+    state.isDown = false
+    secrets.delete(DB)
+    await expect(references.resolve(DB)).rejects.toMatchObject({ code: 'ERR_SECRET_NOT_FOUND' })
+  })
+
+  it('are replaced in a configuration, all of them by one question', async () => {
+    const { references, state } = opened()
+    const since = new Date(0)
+    const given = { db: { password: DB, port: 5432 }, mail: [MAIL, { again: MAIL }], text: `x ${DB}`, since }
+    expect(await references.resolveAll(given)).toEqual({
+      db: { password: 'one', port: 5432 },
+      mail: ['mail', { again: 'mail' }],
+      text: `x ${DB}`,
+      since,
+    })
+    expect([state.asked.length, given.db.password]).toEqual([1, DB])
+    await expect(references.resolveAll({ a: '{vault://hcv/none/x}' })).rejects.toBeInstanceOf(KeyringError)
+  })
+
+  it('are asked for anew when a value was refused, and the work is done once more', async () => {
+    const { references, secrets, state } = opened()
+    await references.resolve(DB)
+    secrets.set(DB, 'two')
+    const tried: string[] = []
+    const connect = ({ password }: { password: string }) => {
+      tried.push(password)
+      if (password === 'one') throw new Error('denied')
+      return 'connected'
+    }
+    expect(await references.withSecret({ password: DB }, connect)).toBe('connected')
+    expect([tried, state.asked.at(-1)]).toEqual([['one', 'two'], { references: [DB], refresh: true }])
+  })
+
+  it.each([
+    ['has not changed', () => {}, undefined],
+    ['was not what failed', (all: Map<string, string>) => void all.set(DB, 'two'), { refused: () => false }],
+  ])('leave it at one try when the value %s', async (_why, change, options) => {
+    const { references, secrets } = opened()
+    await references.resolve(DB)
+    change(secrets)
+    let tries = 0
+    const work = () => {
+      tries += 1
+      throw new Error('denied')
+    }
+    await expect(references.withSecret({ password: DB }, work, options)).rejects.toThrow('denied')
+    expect(tries).toBe(1)
+  })
+
+  it('tell of new values, until nobody listens', async () => {
+    const { references, secrets, state } = opened()
+    const told: string[] = []
+    const end = references.onUpdate([DB], (...news) => void told.push(news.join(' ')))
+    for (const value of ['one', 'two', 'two', 'three']) {
+      secrets.set(DB, value)
+      state.now += 60_000
+      await references.look()
+      if (value === 'two') state.isDown = false
+    }
+    end()
+    secrets.set(DB, 'four')
+    state.now += 60_000
+    await references.resolve(DB)
+    expect(told).toEqual([`${DB} two`, `${DB} three`])
+  })
+
+  it('come with the test keyring, which has values of its own', async () => {
+    const secrets = new Map([[DB, 'one']])
+    const { references } = await testKeyring({ secrets })
+    expect(await references.resolve(DB)).toBe('one')
+    secrets.set(DB, 'two')
+    expect(await references.resolve(DB)).toBe('two')
+    await expect(references.resolve(MAIL)).rejects.toMatchObject({ code: 'ERR_SECRET_NOT_FOUND' })
+  })
+})
+
+describe('middleware', () => {
+  it('gives values to handlers of Hono, and fresh ones to the next when they were refused', async () => {
+    const { references, secrets } = opened()
+    const middleware = honoSecrets(references, { password: DB })
+    const call = async (error: unknown) => {
+      const set: unknown[] = []
+      const context = { set: (...args: unknown[]) => void set.push(...args), error: undefined as unknown }
+      await middleware(context, async () => void (context.error = error))
+      return set
+    }
+    expect(await call(undefined)).toEqual(['secrets', { password: 'one' }])
+    secrets.set(DB, 'two')
+    expect(await call(new Error('denied'))).toEqual(['secrets', { password: 'one' }])
+    expect(await call(undefined)).toEqual(['secrets', { password: 'two' }])
+  })
+
+  it('does the same for handlers of Lambda, and leaves no value behind', async () => {
+    const { references, secrets } = opened()
+    const { before, after, onError } = lambdaSecrets(references, { password: DB })
+    const context = {}
+    await before({ context })
+    expect(context).toEqual({ secrets: { password: 'one' } })
+    await after({ context })
+    expect(context).toEqual({})
+    secrets.set(DB, 'two')
+    await onError({ context, error: new Error('denied') })
+    await before({ context })
+    expect(context).toEqual({ secrets: { password: 'two' } })
+  })
+})
+
+describe('references by HTTP', () => {
+  it('are asked of the deployment with its token; no failure tells what was sent', async () => {
+    const asked: unknown[] = []
+    const server = createServer((request, response) => {
+      asked.push(request.url, request.headers.authorization)
+      const isFirst = asked.length === 2
+      response.statusCode = isFirst ? 200 : 403
+      response.end(
+        isFirst
+          ? JSON.stringify({ secrets: [{ reference: DB, value: 'one' }] })
+          : JSON.stringify({ code: 'ERR_FORBIDDEN', message: 'Not allowed.', remedy: 'Ask.' }),
+      )
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const EDGE_KEYRING_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const references = openReferences({ EDGE_KEYRING_URL, EDGE_KEYRING_TOKEN: 'ek_canary' })
+    expect(await references.resolve(DB)).toBe('one')
+    await expect(references.resolve(MAIL)).rejects.toMatchObject({ code: 'ERR_FORBIDDEN', remedy: 'Ask.' })
+    await new Promise((resolve) => server.close(resolve).closeAllConnections())
+    const failure: unknown = await references.resolve(MAIL).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'ERR_AUTHORITY_UNAVAILABLE' })
+    expect(JSON.stringify(failure)).not.toContain('canary')
+    const once = ['/secrets/resolve', 'Bearer ek_canary']
+    expect(asked).toEqual([...once, ...once])
+  })
+
+  it.each([
+    {},
+    { EDGE_KEYRING_URL: 'http://keyring.example', EDGE_KEYRING_TOKEN: 'ek_x' },
+    { EDGE_KEYRING_URL: 'http://localhost.example', EDGE_KEYRING_TOKEN: 'ek_x' },
+    { EDGE_KEYRING_URL: 'https://keyring.example', EDGE_KEYRING_TOKEN: 'ek\n' },
+  ])('need an https address and a token: %o', (env) => {
+    expect(() => openReferences(env)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }))
+  })
+})

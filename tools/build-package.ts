@@ -1,0 +1,105 @@
+/** Builds dist/package, which is what `npm publish` takes: the library with its types, the command line, the server, and a manifest without dependencies. */
+import { execFileSync } from 'node:child_process'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import type { BuildOptions, Metafile } from 'esbuild'
+import { buildNode } from './build-node.ts'
+import { ROOT } from './split-bundle.ts'
+
+export const PACKAGE_FOLDER = join(ROOT, 'dist/package')
+
+/** Entries by the name that they are imported by. */
+export const LIBRARY = {
+  node: 'functions/node/library.ts',
+  lambda: 'functions/lambda/library.ts',
+  cloudflare: 'functions/cloudflare/library.ts',
+  'node-crypto': 'functions/node-shared/cipher.ts',
+  references: 'src/library/references.ts',
+  testing: 'functions/node-shared/testing.ts',
+} as const
+type Entry = keyof typeof LIBRARY
+
+const COMMON: BuildOptions = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  splitting: true,
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+}
+
+const entryPoints = (...names: readonly Entry[]) => Object.fromEntries(names.map((name) => [name, LIBRARY[name]]))
+
+/** @returns what went into each part. */
+export async function buildLibrary(folder: string): Promise<readonly Metafile[]> {
+  const own = { ...COMMON, outdir: folder }
+  const onNode = build({
+    ...own,
+    entryPoints: entryPoints('node', 'lambda', 'node-crypto', 'references', 'testing'),
+    chunkNames: 'node/[name]-[hash]',
+    platform: 'node',
+    // The oldest that Lambda and people still run.
+    target: 'node20',
+    conditions: ['lambda', 'module'],
+    mainFields: ['module', 'main'],
+  })
+  const onWorkers = build({
+    ...own,
+    entryPoints: entryPoints('cloudflare'),
+    target: 'es2022',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*'],
+  })
+  return (await Promise.all([onNode, onWorkers])).flatMap(({ metafile }) => (metafile ? [metafile] : []))
+}
+
+/** The types, as the compiler emits them; each of ours imports its own by the name of the source, which a compiler follows there too. */
+function buildTypes(folder: string): void {
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  const emit = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--rootDir', ROOT, '--outDir', folder]
+  for (const project of ['tools/types/node.json', 'tools/types/cloudflare.json'])
+    execFileSync(process.execPath, [tsc, '-p', project, ...emit], { cwd: ROOT, stdio: 'inherit' })
+}
+
+interface Manifest {
+  readonly [field: string]: unknown
+  readonly scripts: unknown
+}
+
+/** What of the repository's own is true of the package. Libraries are in the bundles, so that whoever installs it installs nothing else. */
+function manifest(): Manifest {
+  const { name, version, description, license, type, sideEffects, publishConfig } = JSON.parse(
+    readFileSync(join(ROOT, 'package.json'), 'utf8'),
+  ) as Manifest
+  const exports = Object.entries(LIBRARY).map(([entry, source]) => [
+    `./${entry}`,
+    { types: `./types/${source.replace(/\.ts$/, '.d.ts')}`, default: `./${entry}.js` },
+  ])
+  return {
+    name,
+    version,
+    description,
+    license,
+    type,
+    sideEffects,
+    publishConfig,
+    bin: { 'edge-keyring': 'edge-keyring.mjs' },
+    exports: { ...Object.fromEntries(exports), './package.json': './package.json' },
+    engines: { node: '>=20.12' },
+    scripts: {},
+  }
+}
+
+export async function buildPackage(folder = PACKAGE_FOLDER): Promise<void> {
+  rmSync(folder, { recursive: true, force: true })
+  await buildLibrary(folder)
+  buildTypes(join(folder, 'types'))
+  await buildNode(folder)
+  for (const file of ['LICENSE', 'README.md', 'SECURITY.md']) cpSync(join(ROOT, file), join(folder, file))
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`)
+}
+
+if (import.meta.main) await buildPackage()
