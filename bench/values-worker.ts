@@ -1,5 +1,6 @@
-/** A Worker for the benchmarks alone: batches of 100 values, by ek1 and by WebCrypto alone with a key that is kept. */
-import { utf8 } from '../src/core/bytes.ts'
+/** A Worker for the benchmarks alone: batches of 100 values, by ek1, and by WebCrypto alone from text to text with a key that is kept. */
+import type { Bytes } from '../src/core/bytes.ts'
+import { concat, fromBase64url, toBase64url, utf8 } from '../src/core/bytes.ts'
 import { systemClock } from '../src/core/clock.ts'
 import { decryptEk1, ek1Key, parseEk1 } from '../src/crypto/ek1.ts'
 import { Encryptor } from '../src/crypto/encryptor.ts'
@@ -20,14 +21,21 @@ async function made(): Promise<Readonly<Record<string, Work>>> {
   const bare = await crypto.subtle.importKey('raw', new Uint8Array(32), 'AES-GCM', false, ['encrypt', 'decrypt'])
   const plaintext = utf8('x'.repeat(32))
   const value = await encryptor.encrypt(key, plaintext, CONTEXT)
-  const gcm = () => ({ name: 'AES-GCM', iv: crypto.getRandomValues(new Uint8Array(12)), additionalData: CONTEXT })
-  const one = gcm()
-  const sealed = await crypto.subtle.encrypt(one, bare, plaintext)
+  const how = (iv: Bytes) => ({ name: 'AES-GCM', iv, additionalData: CONTEXT })
+  const bareEncrypt = async (): Promise<string> => {
+    const nonce = crypto.getRandomValues(new Uint8Array(12))
+    return toBase64url(concat(nonce, new Uint8Array(await crypto.subtle.encrypt(how(nonce), bare, plaintext))))
+  }
+  const sealed = await bareEncrypt()
+  const bareDecrypt = async (): Promise<Uint8Array> => {
+    const bytes = fromBase64url(sealed) ?? new Uint8Array()
+    return new Uint8Array(await crypto.subtle.decrypt(how(bytes.subarray(0, 12)), bare, bytes.subarray(12)))
+  }
   return {
     encrypt: () => encryptor.encrypt(key, plaintext, CONTEXT),
-    'bare encrypt': () => crypto.subtle.encrypt(gcm(), bare, plaintext),
+    'bare encrypt': bareEncrypt,
     decrypt: () => decryptEk1(webCipher, key, parseEk1(value), CONTEXT),
-    'bare decrypt': () => crypto.subtle.decrypt(one, bare, sealed),
+    'bare decrypt': bareDecrypt,
   }
 }
 

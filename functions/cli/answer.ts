@@ -87,7 +87,8 @@ function isProblem(body: unknown): body is Problem {
   return typeof code === 'string' && CODE.test(code) && typeof detail === 'string' && typeof remedy === 'string'
 }
 
-function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
+/** Also for one item of an answer. */
+export function problemFailure(problem: Problem, { tokenRemedy }: Target): Failure {
   const { code, detail } = problem
   const remedy = code === 'ERR_UNAUTHENTICATED' ? tokenRemedy : remedyOf(code, problem.remedy)
   return new Failure(1, { ...problem, remedy }, [`${code}: ${printable(detail)}`, printable(remedy)])

@@ -4,7 +4,8 @@ import type { Bytes } from '../../src/core/bytes.ts'
 import type { HandedSecret, KeyringChange, Push, PushAnswer } from '../../src/core/operations.ts'
 import type { PairRead } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
-import { ask, unknown } from './answer.ts'
+import { ask, problemFailure, unknown } from './answer.ts'
+import type { Failure } from './failure.ts'
 import { inWords } from './remedies.ts'
 import type {
   ChecksBody,
@@ -29,6 +30,7 @@ import {
   offeredBody,
   remainingBody,
   resealedBody,
+  rewrappedBody,
   rotationBody,
   statusBody,
   syncOf,
@@ -41,6 +43,11 @@ export interface Synced {
   readonly requests: number | null
   readonly remaining: number
   readonly notes: readonly Note[]
+}
+
+interface SealedValue {
+  readonly ciphertext: string
+  readonly context: Bytes
 }
 
 /** A terminal obeys nothing of it. */
@@ -131,6 +138,20 @@ export class KeyringClient {
   async decrypt(ciphertext: string, context: string | Bytes): Promise<DecryptedBody> {
     const body = { ciphertext, encoding: 'base64', ...contextField(context) }
     return parseAnswer(this.#target, decryptedBody, await this.#post('decrypt', body))
+  }
+
+  /** A value each, or why there is none. */
+  async rewrap(
+    values: readonly SealedValue[],
+  ): Promise<readonly (Pick<EncryptedBody, 'ciphertext' | 'key_id'> | Failure)[]> {
+    const asked = values.map(({ ciphertext, context }) => ({ ciphertext, ...contextField(context) }))
+    const { items } = parseAnswer(this.#target, rewrappedBody, await this.#post('rewrap', { items: asked }))
+    if (items.length !== values.length) throw unknown(this.#target, 'an answer with other items')
+    return items.map((item) => ('error' in item ? this.#itemFailure(item.error) : item))
+  }
+
+  #itemFailure({ code, message: detail, remedy }: { code: string; message: string; remedy: string }): Failure {
+    return problemFailure({ code, detail, remedy }, this.#target)
   }
 
   /** Another API's success does not count as ours. */

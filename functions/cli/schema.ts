@@ -120,6 +120,11 @@ export const remainingBody = z.looseObject({ remaining: z.number() })
 export const encryptedBody = z.looseObject({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
 export type EncryptedBody = z.output<typeof encryptedBody>
 
+const item = z.object({ ciphertext: z.string().check(z.regex(/^[\x21-\x7e]+$/)), key_id: text })
+const wrongItem = z.object({ error: z.object({ code: text, message: text, remedy: text }) })
+/** Of a batch. */
+export const rewrappedBody = z.object({ items: z.array(z.union([item, wrongItem])) })
+
 const bytes = z.pipe(
   z.string(),
   z.transform((text, { issues }): Bytes => {

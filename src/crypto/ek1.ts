@@ -69,16 +69,26 @@ export function sealEk1(
   )
 }
 
+/** The last id that was one, and what its values begin with: most values name the same key as the one before. */
+let known = { id: '', form: '' }
+
 /** @throws `ERR_CIPHERTEXT_INVALID` for everything that the encoder would not have emitted. */
 export function parseEk1(text: string): Ek1Value {
   const last = text.lastIndexOf('.', LAST_DOT)
-  const id = text.slice(FORM.length, last)
+  const id = idIn(text, last)
   const payload = viewOfBase64url(text.slice(last + 1))
-  if (!text.startsWith(FORM) || last < FORM.length || !KEY_ID.test(id))
-    throw invalid('is not of the form ek1.<id>.<payload>')
+  if (id === null) throw invalid('is not of the form ek1.<id>.<payload>')
   if (payload === null) throw invalid('has a payload that is not unpadded base64url')
   if (payload.length < HEAD_BYTES + TAG_BYTES) throw invalid('is cut short')
   return { id, payload }
+}
+
+function idIn(text: string, last: number): string | null {
+  if (last === known.form.length - 1 && last > 0 && text.startsWith(known.form)) return known.id
+  const id = text.slice(FORM.length, last)
+  if (!text.startsWith(FORM) || last < FORM.length || !KEY_ID.test(id)) return null
+  known = { id, form: `${FORM}${id}.` }
+  return id
 }
 
 /** @throws `ERR_KEY_MISMATCH` before the cipher runs, `ERR_DECRYPT_FAILED` after it. */

@@ -269,7 +269,7 @@ describe('a run that is killed', () => {
 it('a deployment rewraps the same over HTTP, a bounded number of values at a time', async () => {
   const token = 'ek_of_the_rewrapping_tests'
   const sha256 = hash('sha256', token)
-  const tokens = JSON.stringify([{ name: 'a', sha256, grants: ['sync', 'encrypt', 'decrypt'] }])
+  const tokens = JSON.stringify([{ name: 'a', sha256, grants: ['sync', 'rewrap'] }])
   const deployment = await startNode({ ...kit.env, KEYRING_API_TOKENS: tokens })
   const env = { EDGE_KEYRING_URL: deployment.url, EDGE_KEYRING_TOKEN: token }
   const far = (...words: string[]) => runCli(words, { cwd: kit.folder, env })
