@@ -31,7 +31,8 @@ async function ofEntry(folder: string, entry: string): Promise<Row[]> {
   const { outputFiles } = await build({ ...options, entryPoints: [file], external: ['cloudflare:*'] })
   const KB = gzipSync(outputFiles[0]?.contents ?? '', { level: 9 }).length / 1000
   const times: number[] = []
-  for (let round = 0; round < ROUNDS && entry !== 'cloudflare'; round += 1) times.push(await importMs(file))
+  const rounds = entry === 'cloudflare' ? 0 : ROUNDS
+  for (let round = 0; round < rounds; round += 1) times.push(await importMs(file))
   const ms = median(times)
   const row = { entry, 'gzipped KB': rounded(KB, 1), ...(times.length > 0 && { 'import ms': rounded(ms, 1) }) }
   return [row, wanted(`${entry}: at most ${MOST_KB} KB, ${MOST_MS} ms`, KB <= MOST_KB && !(ms > MOST_MS))]

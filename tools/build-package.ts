@@ -15,7 +15,7 @@ export const LIBRARY = {
   lambda: 'functions/lambda/library.ts',
   cloudflare: 'functions/cloudflare/library.ts',
   'node-crypto': 'functions/node-shared/cipher.ts',
-  references: 'src/library/references.ts',
+  references: 'src/library/resolving.ts',
   testing: 'functions/node-shared/testing.ts',
 } as const
 type Entry = keyof typeof LIBRARY

@@ -48,7 +48,7 @@ export async function openKeyring(env: Given = process.env, options: NodeOptions
         synchronous: nodeCipher,
         nonces: nodeNonces,
         freshness: FRESHNESS,
-        stands: peek === null ? undefined : (bytes) => isStanding(() => peek(name)?.bytes === bytes),
+        stands: peek === null ? undefined : (bytes) => isStanding(() => isSame(peek(name)?.bytes, bytes)),
         keepWarm,
         close,
       },
@@ -69,6 +69,10 @@ async function sqlite(path: string) {
   const reader = sqliteReader(path)
   return { store: reader, peek: (name: string) => reader.peek(name), close: () => reader.close() }
 }
+
+/** Whatever else is written to the file, it is read anew: the same bytes are another object then. */
+const isSame = (stored: Uint8Array | undefined, held: Uint8Array): boolean =>
+  stored === held || (stored !== undefined && Buffer.compare(stored, held) === 0)
 
 /** While somebody writes, nothing can be said. */
 function isStanding(look: () => boolean): boolean {

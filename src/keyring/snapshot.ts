@@ -69,7 +69,7 @@ export class Snapshot {
   #isStepSaid = false
   /** The revision that was noted as too old. */
   #outdated = 0
-  /** What the authority has answered last, as the very object. `null` = what is held is not of that. */
+  /** What the authority has answered last. `null` = what is held is not of that. */
   #answered: Bytes | null = null
 
   constructor(parts: SnapshotParts, sealers: SealerSet, keyring: string) {

@@ -1,4 +1,4 @@
-/** `edge-keyring/references`: references to secrets in the process of whoever uses them. The deployment resolves them, and what it gave serves on while it cannot be asked. */
+/** References to secrets in the process of whoever uses them. The deployment resolves them, and what it gave serves on while it cannot be asked. */
 import type { Awaitable } from '../core/awaitable.ts'
 import { parseJson } from '../core/body.ts'
 import { systemClock } from '../core/clock.ts'
@@ -6,9 +6,6 @@ import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
 import { KeyringError, refusal, unwrap } from '../core/errors.ts'
 import { REFERENCE } from '../core/reference.ts'
 import type { Clock } from '../core/ports.ts'
-
-export { KeyringError } from '../core/errors.ts'
-export { honoSecrets, lambdaSecrets } from './middleware.ts'
 
 /** What is asked of the deployment, as `KeyringService` has it by RPC. Its answers are in the order of the references. */
 export interface ReferenceService {
@@ -35,7 +32,7 @@ export interface TryOptions {
 
 /** The same object with values in the place of references. */
 type Named = Readonly<Record<string, string>>
-export type Values<N extends Named> = { readonly [Name in keyof N]: string }
+export type ReferredValues<N extends Named> = { readonly [Name in keyof N]: string }
 
 interface Held {
   readonly value: string
@@ -87,7 +84,7 @@ export class References {
   /** Runs `work` with the values, and once more with fresh ones when they were refused and have changed. */
   async withSecret<N extends Named, T>(
     references: N,
-    work: (values: Values<N>) => Awaitable<T>,
+    work: (values: ReferredValues<N>) => Awaitable<T>,
     { refused = () => true }: TryOptions = {},
   ): Promise<T> {
     const values = await this.named(references)
@@ -114,18 +111,18 @@ export class References {
     await this.#values(watched, false).catch(() => {})
   }
 
-  named<N extends Named>(references: N): Promise<Values<N>> {
+  named<N extends Named>(references: N): Promise<ReferredValues<N>> {
     return this.#named(references, false)
   }
 
   /** The vaults are asked, for which the caller needs the grant `refresh`. */
-  refresh<N extends Named>(references: N): Promise<Values<N>> {
+  refresh<N extends Named>(references: N): Promise<ReferredValues<N>> {
     return this.#named(references, true)
   }
 
-  async #named<N extends Named>(references: N, refresh: boolean): Promise<Values<N>> {
+  async #named<N extends Named>(references: N, refresh: boolean): Promise<ReferredValues<N>> {
     const values = await this.#values(Object.values(references), refresh)
-    return Object.fromEntries(Object.keys(references).map((name, at) => [name, values[at]])) as Values<N>
+    return Object.fromEntries(Object.keys(references).map((name, at) => [name, values[at]])) as ReferredValues<N>
   }
 
   async #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openKeyring } from '../../functions/node/library.ts'
+import { nodeCipher } from '../../functions/node-shared/cipher.ts'
 import type { SqliteStore } from '../../functions/node/sqlite-store.ts'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import { deriveFor } from '../../src/crypto/derive.ts'
 import type { World } from '../support/authority.ts'
-import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, world, wrappingKey } from '../support/authority.ts'
 
 const START = Date.UTC(2026, 5, 1)
 const keyOf = (fill: number): string => `w1:${Buffer.alloc(32, fill).toString('base64')}`
@@ -50,9 +52,10 @@ describe('a keyring beside a server on SQLite', () => {
     expect((await keyring.decrypt(ciphertext)).text).toBe('x')
   })
 
-  it('finds at once that nothing was written, however long it was left alone', async () => {
+  it('finds at once that nothing was written to its record, however long it was left alone', async () => {
     await using keyring = await open()
     const { ciphertext } = keyring.sync.encrypt('x')
+    await store.put('keyring/other', new Uint8Array([1]), 0)
     vi.setSystemTime(START + 60_000)
     expect([keyring.sync.decrypt(ciphertext).text, keyring.sync.encrypt('y').keyId]).toEqual(['x', 'k1'])
   })
@@ -96,6 +99,23 @@ describe('a keyring beside a server on SQLite', () => {
     await expect(openKeyring({ ...settings, KEYRING_DATABASE: path }, { keyring: 'orders' })).rejects.toMatchObject({
       code: 'ERR_KEYRING_NOT_FOUND',
     })
+  })
+
+  it('needs no more than the key that was derived for the keyring', async () => {
+    const [derived] = await deriveFor(nodeCipher, [wrappingKey('w1', 1)], 'keyring/default')
+    const KEYRING_WRAPPING_KEYS = `w1/keyring/default:${derived?.key.reveal()}`
+    await using keyring = await openKeyring({ KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS })
+    expect((await keyring.encrypt('x')).keyId).toBe('k1')
+  })
+
+  it('encrypts no more when the last sync is older than the operator allows, and decrypts on', async () => {
+    const settings = { KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS: keyOf(1), KEYRING_MAX_STALENESS: '60' }
+    await using keyring = await openKeyring(settings)
+    const { ciphertext } = await keyring.encrypt('x')
+    vi.setSystemTime(START + 120_000)
+    await expect(keyring.encrypt('x')).rejects.toMatchObject({ code: 'ERR_SNAPSHOT_STALE' })
+    expect(() => keyring.sync.encrypt('x')).toThrow(expect.objectContaining({ code: 'ERR_SNAPSHOT_STALE' }))
+    expect([(await keyring.decrypt(ciphertext)).text, keyring.sync.decrypt(ciphertext).text]).toEqual(['x', 'x'])
   })
 
   it('takes a store that it is given', async () => {
