@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
 import type { Config } from '../../src/config/config.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { isSet } from '../../src/config/setting.ts'
@@ -180,6 +181,8 @@ async function syncEach(
   report: Report,
   ending: Ending,
 ): Promise<void> {
+  // undici's parser is WebAssembly: to compile it once more, for speed, would hold 13 MB for a few answers of Vault's.
+  for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag)
   if (vault !== null) await loadWay()
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return

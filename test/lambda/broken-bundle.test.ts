@@ -35,7 +35,7 @@ async function deploy(more: Record<string, string>) {
     ...settingsOf(vault.address, TOKEN),
     ...more,
   }
-  const deployment = await deployLambda(settings, file)
+  const deployment = await deployLambda(settings, { sync: file })
   onTestFinished(() => deployment.stop())
   const { url } = await deployment.startHttp()
   const call = async (method: string, path: string) => {

@@ -41,9 +41,13 @@ function build(): Promise<Bundle[]> {
   return Promise.all(FUNCTIONS.map((name) => buildLambda(name, folder)))
 }
 
-/** @param settings of both functions; each gets those that it reads. @param syncBundle a file; the built one unless given. */
-export async function deployLambda(settings: Settings, syncBundle?: string): Promise<LambdaDeployment> {
-  const [http, sync, rotate] = (await bundles()).map(({ file }) => file)
+/** @param settings of both functions; each gets those that it reads. @param given files by function; the built ones unless given. */
+export async function deployLambda(
+  settings: Settings,
+  given: Readonly<Partial<Record<FunctionName, string>>> = {},
+): Promise<LambdaDeployment> {
+  const made = (await bundles()).map(({ file }) => file)
+  const [http, sync, rotate] = FUNCTIONS.map((name, at) => given[name] ?? made[at])
   const server = await startDynalite()
   const table = await createTable(server.endpoint)
   const tables = { KEYRING_TABLE: table, KEYRING_SECRETS_TABLE: await createSecretsTable(server.endpoint) }
@@ -59,7 +63,7 @@ export async function deployLambda(settings: Settings, syncBundle?: string): Pro
     instances.push(instance)
     return instance
   }
-  const syncing = await start(syncBundle ?? sync ?? '', 'sync', asking)
+  const syncing = await start(sync ?? '', 'sync', asking)
   const byName = new Map([[SYNC_FUNCTION, syncing]])
   const api = await invokeApi((name) => byName.get(name))
   open.push(api)
