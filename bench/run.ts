@@ -9,6 +9,7 @@ import type { Options, Part, Row } from './measure.ts'
 import { benchRecord } from './record.ts'
 import { benchReferences } from './references.ts'
 import { benchResolve } from './resolve.ts'
+import { benchRewrap } from './rewrap.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
 import { benchValues } from './values.ts'
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   lambda: benchLambda,
   references: benchReferences,
   resolve: benchResolve,
+  rewrap: benchRewrap,
   tls: benchTls,
 }
 const MAX_SECONDS = 30
