@@ -10,6 +10,7 @@ import { benchLibrary } from './library.ts'
 import { benchRecord } from './record.ts'
 import { benchReferences } from './references.ts'
 import { benchResolve } from './resolve.ts'
+import { benchRewrap } from './rewrap.ts'
 import { benchStart } from './start.ts'
 import { benchSync } from './sync.ts'
 import { benchValues } from './values.ts'
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   lambda: benchLambda,
   references: benchReferences,
   resolve: benchResolve,
+  rewrap: benchRewrap,
   tls: benchTls,
 }
 const MAX_SECONDS = 30

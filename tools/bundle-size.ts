@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
-/** Ours, not Cloudflare's, which is in megabytes: what is larger starts more slowly. */
-const LIMIT_KIB = 115
+/** Ours, not Cloudflare's, which is in megabytes: what is larger starts more slowly. Why so much: decision 5. */
+const LIMIT_KIB = 120
 const FILE = join(import.meta.dirname, '../dist/worker/worker.js')
 
 const kib = gzipSync(readFileSync(FILE)).length / 1024
