@@ -32,7 +32,7 @@ interface Words extends RowWants {
 }
 
 /** Characters of output that one step takes: at most so much is done twice. */
-const STEP = 1024 * 1024
+const STEP = 256 * 1024
 
 /** @throws `ERR_USAGE`. */
 export async function rewrap(words: Words, client: KeyringClient, { own }: Target): Promise<Outcome> {

@@ -48,7 +48,7 @@ export function openTable(file: string, wanted: RowWants): TableFile {
 async function* chunksOf(file: string, read: (bytes: number) => void): AsyncGenerator<Buffer> {
   let bytes = 0
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) {
+    for await (const chunk of createReadStream(file, { highWaterMark: 32 * 1024 }) as AsyncIterable<Buffer>) {
       read((bytes += chunk.length))
       yield chunk
     }

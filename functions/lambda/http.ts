@@ -9,7 +9,6 @@ import { KeyringError } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { doubtsOnce } from '../../src/core/time.ts'
 import { NO_VAULTS } from '../../src/http/call.ts'
-import { misconfigured } from '../../src/http/misconfigured.ts'
 import { problem } from '../../src/http/problem.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { readingAuthority } from '../../src/keyring/reader.ts'
@@ -51,7 +50,7 @@ function authorityOf(config: LambdaHttpConfig, { aws, leftMs }: Reached) {
 async function build(env: Env) {
   const { config, names, tell } = outcomeOf(readAnswering(env), awsProblems(env))
   tell(console)
-  if (config === null) return misconfigured(names)
+  if (config === null) return (await later()).misconfigured(names)
   const reached = { aws: signedAws(env), leftMs: () => invocation.leftMs() }
   const authority = authorityOf(config, reached)
   return createApp(config, {
