@@ -21,7 +21,7 @@ export async function ownRepository() {
     folder,
     token,
     settings: settingsOf(vault.address, token),
-    async remove() {
+    remove: async () => {
       await vault.close()
       rmSync(folder, { recursive: true })
     },
