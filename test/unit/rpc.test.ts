@@ -63,7 +63,7 @@ it('resolves the references that its grants cover, and audits how many of which 
     entities: new Map(),
     freshMs: 0,
   })
-  const vaults = { secrets, views: [], broken: [] }
+  const vaults = { secrets, views: [], overview: null }
   const rpc = (grants: readonly string[]) =>
     rpcOf({ keyring: () => keyring, audit, clock, onDefect: () => {}, vaults }, { grants })
   const references = ['{vault://hcv/db/password}', '{vault://other/db/password}']
