@@ -6,7 +6,7 @@ const project = (
   include: readonly string[],
   more: { testTimeout?: number; globalSetup?: string[] } = {},
 ) => ({
-  test: { name, include: [...include], environment: 'node' as const, ...more },
+  test: { name, include: [...include], environment: 'node' as const, hookTimeout: 120_000, ...more },
 })
 
 export default defineConfig({
@@ -14,7 +14,7 @@ export default defineConfig({
     maxWorkers: 2,
     env: { WRANGLER_SEND_METRICS: 'false' },
     projects: [
-      project('unit', ['test/{unit,architecture,contract}/**/*.test.ts'], { testTimeout: 20_000 }),
+      project('unit', ['test/{unit,architecture,contract}/**/*.test.ts'], { testTimeout: 60_000 }),
       project('node', ['test/node/**/*.test.ts'], { testTimeout: 120_000 }),
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 30_000 }),
       project('workerd', ['test/workerd/**/*.test.ts'], { testTimeout: 30_000 }),
