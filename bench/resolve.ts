@@ -37,7 +37,6 @@ async function inProcess(): Promise<Row[]> {
   vault.answers.set('password', { pass1: 'a value of no importance' })
   if ((await valueOrCode(secrets, text)) !== 'a value of no importance') throw new Error('It is not resolved.')
   const ways = {
-    'held, at once': () => secrets.held(text),
     'resolve, one reference': () => secrets.resolve([text]),
   }
   const rows: Row[] = []

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { secretNames } from '../../src/config/names.ts'
+import { REFERENCES } from '../../src/config/vaults-set.ts'
 import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { printable } from '../../src/core/printable.ts'
@@ -29,7 +30,8 @@ async function resolvedEnv(env: Env, files: KongFiles): Promise<Record<string, s
   const kept = Object.entries(env).flatMap(([name, value = '']): [string, string][] =>
     CREDENTIALS.has(name) ? [] : [[name, value]],
   )
-  const wanted = kept.filter(([, value]) => value.startsWith(REFERENCE))
+  // The list is a setting of ours, and no variable to fill.
+  const wanted = kept.filter(([name, value]) => name !== REFERENCES && value.startsWith(REFERENCE))
   for (const [name] of wanted)
     if (LOADERS.test(name)) throw failed('ERR_USAGE', `A reference in ${name} would decide which code runs.`)
   const texts = wanted.map(([, text]) => text)

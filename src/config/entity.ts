@@ -2,8 +2,10 @@
  * Vault entities as whoever resolves references knows them: what they are called, where they read, how long that holds. It is all that
  * Lambda's HTTP function has of them; logins, and whatever else is needed to ask, are in `entities.ts`.
  */
+import { parseJson } from '../core/body.ts'
 import type { SecretName } from '../core/operations.ts'
 import type { SecretRules, SplitField, VaultView } from '../core/secrets.ts'
+import { parseReference } from '../references/grammar.ts'
 import { UNVERIFIED } from './foreign.ts'
 import type { Env, Problem, Rule, Runtime, Table, Texts, Values } from './setting.ts'
 import { rowsOf, textsOf, valuesOf } from './setting.ts'
@@ -189,14 +191,25 @@ const variableOf = (prefix: string, { resource, version }: SecretName): string =
 const OURS =
   /^(?:(?:EDGE_)?KEYRINGS?|KONG|VAULT|BAO|AWS|DECK|GCE|AZURE|IDENTITY|ACTIONS|NODE|UNDICI)_|^(?:KEYRINGS|HOST|PORT|(?:HTTPS?|ALL|NO)_PROXY)(?:_PREVIOUS)?$/
 
-/** Those that settings name by reference, which are as much of ours. */
+/** Those that settings name by reference, which are as much of ours: in whatever spelling, also within a list in JSON. */
 export const takenFrom = (env: Env): ReadonlySet<string> =>
   new Set(
     Object.entries(env)
       .filter(([name]) => /^(?:KONG_)?KEYRINGS?(?:_(?!REFERENCES$)|$)|^KONG_VAULT_/.test(name))
-      .flatMap(([, text = '']) => [...text.matchAll(/\{vault:\/\/env\/+([^/?#;}]+)[^?#}]*(?:\?prefix=([^&#}]*))?/g)])
-      .map(([, resource = '', prefix = '']) => variableOf(prefix, { resource, version: null })),
+      .flatMap(([, text = '']) => [text, ...textsIn(parseJson(text))])
+      .flatMap(namedVariable),
   )
+
+function namedVariable(text: string): string[] {
+  const parsed = parseReference(text.trim())
+  if (!parsed.ok || parsed.reference.vault !== 'env') return []
+  const { resource, options } = parsed.reference
+  const prefixes = (options.get('prefix') ?? ['']).map((prefix) => (prefix === true ? '' : prefix))
+  return ['', ...prefixes].map((prefix) => variableOf(prefix, { resource, version: null }))
+}
+
+const textsIn = (value: unknown): string[] =>
+  typeof value === 'string' ? [value] : value instanceof Object ? Object.values(value).flatMap(textsIn) : []
 
 function variableTrouble(prefix: string, secret: SecretName, taken: ReadonlySet<string>): string | null {
   if ((secret.version ?? 1) > 2) return 'has a version above 2: 1 is the variable, 2 the one that ends in _PREVIOUS'

@@ -106,7 +106,7 @@ export class Keeper {
     const count = this.#learnt.minute === minute ? this.#learnt.count + 1 : 1
     if (count > MOST_LEARNT)
       throw limited(
-        `The vault "${this.#entity.prefix}" is asked for at most ${MOST_LEARNT} secrets in a minute that are not known yet.`,
+        `The vault "${this.#entity.prefix}" is asked for at most ${MOST_LEARNT} secrets in a minute of which it has given none yet.`,
         (minute + 1) * MINUTE_MS - now,
       )
     this.#learnt = { minute, count }
@@ -166,7 +166,7 @@ export class Keeper {
 
   /** What it is now, sealed, whether it still holds or not. `null` = somebody else was first. */
   async #ask(item: string, loaded: LoadedSecret, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
-    if (loaded.version === 0 && insist !== 'none') this.#noteLearnt()
+    if (loaded.state.found?.kind !== 'secret' && insist !== 'none') this.#noteLearnt()
     this.#underWay += 1
     return this.#answer(item, loaded, insist, signal).finally(() => (this.#underWay -= 1))
   }

@@ -20,7 +20,7 @@ import { parseReference, printReference } from '../references/grammar.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { itemName, openState } from './state.ts'
-import { unavailable, valueOf, whyNot } from './value.ts'
+import { unavailable, fieldsReader, whyNot } from './value.ts'
 
 /** A vault entity, as far as whoever resolves needs it. */
 export interface Entity {
@@ -53,19 +53,23 @@ export interface SecretsParts {
   readonly freshMs: number
 }
 
+/** A secret, whole: fields of it that are wanted together are of one version. */
 interface Held {
-  readonly value: string
-  readonly written: Reference
+  readonly value: ReturnType<typeof fieldsReader>
+  readonly isStale: boolean
   readonly at: number
   readonly until: number
+  /** Of its text, in characters. */
+  readonly size: number
 }
 
 interface Wanted {
-  readonly text: string
   readonly entity: Entity
   readonly written: Reference
   /** What of it is the secret, and what a field, as the vault has it. */
   readonly reference: Reference
+  /** Of the secret. */
+  readonly secret: string
 }
 
 interface OfVault<T> {
@@ -82,26 +86,20 @@ export interface CachedReferences {
 
 const NOT_GRANTED = { remedy: 'Ask for a grant resolve:<pattern> that covers it (KEYRING_API_TOKENS).' }
 
-/** Values that one instance holds, the ones used longest ago are dropped. */
-const MOST_HELD = 10_000
+/** Characters of the secrets that one instance holds; those had longest ago are dropped. */
+const MOST_HELD = 8 * 1024 * 1024
+/** What was read of so many references is kept, of texts of so many characters. */
+const [MOST_READ, MOST_LENGTH] = [10_000, 256]
 
 export class Secrets {
   readonly #parts: SecretsParts
   readonly #held = new Map<string, Held>()
+  #heldSize = 0
+  readonly #read = new Map<string, Wanted>()
   readonly #steps = new Steps()
 
   constructor(parts: SecretsParts) {
     this.#parts = parts
-  }
-
-  /** A value that is held, at once; `null` = it has to be resolved. */
-  held(text: string): Resolved | null {
-    const now = this.#parts.clock.now()
-    if (this.#steps.hasStepped(now)) this.#held.clear()
-    const held = this.#held.get(text)
-    return held !== undefined && now < held.until
-      ? { value: held.value, cache: 'hit', ageMs: Math.max(0, now - held.at) }
-      : null
   }
 
   /**
@@ -116,33 +114,43 @@ export class Secrets {
     refresh = false,
     may: (reference: Reference) => boolean = () => true,
   ): Promise<readonly Result<Resolved>[]> {
-    const held = texts.map((text) => (refresh ? null : this.#heldFor(text, may)))
-    const known = held.flatMap((value) => (value === null ? [] : [{ ok: true as const, value }]))
-    if (known.length === texts.length) return known
-    const wanted = await Promise.all(texts.map((text, at) => (held[at] ? null : settle(() => this.#wanted(text, may)))))
-    const states = await this.#states(
-      wanted.flatMap((one) => (one?.ok ? [one.value] : [])),
+    if (this.#steps.hasStepped(this.#parts.clock.now())) this.#forget([...this.#held.keys()])
+    const wanted = await Promise.all(texts.map((text) => settle(() => this.#wanted(text, may))))
+    const secrets = new Map(wanted.flatMap((one) => (one.ok ? [[one.value.secret, one.value] as const] : [])))
+    const held = new Map(refresh ? [] : [...secrets.keys()].flatMap((secret) => this.#holding(secret)))
+    const asked = await this.#states(
+      [...secrets.values()].filter(({ secret }) => !held.has(secret)),
       refresh,
     )
+    const had = new Map<string, Result<Held>>()
+    for (const [secret, state] of asked)
+      had.set(secret, await settle(() => this.#hold(secrets.get(secret), unwrap(state))))
     return Promise.all(
-      texts.map(async (_text, at): Promise<Result<Resolved>> => {
-        const [value, one] = [held[at], wanted[at]]
-        if (value) return { ok: true, value }
-        return one?.ok ? settle(() => this.#value(one.value, unwrap(found(states, one.value)))) : (one as Result<never>)
-      }),
+      wanted.map((one) =>
+        one.ok
+          ? settle(() => {
+              const known = held.get(one.value.secret)
+              return this.#value(
+                one.value,
+                known ?? unwrap(had.get(one.value.secret) ?? NO_ANSWER),
+                known !== undefined,
+              )
+            })
+          : one,
+      ),
     )
   }
 
-  #heldFor(text: string, may: (reference: Reference) => boolean): Resolved | null {
-    const resolved = this.held(text)
-    const held = this.#held.get(text)
-    return held !== undefined && may(held.written) ? resolved : null
+  #holding(secret: string): [string, Held][] {
+    const held = this.#held.get(secret)
+    return held !== undefined && this.#parts.clock.now() < held.until ? [[secret, held]] : []
   }
 
   /** The prefix of the configured vault that a reference names. `null` = there is none. */
   vaultOf(text: string): string | null {
-    const held = this.#held.get(text)?.written
-    const parsed = held === undefined ? parseReference(text) : { ok: true as const, reference: held }
+    const read = this.#read.get(text)
+    if (read !== undefined) return read.entity.prefix
+    const parsed = parseReference(text)
     return (parsed.ok && this.#parts.entities.get(parsed.reference.vault)?.prefix) || null
   }
 
@@ -191,6 +199,8 @@ export class Secrets {
   }
 
   #wanted(text: string, may: (reference: Reference) => boolean): Wanted {
+    const read = this.#read.get(text)
+    if (read !== undefined && may(read.written)) return read
     const parsed = parseReference(text)
     if (!parsed.ok) {
       const { at, message } = parsed.error
@@ -205,7 +215,10 @@ export class Secrets {
     const reference = { ...written, ...entity.split(written) }
     const trouble = entity.trouble(reference)
     if (trouble !== null) throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${trouble}.`)
-    return { text, entity, written, reference }
+    const wanted = { entity, written, reference, secret: keyOf(entity, reference) }
+    if (this.#read.size >= MOST_READ) this.#read.clear()
+    if (text.length <= MOST_LENGTH) this.#read.set(text, wanted)
+    return wanted
   }
 
   /** One question for each vault. */
@@ -235,23 +248,40 @@ export class Secrets {
     return openState(sealer, await itemName(sealer, identity, name), bytes ?? new Uint8Array())
   }
 
-  #value({ text, entity, written, reference }: Wanted, state: SecretState): Resolved {
+  #value({ entity, reference }: Wanted, { value, isStale, at }: Held, isKnown: boolean): Resolved {
+    return {
+      value: value(reference.key, entity.isBase64),
+      cache: isStale ? 'stale' : isKnown ? 'hit' : 'miss',
+      ageMs: Math.max(0, this.#parts.clock.now() - at),
+    }
+  }
+
+  /** @throws why there is none. */
+  #hold(wanted: Wanted | undefined, state: SecretState): Held {
+    if (wanted === undefined) throw new TypeError('Nobody has asked for this secret.')
+    const { entity, secret } = wanted
     const now = this.#parts.clock.now()
     const stands = standing(state, entity.rules, now)
     if (stands === 'over' || state.found === null) throw whyNot(state)
     if (state.found.kind !== 'secret') throw unavailable(state.found.kind)
-    const value = valueOf(state.found.text, reference.key, entity.isBase64)
-    const { at } = state
-    const ends = endOf(state, entity.rules, stands)
-    this.#hold(text, { value, written, at, until: Math.min(now + this.#parts.freshMs, ends) })
-    return { value, cache: stands === 'stale' ? 'stale' : 'miss', ageMs: Math.max(0, now - at) }
+    const { text } = state.found
+    const until = Math.min(now + this.#parts.freshMs, endOf(state, entity.rules, stands))
+    const held = { value: fieldsReader(text), isStale: stands === 'stale', at: state.at, until, size: text.length }
+    this.#forget([secret])
+    if (until > now) this.#held.set(secret, held)
+    if (until > now) this.#heldSize += held.size
+    for (const oldest of this.#held.keys()) {
+      if (this.#heldSize <= MOST_HELD) break
+      this.#forget([oldest])
+    }
+    return held
   }
 
-  #hold(text: string, held: Held): void {
-    this.#held.delete(text)
-    this.#held.set(text, held)
-    const [oldest] = this.#held.keys()
-    if (this.#held.size > MOST_HELD && oldest !== undefined) this.#held.delete(oldest)
+  #forget(secrets: readonly string[]): void {
+    for (const secret of secrets) {
+      this.#heldSize -= this.#held.get(secret)?.size ?? 0
+      this.#held.delete(secret)
+    }
   }
 }
 
@@ -262,6 +292,3 @@ const NO_ANSWER: Result<never> = {
   ok: false,
   error: { code: 'ERR_INTERNAL', message: 'A secret was not answered.', remedy: '', facts: {} },
 }
-
-const found = (states: ReadonlyMap<string, Result<SecretState>>, { entity, reference }: Wanted): Result<SecretState> =>
-  states.get(keyOf(entity, reference)) ?? NO_ANSWER

@@ -5,13 +5,20 @@ import { KeyringError } from '../core/errors.ts'
 import type { SecretState } from './life.ts'
 
 /** @throws `ERR_SECRET_UNUSABLE`, which quotes nothing of the secret. */
-export function valueOf(text: string, key: string | null, isBase64: boolean): string {
-  const value = key === null ? text : fieldOf(text, key)
-  return isBase64 ? decoded(value) : value
+export const valueOf = (text: string, key: string | null, isBase64: boolean): string =>
+  fieldsReader(text)(key, isBase64)
+
+/** The same for many references to one secret, which is parsed once. */
+export function fieldsReader(text: string): (key: string | null, isBase64: boolean) => string {
+  let fields: { readonly of: unknown } | null = null
+  return (key, isBase64) => {
+    if (key !== null) fields ??= { of: parseJson(text) }
+    const value = key === null ? text : fieldOf(fields?.of, key)
+    return isBase64 ? decoded(value) : value
+  }
 }
 
-function fieldOf(text: string, key: string): string {
-  const fields = parseJson(text)
+function fieldOf(fields: unknown, key: string): string {
   if (!(fields instanceof Object) || Array.isArray(fields))
     throw unusable('is no JSON object, and the reference has a key')
   const value = Object.hasOwn(fields, key) ? (fields as Readonly<Record<string, unknown>>)[key] : undefined

@@ -197,7 +197,8 @@ it('starts, and asks Vault, with whatever text in whichever setting, and says no
         if (!parsed.ok || parsed.config === null) return
         const { config } = parsed
         const sent = probeOf(config.vault, systemClock) === null ? null : await asked(config)
-        if (odd.every(([name]) => SECRETS.has(name)))
+        // Of API tokens a configuration has names, grants and hashes, which may be shown.
+        if (odd.every(([name]) => SECRETS.has(name) && name !== 'KEYRING_API_TOKENS'))
           for (const shown of [config, sent].map((each) => inspect(each, { depth: 12, showHidden: true })))
             expect(shown.toLowerCase()).not.toContain(CANARY)
       },

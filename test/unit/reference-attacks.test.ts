@@ -156,6 +156,21 @@ describe('a variable', () => {
     expect(isAsked).toBeGreaterThan(250)
   })
 
+  it.each([
+    ['KEYRING_VAULT_TOKEN', '{vault://env/app%2Dtoken}'],
+    ['KEYRING_VAULT_TOKEN', '{vault://x@env:1/app-token}'],
+    ['KEYRING_VAULT_TOKEN', '{vault://env/token?x=1&prefix=app-}'],
+    ['KEYRING_WRAPPING_KEYS', ' {vault://env/app%255ftoken#2} '],
+    ['KONG_VAULT_HCV_TOKEN', '{vault://env//app-token/field}'],
+    ['KEYRINGS', String.raw`[{"name":"x","path":"{vault:\/\/env\/app-token}"}]`],
+  ])('that a setting names is none, however it is spelt: %s=%s', async (name, text) => {
+    const config = { prefix: 'app-' }
+    const vaults = JSON.stringify([{ name: 'env', prefix: 'variables', config }])
+    const on = deployment({ ...env, [name]: text, APP_TOKEN: 'ours', KEYRING_VAULTS: vaults })
+    expect(await on.resolve('{vault://variables/token}')).toBe('ERR_REFERENCE_INVALID')
+    expect(await on.resolve('{vault://variables/token#2}')).toBe('ERR_REFERENCE_INVALID')
+  })
+
   it('that was set aside for callers is', async () => {
     const config = { prefix: 'app-' }
     const on = deployment({ ...env, KEYRING_VAULTS: JSON.stringify([{ name: 'env', prefix: 'variables', config }]) })

@@ -1,5 +1,5 @@
 /** Vaults behind references that are not Vault: what they give, and what they never give. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -26,6 +26,39 @@ secretBackendContract('of the environment', () => {
     remove: (resource) => void delete env[name(resource)],
     close() {},
   }
+})
+
+it('files that are replaced as kubelet does it, by a link to another folder, are there all the while', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const swap = (round: number) => {
+    mkdirSync(join(folder, `..${round}`))
+    writeFileSync(join(folder, `..${round}`, 'password'), 'a value')
+    symlinkSync(`..${round}`, join(folder, '..data_tmp'))
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+    rmSync(join(folder, `..${round - 1}`), { recursive: true, force: true })
+  }
+  swap(0)
+  symlinkSync('..data/password', join(folder, 'password'))
+  const kinds = new Set<string>()
+  const over = new AbortController()
+  const read = async () => {
+    while (!over.signal.aborted)
+      kinds.add(
+        await fileBackend(folder)
+          .read(current('password'), HOW)
+          .then(({ kind }) => kind, String),
+      )
+  }
+  const reading = Promise.all([read(), read(), read()])
+  for (let round = 1; round <= 300; round += 1) {
+    swap(round)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  over.abort()
+  await reading
+  expect([...kinds].filter((kind) => kind === 'absent' || kind === 'forbidden')).toEqual([])
+  expect(kinds).toContain('secret')
 })
 
 secretBackendContract('of files', () => {

@@ -1,7 +1,7 @@
 /** What references give: old to new within the TTL, outages, deletions, negative answers, many callers at once. */
 import { Secrets } from '../../src/secrets/secrets.ts'
 import { CLOCK_SLACK_MS } from '../../src/core/time.ts'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { outage, secretWorld, valueOrCode } from '../support/secrets.ts'
 
 const PASS = '{vault://hcv/password/pass1}'
@@ -14,7 +14,7 @@ describe('a secret', () => {
     const results = await secrets.resolve([PASS, '{vault://hcv/password/pass2}'])
     expect(results).toMatchObject([{ value: { value: 'one', cache: 'miss' } }, { value: { value: 'two' } }])
     expect(vault.asked).toEqual(['password'])
-    expect(secrets.held(PASS)).toMatchObject({ value: 'one', cache: 'hit' })
+    expect((await secrets.resolve([PASS]))[0]).toMatchObject({ value: { value: 'one', cache: 'hit' } })
   })
 
   it('is the new one within its TTL, when somebody asks', async () => {
@@ -275,6 +275,40 @@ describe('many', () => {
     await valueOrCode(secrets, PASS)
     vault.answers.set('password', { pass1: 'other' })
     expect(await valueOrCode(instance({ identity: 'elsewhere' }).secrets, PASS)).toBe('other')
+  })
+})
+
+describe('what an instance holds', () => {
+  it('is a whole secret: fields that are wanted together are of one version, whichever was asked for before', async () => {
+    const { secrets, vault, instance } = secretWorld({}, {})
+    vault.answers.set('pair', { user: 'u1', pass: 'p1' })
+    expect(await valueOrCode(secrets, '{vault://hcv/pair/pass}')).toBe('p1')
+    vault.answers.set('pair', { user: 'u2', pass: 'p2' })
+    await valueOrCode(instance().secrets, '{vault://hcv/pair/user}', true)
+    const both = await secrets.resolve(['{vault://hcv/pair/user}', '{vault://hcv/pair/pass}'])
+    expect(both.map((one) => one.ok && one.value.value)).toEqual(['u1', 'p1'])
+  })
+
+  it('says that it is stale as often as it is given', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    clock.time += 61_000
+    vault.answers.set('password', outage())
+    const caches = async () => (await secrets.resolve([PASS])).map((one) => one.ok && one.value.cache)
+    expect([await caches(), await caches()]).toEqual([['stale'], ['stale']])
+  })
+
+  it('is read once, however many spellings ask for fields of it, and has a bound', async () => {
+    const { secrets, vault } = secretWorld()
+    const large = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`k${at}`, 'x'.repeat(1000)]))
+    vault.answers.set('large', large)
+    const parsed = vi.spyOn(JSON, 'parse')
+    const texts = Array.from({ length: 1000 }, (_, at) => `{vault://hcv/large/k1?${at}}`)
+    const results = await secrets.resolve(texts)
+    expect(results.every((one) => one.ok)).toBe(true)
+    expect(parsed.mock.calls.filter(([text]) => text.startsWith('{"k0"'))).toHaveLength(1)
+    parsed.mockRestore()
   })
 })
 
