@@ -1,6 +1,6 @@
 /** Files of one folder as a vault behind references; a link that leads out of it is no file of the folder. */
 import { constants } from 'node:fs'
-import { open, realpath } from 'node:fs/promises'
+import { open, readdir, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
@@ -14,7 +14,6 @@ export const fileBackend = (folder: string): SecretBackend => ({
       return await inFolder(folder, resource)
     } catch (error) {
       const { code } = error as { code?: unknown }
-      if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent' }
       if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP') return { kind: 'forbidden' }
       const why = typeof code === 'string' ? code : 'unknown'
       throw new KeyringError('ERR_STORE_UNAVAILABLE', `A file of the vault's folder cannot be read (${why}).`)
@@ -25,15 +24,21 @@ export const fileBackend = (folder: string): SecretBackend => ({
 /** A folder that is replaced while it is read, as kubelet does, is read again so often. */
 const TRIES = 5
 
+/** A file is absent if it was missed twice and nothing was replaced in its folder meanwhile. */
 async function inFolder(folder: string, resource: string): Promise<SecretAnswer> {
+  let names: string | null = null
   for (let left = TRIES; left > 0; left -= 1) {
-    const answer = await once(folder, resource).catch((error: unknown) =>
-      left === 1 ? rethrown(error) : ifGone(error),
-    )
-    if (answer !== 'moved' && answer !== null) return answer
+    const answer = await once(folder, resource).catch(ifGone)
+    if (answer === null) {
+      const now = await namesIn(folder)
+      if (now === names) return { kind: 'absent' }
+      names = now
+    } else if (answer !== 'moved') return answer
   }
   throw Object.assign(new Error('It is replaced again and again.'), { code: 'EBUSY' })
 }
+
+const namesIn = async (folder: string) => JSON.stringify(((await readdir(folder).catch(ifGone)) ?? []).toSorted())
 
 /** What was looked at is what is read: the file is opened by its real path, which must not be a link by then. */
 async function once(folder: string, resource: string): Promise<SecretAnswer | 'moved'> {
@@ -53,12 +58,9 @@ async function once(folder: string, resource: string): Promise<SecretAnswer | 'm
   }
 }
 
-function rethrown(error: unknown): never {
-  throw error
-}
-
 /** It was there a moment ago, or will be in one. */
 function ifGone(error: unknown): null {
-  if ((error as { code?: unknown }).code === 'ENOENT') return null
+  const { code } = error as { code?: unknown }
+  if (code === 'ENOENT' || code === 'ENOTDIR') return null
   throw error
 }
