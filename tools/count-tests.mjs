@@ -2,17 +2,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
-/** A suite of which fewer tests than this passed did not run. The numbers are raised as suites grow. */
+/** A suite of which fewer tests than this passed did not run. The numbers are about nine tenths of what a run has, and are raised as suites grow. */
 const MINIMUM = {
-  unit: 700,
-  architecture: 2,
-  contract: 20,
-  node: 60,
+  unit: 2_340,
+  architecture: 44,
+  contract: 62,
+  node: 430,
   interop: 20,
-  conformance: 170,
-  workerd: 30,
-  lambda: 75,
-  vault: 560,
+  conformance: 450,
+  workerd: 105,
+  lambda: 180,
+  vault: 630,
+  explore: 60,
+  faults: 65,
 }
 
 const [path = '', testStatus = '1', otherFailures = '0'] = process.argv.slice(2)

@@ -41,7 +41,7 @@ export const REMEDIES = {
   ERR_ROTATION_REFUSED: 'Do what the message says, then rotate again.',
 
   ERR_REFERENCE_INVALID: 'Write {vault://<vault>/<resource>/<key>}, with nothing around it.',
-  ERR_REFERENCE_VAULT_UNKNOWN: 'Name a vault that is configured.',
+  ERR_REFERENCE_VAULT_UNKNOWN: 'Name a vault that is configured, as by KONG_VAULT_HCV_… or KEYRING_VAULTS.',
   ERR_SECRET_NOT_FOUND: 'Check resource, version and mount, or write the secret.',
   ERR_SECRET_FORBIDDEN: "Give the vault's login the right to read it.",
   ERR_SECRET_UNUSABLE: 'Correct the key of the reference, or the secret.',

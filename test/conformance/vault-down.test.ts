@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestHarness } from 'wrangler'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
+import { isolate } from '../support/isolates.ts'
 import { vaultClient } from '../support/vault.ts'
 import { startNode } from './driver.ts'
 import type { Deployment } from './driver.ts'
@@ -92,29 +93,15 @@ async function onNode(address: string): Promise<Running> {
 async function onWorkerd(address: string): Promise<Running> {
   const cold = ['second', 'third']
   const harness = createTestHarness({
-    workers: ['first', ...cold].map((name) => ({
-      config: {
-        name,
-        main: join(import.meta.dirname, '../../functions/cloudflare/worker.ts'),
-        compatibility_date: '2026-10-01',
-        vars: settings(address),
-        durable_objects: {
-          bindings: [
-            { name: 'KEYRING_OBJECT', class_name: 'KeyringObject', ...(name !== 'first' && { script_name: 'first' }) },
-          ],
-        },
-        ...(name === 'first' && { migrations: [{ tag: 'v1', new_sqlite_classes: ['KeyringObject'] }] }),
-        kv_namespaces: [{ binding: 'KEYRING_REPLICA', id: 'replica' }],
-      },
-    })),
+    workers: ['first', ...cold].map((name) => isolate(name, 'functions/cloudflare/worker.ts', settings(address))),
   })
   await harness.listen()
-  const isolate = (name: string) => caller((path, init) => harness.getWorker(name).fetch(path, init as never))
+  const asked = (name: string) => caller((path, init) => harness.getWorker(name).fetch(path, init as never))
   return {
-    warm: isolate('first'),
+    warm: asked('first'),
     async cold() {
       await harness.getWorker('first').evictDurableObject('KeyringObject', { name: 'keyring' })
-      return isolate(cold.shift() ?? expect.unreachable('No isolate is left.'))
+      return asked(cold.shift() ?? expect.unreachable('No isolate is left.'))
     },
     stop: () => harness.close(),
   }

@@ -191,6 +191,19 @@ describe('the README', () => {
     await stop()
   })
 
+  it('has a first reference resolved, as the page of references goes on', async () => {
+    const [start = '', get = '', ...rest] = block('KONG_VAULT_HCV_KV')
+    expect([start, ...rest]).toEqual([expect.stringMatching(/ npm start$/)])
+    const given = parseEnv(start.replaceAll(' ', '\n').replace('8200', String(on.vaultPort)))
+    const { stop } = await on.start(given as Record<string, string>)
+    expect((await on.bash(npx(get))).stdout).toBe('8zgITLQh')
+    const page = readFileSync(join(ROOT, 'docs/references.md'), 'utf8').split('```')[1] ?? ''
+    expect((await on.bash(npx(page).replace('8001', String(on.port)))).stdout).toMatch(
+      /^8zgITLQh\{"secrets":\[\{"reference":"\{vault:\/\/hcv\/keyring\/id\}","value":"8zgITLQh"\}\]\}[\w+/=]{32,}\n$/,
+    )
+    await stop()
+  })
+
   it('makes a file of settings that a Worker accepts and wrangler takes', async () => {
     const lines = block('worker.env').map(npx)
     const made = lines.slice(0, lines.indexOf('END') + 1).join('\n')

@@ -26,6 +26,7 @@ import type { WrappingKey } from '../../src/crypto/seal.ts'
 import { Authority } from '../../src/keyring/authority.ts'
 import type { Source } from '../../src/keyring/custodian.ts'
 import { Keyring } from '../../src/keyring/keyring.ts'
+import type { KeyringParts } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { rare } from '../../src/rare.ts'
 import type { Versions } from './observed.ts'
@@ -244,6 +245,7 @@ export function keyringOn(
   on: World,
   wrappingKeys: readonly WrappingKey[] = [wrappingKey('w1', 1)],
   authority: KeyringAuthority = authorityOn(on, wrappingKeys),
+  more: Partial<KeyringParts> = {},
 ): Promise<Keyring> {
   return Keyring.open('default', {
     authority,
@@ -258,6 +260,7 @@ export function keyringOn(
     freshness: { freshMs: 1000, backgroundMs: 1000, pauseMs: 0 },
     ages: { stampMs: 1_200_000, recordMs: MAX_RECORD_AGE_MS },
     siblings: 1,
+    ...more,
   })
 }
 

@@ -13,10 +13,8 @@ import {
   MAX_RAW_BYTES,
   MAX_REQUEST_BODY_BYTES,
 } from '../../src/core/limits.ts'
-import { createHttp } from '../../src/http/app.ts'
-import { NO_VAULTS } from '../../src/http/call.ts'
-import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
+import { httpOn } from '../support/http.ts'
 
 const JSON_TYPE = 'application/json'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
@@ -24,21 +22,13 @@ const FORM_TYPE = 'application/x-www-form-urlencoded'
 const KEY_ID = 'k'.repeat(64)
 const CHUNK = 64 * 1024
 
-let app: ReturnType<typeof createHttp>
+let app: ReturnType<typeof httpOn>
 
 beforeAll(async () => {
   const on = world([`${KEY_ID}:1`])
   const keyring = await keyringOn(on)
   await keyring.sync(PLAIN_SYNC)
-  app = createHttp({
-    authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
-    keyring: () => keyring,
-    vaults: NO_VAULTS,
-    audit: { note: () => {}, commit: async () => {} },
-    clock: on.clock,
-    loadRoutes: () => rareRoutes,
-    onDefect: () => expect.unreachable('A defect.'),
-  })
+  app = httpOn({ keyring: () => keyring, clock: on.clock })
 })
 
 async function send(path: string, type: string, body: string | ReadableStream) {

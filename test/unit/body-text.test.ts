@@ -1,25 +1,15 @@
 /** Bytes that are no text are refused wherever a body may hide them: two different ones would become the same context. */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createHttp } from '../../src/http/app.ts'
-import { NO_VAULTS } from '../../src/http/call.ts'
-import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
+import { httpOn } from '../support/http.ts'
 
-let app: ReturnType<typeof createHttp>
+let app: ReturnType<typeof httpOn>
 beforeAll(async () => {
   const on = world(['k1:1'])
   const keyring = await keyringOn(on)
   await keyring.sync(PLAIN_SYNC)
-  app = createHttp({
-    authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
-    keyring: () => keyring,
-    vaults: NO_VAULTS,
-    audit: { note: () => {}, commit: async () => {} },
-    clock: on.clock,
-    loadRoutes: () => rareRoutes,
-    onDefect: () => expect.unreachable('A defect.'),
-  })
+  app = httpOn({ keyring: () => keyring, clock: on.clock })
 })
 
 async function send(path: string, type: string, body: string | Uint8Array<ArrayBuffer>) {

@@ -2,13 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import { FRESHNESS } from '../../functions/cloudflare/limits.ts'
 import { FRESHNESS as LAMBDA_FRESHNESS } from '../../functions/lambda/limits.ts'
-import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import type { Replica } from '../../src/core/ports.ts'
-import { Keyring } from '../../src/keyring/keyring.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { COUNTED, PRICES } from '../../tools/costs-doc.ts'
-import { MAX_RECORD_AGE_MS, PLAIN_SYNC, authorityOn, world, wrappingKey } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 
 const MINUTE = 60_000
 
@@ -39,19 +37,12 @@ async function deployment(isOnWorkers: boolean) {
   await look()
   await look()
   const cold = () =>
-    Keyring.open('default', {
-      authority: { call: (message) => ((counts.calls += 1), authority.call(message)) },
-      cipher: nodeCipher,
-      hash: nodeHash,
-      clock: on.clock,
-      wrappingKeys: [wrappingKey('w1', 1)],
-      replica: isOnWorkers ? replica : null,
-      background: null,
-      audit: { note: () => {} },
-      freshness: isOnWorkers ? FRESHNESS : LAMBDA_FRESHNESS,
-      ages: { stampMs: 1_200_000, recordMs: MAX_RECORD_AGE_MS },
-      siblings: 1,
-    })
+    keyringOn(
+      on,
+      undefined,
+      { call: (message) => ((counts.calls += 1), authority.call(message)) },
+      { replica: isOnWorkers ? replica : null, freshness: isOnWorkers ? FRESHNESS : LAMBDA_FRESHNESS },
+    )
   /** What is counted meanwhile. */
   const counted = async (work: () => Promise<unknown>) => {
     const sofar = () => ({ ...counts, vault: on.asked.length })

@@ -7,12 +7,10 @@ import { createAuthority } from '../../src/app.ts'
 import { auditLine, defectLine } from '../../src/core/lines.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { printable, printableJson, printableList } from '../../src/core/printable.ts'
-import { createHttp } from '../../src/http/app.ts'
-import { NO_VAULTS } from '../../src/http/call.ts'
-import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { rare } from '../../src/rare.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
+import { httpOn } from '../support/http.ts'
 import { configOf } from '../support/syncing.ts'
 import { verbsOf } from '../support/verbs.ts'
 
@@ -55,17 +53,13 @@ describe('a request', () => {
     const on = world(['a:1'])
     const keyring = await keyringOn(on)
     await keyring.sync(PLAIN_SYNC)
-    const app = createHttp({
-      authenticate: () => ({ name: 'test', grants: new Set(['admin']) }),
+    const app = httpOn({
       keyring: () => keyring,
-      vaults: NO_VAULTS,
       audit: {
         note: (event) => void lines.push(auditLine(event)),
         commit: async (event) => void lines.push(auditLine(event)),
       },
       clock: on.clock,
-      loadRoutes: () => rareRoutes,
-      onDefect: () => expect.unreachable('A defect.'),
     })
     const json = { 'content-type': 'application/json', ...headers }
     const init = { method, headers: json, ...(body && { body: JSON.stringify(body) }) }

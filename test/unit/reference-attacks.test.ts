@@ -13,10 +13,9 @@ import { parseReference } from '../../src/references/grammar.ts'
 import { rare } from '../../src/rare.ts'
 import { environmentBackend } from '../../src/secrets/environment.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
-import { createHttp } from '../../src/http/app.ts'
-import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { openKeepers, openVaults } from '../../src/vaults.ts'
 import { wrappingKey } from '../support/authority.ts'
+import { httpOn } from '../support/http.ts'
 import { NOW } from '../support/observed.ts'
 
 /** All of the settings of vaults and of what asks them, with a Vault that has every secret. @param env the variables, also those that a vault gives. */
@@ -249,16 +248,11 @@ describe('dots in the path of a request', () => {
     await on.resolve('{vault://bao/canary-name/key}')
     asked.length = 0
     let grants = ['admin']
-    const app = createHttp({
+    const app = httpOn({
       authenticate: () => ({ name: 'test', grants: new Set(grants) }),
       keyring: () => expect.unreachable('No keyring is needed.'),
       vaults,
-      audit: { note: () => {}, commit: async () => {} },
       clock,
-      loadRoutes: () => rareRoutes,
-      onDefect: (error) => {
-        throw error
-      },
     })
     const { promise: listening, resolve: listens } = Promise.withResolvers<number>()
     const server = serveHttp(app, { hostname: '127.0.0.1', port: 0 }, ({ port }) => listens(port))

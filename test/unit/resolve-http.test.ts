@@ -2,10 +2,9 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { auditLine } from '../../src/core/lines.ts'
-import { createHttp } from '../../src/http/app.ts'
-import { rareRoutes } from '../../src/http/rare-routes.ts'
 import type { Secrets } from '../../src/secrets/secrets.ts'
 import { knownEntities } from '../../src/config/entity.ts'
+import { httpOn } from '../support/http.ts'
 import { outage, secretWorld } from '../support/secrets.ts'
 
 const PASS = '{vault://hcv/password/pass1}'
@@ -14,7 +13,7 @@ const VIEW = { name: 'hcv', prefix: 'hcv', description: null, tags: [], config: 
 let on: ReturnType<typeof secretWorld>
 let events: AuditEvent[]
 let grants: string[]
-let fetch: ReturnType<typeof createHttp>['fetch']
+let fetch: ReturnType<typeof httpOn>['fetch']
 
 beforeEach(() => {
   on = secretWorld()
@@ -25,16 +24,12 @@ beforeEach(() => {
 })
 
 const appOn = (secrets: Secrets) =>
-  createHttp({
+  httpOn({
     authenticate: (presented) => (presented === null ? null : { name: 'test', grants: new Set(grants) }),
     keyring: () => expect.unreachable('No keyring is needed.'),
     vaults: { secrets, views: [VIEW], overview: null },
     audit: { note: (event) => void events.push(event), commit: async () => {} },
     clock: on.clock,
-    loadRoutes: () => rareRoutes,
-    onDefect: (error) => {
-      throw error
-    },
   })
 
 interface Answer {

@@ -3,9 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { KeyringError, settle } from '../../src/core/errors.ts'
 import type { KeyringAuthority } from '../../src/core/operations.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
-import { Keyring } from '../../src/keyring/keyring.ts'
-import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
-import { PLAIN_SYNC, authorityOn, world, wrappingKey } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 
 const HOUR = 3_600_000
 const TEXT = new TextEncoder().encode('x')
@@ -24,18 +22,8 @@ async function instance(maxStalenessMs: number | null) {
     return own.call(message)
   })
   const open = () =>
-    Keyring.open('default', {
-      authority,
-      cipher: nodeCipher,
-      hash: nodeHash,
-      clock: on.clock,
-      wrappingKeys: [wrappingKey('w1', 1)],
-      replica: null,
-      background: null,
-      audit: { note: () => {} },
+    keyringOn(on, undefined, authority, {
       freshness: { freshMs: 60_000, backgroundMs: 300_000, pauseMs: 5000 },
-      ages: { stampMs: 1_200_000, recordMs: 7 * 24 * HOUR },
-      siblings: 1,
       maxStalenessMs,
     })
   await own.sync('default', PLAIN_SYNC)

@@ -1,9 +1,7 @@
 /** The status of a keyring of many keys is asked for again and again: of one revision its keys are shown once. */
 import { expect, it } from 'vitest'
-import { createHttp } from '../../src/http/app.ts'
-import { rareRoutes } from '../../src/http/rare-routes.ts'
-import { NO_VAULTS } from '../../src/http/call.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
+import { httpOn } from '../support/http.ts'
 
 async function synced() {
   const on = world(['k1:1', 'k2:2'])
@@ -24,14 +22,10 @@ it('keeps the keys of a revision, and shows those of the next one', async () => 
 
 it('is answered as it is, before and after a change', async () => {
   const { on, keyring } = await synced()
-  const app = createHttp({
+  const app = httpOn({
     authenticate: () => ({ name: 'test', grants: new Set(['read']) }),
     keyring: () => keyring,
-    vaults: NO_VAULTS,
-    audit: { note: () => {}, commit: async () => {} },
     clock: on.clock,
-    loadRoutes: () => rareRoutes,
-    onDefect: () => expect.unreachable('A defect.'),
   })
   const asked = async () => (await app.fetch(new Request('http://localhost/keyrings/default'))).json()
   expect(await asked()).toEqual(await keyring.status())

@@ -1,15 +1,14 @@
 /** The keyring for callers that cannot wait, and what they meet that others do not. */
 import { describe, expect, it, vi } from 'vitest'
-import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { nodeCipher } from '../../functions/node-shared/cipher.ts'
 import { decodeUtf8, utf8 } from '../../src/core/bytes.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import type { KeyringAuthority } from '../../src/core/operations.ts'
 import { parseEk1 } from '../../src/crypto/ek1.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
-import { Keyring } from '../../src/keyring/keyring.ts'
 import type { KeyringParts } from '../../src/keyring/keyring.ts'
 import type { World } from '../support/authority.ts'
-import { MAX_RECORD_AGE_MS, PLAIN_SYNC, authorityOn, world, wrappingKey } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 
 const CONTEXT = utf8('users.email')
 const code = (expected: string) => expect.objectContaining({ code: expected })
@@ -32,18 +31,8 @@ function line(on: World) {
 async function opened(more: Partial<KeyringParts> = {}) {
   const on = world(['a:1'])
   const { inner, state, authority } = line(on)
-  const keyring = await Keyring.open('default', {
-    authority,
-    cipher: nodeCipher,
-    hash: nodeHash,
-    clock: on.clock,
-    wrappingKeys: [wrappingKey('w1', 1)],
-    replica: null,
-    background: null,
-    audit: { note: () => {} },
+  const keyring = await keyringOn(on, undefined, authority, {
     freshness: { freshMs: 60_000, backgroundMs: 60_000, pauseMs: 5000 },
-    ages: { stampMs: 1_200_000, recordMs: MAX_RECORD_AGE_MS },
-    siblings: 1,
     ...more,
   })
   return { on, inner, state, keyring, sync: await keyring.synchronous() }

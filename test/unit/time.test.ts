@@ -7,7 +7,6 @@ import { Secret } from '../../src/core/secret.ts'
 import { doubtsOnce } from '../../src/core/time.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import { Diagnoses } from '../../src/keyring/diagnoses.ts'
-import { Keyring } from '../../src/keyring/keyring.ts'
 import { Ledger } from '../../src/keyring/ledger.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { StoredStatus } from '../../src/keyring/status.ts'
@@ -100,18 +99,10 @@ describe('an instance whose clock goes back', () => {
 async function keyringWith(on: World) {
   await authorityOn(on).sync('default', PLAIN_SYNC)
   const noted: string[] = []
-  const keyring = await Keyring.open('default', {
-    authority: authorityOn(on),
-    cipher: nodeCipher,
-    hash: nodeHash,
-    clock: on.clock,
-    wrappingKeys: [wrappingKey('w1', 1)],
+  const keyring = await keyringOn(on, undefined, undefined, {
     replica: on.replica ?? null,
-    background: null,
     audit: { note: ({ action }) => noted.push(action) },
     freshness: { freshMs: MINUTE, backgroundMs: MINUTE, pauseMs: 5 * SECOND },
-    ages: { stampMs: 20 * MINUTE, recordMs: 7 * DAY },
-    siblings: 1,
   })
   return Object.assign(keyring, { noted })
 }

@@ -1,11 +1,10 @@
 /** The vaults behind references in the status and the doctor of a keyring: numbers, what is needed, and nothing for whoever is limited to one. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { overviewOf } from '../../src/http/vaults-status.ts'
-import { createHttp } from '../../src/http/app.ts'
-import { rareRoutes } from '../../src/http/rare-routes.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { auditLine } from '../../src/core/lines.ts'
+import { httpOn } from '../support/http.ts'
 import { NOW } from '../support/observed.ts'
 import { outage, secretWorld, valueOrCode } from '../support/secrets.ts'
 
@@ -28,16 +27,12 @@ const KEYRING = {
 } as unknown as Keyring
 
 async function call(path: string, body?: object, { broken = [] as string[] } = {}) {
-  const { fetch } = createHttp({
+  const { fetch } = httpOn({
     authenticate: () => ({ name: 'test', grants: new Set(grants) }),
     keyring: () => KEYRING,
     vaults: { secrets: on.secrets, views: [], overview: overviewOf(on.secrets, broken) },
     audit: { note: (event) => void events.push(event), commit: async (event) => void events.push(event) },
     clock: on.clock,
-    loadRoutes: () => rareRoutes,
-    onDefect: (error) => {
-      throw error
-    },
   })
   const headers = { authorization: 'Bearer x', 'content-type': 'application/json' }
   const method = body === undefined ? 'GET' : 'POST'

@@ -6,7 +6,6 @@ import { Secret } from '../../src/core/secret.ts'
 import { deriveFor } from '../../src/crypto/derive.ts'
 import { sealers } from '../../src/crypto/seal.ts'
 import type { WrappingKey } from '../../src/crypto/seal.ts'
-import { Keyring } from '../../src/keyring/keyring.ts'
 import { signRecord, verifyRecord } from '../../src/keyring/record.ts'
 import { tellingAuthority, wrappingTroubles } from '../../src/keyring/wrapping-trouble.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
@@ -65,18 +64,10 @@ describe('a key under an id that another one had', () => {
     const replica: Replica = { get: stored, set: async () => true }
     const audit: Pick<Audit, 'note'> = { note: ({ action, code }: AuditEvent) => noted.push(`${action} ${code}`) }
     const open = (keys: readonly WrappingKey[]) =>
-      Keyring.open('default', {
-        authority: authorityOn(on, keys),
-        cipher: nodeCipher,
-        hash: nodeHash,
-        clock: on.clock,
-        wrappingKeys: keys,
+      keyringOn(on, keys, undefined, {
         replica,
-        background: null,
         audit,
         freshness: { freshMs: 1000, backgroundMs: 1000, pauseMs: 5000 },
-        ages: { stampMs: 1_200_000, recordMs: 7 * 86_400_000 },
-        siblings: 1,
       })
     await (await open([OTHER_W1])).isUsable().catch(() => {})
     expect(noted).toEqual(['replica ERR_WRAPPING_KEY_WRONG'])

@@ -1,11 +1,11 @@
 /** What only Workers can do: isolates beside one Durable Object and Workers KV, and each of them failing. */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestHarness } from 'wrangler'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
+import { isolate } from '../support/isolates.ts'
 import type { FaultyProxy, VaultClient } from '../support/vault.ts'
 import { faultyProxy, vaultClient } from '../support/vault.ts'
 import type { Breakage } from './breakage.ts'
@@ -34,26 +34,8 @@ let harness: ReturnType<typeof createTestHarness>
 let env: Env
 let used = 0
 
-/** The first has the Durable Object; the others are isolates of their own beside it. */
-function worker(name: string, vars: Record<string, string>, replica: 'kv' | 'counting' | null = 'kv') {
-  const isFirst = name === 'first'
-  return {
-    config: {
-      name,
-      main: join(import.meta.dirname, isFirst ? 'worker.ts' : '../../functions/cloudflare/worker.ts'),
-      compatibility_date: '2026-10-01',
-      vars,
-      durable_objects: {
-        bindings: [{ name: 'KEYRING_OBJECT', class_name: 'KeyringObject', ...(!isFirst && { script_name: 'first' }) }],
-      },
-      ...(isFirst && { migrations: [{ tag: 'v1', new_sqlite_classes: ['KeyringObject'] }] }),
-      ...(replica === 'kv' && { kv_namespaces: [{ binding: 'KEYRING_REPLICA', id: 'replica' }] }),
-      ...(replica === 'counting' && {
-        services: [{ binding: 'KEYRING_REPLICA', service: 'first', entrypoint: 'CountingKv' }],
-      }),
-    },
-  }
-}
+const COUNTING = { services: [{ binding: 'KEYRING_REPLICA', service: 'first', entrypoint: 'CountingKv' }] }
+const WORKER = 'functions/cloudflare/worker.ts'
 
 beforeAll(async () => {
   vault = await startDevVault({ port: 0, dataFile: null })
@@ -71,11 +53,11 @@ beforeAll(async () => {
   const wrong = { ...vars, KEYRING_VAULT_HOST: 'canary-of-a-setting', KEYRING_VAULT_TOKEN: '' }
   harness = createTestHarness({
     workers: [
-      worker('first', vars),
-      worker('second', vars),
-      worker('counted', vars, 'counting'),
-      worker('alone', vars, null),
-      worker('wrong', wrong),
+      isolate('first', 'test/workerd/worker.ts', vars),
+      isolate('second', WORKER, vars),
+      isolate('counted', WORKER, vars, COUNTING),
+      isolate('alone', WORKER, vars, {}),
+      isolate('wrong', WORKER, wrong),
     ],
   })
   await harness.listen()

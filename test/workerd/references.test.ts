@@ -1,11 +1,11 @@
 /** References on workerd: the object asks the vaults and keeps what they say, and isolates go by its copy in Workers KV. */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTestHarness } from 'wrangler'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
+import { isolate } from '../support/isolates.ts'
 import type { SecretsManager } from '../support/secrets-manager.ts'
 import { secretsManagerDouble } from '../support/secrets-manager.ts'
 import type { FaultyProxy, VaultClient } from '../support/vault.ts'
@@ -38,23 +38,9 @@ let harness: ReturnType<typeof createTestHarness>
 let env: Env
 let used = 0
 
-/** The first has the Durable Object; the others are isolates of their own beside it, each with a clock that a test moves. */
-function worker(name: string, vars: Record<string, string>) {
-  const isFirst = name === 'first'
-  return {
-    config: {
-      name,
-      main: join(import.meta.dirname, isFirst ? 'worker.ts' : 'timed-worker.ts'),
-      compatibility_date: '2026-10-01',
-      vars,
-      durable_objects: {
-        bindings: [{ name: 'KEYRING_OBJECT', class_name: 'KeyringObject', ...(!isFirst && { script_name: 'first' }) }],
-      },
-      ...(isFirst && { migrations: [{ tag: 'v1', new_sqlite_classes: ['KeyringObject'] }] }),
-      kv_namespaces: [{ binding: 'KEYRING_REPLICA', id: 'replica' }],
-    },
-  }
-}
+/** All but the first have a clock that a test moves. */
+const worker = (name: string, vars: Record<string, string>) =>
+  isolate(name, `test/workerd/${name === 'first' ? 'worker' : 'timed-worker'}.ts`, vars)
 
 const hcv = (prefix: string, config: object) => ({
   name: 'hcv',
