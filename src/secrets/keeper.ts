@@ -83,10 +83,15 @@ export class Keeper {
     return { secrets: secrets.filter((one) => one !== null), next }
   }
 
-  /** Why there is no answer is said of each secret: others of the same question have theirs. Nothing of it is stored. */
-  #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
+  /**
+   * Why there is no answer is said of each secret: others of the same question have theirs. What is kept of it serves by the rules for
+   * an outage, also where the store can be read and not written. Nothing of it is stored.
+   */
+  async #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
+    const loaded = await settle(() => this.#shelf.load(item, name))
     const now = this.#parts.clock.now()
-    return this.#shelf.seal(item, withFailure(nothingKnown(name, now), error, now))
+    const known = loaded.ok ? loaded.value.state : nothingKnown(name, now)
+    return this.#shelf.seal(item, withFailure(known, error, now))
   }
 
   /** @throws `ERR_RATE_LIMITED`. */
