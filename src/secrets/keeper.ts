@@ -1,15 +1,15 @@
 /** The secrets of one vault entity at the authority: who may ask the vault, when, and what is kept of its answer. */
 import type { Bytes } from '../core/bytes.ts'
 import { withDeadline } from '../core/deadline.ts'
-import { KeyringError, settle } from '../core/errors.ts'
-import type { ErrorData } from '../core/errors.ts'
+import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import type { ErrorData, Result } from '../core/errors.ts'
 import { LEASED_WORK_MS, LEASE_MS } from '../core/lease.ts'
 import type { CachedPage, CachedSecret, SecretName } from '../core/operations.ts'
 import type { Clock, Insistence } from '../core/ports.ts'
 import type { ItemStore, SecretAnswer } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import { inTurns } from './in-turns.ts'
-import type { SecretState } from './life.ts'
+import type { Failing, SecretState } from './life.ts'
 import { NOTED_MS, withAnswer, withFailure, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
 import { ListedSecrets } from './listed.ts'
 import type { KeeperEntity, LoadedSecret } from './shelf.ts'
@@ -50,12 +50,18 @@ export class Keeper {
   /** The minute in which so many secrets were learnt. */
   #learnt = { minute: 0, count: 0 }
   #refreshed = Number.NEGATIVE_INFINITY
+  #unrenewed: readonly Failing[] = []
 
   constructor(parts: KeeperParts, entity: KeeperEntity, sealer: ItemSealer) {
     this.#parts = parts
     this.#entity = entity
     this.#shelf = new Shelf(parts, entity, sealer)
     this.#listed = new ListedSecrets(parts, this.#shelf, (item, name) => this.#one(item, name, BY_ITSELF))
+  }
+
+  /** What the schedule's last look could not do, where nothing that is stored says so. */
+  get unrenewed(): readonly Failing[] {
+    return this.#unrenewed
   }
 
   get shelf(): Shelf {
@@ -117,21 +123,31 @@ export class Keeper {
     this.#learnt = { minute, count }
   }
 
-  /** For the schedule: 'not-due' = there is nothing to renew. */
+  /** For the schedule: 'not-due' = there is nothing to renew. @throws the first failure that no state says, when all was looked at. */
   async refreshDue(): Promise<'refreshed' | 'not-due'> {
+    const looked = await settle(() => this.#look())
+    const all = looked.ok ? looked.value : [looked]
+    const errors = all.flatMap((one) => (one.ok ? [] : [one.error]))
+    const since = this.#unrenewed[0]?.since ?? this.#parts.clock.now()
+    this.#unrenewed = errors.map((error) => ({ since, error }))
+    return all.map((one) => unwrap(one)).includes(true) ? 'refreshed' : 'not-due'
+  }
+
+  /** Of each that is due or listed, whether there was something to do. */
+  async #look(): Promise<readonly Result<boolean>[]> {
     const now = this.#parts.clock.now()
     const due = this.#entity.backend === null ? [] : await this.#shelf.due(now + AHEAD_MS, MOST_DUE)
-    await inTurns(due, AT_ONCE, (item) => this.#renew(item))
-    const hasAsked = await this.#listed.look()
-    return hasAsked || due.length > 0 ? 'refreshed' : 'not-due'
+    const renewed = await inTurns(due, AT_ONCE, (item) => settle(() => this.#renew(item)))
+    return [...renewed, ...(await this.#listed.look())]
   }
 
   /** What was written for other settings of the entity is forgotten: its name says so. */
-  async #renew(item: string): Promise<void> {
+  async #renew(item: string): Promise<true> {
     const { state, version } = (await this.#shelf.look(item)) ?? {}
     if (state === null) await this.#shelf.forget(item, version ?? 0)
     else if (state !== undefined && !isPaused(state, this.#parts.clock.now()))
-      await settle(() => this.#one(item, state, { ...BY_ITSELF, isAsked: true }))
+      await this.#one(item, state, { ...BY_ITSELF, isAsked: true })
+    return true
   }
 
   /** Looks until there is something to say: an answer that holds, one that serves meanwhile, or why there is none. */

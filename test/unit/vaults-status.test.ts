@@ -1,5 +1,8 @@
 /** The vaults behind references in the status and the doctor of a keyring: numbers, what is needed, and nothing for whoever is limited to one. */
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { KeyringError } from '../../src/core/errors.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
+import { runSchedule } from '../../src/keyring/schedule.ts'
 import { overviewOf } from '../../src/http/vaults-status.ts'
 import { createHttp } from '../../src/http/app.ts'
 import { rareRoutes } from '../../src/http/rare-routes.ts'
@@ -80,6 +83,38 @@ describe('the status', () => {
       'Correct vaults.other.config.host: must be a host name. Until then it is not used.',
     ])
     expect(JSON.stringify(body)).not.toContain('canary')
+  })
+
+  it('needs a store that the schedule cannot write, whose line has the error too, until it can', async () => {
+    on = secretWorld()
+    on.vault.answers.set('password', { a: 'x' })
+    await valueOrCode(on.secrets, '{vault://hcv/password/a}')
+    const full = vi.spyOn(on.items, 'put')
+    full.mockRejectedValue(new KeyringError('ERR_STORE_UNAVAILABLE', 'The disk is full.'))
+    on.clock.time += 60_000
+    const lines: string[] = []
+    const look = () =>
+      runSchedule(
+        distantAuthority(async (message) => ('vault' in message ? on.keepers.call(message) : null)),
+        [],
+        (line) => void lines.push(line),
+        () => true,
+        ['hcv'],
+      )
+    await look()
+    const since = new Date(on.clock.time).toISOString()
+    on.clock.time += 60_000
+    await look()
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject(
+      [0, 1].map(() => ({ vault: 'hcv', outcome: 'failed', code: 'ERR_STORE_UNAVAILABLE' })),
+    )
+    expect((await status()).body).toMatchObject({
+      vaults: [{ stale: 1, last_error: { code: 'ERR_STORE_UNAVAILABLE', since, count: 1 } }],
+      needed: [expect.stringMatching(/^Vault "hcv": The disk is full\. Check the record store/)],
+    })
+    full.mockRestore()
+    await look()
+    expect((await status()).body['needed']).toEqual([])
   })
 
   it('says that nobody pushes', async () => {
