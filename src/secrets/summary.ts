@@ -25,6 +25,7 @@ export async function summaryOf(shelf: Shelf, now: number, unrenewed: readonly F
     kept: stands.filter((each) => each !== 'over').length,
     stale: stands.filter((each) => each === 'stale').length,
     refused: states.filter(({ found }) => found !== null && found.kind !== 'secret').length,
+    forbidden: states.filter(({ found }) => found?.kind === 'forbidden').length,
     failing: first === undefined ? null : { count: failing.length, since: first.since, error: first.error },
     more,
     listed: listed.length,

@@ -69,6 +69,7 @@ describe('the status', () => {
         kept: 2,
         stale: 1,
         refused: 1,
+        forbidden: 0,
         more: false,
         listed: 1,
         pushed: false,
@@ -82,6 +83,24 @@ describe('the status', () => {
       expect.stringMatching(/^Vault "hcv": Entry 4 of KEYRING_REFERENCES: /),
       'Correct vaults.other.config.host: must be a host name. Until then it is not used.',
     ])
+    expect(JSON.stringify(body)).not.toContain('canary')
+  })
+
+  it('needs a right when the vault forbids all that is asked for, and it has no value left', async () => {
+    on = secretWorld()
+    on.vault.answers.set('canary-a', { a: 'x' })
+    on.vault.answers.set('canary-b', 'forbidden')
+    const ask = () => on.secrets.resolve(['{vault://hcv/canary-a/a}', '{vault://hcv/canary-b/a}'])
+    await ask()
+    expect((await status()).body['needed']).toEqual([])
+    on.vault.answers.set('canary-a', 'forbidden')
+    on.clock.time += 60_000
+    await ask()
+    const { body } = await status()
+    expect(body).toMatchObject({
+      vaults: [{ kept: 0, refused: 2, forbidden: 2 }],
+      needed: [expect.stringMatching(/^Vault "hcv": It lets us read none .* "read" on <mount>\/data\/\*/)],
+    })
     expect(JSON.stringify(body)).not.toContain('canary')
   })
 
