@@ -32,8 +32,8 @@ const MOST_AT_ONCE = 100
 /** So many secrets that are not known yet are asked for in a minute: whoever invents names gets no further. */
 const MOST_LEARNT = 1000
 const MINUTE_MS = 60_000
-/** What is fresh is asked for by force no sooner again, in milliseconds. */
-const REFRESH_PAUSE_MS = 10_000
+/** What is fresh is asked for by force no sooner again, in milliseconds; and where the vault has answered nothing. */
+const [REFRESH_PAUSE_MS, FAILED_PAUSE_MS] = [10_000, 1000]
 /** So many secrets one look of the schedule renews. */
 const MOST_DUE = 1000
 /** What falls due before the next look of the schedule is renewed by this one, in milliseconds. */
@@ -50,6 +50,8 @@ export class Keeper {
   /** The minute in which so many secrets were learnt. */
   #learnt = { minute: 0, count: 0 }
   #refreshed = Number.NEGATIVE_INFINITY
+  /** So many the vault has given. */
+  #answers = 0
   #unrenewed: readonly Failing[] = []
 
   constructor(parts: KeeperParts, entity: KeeperEntity, sealer: ItemSealer) {
@@ -71,8 +73,9 @@ export class Keeper {
   /** The sealed states, in the order of the names; each is asked for once. @param refresh what is fresh is asked for too. */
   async resolve(names: readonly SecretName[], refresh: boolean): Promise<readonly Bytes[]> {
     if (refresh) this.#noteRefresh()
+    const answers = this.#answers
     const insist = refresh ? 'refusal' : 'outage'
-    return inTurns(names, AT_ONCE, async (name) => {
+    const all = await inTurns(names, AT_ONCE, async (name) => {
       const item = await this.#shelf.nameOf(name)
       const turn = `${insist} ${item}`
       const asking = this.#asking.get(turn) ?? this.#one(item, name, { insist, isAsked: refresh })
@@ -80,6 +83,8 @@ export class Keeper {
       const answered = await settle(() => asking.finally(() => this.#asking.delete(turn)))
       return answered.ok ? answered.value : this.#unanswered(item, name, answered.error)
     })
+    if (refresh && answers === this.#answers) this.#refreshed += FAILED_PAUSE_MS - REFRESH_PAUSE_MS
+    return all
   }
 
   /** What is kept, a page of it from behind the item `after` on. What was written for other settings of the entity does not count. */
@@ -207,6 +212,7 @@ export class Keeper {
     // What was true when it was asked for is true from then on, and no later.
     const at = clock.now()
     const answer = await settle(() => backend.read(state, { insist, signal }))
+    if (answer.ok) this.#answers += 1
     const error = answer.ok ? this.#missed(state, answer.value) : answer.error
     const next =
       answer.ok && error === null

@@ -405,6 +405,22 @@ describe('a force refresh', () => {
     await valueOrCode(secrets, PASS)
     vault.answers.set('password', { pass1: 'new' })
     expect(await valueOrCode(secrets, PASS, true)).toBe('new')
+    expect(await valueOrCode(secrets, PASS, true)).toBe('ERR_RATE_LIMITED')
+  })
+
+  it('that failed is no success: the value is stale, and a second later it may be tried again', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', outage())
+    expect(await secrets.resolve([PASS], true)).toMatchObject([{ value: { value: 'old', cache: 'stale' } }])
+    expect(await secrets.resolve([PASS])).toMatchObject([{ value: { value: 'old', cache: 'miss' } }])
+    expect(await valueOrCode(secrets, PASS, true)).toBe('ERR_RATE_LIMITED')
+    vault.answers.set('password', { pass1: 'new' })
+    clock.time += 1000
+    expect(await secrets.resolve([PASS], true)).toMatchObject([{ value: { value: 'new', cache: 'miss' } }])
+    clock.time += 1000
+    expect(await valueOrCode(secrets, PASS, true)).toBe('ERR_RATE_LIMITED')
   })
 })
 
