@@ -2,7 +2,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { withDeadline } from '../core/deadline.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
-import type { ErrorData, Result } from '../core/errors.ts'
+import type { ErrorData } from '../core/errors.ts'
 import { LEASED_WORK_MS, LEASE_MS } from '../core/lease.ts'
 import type { CachedPage, CachedSecret, SecretName } from '../core/operations.ts'
 import type { Clock, Insistence } from '../core/ports.ts'
@@ -32,7 +32,7 @@ const MOST_AT_ONCE = 100
 /** So many secrets that are not known yet are asked for in a minute: whoever invents names gets no further. */
 const MOST_LEARNT = 1000
 const MINUTE_MS = 60_000
-/** What is fresh is asked for by force no sooner again, in milliseconds; and where the vault has answered nothing. */
+/** What is fresh is asked for by force no sooner again, in milliseconds; and while the vault has answered nothing. */
 const [REFRESH_PAUSE_MS, FAILED_PAUSE_MS] = [10_000, 1000]
 /** So many secrets one look of the schedule renews. */
 const MOST_DUE = 1000
@@ -50,8 +50,6 @@ export class Keeper {
   /** The minute in which so many secrets were learnt. */
   #learnt = { minute: 0, count: 0 }
   #refreshed = Number.NEGATIVE_INFINITY
-  /** So many the vault has given. */
-  #answers = 0
   #unrenewed: readonly Failing[] = []
 
   constructor(parts: KeeperParts, entity: KeeperEntity, sealer: ItemSealer) {
@@ -73,9 +71,8 @@ export class Keeper {
   /** The sealed states, in the order of the names; each is asked for once. @param refresh what is fresh is asked for too. */
   async resolve(names: readonly SecretName[], refresh: boolean): Promise<readonly Bytes[]> {
     if (refresh) this.#noteRefresh()
-    const answers = this.#answers
     const insist = refresh ? 'refusal' : 'outage'
-    const all = await inTurns(names, AT_ONCE, async (name) => {
+    return inTurns(names, AT_ONCE, async (name) => {
       const item = await this.#shelf.nameOf(name)
       const turn = `${insist} ${item}`
       const asking = this.#asking.get(turn) ?? this.#one(item, name, { insist, isAsked: refresh })
@@ -83,8 +80,6 @@ export class Keeper {
       const answered = await settle(() => asking.finally(() => this.#asking.delete(turn)))
       return answered.ok ? answered.value : this.#unanswered(item, name, answered.error)
     })
-    if (refresh && answers === this.#answers) this.#refreshed += FAILED_PAUSE_MS - REFRESH_PAUSE_MS
-    return all
   }
 
   /** What is kept, a page of it from behind the item `after` on. What was written for other settings of the entity does not count. */
@@ -112,7 +107,7 @@ export class Keeper {
     // A clock that went back holds nobody up for longer.
     if (left > 0 && left <= REFRESH_PAUSE_MS)
       throw limited(`The vault "${this.#entity.prefix}" was asked for everything anew a moment ago.`, left)
-    this.#refreshed = now
+    this.#refreshed = now + FAILED_PAUSE_MS - REFRESH_PAUSE_MS
   }
 
   /** @throws `ERR_RATE_LIMITED`. */
@@ -130,20 +125,13 @@ export class Keeper {
 
   /** For the schedule: 'not-due' = there is nothing to renew. @throws the first failure that no state says, when all was looked at. */
   async refreshDue(): Promise<'refreshed' | 'not-due'> {
-    const looked = await settle(() => this.#look())
-    const all = looked.ok ? looked.value : [looked]
-    const errors = all.flatMap((one) => (one.ok ? [] : [one.error]))
-    const since = this.#unrenewed[0]?.since ?? this.#parts.clock.now()
-    this.#unrenewed = errors.map((error) => ({ since, error }))
-    return all.map((one) => unwrap(one)).includes(true) ? 'refreshed' : 'not-due'
-  }
-
-  /** Of each that is due or listed, whether there was something to do. */
-  async #look(): Promise<readonly Result<boolean>[]> {
     const now = this.#parts.clock.now()
     const due = this.#entity.backend === null ? [] : await this.#shelf.due(now + AHEAD_MS, MOST_DUE)
     const renewed = await inTurns(due, AT_ONCE, (item) => settle(() => this.#renew(item)))
-    return [...renewed, ...(await this.#listed.look())]
+    const all = [...renewed, ...(await this.#listed.look())]
+    const since = this.#unrenewed[0]?.since ?? now
+    this.#unrenewed = all.flatMap((one) => (one.ok ? [] : [{ since, error: one.error }]))
+    return all.map(unwrap).includes(true) ? 'refreshed' : 'not-due'
   }
 
   /** What was written for other settings of the entity is forgotten: its name says so. */
@@ -162,16 +150,22 @@ export class Keeper {
       for (;;) {
         const loaded = await this.#shelf.load(item, name)
         const now = this.#parts.clock.now()
-        const stands = standing(loaded.state, this.#entity.rules, now)
         const isBusy = isBeingAsked(loaded.state, now, LEASE_MS)
-        const rests = stands === 'fresh' ? !how.isAsked : how.insist !== 'refusal' && isPaused(loaded.state, now)
         const mustWait = isBusy || this.#underWay >= MOST_AT_ONCE
-        if (loaded.bytes !== null && (rests || (mustWait && stands !== 'over')))
+        if (loaded.bytes !== null && this.#serves(loaded.state, how, mustWait, now))
           return how.insist === 'none' ? loaded.bytes : this.#noted(item, loaded, loaded.bytes)
         const answered = mustWait ? await this.#pause(signal) : await this.#ask(item, loaded, how.insist, signal)
         if (answered !== null) return answered
       }
     })
+  }
+
+  /** Whether nobody need be asked for now. Whoever asks by force waits for others. */
+  #serves(state: SecretState, { insist, isAsked }: How, mustWait: boolean, now: number): boolean {
+    const stands = standing(state, this.#entity.rules, now)
+    if (stands === 'fresh' && !isAsked) return true
+    if (insist === 'refusal') return false
+    return (mustWait && stands !== 'over') || (stands !== 'fresh' && isPaused(state, now))
   }
 
   async #pause(signal: AbortSignal): Promise<null> {
@@ -212,7 +206,7 @@ export class Keeper {
     // What was true when it was asked for is true from then on, and no later.
     const at = clock.now()
     const answer = await settle(() => backend.read(state, { insist, signal }))
-    if (answer.ok) this.#answers += 1
+    if (answer.ok && insist === 'refusal') this.#refreshed = at
     const error = answer.ok ? this.#missed(state, answer.value) : answer.error
     const next =
       answer.ok && error === null

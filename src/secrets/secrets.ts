@@ -275,8 +275,9 @@ export class Secrets {
       size: text.length,
     }
     this.#forget([secret])
-    if (until > now) this.#held.set(secret, held)
-    if (until > now) this.#heldSize += held.size
+    if (until <= now) return held
+    this.#held.set(secret, held)
+    this.#heldSize += held.size
     for (const oldest of this.#held.keys()) {
       if (this.#heldSize <= MOST_HELD) break
       this.#forget([oldest])

@@ -408,6 +408,23 @@ describe('a force refresh', () => {
     expect(await valueOrCode(secrets, PASS, true)).toBe('ERR_RATE_LIMITED')
   })
 
+  it('waits for whoever is asking for it already, and has what comes after', async () => {
+    const { vault, secrets, instance } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    vault.before = () => (begin(), gate)
+    const other = valueOrCode(instance().secrets, PASS, true)
+    await begun
+    vault.answers.set('password', { pass1: 'new' })
+    const refreshed = valueOrCode(secrets, PASS, true)
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    open()
+    expect(await Promise.all([refreshed, other])).toEqual(['new', 'new'])
+    expect(vault.asked).toHaveLength(3)
+  })
+
   it('that failed is no success: the value is stale, and a second later it may be tried again', async () => {
     const { secrets, vault, clock } = secretWorld()
     vault.answers.set('password', { pass1: 'old' })
