@@ -16,6 +16,8 @@ export interface EntityWay {
   /** `null` = the platform does not show the network. */
   readonly probe: Probe | null
   readonly clock: Clock
+  /** A remedy with the names that this entity's settings have. */
+  readonly spelt: (remedy: string) => string
 }
 
 export async function examineEntity(
@@ -23,7 +25,9 @@ export async function examineEntity(
   signal: AbortSignal,
   options: DiagnoseOptions,
 ): Promise<readonly Finding[]> {
-  return (await lookAt(way, signal, options)).map(spelt(way.entity))
+  return (await lookAt(way, signal, options)).map((finding) =>
+    finding.remedy === undefined ? finding : { ...finding, remedy: way.spelt(finding.remedy) },
+  )
 }
 
 function lookAt(
@@ -79,18 +83,3 @@ const NO_FOLDER: Finding = {
   detail: 'The folder is not there.',
   remedy: 'Make it, or correct its path.',
 }
-
-/** What an entity has of its own is spelt as its fields are; the rest it shares with the keyring's Vault. */
-const OWN = /\bKEYRING_VAULT_(?!ALLOW_HTTP|CACERT|CLIENT|HEADERS|MTLS|PATH|TIMEOUT_MS|TLS|VPC)([A-Z\d_]+)/g
-
-const spelt =
-  ({ name }: EntitySettings) =>
-  (finding: Finding): Finding =>
-    finding.remedy === undefined
-      ? finding
-      : {
-          ...finding,
-          remedy: finding.remedy.replace(OWN, (_, field: string) =>
-            name.endsWith('*') ? name.slice(0, -1) + field : `${name}.config.${field.toLowerCase()}`,
-          ),
-        }

@@ -57,19 +57,22 @@ export const sealerOf =
 export function openKeepers(entities: readonly EntitySettings[], config: Sealed, ports: VaultsPorts): VaultAuthority {
   const { clock } = ports
   const doubt = doubtsOnce(ports.log)
-  const open = (backend: Backend): Opened => {
-    if (backend.type === 'pushed') return { backend: null, vault: null, probe: null }
-    if (backend.type !== 'hcv') return { backend: ports.openOther(backend), vault: null, probe: null }
+  const open = (entity: EntitySettings): EntityWay => {
+    const { backend } = entity
+    const way = { entity, clock, spelt: speltFor(entity), vault: null, probe: null }
+    if (backend.type === 'pushed') return { ...way, backend: null }
+    if (backend.type !== 'hcv') return { ...way, backend: ports.openOther(backend) }
     const { vault: settings, kv, mount } = backend
     const vault = openVault(settings, { ...ports, ...config, fetch: ports.fetchOf(settings), doubt })
     const reader = (insist: Insistence) => vault.reader(null, insist)
     return {
-      backend: kvBackend({ kv, mount, address: settings.address, reader }),
+      ...way,
+      backend: kvBackend({ spelt: way.spelt, kv, mount, address: settings.address, reader }),
       vault,
       probe: ports.probeOf(settings),
     }
   }
-  const opened = entities.map((entity) => ({ ...open(entity.backend), entity, clock }))
+  const opened = entities.map(open)
   const times = { clock, leftMs: () => Number.POSITIVE_INFINITY }
   const look = (way: EntityWay) =>
     new Diagnoses(async (...how) => (await ports.loadRare()).examineEntity(way, ...how), times)
@@ -93,7 +96,15 @@ export const readingVaults = (
   ports: Primitives & { readonly items: Pick<ItemStore, 'get'>; readonly beyond: KeyringAuthority },
 ): KeyringAuthority => new SecretReader({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
 
-type Opened = Omit<EntityWay, 'entity' | 'clock'>
+/** What an entity has of its own is spelt as its fields are; the rest it shares with the keyring's Vault. */
+const OWN = /\bKEYRING_VAULT_(?!ALLOW_HTTP|CACERT|CLIENT|HEADERS|MTLS|PATH|TIMEOUT_MS|TLS|VPC)([A-Z\d_]+)/g
+
+const speltFor =
+  ({ name }: EntitySettings): EntityWay['spelt'] =>
+  (remedy) =>
+    remedy.replace(OWN, (_, field: string) =>
+      name.endsWith('*') ? name.slice(0, -1) + field : `${name}.config.${field.toLowerCase()}`,
+    )
 
 const sentencesOf = (broken: readonly BrokenEntity[]): readonly string[] =>
   broken.flatMap(({ problems }) => problems.map(({ name, message }) => `${name}: ${message}`))

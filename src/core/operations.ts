@@ -253,6 +253,8 @@ export interface VaultSummary {
   readonly stale: number
   /** The vault has said that there is none, or none for us. */
   readonly refused: number
+  /** Of these, such as there are none of for us. */
+  readonly forbidden: number
   /** Such as the vault, when it was asked last, has given no answer for; since when at least one, and why. `null` = none. */
   readonly failing: { readonly count: number; readonly since: number; readonly error: ErrorData } | null
   /** There are others, which were not looked at. */

@@ -208,10 +208,12 @@ export class Trail {
     return this.#audit.commit(this.#event('begun', null))
   }
 
+  /** Where the whole was refused no part of it came to anything. */
   end(code: KeyringErrorCode | null): void {
-    if (this.outcomes === null) return this.#audit.note(this.#event(outcomeOf(code), code))
-    for (const { code: why, ...more } of this.outcomes)
+    for (const { code: own, ...more } of this.outcomes ?? [{ code }]) {
+      const why = own ?? code
       this.#audit.note({ ...this.#event(outcomeOf(why), why), ...more })
+    }
   }
 
   #event(outcome: AuditEvent['outcome'], code: KeyringErrorCode | null): AuditEvent {

@@ -28,9 +28,9 @@ async function resolve(call: VaultCall): Promise<Reply> {
   const { references, refresh } = parseBody(resolveBody, await readBody(call.context))
   if (refresh) call.asks({ refresh })
   const results = await resolved(call, references, refresh)
+  call.resolved(resolutions(call, references, results))
   refuseLimited(results)
   refuseLong(results)
-  call.resolved(resolutions(call, references, results))
   const secrets = references.map((reference, at) => ({ reference, ...shown(results[at]) }))
   return { body: { secrets }, headers: headersOf(results) }
 }

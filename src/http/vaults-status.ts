@@ -42,9 +42,10 @@ function neededBy(vault: string, result: Result<VaultSummary>): readonly string[
     const { code, message, remedy } = result.error
     return [of(code === 'ERR_REFERENCE_VAULT_UNKNOWN' ? NOT_THERE : `${message} ${remedy}`)]
   }
-  const { failing, stale, pushed, lacking } = result.value
+  const { failing, kept, forbidden, stale, pushed, lacking } = result.value
   return [
     ...(failing === null ? [] : [of(`${failing.error.message} ${failing.error.remedy}`)]),
+    ...(kept === 0 && forbidden > 0 ? [of(NOT_GRANTED)] : []),
     ...(pushed && stale > 0 ? [of(`Secrets that expired were not pushed since. ${PUSH}`)] : []),
     ...lacking.map(({ entry, error }) => of(`Entry ${entry} of KEYRING_REFERENCES: ${error.message} ${error.remedy}`)),
   ]
@@ -52,6 +53,8 @@ function neededBy(vault: string, result: Result<VaultSummary>): readonly string[
 
 /** What asks it reads more of its settings. */
 const NOT_THERE = 'It cannot be used where it would be asked. Correct its settings; the log there names them.'
+const NOT_GRANTED =
+  'It lets us read none of the secrets that were asked for. Grant "read" on <mount>/data/* (KV version 1: <mount>/*), or secretsmanager:GetSecretValue.'
 const PUSH = 'Run "edge-keyring push" where the vault is reached, by a schedule.'
 
 async function checksOf(secrets: Secrets | null, options: DiagnoseOptions): Promise<readonly ChecksOfVault[]> {

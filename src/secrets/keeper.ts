@@ -1,7 +1,7 @@
 /** The secrets of one vault entity at the authority: who may ask the vault, when, and what is kept of its answer. */
 import type { Bytes } from '../core/bytes.ts'
 import { withDeadline } from '../core/deadline.ts'
-import { KeyringError, settle } from '../core/errors.ts'
+import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { ErrorData } from '../core/errors.ts'
 import { LEASED_WORK_MS, LEASE_MS } from '../core/lease.ts'
 import type { CachedPage, CachedSecret, SecretName } from '../core/operations.ts'
@@ -9,7 +9,7 @@ import type { Clock, Insistence } from '../core/ports.ts'
 import type { ItemStore, SecretAnswer } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import { inTurns } from './in-turns.ts'
-import type { SecretState } from './life.ts'
+import type { Failing, SecretState } from './life.ts'
 import { NOTED_MS, withAnswer, withFailure, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
 import { ListedSecrets } from './listed.ts'
 import type { KeeperEntity, LoadedSecret } from './shelf.ts'
@@ -32,8 +32,8 @@ const MOST_AT_ONCE = 100
 /** So many secrets that are not known yet are asked for in a minute: whoever invents names gets no further. */
 const MOST_LEARNT = 1000
 const MINUTE_MS = 60_000
-/** What is fresh is asked for by force no sooner again, in milliseconds. */
-const REFRESH_PAUSE_MS = 10_000
+/** What is fresh is asked for by force no sooner again, in milliseconds; and while the vault has answered nothing. */
+const [REFRESH_PAUSE_MS, FAILED_PAUSE_MS] = [10_000, 1000]
 /** So many secrets one look of the schedule renews. */
 const MOST_DUE = 1000
 /** What falls due before the next look of the schedule is renewed by this one, in milliseconds. */
@@ -50,12 +50,18 @@ export class Keeper {
   /** The minute in which so many secrets were learnt. */
   #learnt = { minute: 0, count: 0 }
   #refreshed = Number.NEGATIVE_INFINITY
+  #unrenewed: readonly Failing[] = []
 
   constructor(parts: KeeperParts, entity: KeeperEntity, sealer: ItemSealer) {
     this.#parts = parts
     this.#entity = entity
     this.#shelf = new Shelf(parts, entity, sealer)
     this.#listed = new ListedSecrets(parts, this.#shelf, (item, name) => this.#one(item, name, BY_ITSELF))
+  }
+
+  /** What the schedule's last look could not do, where nothing that is stored says so. */
+  get unrenewed(): readonly Failing[] {
+    return this.#unrenewed
   }
 
   get shelf(): Shelf {
@@ -83,10 +89,15 @@ export class Keeper {
     return { secrets: secrets.filter((one) => one !== null), next }
   }
 
-  /** Why there is no answer is said of each secret: others of the same question have theirs. Nothing of it is stored. */
-  #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
+  /**
+   * Why there is no answer is said of each secret: others of the same question have theirs. What is kept of it serves by the rules for
+   * an outage, also where the store can be read and not written. Nothing of it is stored.
+   */
+  async #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
+    const loaded = await settle(() => this.#shelf.load(item, name))
     const now = this.#parts.clock.now()
-    return this.#shelf.seal(item, withFailure(nothingKnown(name, now), error, now))
+    const known = loaded.ok ? loaded.value.state : nothingKnown(name, now)
+    return this.#shelf.seal(item, withFailure(known, error, now))
   }
 
   /** @throws `ERR_RATE_LIMITED`. */
@@ -96,7 +107,7 @@ export class Keeper {
     // A clock that went back holds nobody up for longer.
     if (left > 0 && left <= REFRESH_PAUSE_MS)
       throw limited(`The vault "${this.#entity.prefix}" was asked for everything anew a moment ago.`, left)
-    this.#refreshed = now
+    this.#refreshed = now + FAILED_PAUSE_MS - REFRESH_PAUSE_MS
   }
 
   /** @throws `ERR_RATE_LIMITED`. */
@@ -112,21 +123,24 @@ export class Keeper {
     this.#learnt = { minute, count }
   }
 
-  /** For the schedule: 'not-due' = there is nothing to renew. */
+  /** For the schedule: 'not-due' = there is nothing to renew. @throws the first failure that no state says, when all was looked at. */
   async refreshDue(): Promise<'refreshed' | 'not-due'> {
     const now = this.#parts.clock.now()
     const due = this.#entity.backend === null ? [] : await this.#shelf.due(now + AHEAD_MS, MOST_DUE)
-    await inTurns(due, AT_ONCE, (item) => this.#renew(item))
-    const hasAsked = await this.#listed.look()
-    return hasAsked || due.length > 0 ? 'refreshed' : 'not-due'
+    const renewed = await inTurns(due, AT_ONCE, (item) => settle(() => this.#renew(item)))
+    const all = [...renewed, ...(await this.#listed.look())]
+    const since = this.#unrenewed[0]?.since ?? now
+    this.#unrenewed = all.flatMap((one) => (one.ok ? [] : [{ since, error: one.error }]))
+    return all.map(unwrap).includes(true) ? 'refreshed' : 'not-due'
   }
 
   /** What was written for other settings of the entity is forgotten: its name says so. */
-  async #renew(item: string): Promise<void> {
+  async #renew(item: string): Promise<true> {
     const { state, version } = (await this.#shelf.look(item)) ?? {}
     if (state === null) await this.#shelf.forget(item, version ?? 0)
     else if (state !== undefined && !isPaused(state, this.#parts.clock.now()))
-      await settle(() => this.#one(item, state, { ...BY_ITSELF, isAsked: true }))
+      await this.#one(item, state, { ...BY_ITSELF, isAsked: true })
+    return true
   }
 
   /** Looks until there is something to say: an answer that holds, one that serves meanwhile, or why there is none. */
@@ -136,16 +150,22 @@ export class Keeper {
       for (;;) {
         const loaded = await this.#shelf.load(item, name)
         const now = this.#parts.clock.now()
-        const stands = standing(loaded.state, this.#entity.rules, now)
         const isBusy = isBeingAsked(loaded.state, now, LEASE_MS)
-        const rests = stands === 'fresh' ? !how.isAsked : how.insist !== 'refusal' && isPaused(loaded.state, now)
         const mustWait = isBusy || this.#underWay >= MOST_AT_ONCE
-        if (loaded.bytes !== null && (rests || (mustWait && stands !== 'over')))
+        if (loaded.bytes !== null && this.#serves(loaded.state, how, mustWait, now))
           return how.insist === 'none' ? loaded.bytes : this.#noted(item, loaded, loaded.bytes)
         const answered = mustWait ? await this.#pause(signal) : await this.#ask(item, loaded, how.insist, signal)
         if (answered !== null) return answered
       }
     })
+  }
+
+  /** Whether nobody need be asked for now. Whoever asks by force waits for others. */
+  #serves(state: SecretState, { insist, isAsked }: How, mustWait: boolean, now: number): boolean {
+    const stands = standing(state, this.#entity.rules, now)
+    if (stands === 'fresh' && !isAsked) return true
+    if (insist === 'refusal') return false
+    return (mustWait && stands !== 'over') || (stands !== 'fresh' && isPaused(state, now))
   }
 
   async #pause(signal: AbortSignal): Promise<null> {
@@ -186,6 +206,7 @@ export class Keeper {
     // What was true when it was asked for is true from then on, and no later.
     const at = clock.now()
     const answer = await settle(() => backend.read(state, { insist, signal }))
+    if (answer.ok && insist === 'refusal') this.#refreshed = at
     const error = answer.ok ? this.#missed(state, answer.value) : answer.error
     const next =
       answer.ok && error === null

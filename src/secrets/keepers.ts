@@ -32,7 +32,8 @@ const HANDLERS: Handlers = {
   resolve: (keeper, { secrets, refresh }) => keeper.resolve(secrets, refresh),
   cached: (keeper, { after }) => keeper.cached(after),
   refreshIfDue: (keeper) => keeper.refreshDue(),
-  summary: async ({ shelf }, _message, { clock, loadRare }) => (await loadRare()).summaryOf(shelf, clock.now()),
+  summary: async ({ shelf, unrenewed }, _message, { clock, loadRare }) =>
+    (await loadRare()).summaryOf(shelf, clock.now(), unrenewed),
   examine: (_keeper, { vault, login }, { examine }) => examine(vault, { login }),
   hand: async ({ shelf }, { source, secrets }, { clock, loadRare }) =>
     (await loadRare()).takeHanded(shelf, clock.now(), source, secrets),

@@ -6,13 +6,19 @@ import { CLOCK_SLACK_MS } from '../core/time.ts'
 
 type Found = { readonly kind: 'secret'; readonly text: string } | { readonly kind: 'absent' | 'forbidden' }
 
+/** Why there is no answer, and since when. */
+export interface Failing {
+  readonly since: number
+  readonly error: ErrorData
+}
+
 export interface SecretState extends SecretName {
   /** What the vault said last; `null` = it has not answered yet. */
   readonly found: Found | null
   /** When it was asked for that. */
   readonly at: number
   /** Why it has not answered since. */
-  readonly failing: { readonly since: number; readonly tries: number; readonly error: ErrorData } | null
+  readonly failing: (Failing & { readonly tries: number }) | null
   /** Nobody else asks the vault until then. */
   readonly lease: number
   /** When it is asked again, by the schedule; after a failure by nobody before. Infinity = never. */

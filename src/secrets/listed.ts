@@ -1,7 +1,7 @@
 /** The secrets that `KEYRING_REFERENCES` lists: each look of the schedule sees to it that they are there, and says once what is wrong with one. */
 import type { Bytes } from '../core/bytes.ts'
-import { settle } from '../core/errors.ts'
-import type { ErrorData } from '../core/errors.ts'
+import { settle, unwrap } from '../core/errors.ts'
+import type { ErrorData, Result } from '../core/errors.ts'
 import { LEASED_WORK_MS } from '../core/lease.ts'
 import { settingLine } from '../core/lines.ts'
 import type { SecretName } from '../core/operations.ts'
@@ -42,18 +42,17 @@ export class ListedSecrets {
     this.#ask = ask
   }
 
-  /** Whether the vault was asked for one. What there is no time for is left for the next look. */
-  async look(): Promise<boolean> {
+  /** Of each, whether the vault was asked for it. What there is no time for is left for the next look. */
+  async look(): Promise<readonly Result<boolean>[]> {
     const { clock } = this.#parts
     const began = clock.now()
     const isOld = (entry: number) =>
       ageOf(this.#well.get(entry) ?? Number.NEGATIVE_INFINITY, clock.now(), STEP_MS) >= LOOK_MS
     const old = this.#shelf.entity.listed.filter(({ entry }) => isOld(entry))
     const secrets = [...Map.groupBy(old, ({ resource, version }) => JSON.stringify([resource, version])).values()]
-    const asked = await inTurns(secrets, AT_ONCE, async (alike) =>
-      ageOf(began, clock.now(), STEP_MS) < LEASED_WORK_MS ? this.#hold(alike) : false,
+    return inTurns(secrets, AT_ONCE, (alike) =>
+      settle(() => ageOf(began, clock.now(), STEP_MS) < LEASED_WORK_MS && this.#hold(alike)),
     )
-    return asked.includes(true)
   }
 
   async #hold(alike: readonly ListedSecret[]): Promise<boolean> {
@@ -69,6 +68,7 @@ export class ListedSecrets {
     const answer = await settle(async () => this.#shelf.open(item, await this.#ask(item, name)))
     for (const one of alike)
       this.#note(one, answer.ok ? await troubleOf(answer.value, one, this.#shelf.entity, clock.now()) : answer.error)
+    unwrap(answer)
     return !isThere
   }
 

@@ -36,7 +36,7 @@ export interface Entity {
 
 export interface Resolved {
   readonly value: string
-  /** 'hit' = it was known here, 'miss' = the authority was asked, 'stale' = it has expired and serves in an outage. */
+  /** 'hit' = it was known here, 'miss' = the authority was asked, 'stale' = it serves in an outage: it has expired, or was wanted anew. */
   readonly cache: 'hit' | 'miss' | 'stale'
   /** Since the vault was asked for it, in milliseconds. */
   readonly ageMs: number
@@ -124,7 +124,7 @@ export class Secrets {
     )
     const had = new Map<string, Result<Held>>()
     for (const [secret, state] of asked)
-      had.set(secret, await settle(() => this.#hold(secrets.get(secret), unwrap(state))))
+      had.set(secret, await settle(() => this.#hold(secrets.get(secret), unwrap(state), refresh)))
     return Promise.all(
       wanted.map((one) =>
         one.ok
@@ -256,8 +256,8 @@ export class Secrets {
     }
   }
 
-  /** @throws why there is none. */
-  #hold(wanted: Wanted | undefined, state: SecretState): Held {
+  /** What was wanted anew and is not is nothing to go by. @throws why there is none. */
+  #hold(wanted: Wanted | undefined, state: SecretState, refresh: boolean): Held {
     if (wanted === undefined) throw new TypeError('Nobody has asked for this secret.')
     const { entity, secret } = wanted
     const now = this.#parts.clock.now()
@@ -265,11 +265,19 @@ export class Secrets {
     if (stands === 'over' || state.found === null) throw whyNot(state)
     if (state.found.kind !== 'secret') throw unavailable(state.found.kind)
     const { text } = state.found
-    const until = Math.min(now + this.#parts.freshMs, endOf(state, entity.rules, stands))
-    const held = { value: fieldsReader(text), isStale: stands === 'stale', at: state.at, until, size: text.length }
+    const isOld = refresh && state.failing !== null
+    const until = isOld ? now : Math.min(now + this.#parts.freshMs, endOf(state, entity.rules, stands))
+    const held = {
+      value: fieldsReader(text),
+      isStale: isOld || stands === 'stale',
+      at: state.at,
+      until,
+      size: text.length,
+    }
     this.#forget([secret])
-    if (until > now) this.#held.set(secret, held)
-    if (until > now) this.#heldSize += held.size
+    if (until <= now) return held
+    this.#held.set(secret, held)
+    this.#heldSize += held.size
     for (const oldest of this.#held.keys()) {
       if (this.#heldSize <= MOST_HELD) break
       this.#forget([oldest])

@@ -1,6 +1,6 @@
 /** How the secrets of one vault fare, in numbers, for a status that says no names. */
 import type { VaultSummary } from '../core/operations.ts'
-import type { SecretState } from './life.ts'
+import type { Failing, SecretState } from './life.ts'
 import { standing } from './life.ts'
 import { troubleOf } from './listed.ts'
 import type { Shelf } from './shelf.ts'
@@ -12,18 +12,20 @@ const AT_ONCE = 10
 /** Entries of the list that are named. */
 const MOST_NAMED = 20
 
-export async function summaryOf(shelf: Shelf, now: number): Promise<VaultSummary> {
+/** @param unrenewed what fails of others, and is stored of none. */
+export async function summaryOf(shelf: Shelf, now: number, unrenewed: readonly Failing[]): Promise<VaultSummary> {
   const { rules, listed, backend } = shelf.entity
   const { states, more } = await someOf(shelf)
   const kept = states.filter(({ found }) => found?.kind === 'secret')
   const stands = kept.map((state) => standing(state, rules, now))
-  const failing = states.flatMap((state) => (state.failing === null ? [] : [state.failing]))
+  const failing = [...states.flatMap((state) => state.failing ?? []), ...unrenewed]
   const [first] = failing.toSorted((one, other) => one.since - other.since)
   const answers = states.flatMap(({ found, at }) => (found === null ? [] : [at]))
   return {
     kept: stands.filter((each) => each !== 'over').length,
     stale: stands.filter((each) => each === 'stale').length,
     refused: states.filter(({ found }) => found !== null && found.kind !== 'secret').length,
+    forbidden: states.filter(({ found }) => found?.kind === 'forbidden').length,
     failing: first === undefined ? null : { count: failing.length, since: first.since, error: first.error },
     more,
     listed: listed.length,

@@ -1,5 +1,6 @@
 /** `KEYRING_REFERENCES`: what is written there, and what the schedule makes of it. */
 import { describe, expect, it } from 'vitest'
+import { KeyringError } from '../../src/core/errors.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { readEntities } from '../../src/config/entities.ts'
 import type { ListedSecret } from '../../src/core/secrets.ts'
@@ -126,6 +127,14 @@ describe('what is listed', () => {
     await look()
     expect(told().slice(2)).toEqual([expect.stringMatching(/^entry 8: ERR_VAULT_UNREACHABLE: /)])
     expect(log.join('')).not.toContain('canary')
+  })
+
+  it('fails the look when it cannot be stored', async () => {
+    const { vault, look, items, log } = worldOf(one('password'))
+    vault.answers.set('password', { pass1: 'one' })
+    items.put = async () => Promise.reject(new KeyringError('ERR_STORE_UNAVAILABLE', 'The disk is full.'))
+    expect(await look()).toMatchObject({ ok: false, error: { code: 'ERR_STORE_UNAVAILABLE' } })
+    expect(log).toEqual([expect.stringContaining('entry 1: ERR_STORE_UNAVAILABLE')])
   })
 
   it('leaves the bound of what callers may learn alone', async () => {

@@ -129,6 +129,7 @@ describe('POST /secrets/resolve', () => {
       status: 413,
       body: { code: 'ERR_BODY_TOO_LARGE' },
     })
+    expect(events.slice(1)).toMatchObject([{ vault: 'hcv', count: 4, outcome: 'failed', code: 'ERR_BODY_TOO_LARGE' }])
   })
 
   it('says of a secret that is too large to be kept that it is, and others have theirs', async () => {
@@ -229,6 +230,7 @@ describe('a refresh by force', () => {
     const limited = await refresh(PASS)
     expect(limited).toMatchObject({ status: 429, body: { code: 'ERR_RATE_LIMITED', retryAfterSeconds: 6 } })
     expect(limited.headers.get('retry-after')).toBe('6')
+    expect(events.at(-1)).toMatchObject({ vault: 'hcv', count: 1, outcome: 'failed', code: 'ERR_RATE_LIMITED' })
     const mixed = await refresh(PASS, '{vault://other/a}')
     expect([mixed.status, mixed.headers.get('retry-after'), ...(codes(mixed) ?? [])]).toEqual([
       200,

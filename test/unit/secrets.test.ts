@@ -1,4 +1,5 @@
 /** What references give: old to new within the TTL, outages, deletions, negative answers, many callers at once. */
+import { KeyringError } from '../../src/core/errors.ts'
 import { Secrets } from '../../src/secrets/secrets.ts'
 import { CLOCK_SLACK_MS } from '../../src/core/time.ts'
 import { describe, expect, it, vi } from 'vitest'
@@ -124,6 +125,31 @@ describe('an outage', () => {
     vault.answers.set('password', { pass1: 'one' })
     clock.time += 2000
     expect(await valueOrCode(secrets, PASS)).toBe('one')
+  })
+})
+
+describe('a store that cannot be written', () => {
+  const gone = async () => Promise.reject(new KeyringError('ERR_STORE_UNAVAILABLE', 'The disk is full.'))
+
+  it('is an outage like others: what is kept serves up to resurrect_ttl, and no longer', async () => {
+    const { secrets, vault, clock, items } = secretWorld({ resurrectMs: minutes(60) })
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    items.put = gone
+    clock.time += minutes(61) - 1
+    expect(await secrets.resolve([PASS])).toMatchObject([{ value: { value: 'old', cache: 'stale' } }])
+    clock.time += 1
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_STORE_UNAVAILABLE')
+    expect(vault.asked).toEqual(['password'])
+  })
+
+  it('any longer when the vault has answered is the same', async () => {
+    const { secrets, vault, clock, items } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    clock.time += minutes(1)
+    vault.before = async () => void (items.put = gone)
+    expect(await valueOrCode(secrets, PASS)).toBe('old')
   })
 })
 
@@ -379,6 +405,39 @@ describe('a force refresh', () => {
     await valueOrCode(secrets, PASS)
     vault.answers.set('password', { pass1: 'new' })
     expect(await valueOrCode(secrets, PASS, true)).toBe('new')
+    expect(await valueOrCode(secrets, PASS, true)).toBe('ERR_RATE_LIMITED')
+  })
+
+  it('waits for whoever is asking for it already, and has what comes after', async () => {
+    const { vault, secrets, instance } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    vault.before = () => (begin(), gate)
+    const other = valueOrCode(instance().secrets, PASS, true)
+    await begun
+    vault.answers.set('password', { pass1: 'new' })
+    const refreshed = valueOrCode(secrets, PASS, true)
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    open()
+    expect(await Promise.all([refreshed, other])).toEqual(['new', 'new'])
+    expect(vault.asked).toHaveLength(3)
+  })
+
+  it('that failed is no success: the value is stale, and a second later it may be tried again', async () => {
+    const { secrets, vault, clock } = secretWorld()
+    vault.answers.set('password', { pass1: 'old' })
+    await valueOrCode(secrets, PASS)
+    vault.answers.set('password', outage())
+    expect(await secrets.resolve([PASS], true)).toMatchObject([{ value: { value: 'old', cache: 'stale' } }])
+    expect(await secrets.resolve([PASS])).toMatchObject([{ value: { value: 'old', cache: 'miss' } }])
+    expect(await valueOrCode(secrets, PASS, true)).toBe('ERR_RATE_LIMITED')
+    vault.answers.set('password', { pass1: 'new' })
+    clock.time += 1000
+    expect(await secrets.resolve([PASS], true)).toMatchObject([{ value: { value: 'new', cache: 'miss' } }])
+    clock.time += 1000
+    expect(await valueOrCode(secrets, PASS, true)).toBe('ERR_RATE_LIMITED')
   })
 })
 

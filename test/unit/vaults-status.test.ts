@@ -1,5 +1,8 @@
 /** The vaults behind references in the status and the doctor of a keyring: numbers, what is needed, and nothing for whoever is limited to one. */
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { KeyringError } from '../../src/core/errors.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
+import { runSchedule } from '../../src/keyring/schedule.ts'
 import { overviewOf } from '../../src/http/vaults-status.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import type { AuditEvent } from '../../src/core/ports.ts'
@@ -61,6 +64,7 @@ describe('the status', () => {
         kept: 2,
         stale: 1,
         refused: 1,
+        forbidden: 0,
         more: false,
         listed: 1,
         pushed: false,
@@ -75,6 +79,56 @@ describe('the status', () => {
       'Correct vaults.other.config.host: must be a host name. Until then it is not used.',
     ])
     expect(JSON.stringify(body)).not.toContain('canary')
+  })
+
+  it('needs a right when the vault forbids all that is asked for, and it has no value left', async () => {
+    on = secretWorld()
+    on.vault.answers.set('canary-a', { a: 'x' })
+    on.vault.answers.set('canary-b', 'forbidden')
+    const ask = () => on.secrets.resolve(['{vault://hcv/canary-a/a}', '{vault://hcv/canary-b/a}'])
+    await ask()
+    expect((await status()).body['needed']).toEqual([])
+    on.vault.answers.set('canary-a', 'forbidden')
+    on.clock.time += 60_000
+    await ask()
+    const { body } = await status()
+    expect(body).toMatchObject({
+      vaults: [{ kept: 0, refused: 2, forbidden: 2 }],
+      needed: [expect.stringMatching(/^Vault "hcv": It lets us read none .* "read" on <mount>\/data\/\*/)],
+    })
+    expect(JSON.stringify(body)).not.toContain('canary')
+  })
+
+  it('needs a store that the schedule cannot write, whose line has the error too, until it can', async () => {
+    on = secretWorld()
+    on.vault.answers.set('password', { a: 'x' })
+    await valueOrCode(on.secrets, '{vault://hcv/password/a}')
+    const full = vi.spyOn(on.items, 'put')
+    full.mockRejectedValue(new KeyringError('ERR_STORE_UNAVAILABLE', 'The disk is full.'))
+    on.clock.time += 60_000
+    const lines: string[] = []
+    const look = () =>
+      runSchedule(
+        distantAuthority(async (message) => ('vault' in message ? on.keepers.call(message) : null)),
+        [],
+        (line) => void lines.push(line),
+        () => true,
+        ['hcv'],
+      )
+    await look()
+    const since = new Date(on.clock.time).toISOString()
+    on.clock.time += 60_000
+    await look()
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject(
+      [0, 1].map(() => ({ vault: 'hcv', outcome: 'failed', code: 'ERR_STORE_UNAVAILABLE' })),
+    )
+    expect((await status()).body).toMatchObject({
+      vaults: [{ stale: 1, last_error: { code: 'ERR_STORE_UNAVAILABLE', since, count: 1 } }],
+      needed: [expect.stringMatching(/^Vault "hcv": The disk is full\. Check the record store/)],
+    })
+    full.mockRestore()
+    await look()
+    expect((await status()).body['needed']).toEqual([])
   })
 
   it('says that nobody pushes', async () => {

@@ -14,9 +14,11 @@ import { askKv, expectBody, refuseOtherKv } from './kv.ts'
 interface SecretParts extends Omit<KvPlace, 'reader' | 'path'> {
   readonly kv: 'v1' | 'v2'
   readonly reader: (insist: Insistence) => VaultReader
+  /** A remedy with the names of the settings that say where this is. */
+  readonly spelt: (remedy: string) => string
 }
 
-export const kvBackend = ({ kv, reader, address, mount }: SecretParts): SecretBackend => ({
+export const kvBackend = ({ kv, reader, address, mount, spelt }: SecretParts): SecretBackend => ({
   async read(name, { insist, signal }) {
     const place = { reader: reader(insist), address, mount, path: name.resource }
     const read = await settle(() => (kv === 'v1' ? read1(place, name, signal) : read2(place, name, signal)))
@@ -24,7 +26,7 @@ export const kvBackend = ({ kv, reader, address, mount }: SecretParts): SecretBa
     const { code, message, remedy, facts } = read.error
     // OpenBao says the same of a token that is dead: then a new login has been tried, and it was the path after all.
     if (code === 'ERR_VAULT_DENIED' && facts['denied'] !== 'token') return { kind: 'forbidden' }
-    throw new KeyringError(code, message, { remedy, facts })
+    throw new KeyringError(code, message, { remedy: spelt(remedy), facts })
   },
 })
 

@@ -1,0 +1,44 @@
+/** What errors of a vault behind references tell to do names its own settings, wherever it is read. */
+import { expect, it } from 'vitest'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
+import { readEntities } from '../../src/config/entities.ts'
+import { unwrap } from '../../src/core/errors.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
+import { rare } from '../../src/rare.ts'
+import { memoryItems } from '../../src/secrets/memory-items.ts'
+import { memoryStore } from '../../src/keyring/memory-store.ts'
+import { openKeepers, openVaults } from '../../src/vaults.ts'
+import { wrappingKey } from '../support/authority.ts'
+import { NOW } from '../support/observed.ts'
+
+it.each([
+  ['hcv', { KONG_VAULT_HCV_TOKEN: 'hvs.x' }, /host and port in KONG_VAULT_HCV_HOST/],
+  [
+    'mine',
+    { KEYRING_VAULTS: '[{"name":"hcv","prefix":"mine","config":{"token":"hvs.x"}}]' },
+    /host and port in vaults\.mine\.config\.host/,
+  ],
+])('the vault "%s"', async (vault, env, remedy) => {
+  const clock = { now: () => NOW, sleep: async () => {} }
+  const config = { wrappingKeys: [wrappingKey('w1', 1)] }
+  const { entities, broken } = readEntities(env, 'node')
+  const ports = { cipher: nodeCipher, hash: nodeHash, clock }
+  const keepers = openKeepers(entities, config, {
+    ...ports,
+    store: memoryStore(),
+    items: memoryItems(clock.now),
+    readFile: null,
+    log: () => {},
+    loadRare: () => rare,
+    probeOf: () => null,
+    fetchOf: () => () => Promise.reject(Object.assign(new TypeError('failed'), { cause: { code: 'ECONNREFUSED' } })),
+    openOther: () => expect.unreachable('There is no other.'),
+  })
+  const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))
+  const { secrets, overview } = openVaults(entities, config, { ...ports, authority, broken, freshMs: 0 })
+  const resolved = await secrets?.resolve([`{vault://${vault}/password/a}`])
+  expect(resolved).toMatchObject([{ error: { code: 'ERR_VAULT_UNREACHABLE', remedy: expect.stringMatching(remedy) } }])
+  expect((await overview?.status())?.needed).toEqual([expect.stringMatching(remedy)])
+  const { findings } = unwrap(await keepers.call({ call: 'examine', vault, login: false }))
+  expect(findings).toContainEqual(expect.objectContaining({ outcome: 'failed', remedy: expect.stringMatching(remedy) }))
+})
