@@ -104,7 +104,7 @@ describe('Secrets Manager by signed requests', () => {
     expect(seen).toEqual([url])
   })
 
-  it('takes a role once for many secrets, and again before its keys end', async () => {
+  it('takes a role once for many secrets, and again before its keys end or when they are no good', async () => {
     manager.put('of-role', 'x')
     taken = []
     const clock = { ...systemClock, aheadMs: 0, now: () => Date.now() + clock.aheadMs }
@@ -115,7 +115,12 @@ describe('Secrets Manager by signed requests', () => {
     const tokens = seen.flatMap(({ headers }) => headers.get('x-amz-security-token') ?? [])
     expect(tokens).toEqual(Array<string>(3).fill('of-the-role'))
     clock.aheadMs = 600_000
-    await read('of-role')
+    await Promise.all([read('of-role'), read('of-role')])
     expect(taken).toHaveLength(2)
+    manager.fail('ExpiredTokenException')
+    await expect(read('of-role')).rejects.toMatchObject({ code: 'ERR_AWS_UNAVAILABLE' })
+    manager.fail(null)
+    await read('of-role')
+    expect(taken).toHaveLength(3)
   })
 })
