@@ -1,6 +1,5 @@
 /** AWS Secrets Manager as a vault behind references, on Node and Lambda. */
 import type { EntitySettings } from '../../src/config/entities.ts'
-import { regionalSts } from '../../src/config/login-aws.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { SecretBackend } from '../../src/core/secrets.ts'
 import { assumeRole } from '../../src/vault/login/aws-assume-role.ts'
@@ -33,9 +32,11 @@ export function secretsManagerBackend(settings: Settings): SecretBackend {
 
 /** The role is taken as a login takes one, with what AWS's own client finds. */
 function roleOf({ region, stsEndpoint, assume }: Settings & { readonly assume: NonNullable<Settings['assume']> }) {
-  const sts = { region, stsEndpoint: stsEndpoint ?? regionalSts(region) }
   const parts = { fetch: (request: Request) => fetch(request), clock: systemClock }
-  return roleKeys(async (signal) => assumeRole(await ownKeys(region), sts, assume, parts, signal), systemClock)
+  return roleKeys(
+    async (signal) => assumeRole(await ownKeys(region), { region, stsEndpoint }, assume, parts, signal),
+    systemClock,
+  )
 }
 
 const identityOf = ({ sessionToken, ...pair }: AwsKeys) => ({ ...pair, ...(sessionToken !== null && { sessionToken }) })

@@ -15,7 +15,7 @@ export interface SecretsManagerSettings {
   readonly region: string
   /** `null` = that of the region. */
   readonly endpoint: string | null
-  readonly stsEndpoint: string | null
+  readonly stsEndpoint: string
   readonly assume: { readonly arn: string; readonly session: string } | null
   readonly keys: AwsCredentialSource & { readonly from: 'keys' }
 }
@@ -35,7 +35,7 @@ const exceptionReply = z.object({
 
 export function signedSecretsManager(settings: SecretsManagerSettings, parts: Parts): SecretBackend {
   const { region, endpoint } = settings
-  const url = endpoint ?? serviceUrl('secretsmanager', region)
+  const url = endpoint ?? `https://secretsmanager.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}/`
   const role = roleOf(settings, parts)
   return {
     async read({ resource, version }, { signal }) {
@@ -51,9 +51,6 @@ export function signedSecretsManager(settings: SecretsManagerSettings, parts: Pa
   }
 }
 
-const serviceUrl = (service: string, region: string): string =>
-  `https://${service}.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}/`
-
 function roleOf({ region, stsEndpoint, assume, keys }: SecretsManagerSettings, parts: Parts) {
   const { accessKeyId, secretAccessKey, sessionToken } = keys
   const own: AwsKeys = {
@@ -61,8 +58,10 @@ function roleOf({ region, stsEndpoint, assume, keys }: SecretsManagerSettings, p
     secretAccessKey: secretAccessKey.reveal(),
     sessionToken: sessionToken?.reveal() ?? null,
   }
-  const sts = { region, stsEndpoint: stsEndpoint ?? serviceUrl('sts', region) }
-  return roleKeys(async (signal) => (assume === null ? own : assumeRole(own, sts, assume, parts, signal)), parts.clock)
+  return roleKeys(
+    async (signal) => (assume === null ? own : assumeRole(own, { region, stsEndpoint }, assume, parts, signal)),
+    parts.clock,
+  )
 }
 
 function secretIn(text: string): SecretAnswer {

@@ -71,7 +71,7 @@ secretBackendContract('of files', () => {
   }
 })
 
-const AWS = { type: 'aws', region: 'eu-west-1', endpoint: null, stsEndpoint: null, assume: null } as const
+const AWS = { type: 'aws', region: 'eu-west-1', endpoint: null, stsEndpoint: '', assume: null } as const
 const ROLE = { arn: 'arn:aws:iam::123456789012:role/reads', session: 'KongVault' }
 const atAws = (how: Partial<Parameters<typeof secretsManagerBackend>[0]>) =>
   secretsManagerBackend({ ...AWS, credentials: null, ...how })
