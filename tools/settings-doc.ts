@@ -1,7 +1,7 @@
 /** Writes docs/settings.md from the table of settings; `--check` only compares, and exits 1 when they differ. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { EntityType } from '../src/config/entity.ts'
-import { ENTITY_TYPES, HOLDING, ownFields } from '../src/config/entity.ts'
+import type { EntityType } from '../src/config/entity-types.ts'
+import { ENTITY_TYPES, HOLDING, ownFields } from '../src/config/entity-types.ts'
 import type { LoginOption } from '../src/config/login-methods.ts'
 import { methodsWith } from '../src/config/login-methods.ts'
 import { LOGIN } from '../src/config/names.ts'

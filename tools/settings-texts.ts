@@ -1,5 +1,5 @@
 /** What docs/settings.md says of each setting; it stands apart from the table, so that no deployment carries it. */
-import type { EntityType } from '../src/config/entity.ts'
+import type { EntityType } from '../src/config/entity-types.ts'
 import type { LoginOption } from '../src/config/login-methods.ts'
 import { METHOD_NAMES } from '../src/config/login-methods.ts'
 import type { SettingName } from '../src/config/settings.ts'

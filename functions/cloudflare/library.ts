@@ -8,9 +8,9 @@ import type { OpenOptions } from '../../src/library/open.ts'
 import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/library/reading.ts'
 import { storeAuthority } from '../../src/library/reading.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
 import type { KeyringObjects } from './authority-stub.ts'
 import { objectAuthority } from './authority-stub.ts'
+import { readGiven } from './given-settings.ts'
 import type { Kv } from './kv-replica.ts'
 import { kvReplica } from './kv-replica.ts'
 import { FRESHNESS } from './limits.ts'
@@ -32,15 +32,7 @@ interface LibraryBindings {
 /** @param env the Worker's bindings. @throws `ERR_CONFIG_INVALID`, `ERR_KEYRING_NOT_FOUND`, and what the record is refused for. */
 export async function openKeyring(env: object, options: WorkerOptions = {}): Promise<LibraryKeyring> {
   const bindings = env as LibraryBindings
-  const given = await settingsGiven(env)
-  const reading = new SettingsReading(given)
-  const config = usingConfig(reading)
-  required(
-    reading,
-    given,
-    'KEYRING_WRAPPING_KEYS',
-    'those of the Worker that syncs, or what was derived from them for this keyring',
-  )
+  const { reading, config } = await readGiven(env)
   const { KEYRING_OBJECT: objects, KEYRING_REPLICA: kv } = bindings
   if (options.store === undefined && objects === undefined)
     reading.wrong('KEYRING_OBJECT', 'is required: a binding of the class KeyringObject, with script_name')
@@ -72,11 +64,4 @@ const WORKER_NONCES = {
   unlinkable: false,
   invocation: () => 0,
   fresh: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
-}
-
-/** The wrapping keys may be bound from a Secrets Store. */
-async function settingsGiven(env: object): Promise<Readonly<Record<string, unknown>>> {
-  const given = env as Readonly<Record<string, unknown>>
-  const bound = given['KEYRING_WRAPPING_KEYS'] as { get?(): Promise<string> } | undefined
-  return typeof bound?.get === 'function' ? { ...given, KEYRING_WRAPPING_KEYS: await bound.get() } : given
 }

@@ -6,7 +6,8 @@ import type { Reference } from '../../src/references/grammar.ts'
 import { parseReference } from '../../src/references/grammar.ts'
 import type { ReadTexts } from '../../src/references/live.ts'
 import { WRAPPING_KEYS, entriesOf, live } from '../../src/references/live.ts'
-import type { StagedAnswer, Stage } from './secrets-manager.ts'
+import type { Stage } from '../../src/vault/managed-secrets.ts'
+import type { StagedAnswer } from './secrets-manager.ts'
 import { openEndpoint, readSecret } from './secrets-manager.ts'
 import { readTextFile } from './text-file.ts'
 
@@ -125,7 +126,7 @@ function asking(env: Env): (reference: Reference) => Promise<Found> {
     const found = await answer
     if ('text' in found) return found
     const why = `has a reference that Secrets Manager does not answer (${found.error})`
-    return found.isAbsent ? { why, isAbsent: true } : { why }
+    return found.is === 'absent' || found.is === 'binary' ? { why, isAbsent: true } : { why }
   }
 }
 

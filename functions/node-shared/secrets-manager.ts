@@ -5,14 +5,16 @@ import { withDeadline } from '../../src/core/deadline.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { safeAddress } from '../../src/core/loopback.ts'
 import type { AwsKeys } from '../../src/vault/login/aws-signature.ts'
+import type { Stage } from '../../src/vault/managed-secrets.ts'
+import { meaningOf } from '../../src/vault/managed-secrets.ts'
 
 /** Three attempts of the SDK fit into it, in milliseconds. */
 const ANSWER_MS = 10_000
 
-export type Stage = 'AWSCURRENT' | 'AWSPREVIOUS'
-
-/** A text, or the name of what the SDK throws: its message may quote anything. `isAbsent` = there is no such text, and it is no outage. */
-export type StagedAnswer = { readonly text: string } | { readonly error: string; readonly isAbsent: boolean }
+/** A text; or why there is none: `is` says what that means for the secret, `error` is the name of what the SDK throws, whose message may quote anything. */
+export type StagedAnswer =
+  | { readonly text: string }
+  | { readonly is: 'absent' | 'forbidden' | 'binary' | 'outage'; readonly error: string }
 
 /** The SDK would ask there without TLS. `undefined` = nowhere. */
 export const openEndpoint = (env: Env): string | undefined =>
@@ -27,11 +29,13 @@ export async function readSecret(SecretId: string, VersionStage: Stage, by: Aske
   const command = new GetSecretValueCommand({ SecretId, VersionStage })
   try {
     const { SecretString: text } = await withDeadline(ANSWER_MS, (abortSignal) => client.send(command, { abortSignal }))
-    return text === undefined ? { error: 'it is binary', isAbsent: true } : { text }
-  } catch (error) {
-    const name = error instanceof Error ? error.name : ''
-    const isAbsent = name === 'ResourceNotFoundException'
-    return { error: /^[A-Za-z]{1,64}$/.test(name) ? name : 'no answer', isAbsent }
+    return text === undefined ? { is: 'binary', error: 'it is binary' } : { text }
+  } catch (thrown) {
+    const { name, message } = thrown instanceof Error ? thrown : { name: '', message: '' }
+    return {
+      is: meaningOf(name, message) ?? 'outage',
+      error: /^[A-Za-z]{1,64}$/.test(name) ? name : 'no answer',
+    }
   } finally {
     client.destroy()
   }

@@ -5,15 +5,18 @@ import type { SecretName } from '../core/operations.ts'
 import type { ListedSecret } from '../core/secrets.ts'
 import type { VaultSettings, VaultTls } from './vault.ts'
 import { providerTlsOf, tlsOf } from './vault.ts'
-import type { AwsValues, BrokenEntity, EnvValues, FsValues, HcvValues, KnownEntity, ReadEntity } from './entity.ts'
-import { brokenOf, optionsOf, hrefOf, readEntity, readableVariable, takenFrom } from './entity.ts'
+import type { BrokenEntity, KnownEntity, ReadEntity } from './entity.ts'
+import { brokenOf, readEntity } from './entity.ts'
+import type { AwsValues, EnvValues, FsValues, HcvValues } from './entity-types.ts'
+import { hrefOf, optionsOf } from './entity-types.ts'
 import { listedReferences } from './listed-references.ts'
-import { platformKeys } from './login-aws.ts'
+import { platformKeys, regionalSts } from './login-aws.ts'
 import { loginRows, readLogin } from './login.ts'
 import type { Env, Problem, Row, Runtime, Texts } from './setting.ts'
 import { isSet, ownNames, rowsOf, textsOf, valuesOf } from './setting.ts'
 import type { Settings } from './settings.ts'
 import { ASKING, TABLE } from './settings.ts'
+import { readableVariable, takenFrom } from './variables.ts'
 import { REFERENCES } from './vaults-set.ts'
 import { writtenEntities } from './written-entities.ts'
 
@@ -29,7 +32,7 @@ interface AwsBackend {
   readonly region: string
   /** `null` = that of the region. */
   readonly endpoint: string | null
-  readonly stsEndpoint: string | null
+  readonly stsEndpoint: string
   readonly assume: { readonly arn: string; readonly session: string } | null
   /** What the environment says. `null` = nothing: then AWS's own client may find some. */
   readonly credentials: AwsCredentialSource | null
@@ -188,7 +191,7 @@ interface Backend {
   readonly notices: readonly string[]
 }
 
-const plain = (backend: EntitySettings['backend']): Backend => ({ backend, view: {}, problems: [], notices: [] })
+const plain = (backend: Backend['backend']): Backend => ({ backend, view: {}, problems: [], notices: [] })
 
 /** Whoever pushes logs in; a credential has no business here. */
 function pushedBackend({ written: { texts, spell } }: ReadEntity): Backend {
@@ -210,22 +213,22 @@ const BACKENDS: Readonly<Record<KnownEntity['type'], (read: ReadEntity, place: P
   fs: ({ values }) => plain({ type: 'fs', folder: (values as FsValues).prefix }),
 }
 
-function awsBackend({ written: { name }, values }: ReadEntity, { env, runtime }: Place): Backend {
-  const all = values as AwsValues
+function awsBackend({ written: { name }, values, known }: ReadEntity, { env, runtime }: Place): Backend {
   const credentials = platformKeys(env, runtime !== 'workers')
   const message = 'needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY on Workers, which have no identity at AWS'
   return {
-    ...plain({
-      type: 'aws',
-      region: all.region,
-      endpoint: all.endpoint_url ?? null,
-      stsEndpoint: all.sts_endpoint_url ?? null,
-      assume: all.assume_role_arn === undefined ? null : { arn: all.assume_role_arn, session: all.role_session_name },
-      credentials,
-    }),
+    ...plain(known === null ? null : { ...askedOfAws(values as AwsValues), credentials }),
     problems: runtime === 'workers' && credentials === null ? [{ name, message }] : [],
   }
 }
+
+const askedOfAws = ({ region, ...all }: AwsValues): Omit<AwsBackend, 'credentials'> => ({
+  type: 'aws',
+  region,
+  endpoint: all.endpoint_url ?? null,
+  stsEndpoint: all.sts_endpoint_url ?? regionalSts(region),
+  assume: all.assume_role_arn === undefined ? null : { arn: all.assume_role_arn, session: all.role_session_name },
+})
 
 function hcvBackend(read: ReadEntity, place: Place): Backend {
   const { written, values, known } = read

@@ -47,7 +47,7 @@ export const pushBody = {
 }
 
 /** References of one request. */
-const MOST_REFERENCES = 1000
+export const MOST_REFERENCES = 1000
 const references: Field<readonly string[]> = (value) =>
   Array.isArray(value) && value.length > 0 && value.length <= MOST_REFERENCES
     ? value.map(text)

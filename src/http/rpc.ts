@@ -17,6 +17,7 @@ import type { Decrypted, Encrypted } from '../keyring/sync-keyring.ts'
 import type { Resolved } from '../secrets/secrets.ts'
 import type { HttpParts } from './app.ts'
 import { Trail, outcomesOf } from './call.ts'
+import { MOST_REFERENCES } from './rare-schema.ts'
 import { resolutions, resolved } from './references.ts'
 import { nextId } from './request-id.ts'
 import { refuseLarge, refuseLongContext } from './room.ts'
@@ -173,8 +174,8 @@ function callerOf(props: unknown): { readonly caller: string; readonly grants: R
   return { caller: isNamed ? `rpc:${name}` : 'rpc', grants: new Set(given.filter((each) => typeof each === 'string')) }
 }
 
-/** What is no object has none of the fields that are asked for. */
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> => ({ ...(value as object | null) })
+/** What is no object has none of the fields that are asked for; none are copied, because bytes and texts have as many as they are long. */
+const fieldsOf = (value: unknown) => Object(value) as Readonly<Record<string, unknown>>
 
 function itemsOf(asked: unknown): readonly unknown[] {
   const { items } = fieldsOf(asked)
@@ -187,9 +188,6 @@ function referencesOf(value: unknown): readonly string[] {
   if (isList && value.every((each) => typeof each === 'string')) return value
   throw new KeyringError('ERR_REQUEST_INVALID', `There is no list "references" of 1 to ${MOST_REFERENCES} texts.`)
 }
-
-/** As many as by HTTP. */
-const MOST_REFERENCES = 1000
 
 function sealedOf(value: unknown): { readonly ciphertext: string; readonly context: Bytes } {
   const { ciphertext, context } = fieldsOf(value)

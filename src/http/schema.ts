@@ -65,7 +65,8 @@ export function parseBody<F extends Fields>(fields: F, body: unknown, what = 'bo
     try {
       parsed[name] = fields[name]?.(Object.hasOwn(body, name) ? body[name] : undefined)
     } catch (error) {
-      wrong.push(`${name} ${error instanceof Rule ? error.text : 'is wrong'}`)
+      if (!(error instanceof Rule)) throw error
+      wrong.push(`${name} ${error.text}`)
     }
   }
   for (const name in body) {

@@ -280,9 +280,13 @@ describe('the package for Lambda', () => {
 
   it('gives vaults behind references to sync and http, this one its own list where there is one, and with a rotation a rule of the sync function', async () => {
     const vaults = JSON.stringify({ vaults: [{ name: 'aws', prefix: 'secrets', config: { region: 'eu-central-1' } }] })
-    const given = await packaged({ KEYRING_VAULTS: vaults, KEYRING_HTTP_VAULTS: '[]', KEYRING_ROTATION: '30d' })
-    const ofEach = (of: Resources) => ['Http', 'Sync', 'Rotate'].map((name) => variablesOf(of, name)['KEYRING_VAULTS'])
+    const listed = '{vault://secrets/app/password}'
+    const lists = { KEYRING_VAULTS: vaults, KEYRING_HTTP_VAULTS: '[]', KEYRING_REFERENCES: listed }
+    const given = await packaged({ ...lists, KEYRING_ROTATION: '30d' })
+    const ofEach = (of: Resources, setting = 'KEYRING_VAULTS') =>
+      ['Http', 'Sync', 'Rotate'].map((name) => variablesOf(of, name)[setting])
     expect(ofEach(given)).toEqual(['[]', vaults, ''])
+    expect(ofEach(given, 'KEYRING_REFERENCES')).toEqual([undefined, listed, ''])
     const ofVaults = onceAMinute('Sync', { Input: '{"schedule":"vaults"}' })
     expect(ruled(given)).toEqual([...ofVaults, ...onceAMinute('Rotate')])
     const without = await packaged({ KEYRING_VAULTS: vaults })

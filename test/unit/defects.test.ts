@@ -13,6 +13,7 @@ import type { Message } from '../../src/core/operations.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { webCipher } from '../../src/crypto/web.ts'
 import { problem } from '../../src/http/problem.ts'
+import { parseBody } from '../../src/http/schema.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -28,6 +29,13 @@ const fetchFailed = (cause: unknown) => new TypeError('fetch failed', { cause })
 const parsed = (lines: readonly string[]) => lines.map((line): unknown => JSON.parse(line))
 
 describe('what is thrown', () => {
+  it('by a check of a body is no fault of the body', () => {
+    const check = () => {
+      throw DEFECT
+    }
+    expect(() => parseBody({ field: check }, { field: 'x' })).toThrow(DEFECT)
+  })
+
   it.each([
     ['an error of the program', DEFECT],
     ['what a broken bundle throws', new Error('Dynamic require of "node:assert" is not supported')],

@@ -466,7 +466,7 @@ describe('the other backends', () => {
       type: 'aws',
       region: 'eu-west-1',
       endpoint: null,
-      stsEndpoint: null,
+      stsEndpoint: 'https://sts.eu-west-1.amazonaws.com/',
       assume: { arn: 'arn:aws:iam::123456789012:role/read', session: 'KongVault' },
       credentials: { from: 'keys', accessKeyId: 'ASIA', secretAccessKey: 'secret k', sessionToken: null },
     })

@@ -14,6 +14,11 @@ const without = (all: object, name: string) => Object.fromEntries(Object.entries
 const parse = (given: unknown) => parseBody(pushBody, given)
 
 describe('a push', () => {
+  it.each(['source', 'observation'])('is refused for a list in place of its %s, of which no part is listed', (name) => {
+    const long = new Proxy([], { ownKeys: () => expect.unreachable('Somebody lists them.') })
+    expect(() => parse({ ...body, [name]: long })).toThrow(`${name} is not as expected`)
+  })
+
   it('is taken as it is, and shows no key string', () => {
     const parsed = parse(body)
     expect(parsed).toMatchObject({ source, observation })

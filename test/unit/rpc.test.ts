@@ -40,6 +40,15 @@ it.each([[undefined], [null], ['admin'], [{ grants: [['admin']] }], [{ name: 'a 
   },
 )
 
+it('refuses bytes and texts in place of an item, each by itself, and lists none of their parts', async () => {
+  const { rpc } = await opened({ grants: ['encrypt'] })
+  const bytes = new Proxy(new Uint8Array(8), { ownKeys: () => expect.unreachable('Somebody lists them.') })
+  const odd = [bytes, 'text', 7, null, undefined, [{ plaintext: 'x' }]] as never[]
+  const answer = await rpc.encryptBatch({ items: [...odd, { plaintext: 'x' }] })
+  const refused = odd.map(() => ({ ok: false, error: { code: 'ERR_REQUEST_INVALID' } }))
+  expect(answer).toMatchObject({ ok: true, value: [...refused, { ok: true }] })
+})
+
 it('tells the log of a defect, and the caller nothing of it', async () => {
   const { rpc, keyring, defects } = await opened({ grants: ['admin'] })
   const defect = new TypeError('canary')

@@ -71,7 +71,7 @@ secretBackendContract('of files', () => {
   }
 })
 
-const AWS = { type: 'aws', region: 'eu-west-1', endpoint: null, stsEndpoint: null, assume: null } as const
+const AWS = { type: 'aws', region: 'eu-west-1', endpoint: null, stsEndpoint: '', assume: null } as const
 const ROLE = { arn: 'arn:aws:iam::123456789012:role/reads', session: 'KongVault' }
 const atAws = (how: Partial<Parameters<typeof secretsManagerBackend>[0]>) =>
   secretsManagerBackend({ ...AWS, credentials: null, ...how })
@@ -129,11 +129,19 @@ describe('AWS Secrets Manager', () => {
 
   it.each([
     ['ResourceNotFoundException', 'absent'],
-    ['InvalidRequestException', 'absent'],
     ['AccessDeniedException', 'forbidden'],
   ])('answers %s with: %s', async (exception, kind) => {
     aws.fail(exception)
     expect(await atAws({ endpoint: aws.url }).read(current('a'), HOW)).toEqual({ kind })
+  })
+
+  it('answers what is said of other states than deletion as an outage, and a binary secret as of no use', async () => {
+    const backend = atAws({ endpoint: aws.url })
+    aws.fail('InvalidRequestException')
+    await expect(backend.read(current('a'), HOW)).rejects.toMatchObject({ code: 'ERR_AWS_UNAVAILABLE' })
+    aws.fail(null)
+    aws.put('bytes', Buffer.from([1, 2]))
+    await expect(backend.read(current('bytes'), HOW)).rejects.toMatchObject({ code: 'ERR_SECRET_UNUSABLE' })
   })
 
   it('is asked with TLS alone, whatever the environment says', async () => {

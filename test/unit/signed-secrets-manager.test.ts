@@ -21,14 +21,14 @@ const KEYS = {
 
 function backendAt(endpoint: string | null, more: Partial<SecretsManagerSettings> = {}, clock = systemClock) {
   const seen: Request[] = []
-  const settings = { region: 'eu-west-1', endpoint, stsEndpoint: null, assume: null, keys: KEYS, ...more }
+  const settings = { region: 'eu-west-1', endpoint, stsEndpoint: '', assume: null, keys: KEYS, ...more }
   const backend = signedSecretsManager(settings, { fetch: (request) => (seen.push(request), fetch(request)), clock })
   return { seen, read: (resource: string, version: number | null = null) => backend.read({ resource, version }, HOW) }
 }
 
 secretBackendContract('of Secrets Manager, by signed requests', async () => {
   const manager = await secretsManagerDouble()
-  const settings = { region: 'eu-west-1', endpoint: manager.url, stsEndpoint: null, assume: null, keys: KEYS }
+  const settings = { region: 'eu-west-1', endpoint: manager.url, stsEndpoint: '', assume: null, keys: KEYS }
   return {
     backend: signedSecretsManager(settings, { fetch, clock: systemClock }),
     write: (resource, text) => manager.put(resource, text),
@@ -95,7 +95,7 @@ describe('Secrets Manager by signed requests', () => {
     ['cn-north-1', 'https://secretsmanager.cn-north-1.amazonaws.com.cn/'],
   ])('asks the endpoint of the region %s', async (region, url) => {
     const seen: string[] = []
-    const settings = { region, endpoint: null, stsEndpoint: null, assume: null, keys: KEYS }
+    const settings = { region, endpoint: null, stsEndpoint: '', assume: null, keys: KEYS }
     const backend = signedSecretsManager(settings, {
       fetch: async (request) => (seen.push(request.url), Response.json({ SecretString: 'x' })),
       clock: systemClock,
@@ -104,7 +104,7 @@ describe('Secrets Manager by signed requests', () => {
     expect(seen).toEqual([url])
   })
 
-  it('takes a role once for many secrets, and again before its keys end', async () => {
+  it('takes a role once for many secrets, and again before its keys end or when they are no good', async () => {
     manager.put('of-role', 'x')
     taken = []
     const clock = { ...systemClock, aheadMs: 0, now: () => Date.now() + clock.aheadMs }
@@ -115,7 +115,12 @@ describe('Secrets Manager by signed requests', () => {
     const tokens = seen.flatMap(({ headers }) => headers.get('x-amz-security-token') ?? [])
     expect(tokens).toEqual(Array<string>(3).fill('of-the-role'))
     clock.aheadMs = 600_000
-    await read('of-role')
+    await Promise.all([read('of-role'), read('of-role')])
     expect(taken).toHaveLength(2)
+    manager.fail('ExpiredTokenException')
+    await expect(read('of-role')).rejects.toMatchObject({ code: 'ERR_AWS_UNAVAILABLE' })
+    manager.fail(null)
+    await read('of-role')
+    expect(taken).toHaveLength(3)
   })
 })
