@@ -3,7 +3,7 @@
  * Lambda's HTTP function has of them; logins, and whatever else is needed to ask, are in `entities.ts`.
  */
 import { parseJson } from '../core/body.ts'
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import type { SecretRules, SplitField, VaultView } from '../core/secrets.ts'
 import { parseReference } from '../references/grammar.ts'
 import { UNVERIFIED } from './foreign.ts'

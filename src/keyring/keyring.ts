@@ -4,9 +4,8 @@ import type { Bytes } from '../core/bytes.ts'
 import type { End } from '../core/ends.ts'
 import type { Result } from '../core/errors.ts'
 import { unwrap } from '../core/errors.ts'
+import type { Diagnosis, DiagnoseOptions } from '../core/findings.ts'
 import type {
-  Diagnosis,
-  DiagnoseOptions,
   ImportReport,
   KeyringChange,
   Push,
