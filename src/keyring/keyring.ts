@@ -18,7 +18,6 @@ import type { PairRead } from '../core/ports.ts'
 import type { Nearing } from '../core/warnings.ts'
 import { nearing } from '../core/warnings.ts'
 import type { SealerSet } from '../crypto/seal.ts'
-import { sealers } from '../crypto/seal.ts'
 import { endsOf, endsOfTokens } from './ends.ts'
 import { noActiveKey } from './no-active-key.ts'
 import { Snapshot } from './snapshot.ts'
@@ -39,7 +38,7 @@ export class Keyring extends UsableKeyring {
   readonly #tokens: readonly End[]
   #ends: readonly End[]
 
-  private constructor(name: string, parts: KeyringParts, set: SealerSet) {
+  constructor(name: string, parts: KeyringParts, set: SealerSet) {
     const snapshot = new Snapshot(parts, set, name)
     super(name, parts, set, snapshot)
     this.#parts = parts
@@ -49,10 +48,6 @@ export class Keyring extends UsableKeyring {
     this.#ends = this.#tokens
   }
 
-  static override async open(name: string, parts: KeyringParts): Promise<Keyring> {
-    return new Keyring(name, parts, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
-  }
-
   /** What ends the soonest, as far as this instance has heard; `null` = nothing within 30 days. */
   get ending(): Nearing | null {
     return nearing(this.#ends, this.#parts.clock.now())[0] ?? null
@@ -60,14 +55,12 @@ export class Keyring extends UsableKeyring {
 
   /** The instance that asked uses the new state at once. */
   async sync(options: SyncOptions): Promise<SyncReport> {
-    const known = this.#snapshot.revision
-    return this.#adopted(await this.#parts.authority.call({ call: 'sync', keyring: this.name, options }), known)
+    return this.#adopted(this.#parts.authority.call({ call: 'sync', keyring: this.name, options }))
   }
 
   /** Writes a new key to the source, as its next version. @param dryRun it only says what would be. */
   async rotate(dryRun: boolean): Promise<RotationReport> {
-    const known = this.#snapshot.revision
-    return this.#adopted(await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun }), known)
+    return this.#adopted(this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun }))
   }
 
   /** @param mountKeeps versions that the mount keeps, for whoever wants to rotate. */
@@ -76,9 +69,8 @@ export class Keyring extends UsableKeyring {
   }
 
   async deliver(push: Push, pairs: readonly PairRead[]): Promise<SyncReport> {
-    const known = this.#snapshot.revision
     const reads = pairs.map((read) => (read.kind === 'key' ? { ...read, key: read.key.reveal() } : read))
-    return this.#adopted(await this.#parts.authority.call({ call: 'deliver', keyring: this.name, push, reads }), known)
+    return this.#adopted(this.#parts.authority.call({ call: 'deliver', keyring: this.name, push, reads }))
   }
 
   async change(change: KeyringChange): Promise<void> {
@@ -123,7 +115,9 @@ export class Keyring extends UsableKeyring {
     return statusView(this.name, record, status, own)
   }
 
-  async #adopted<T extends { readonly sealed: Bytes }>(result: Result<T>, known: number): Promise<T> {
+  async #adopted<T extends { readonly sealed: Bytes }>(asked: Promise<Result<T>>): Promise<T> {
+    const known = this.#snapshot.revision
+    const result = await asked
     if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
     else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
     return unwrap(result)

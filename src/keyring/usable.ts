@@ -45,7 +45,7 @@ export class UsableKeyring {
   #syncAskedAt = Number.NEGATIVE_INFINITY
 
   /** @param snapshot of whoever changes the keyring too, because both must hold the same. */
-  protected constructor(name: string, parts: UsableParts, set: SealerSet, snapshot = new Snapshot(parts, set, name)) {
+  constructor(name: string, parts: UsableParts, set: SealerSet, snapshot = new Snapshot(parts, set, name)) {
     this.name = name
     this.#parts = parts
     this.#sealers = set
@@ -53,8 +53,12 @@ export class UsableKeyring {
     this.#encryptor = new Encryptor(parts.cipher, parts.clock, parts.nonces)
   }
 
-  static async open(name: string, parts: UsableParts): Promise<UsableKeyring> {
-    return new UsableKeyring(name, parts, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
+  static async open<Parts extends UsableParts, Opened>(
+    this: new (name: string, parts: Parts, set: SealerSet) => Opened,
+    name: string,
+    parts: Parts,
+  ): Promise<Opened> {
+    return new this(name, parts, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
   }
 
   /** Why an older snapshot serves, or that the record is too old; `null` = all is well. */
@@ -125,7 +129,7 @@ export class UsableKeyring {
       sealers: isOwn ? this.#sealers : await sealers(cipher, hash, wrappingKeys, this.name),
       snapshot: this.#snapshot,
       noActiveKey: (isSynced) => noActiveKey(this.name, isSynced),
-      unverified: (id) => this.#unverified({ keyring: this.name, id }),
+      unverified: (id) => this.#unverified(id),
       refuseOld: () => {
         if (!this.#isOld()) return
         this.#snapshot.behind(() => this.#askAge())
@@ -146,7 +150,7 @@ export class UsableKeyring {
   /** Nothing is asked while the sync that is known is young enough. */
   #isOld(): boolean {
     const { maxStalenessMs: most, clock } = this.#parts
-    return Boolean(most) && ageOf(this.#syncedAt, clock.now()) > (most ?? Number.POSITIVE_INFINITY)
+    return typeof most === 'number' && ageOf(this.#syncedAt, clock.now()) > most
   }
 
   async #refuseOld(): Promise<void> {
@@ -166,20 +170,16 @@ export class UsableKeyring {
   #tooOld(): KeyringError {
     const message = `The last sync of keyring "${this.name}" is older than KEYRING_MAX_STALENESS.`
     const remedy = 'Find out why syncs fail; decryption goes on.'
-    return new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#again() })
-  }
-
-  /** For what may be known after the pause. */
-  #again(): { keyring: string; retryAfterSeconds: number } {
-    return { keyring: this.name, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 }
+    return new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#snapshot.again })
   }
 
   /** "Unknown" is the authority's word, given now; without it the caller may try again. */
   async #askedKey(id: string): Promise<Ek1Key> {
-    const facts = { keyring: this.name, id }
-    const key = (await this.#keyOf(await this.#askAuthority(facts), id)) ?? (await this.#soughtKey(id))
+    const key = (await this.#keyOf(await this.#askAuthority(id), id)) ?? (await this.#soughtKey(id))
     if (key === null)
-      throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, { facts })
+      throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, {
+        facts: { keyring: this.name, id },
+      })
     return key
   }
 
@@ -196,16 +196,16 @@ export class UsableKeyring {
     return view === null || id === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
   }
 
-  #unverified(facts: { keyring: string; id: string }): KeyringError {
-    const message = `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`
-    return new KeyringError('ERR_KEY_UNVERIFIED', message, { facts: { ...facts, ...this.#again() } })
+  #unverified(id: string): KeyringError {
+    const message = `Whether keyring "${this.name}" has the key "${id}" cannot be said now.`
+    return new KeyringError('ERR_KEY_UNVERIFIED', message, { facts: { ...this.#snapshot.again, id } })
   }
 
-  async #askAuthority(facts: { keyring: string; id: string }) {
+  async #askAuthority(id: string) {
     const view = await this.#snapshot.ask().catch((error: unknown) => {
-      throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? this.#unverified(facts) : error
+      throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? this.#unverified(id) : error
     })
-    if (view === 'paused') throw this.#unverified(facts)
+    if (view === 'paused') throw this.#unverified(id)
     return view
   }
 }
