@@ -36,21 +36,14 @@ async function inProcess(): Promise<Row[]> {
   const text = '{vault://hcv/password/pass1}'
   vault.answers.set('password', { pass1: 'a value of no importance' })
   if ((await valueOrCode(secrets, text)) !== 'a value of no importance') throw new Error('It is not resolved.')
-  const ways = {
-    'resolve, one reference': () => secrets.resolve([text]),
+  const rounds: number[] = []
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const began = performance.now()
+    for (let call = 0; call < CALLS; call += 1) await secrets.resolve([text])
+    if (round > 0) rounds.push(((performance.now() - began) * 1000) / CALLS)
   }
-  const rows: Row[] = []
-  for (const [what, work] of Object.entries(ways)) {
-    const rounds: number[] = []
-    for (let round = 0; round <= ROUNDS; round += 1) {
-      const began = performance.now()
-      for (let call = 0; call < CALLS; call += 1) await work()
-      if (round > 0) rounds.push(((performance.now() - began) * 1000) / CALLS)
-    }
-    const us = median(rounds)
-    rows.push({ what: `in process: ${what}`, µs: rounded(us, 2), ...wanted(`< ${MAX_US} µs`, us < MAX_US) })
-  }
-  return rows
+  const us = median(rounds)
+  return [{ what: 'in process: resolve, one reference', µs: rounded(us, 2), ...wanted(`< ${MAX_US} µs`, us < MAX_US) }]
 }
 
 /** Who else gives the secret, and how many times as many requests a second we are to answer. */

@@ -1,8 +1,7 @@
 /** The doctor's look at one vault behind references: step by step to the mount of a Vault, one finding of what is no Vault. */
 import type { EntitySettings } from './config/entities.ts'
 import { settle } from './core/errors.ts'
-import type { Finding, Probe } from './core/findings.ts'
-import type { DiagnoseOptions } from './core/operations.ts'
+import type { DiagnoseOptions, Finding, Probe } from './core/findings.ts'
 import type { Clock } from './core/ports.ts'
 import type { SecretBackend } from './core/secrets.ts'
 import { examineWay } from './vault/doctor/doctor.ts'

@@ -1,7 +1,8 @@
 /** What the commands call: the keyring's HTTP operations, of a deployment or of the local store. */
 import { toBase64 } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
-import type { HandedSecret, KeyringChange, Push, PushAnswer } from '../../src/core/operations.ts'
+import type { KeyringChange, Push, PushAnswer } from '../../src/core/operations.ts'
+import type { HandedSecret } from '../../src/core/vault-operations.ts'
 import type { PairRead } from '../../src/core/ports.ts'
 import type { Answer } from './answer.ts'
 import { ask, problemFailure, unknown } from './answer.ts'

@@ -1,7 +1,7 @@
 /** The deployment that EDGE_KEYRING_URL names, else the server that runs in this folder, else the local store. */
 import * as z from 'zod/mini'
 import { headers } from '../../src/config/reach.ts'
-import { isLoopback } from '../../src/core/loopback.ts'
+import { writtenAddress } from '../../src/core/loopback.ts'
 import type { Env, Problem } from '../../src/config/setting.ts'
 import type { Fetch } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
@@ -61,10 +61,8 @@ function deployment(url: string | null, token: string | null, { headers, problem
   ])
 }
 
-/** The URL parser repairs too much, so the text is looked at first. `null` = not an address to send a token to. */
+/** `null` = not an address to send a token to. */
 function baseOf(text: string): string | null {
-  if (!/^https?:\/\/[^\s?#@\\]+$/i.test(text) || !URL.canParse(text)) return null
-  const { protocol, hostname, origin, pathname } = new URL(text)
-  if (protocol === 'http:' && !isLoopback(hostname)) return null
-  return origin + pathname.replace(/\/+$/, '')
+  const url = writtenAddress(text)
+  return url && url.origin + url.pathname.replace(/\/+$/, '')
 }

@@ -2,6 +2,7 @@
 import { waitUntil } from 'cloudflare:workers'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Cipher } from '../../src/core/ports.ts'
+import { NOTHING_AHEAD } from '../../src/crypto/encryptor.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import type { LibraryKeyring } from '../../src/library/library.ts'
 import type { OpenOptions } from '../../src/library/open.ts'
@@ -49,7 +50,7 @@ export async function openKeyring(env: object, options: WorkerOptions = {}): Pro
       replica: kv === undefined ? null : kvReplica(kv, (line) => console.warn(line)),
       background: waitUntil,
       synchronous: options.synchronous ?? null,
-      nonces: WORKER_NONCES,
+      nonces: NOTHING_AHEAD,
       freshness: FRESHNESS,
     },
     options,
@@ -57,11 +58,3 @@ export async function openKeyring(env: object, options: WorkerOptions = {}): Pro
 }
 
 const NOTHING: ReadableStore = { get: async () => null }
-
-/** None is drawn ahead: an isolate may be frozen and copied. */
-const WORKER_NONCES = {
-  ahead: 0,
-  unlinkable: false,
-  invocation: () => 0,
-  fresh: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
-}

@@ -10,7 +10,7 @@ import * as z from 'zod/mini'
 import { parseJson } from '../../src/core/body.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { LOCAL_FOLDER, TOKEN_FILE, writeWhole } from './local.ts'
-import { guarded, isLocked } from './sqlite-store.ts'
+import { guarded, isLocked } from './sqlite-trouble.ts'
 import { StartFailure, startFailureOf } from './start-failure.ts'
 
 const LOCK = 'server.lock'

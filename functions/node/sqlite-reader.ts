@@ -1,7 +1,8 @@
 /** The record store on Node for whoever only reads it, such as an application beside the server: it makes no file and takes no lock that others would wait for. */
 import { DatabaseSync } from 'node:sqlite'
 import type { StoredRecord } from '../../src/core/ports.ts'
-import { guarded, fileIdentity, layoutOf, recordsIn, whenUnlocked } from './sqlite-store.ts'
+import { fileIdentity, layoutOf, recordsIn, whenUnlocked } from './sqlite-store.ts'
+import { guarded } from './sqlite-trouble.ts'
 
 /** How long a read waits for the lock of a write, in milliseconds. */
 const WAIT_MS = 500

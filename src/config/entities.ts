@@ -1,7 +1,7 @@
 /** Vault entities as whoever asks the vaults needs them: to what `entity.ts` reads come logins, the ways there, and names that are no fields. */
 import type { AwsCredentialSource, LoginSettings } from '../core/login-settings.ts'
 import { isLoopback } from '../core/loopback.ts'
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import type { ListedSecret } from '../core/secrets.ts'
 import type { VaultSettings, VaultTls } from './vault.ts'
 import { providerTlsOf, tlsOf } from './vault.ts'

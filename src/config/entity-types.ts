@@ -1,5 +1,5 @@
 /** The types of vault entities: what fields each has, and what follows from them. Who reads one is `entity.ts`. */
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import type { SplitField } from '../core/secrets.ts'
 import { UNVERIFIED } from './foreign.ts'
 import type { Rule, Runtime, Table, Values } from './setting.ts'

@@ -2,7 +2,7 @@
  * Vault entities as whoever resolves references knows them: what they are called, where they read, how long that holds. It is all that
  * Lambda's HTTP function has of them; logins, and whatever else is needed to ask, are in `entities.ts`.
  */
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import type { SecretRules, SplitField, VaultView } from '../core/secrets.ts'
 import type { EntityType, HOLDING } from './entity-types.ts'
 import { ENTITY_TYPES, HOLDING_RULES, TYPES, isType, optionsOf } from './entity-types.ts'

@@ -1,6 +1,6 @@
 /** Schemas of single values. Their messages say what to write and never quote what was written. */
 import * as z from 'zod/mini'
-import { safeAddress } from '../core/loopback.ts'
+import { writtenAddress } from '../core/loopback.ts'
 import { Secret } from '../core/secret.ts'
 
 const follows = (rule: (text: string) => boolean, message: string) => z.refine<string>(rule, message)
@@ -176,7 +176,7 @@ export const words = () =>
     z.transform((text) => text.split(/[\s,]+/).filter((word) => word !== '')),
   )
 
-const isSafe = (text: string): boolean => /^https?:\/\/[^\s?#@\\]+$/i.test(text) && safeAddress(text) !== null
+const isSafe = (text: string): boolean => writtenAddress(text) !== null
 
 /** The URL stays as it was written, because an issuer is compared to the letter. */
 export const safeUrl = () =>

@@ -1,6 +1,6 @@
 /** Variables of the environment as secrets of a vault: what they are called, and which ones are for references at all. */
 import { parseJson } from '../core/body.ts'
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import { parseReference } from '../references/grammar.ts'
 import type { Env } from './setting.ts'
 

@@ -38,6 +38,19 @@ export interface Finding {
   readonly ends?: readonly End[]
 }
 
+export interface DiagnoseOptions {
+  /** A login that was refused is tried once more. */
+  readonly login: boolean
+}
+
+/** What `edge-keyring doctor` shows. */
+export interface Diagnosis {
+  /** Milliseconds since 1970. */
+  readonly time: number
+  /** They are in the order of the way; every check is there once. */
+  readonly findings: readonly Finding[]
+}
+
 /** Looks at the way to Vault's port, where the platform can. It never throws, and sends nothing of ours. */
 export type Probe = (signal: AbortSignal) => Promise<readonly Finding[]>
 

@@ -11,3 +11,7 @@ export function safeAddress(text: string, isLocal = isLoopback): URL | null {
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal(url.hostname))
   return isSafe ? url : null
 }
+
+/** The same of what somebody writes down, without user, query or fragment. The URL parser repairs too much, so that the text is looked at first. */
+export const writtenAddress = (text: string): URL | null =>
+  /^https?:\/\/[^\s?#@\\]+$/i.test(text) ? safeAddress(text) : null

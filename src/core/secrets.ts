@@ -2,7 +2,8 @@
 import type { Bytes } from './bytes.ts'
 import type { Result } from './errors.ts'
 import type { AnswerTo, Message } from './operations.ts'
-import type { SecretName, VaultOperation } from './operations.ts'
+import type { VaultOperation } from './operations.ts'
+import type { SecretName } from './vault-operations.ts'
 import type { Insistence } from './ports.ts'
 import type { Secret } from './secret.ts'
 

@@ -21,8 +21,8 @@ const LIFE_MS = 600_000
 const IDLE_MS = 1000
 const REST_BYTES = NONCE_BYTES - PREFIX_BYTES
 
-/** Safe on every platform. */
-const NOTHING_AHEAD: NonceRules = {
+/** Safe on every platform, also where a process may be frozen and copied. */
+export const NOTHING_AHEAD: NonceRules = {
   ahead: 0,
   unlinkable: false,
   invocation: () => 0,

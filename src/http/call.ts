@@ -1,5 +1,5 @@
 /** One authenticated request on its way through a handler, and its line in the audit log. */
-import type { DiagnoseOptions, Diagnosis } from '../core/operations.ts'
+import type { DiagnoseOptions, Diagnosis } from '../core/findings.ts'
 import type { Action } from '../core/api-token.ts'
 import { isGranted, resolvable } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'

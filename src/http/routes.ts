@@ -5,7 +5,7 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import { settle } from '../core/errors.ts'
-import { noActiveKey } from '../keyring/keyring.ts'
+import { noActiveKey } from '../keyring/no-active-key.ts'
 import type { Call, KeyringRoute, VaultRoute } from './call.ts'
 import type { Reply } from './reply.ts'
 import { decrypt, encrypt, rewrap } from './use.ts'

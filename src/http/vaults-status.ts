@@ -1,6 +1,7 @@
 /** What the status of a keyring and its doctor say of the vaults behind references: numbers and sentences, never the name of a secret. Whoever has none need not load it. */
 import type { Result } from '../core/errors.ts'
-import type { Diagnosis, DiagnoseOptions, VaultSummary } from '../core/operations.ts'
+import type { Diagnosis, DiagnoseOptions } from '../core/findings.ts'
+import type { VaultSummary } from '../core/vault-operations.ts'
 import type { Secrets } from '../secrets/secrets.ts'
 import type { ChecksOfVault, VaultsOverview } from './call.ts'
 

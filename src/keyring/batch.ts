@@ -4,7 +4,7 @@ import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { KeyringError, settle } from '../core/errors.ts'
-import type { Keyring } from './keyring.ts'
+import type { UsableKeyring } from './usable.ts'
 import type { Encrypted } from './sync-keyring.ts'
 
 /** A value, and the context that it is bound to. */
@@ -14,7 +14,7 @@ export interface Sealed {
 }
 
 /** The plaintext is in memory alone. */
-export const rewrapped = (keyring: Keyring, { ciphertext, context }: Sealed): Awaitable<Encrypted> =>
+export const rewrapped = (keyring: UsableKeyring, { ciphertext, context }: Sealed): Awaitable<Encrypted> =>
   andThen(keyring.decrypt(ciphertext, context), ({ plaintext }) => keyring.encrypt(plaintext, context))
 
 /** They say something of the keyring, and so of every item. */

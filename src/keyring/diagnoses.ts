@@ -1,7 +1,6 @@
 /** Examinations of the way to Vault: one at a time, and an answer that is just some seconds old is given again. */
 import { withDeadline } from '../core/deadline.ts'
-import type { Finding } from '../core/findings.ts'
-import type { Diagnosis, DiagnoseOptions } from '../core/operations.ts'
+import type { DiagnoseOptions, Diagnosis, Finding } from '../core/findings.ts'
 import type { Clock } from '../core/ports.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
 

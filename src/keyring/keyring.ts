@@ -1,18 +1,12 @@
-/** A keyring in use: what the surfaces and an application in the same process call. */
-import type { Awaitable } from '../core/awaitable.ts'
-import { andThen, orRejected } from '../core/awaitable.ts'
-import type { Bytes } from '../core/bytes.ts'
+/** A keyring as the surfaces call it: beside its use, all that changes it or is told of it. */
 import type { ApiToken } from '../core/api-token.ts'
+import type { Bytes } from '../core/bytes.ts'
 import type { End } from '../core/ends.ts'
-import type { Nearing } from '../core/warnings.ts'
-import { nearing } from '../core/warnings.ts'
-import { KeyringError, unwrap } from '../core/errors.ts'
-import type { KeyringErrorCode, Result } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
+import { unwrap } from '../core/errors.ts'
+import type { Diagnosis, DiagnoseOptions } from '../core/findings.ts'
 import type {
-  Diagnosis,
-  DiagnoseOptions,
   ImportReport,
-  KeyringAuthority,
   KeyringChange,
   Push,
   PushAnswer,
@@ -20,78 +14,38 @@ import type {
   SyncOptions,
   SyncReport,
 } from '../core/operations.ts'
-import type { Cipher, Hash, NonceRules, PairRead } from '../core/ports.ts'
-import { indexMac } from '../crypto/blind-index.ts'
-import type { Ek1Key } from '../crypto/ek1.ts'
-import { decryptEk1, parseEk1 } from '../crypto/ek1.ts'
-import { Encryptor } from '../crypto/encryptor.ts'
-import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
-import { sealers } from '../crypto/seal.ts'
-import type { KeyringRecord } from './record.ts'
-import type { SnapshotParts } from './snapshot.ts'
+import type { PairRead } from '../core/ports.ts'
+import type { Nearing } from '../core/warnings.ts'
+import { nearing } from '../core/warnings.ts'
+import type { SealerSet } from '../crypto/seal.ts'
+import { endsOf, endsOfTokens } from './ends.ts'
+import { noActiveKey } from './no-active-key.ts'
 import { Snapshot } from './snapshot.ts'
 import type { StatusView, WrappingKeyStatus } from './status-view.ts'
-import { firstSync, statusView, wrappingKeysView } from './status-view.ts'
-import { STEP_MS, ageOf } from '../core/time.ts'
-import { endsOf, endsOfTokens } from './ends.ts'
-import type { Decrypted, Encrypted } from './sync-keyring.ts'
-import { SyncKeyring } from './sync-keyring.ts'
-import type { View } from './view.ts'
+import { statusView, wrappingKeysView } from './status-view.ts'
+import type { UsableParts } from './usable.ts'
+import { UsableKeyring } from './usable.ts'
 
-export interface KeyringParts extends SnapshotParts {
-  readonly authority: KeyringAuthority
-  readonly cipher: Cipher
-  readonly hash: Hash
-  /** Absent = none is drawn ahead. */
-  readonly nonces?: NonceRules
-  readonly wrappingKeys: readonly WrappingKey[]
+export interface KeyringParts extends UsableParts {
   /** They may end. Absent = there is none. */
   readonly apiTokens?: readonly ApiToken[]
-  /** Nobody encrypts when the last sync that succeeded is longer ago, in milliseconds. `null`, or absent = however long. */
-  readonly maxStalenessMs?: number | null
 }
 
-export const noActiveKey = (keyring: string, isSynced: boolean): KeyringError =>
-  new KeyringError(
-    'ERR_NO_ACTIVE_KEY',
-    `Keyring "${keyring}" has ${isSynced ? 'no active key' : 'never been synced'}.`,
-    {
-      facts: { keyring },
-      ...(!isSynced && { remedy: firstSync(keyring) }),
-    },
-  )
-
-export class Keyring {
-  readonly name: string
+export class Keyring extends UsableKeyring {
   readonly #parts: KeyringParts
   readonly #sealers: SealerSet
   readonly #snapshot: Snapshot
-  readonly #encryptor: Encryptor
-  /** Those of the callers that cannot wait. */
-  readonly #others: Encryptor[] = []
   readonly #tokens: readonly End[]
   #ends: readonly End[]
-  /** The last sync that succeeded, as far as this instance has heard. */
-  #syncedAt = Number.NEGATIVE_INFINITY
-  #syncAskedAt = Number.NEGATIVE_INFINITY
 
-  private constructor(name: string, parts: KeyringParts, set: SealerSet) {
-    this.name = name
+  constructor(name: string, parts: KeyringParts, set: SealerSet) {
+    const snapshot = new Snapshot(parts, set, name)
+    super(name, parts, set, snapshot)
     this.#parts = parts
     this.#sealers = set
-    this.#snapshot = new Snapshot(parts, set, name)
-    this.#encryptor = new Encryptor(parts.cipher, parts.clock, parts.nonces)
+    this.#snapshot = snapshot
     this.#tokens = endsOfTokens(parts.apiTokens ?? [])
     this.#ends = this.#tokens
-  }
-
-  static async open(name: string, parts: KeyringParts): Promise<Keyring> {
-    return new Keyring(name, parts, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
-  }
-
-  /** Why an older snapshot serves, or that the record is too old; `null` = all is well. */
-  get warning(): KeyringErrorCode | null {
-    return this.#snapshot.warning
   }
 
   /** What ends the soonest, as far as this instance has heard; `null` = nothing within 30 days. */
@@ -99,97 +53,14 @@ export class Keyring {
     return nearing(this.#ends, this.#parts.clock.now())[0] ?? null
   }
 
-  /** The authority's word, or what is here when it cannot be asked. `null` = never synced. */
-  record(): Awaitable<KeyringRecord | null> {
-    return andThen(this.#snapshot.current(), (view) => view?.record ?? null)
-  }
-
-  /** Whether there is an active key; nobody is asked as long as the snapshot may be used. */
-  async isUsable(): Promise<boolean> {
-    if (this.#isOld()) await this.#refuseOld()
-    return Boolean((await this.#snapshot.view())?.record.active)
-  }
-
-  /** Of the active key. Rejects with `ERR_NO_ACTIVE_KEY`. */
-  async activeId(): Promise<string> {
-    const view = await this.#snapshot.view()
-    if (!view?.record.active) throw noActiveKey(this.name, view !== null)
-    return view.record.active
-  }
-
-  /** Encrypts with the active key. Rejects with `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
-  encrypt(plaintext: Bytes | string, context: Bytes): Awaitable<Encrypted> {
-    const encrypt = (): Awaitable<Encrypted> =>
-      andThen(this.#snapshot.toEncrypt(), (view) =>
-        andThen(this.#keyOf(view, view?.record.active ?? null), (key) => {
-          if (key === null) throw noActiveKey(this.name, view !== null)
-          const made = this.#encryptor.encrypt(key, plaintext, context)
-          return andThen(made, (ciphertext) => ({ ciphertext, keyId: key.id }))
-        }),
-      )
-    return orRejected(() => (this.#isOld() ? this.#refuseOld().then(encrypt) : encrypt()))
-  }
-
-  /**
-   * Decrypts with the key that the value names. Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`,
-   * `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`.
-   */
-  decrypt(ciphertext: string, context: Bytes): Awaitable<Decrypted> {
-    return orRejected(() => {
-      const value = parseEk1(ciphertext)
-      const held = andThen(this.#snapshot.view(), (view) => this.#keyOf(view, value.id))
-      const key = andThen(held, (key) => key ?? this.#askedKey(value.id))
-      return andThen(key, (key) =>
-        andThen(decryptEk1(this.#parts.cipher, key, value, context), (plaintext) => ({ plaintext, keyId: key.id })),
-      )
-    })
-  }
-
-  /** For whoever has restored an image of this process: nonces that were drawn before are forgotten. */
-  reset(): void {
-    for (const each of [this.#encryptor, ...this.#others]) each.reset()
-  }
-
-  /** The same keyring for callers that cannot wait. @param cipher one that answers at once; absent = the keyring's own does. */
-  async synchronous(cipher = this.#parts.cipher): Promise<SyncKeyring> {
-    const { hash, clock, nonces, wrappingKeys } = this.#parts
-    const isOwn = cipher === this.#parts.cipher
-    const encryptor = isOwn ? this.#encryptor : new Encryptor(cipher, clock, nonces)
-    if (!isOwn) this.#others.push(encryptor)
-    return new SyncKeyring({
-      cipher,
-      encryptor,
-      sealers: isOwn ? this.#sealers : await sealers(cipher, hash, wrappingKeys, this.name),
-      snapshot: this.#snapshot,
-      noActiveKey: (isSynced) => noActiveKey(this.name, isSynced),
-      unverified: (id) => this.#unverified({ keyring: this.name, id }),
-      refuseOld: () => {
-        if (!this.#isOld()) return
-        this.#snapshot.behind(() => this.#askAge())
-        throw this.#tooOld()
-      },
-    })
-  }
-
-  /**
-   * HMAC under the key of that id, active or not, for the indexes of `src/fields`.
-   * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`.
-   */
-  async index(id: string, message: Bytes): Promise<Bytes> {
-    const { material } = (await this.#keyOf(await this.#snapshot.view(), id)) ?? (await this.#askedKey(id))
-    return indexMac(this.#parts.cipher, this.#parts.hash, material, message)
-  }
-
   /** The instance that asked uses the new state at once. */
   async sync(options: SyncOptions): Promise<SyncReport> {
-    const known = this.#snapshot.revision
-    return this.#adopted(await this.#parts.authority.call({ call: 'sync', keyring: this.name, options }), known)
+    return this.#adopted(this.#parts.authority.call({ call: 'sync', keyring: this.name, options }))
   }
 
   /** Writes a new key to the source, as its next version. @param dryRun it only says what would be. */
   async rotate(dryRun: boolean): Promise<RotationReport> {
-    const known = this.#snapshot.revision
-    return this.#adopted(await this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun }), known)
+    return this.#adopted(this.#parts.authority.call({ call: 'rotate', keyring: this.name, dryRun }))
   }
 
   /** @param mountKeeps versions that the mount keeps, for whoever wants to rotate. */
@@ -198,9 +69,8 @@ export class Keyring {
   }
 
   async deliver(push: Push, pairs: readonly PairRead[]): Promise<SyncReport> {
-    const known = this.#snapshot.revision
     const reads = pairs.map((read) => (read.kind === 'key' ? { ...read, key: read.key.reveal() } : read))
-    return this.#adopted(await this.#parts.authority.call({ call: 'deliver', keyring: this.name, push, reads }), known)
+    return this.#adopted(this.#parts.authority.call({ call: 'deliver', keyring: this.name, push, reads }))
   }
 
   async change(change: KeyringChange): Promise<void> {
@@ -245,75 +115,11 @@ export class Keyring {
     return statusView(this.name, record, status, own)
   }
 
-  /** Nothing is asked while the sync that is known is young enough. */
-  #isOld(): boolean {
-    const { maxStalenessMs: most, clock } = this.#parts
-    return Boolean(most) && ageOf(this.#syncedAt, clock.now()) > (most ?? Number.POSITIVE_INFINITY)
-  }
-
-  async #refuseOld(): Promise<void> {
-    await this.#askAge()
-    if (this.#isOld()) throw this.#tooOld()
-  }
-
-  /** At most once in the pause. */
-  async #askAge(): Promise<void> {
-    const { freshness, clock } = this.#parts
-    if (ageOf(this.#syncAskedAt, clock.now(), STEP_MS) < freshness.pauseMs) return
-    this.#syncAskedAt = clock.now()
-    const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
-    if (status.ok) this.#syncedAt = status.value.lastSuccess ?? Number.NEGATIVE_INFINITY
-  }
-
-  #tooOld(): KeyringError {
-    const message = `The last sync of keyring "${this.name}" is older than KEYRING_MAX_STALENESS.`
-    const remedy = 'Find out why syncs fail; decryption goes on.'
-    return new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#again() })
-  }
-
-  /** For what may be known after the pause. */
-  #again(): { keyring: string; retryAfterSeconds: number } {
-    return { keyring: this.name, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 }
-  }
-
-  async #adopted<T extends { readonly sealed: Bytes }>(result: Result<T>, known: number): Promise<T> {
+  async #adopted<T extends { readonly sealed: Bytes }>(asked: Promise<Result<T>>): Promise<T> {
+    const known = this.#snapshot.revision
+    const result = await asked
     if (result.ok) await this.#snapshot.adopt(result.value.sealed, known)
     else if (result.error.code !== 'ERR_AUTHORITY_UNAVAILABLE') await this.#snapshot.look()
     return unwrap(result)
-  }
-
-  /** "Unknown" is the authority's word, given now; without it the caller may try again. */
-  async #askedKey(id: string): Promise<Ek1Key> {
-    const facts = { keyring: this.name, id }
-    const key = (await this.#keyOf(await this.#askAuthority(facts), id)) ?? (await this.#soughtKey(id))
-    if (key === null)
-      throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, { facts })
-    return key
-  }
-
-  /** Vault may have it since the last sync. An authority that cannot be asked has said already that it has no such key. */
-  async #soughtKey(id: string): Promise<Ek1Key | null> {
-    const known = this.#snapshot.revision
-    const sought = await this.#parts.authority.call({ call: 'seek', keyring: this.name, id })
-    if (!sought.ok || sought.value === null) return null
-    await this.#snapshot.adopt(sought.value, known)
-    return this.#keyOf(await this.#snapshot.view(), id)
-  }
-
-  #keyOf(view: View | null, id: string | null): Awaitable<Ek1Key | null> {
-    return view === null || id === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
-  }
-
-  #unverified(facts: { keyring: string; id: string }): KeyringError {
-    const message = `Whether keyring "${this.name}" has the key "${facts.id}" cannot be said now.`
-    return new KeyringError('ERR_KEY_UNVERIFIED', message, { facts: { ...facts, ...this.#again() } })
-  }
-
-  async #askAuthority(facts: { keyring: string; id: string }) {
-    const view = await this.#snapshot.ask().catch((error: unknown) => {
-      throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? this.#unverified(facts) : error
-    })
-    if (view === 'paused') throw this.#unverified(facts)
-    return view
   }
 }

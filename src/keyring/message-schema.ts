@@ -1,7 +1,8 @@
 /** The messages of the authority as whoever receives one checks them: one of the union, and nothing beside it. */
 import * as z from 'zod/mini'
 import { KEYRING_NAME, KEY_ID, MAX_RECORD_BYTES } from '../core/limits.ts'
-import type { HandedSecret, Message, Operation, Push, VaultOperation } from '../core/operations.ts'
+import type { Message, Operation, Push, VaultOperation } from '../core/operations.ts'
+import type { HandedSecret } from '../core/vault-operations.ts'
 import type { PlainRead } from '../core/ports.ts'
 import { isHanded, isPush, isReads, isWhole } from './push-shape.ts'
 

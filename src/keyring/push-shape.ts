@@ -1,6 +1,7 @@
 /** What a push looks like, wherever it comes in: checked without zod, which Lambda's HTTP function does not have. */
 import { KEY_ID, KV1_INCARNATION, MOST_TIME } from '../core/limits.ts'
-import type { HandedSecret, Push } from '../core/operations.ts'
+import type { Push } from '../core/operations.ts'
+import type { HandedSecret } from '../core/vault-operations.ts'
 import type { PlainRead } from '../core/ports.ts'
 import { isTimestamp } from '../core/time.ts'
 

@@ -84,6 +84,11 @@ export class Snapshot {
     return this.#isOutdated(this.#view) ? 'ERR_RECORD_OUTDATED' : null
   }
 
+  /** For what may be known after the pause. */
+  get again(): { keyring: string; retryAfterSeconds: number } {
+    return { keyring: this.#keyring, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 }
+  }
+
   /** 0 = nothing is held. */
   get revision(): number {
     return this.#view?.record.revision ?? 0
@@ -147,9 +152,7 @@ export class Snapshot {
 
   #stale(): KeyringError {
     const message = `Whether keyring "${this.#keyring}" still has the active key that this instance knows cannot be said now (${this.#failure ?? 'somebody else asks'}).`
-    return new KeyringError('ERR_SNAPSHOT_STALE', message, {
-      facts: { keyring: this.#keyring, retryAfterSeconds: Math.ceil(this.#parts.freshness.pauseMs / 1000) || 1 },
-    })
+    return new KeyringError('ERR_SNAPSHOT_STALE', message, { facts: this.again })
   }
 
   #isBounded(): boolean {

@@ -8,6 +8,7 @@ import { REMEDIES, ofPush, remedyFor } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SyncStatus } from '../core/operations.ts'
 import type { SourceId } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
+import { firstSync } from './no-active-key.ts'
 import type { KeyEntry, KeyringRecord } from './record.ts'
 
 interface KeyStatus {
@@ -174,10 +175,6 @@ function keyStatus(entry: KeyEntry, active: string | null): KeyStatus {
     weak: entry.weak === true,
   }
 }
-
-/** People have the command or the API. */
-export const firstSync = (keyring: string): string =>
-  `Sync for the first time: edge-keyring sync --keyring ${keyring}, or POST /keyrings/${keyring}/sync.`
 
 const firstPush = (keyring: string): string =>
   `Push for the first time, from where Vault is reached: edge-keyring push --keyring ${keyring}.`

@@ -8,7 +8,7 @@ import { KeyringError } from '../core/errors.ts'
 import type { AuditEvent, Clock } from '../core/ports.ts'
 import { parseEk1 } from '../crypto/ek1.ts'
 import { askingOnce, rewrapped, settleEach } from '../keyring/batch.ts'
-import type { Keyring } from '../keyring/keyring.ts'
+import type { UsableKeyring } from '../keyring/usable.ts'
 import type { Decrypted, Encrypted, SyncKeyring } from '../keyring/sync-keyring.ts'
 
 /** Text stands for its UTF-8. */
@@ -66,7 +66,7 @@ export interface SyncFace {
 }
 
 export interface LibraryParts {
-  readonly keyring: Keyring
+  readonly keyring: UsableKeyring
   readonly clock: Pick<Clock, 'now'>
   readonly audit: AuditSink | null
   /** `null` = this platform needs a cipher that answers at once, and was given none. */

@@ -5,7 +5,7 @@ import type { KeyringAuthority } from '../core/operations.ts'
 import type { Background, Cipher, Clock, Hash, NonceRules, Replica } from '../core/ports.ts'
 import type { Freshness } from '../keyring/freshness.ts'
 import { replicaAgeMs } from '../keyring/freshness.ts'
-import { Keyring } from '../keyring/keyring.ts'
+import { UsableKeyring } from '../keyring/usable.ts'
 import type { SnapshotParts } from '../keyring/snapshot.ts'
 import type { SyncKeyring } from '../keyring/sync-keyring.ts'
 import type { AuditSink, LibraryParts } from './library.ts'
@@ -51,7 +51,7 @@ export async function openParts(parts: OpenParts, options: OpenOptions): Promise
     throw new KeyringError('ERR_KEYRING_NOT_FOUND', 'There is no keyring of that name.', {
       remedy: 'Name it in KEYRINGS too.',
     })
-  const keyring = await Keyring.open(name, {
+  const keyring = await UsableKeyring.open(name, {
     ...parts,
     nonces: { ...parts.nonces, unlinkable },
     wrappingKeys: config.wrappingKeys,

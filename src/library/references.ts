@@ -4,6 +4,7 @@ import { parseJson } from '../core/body.ts'
 import { systemClock } from '../core/clock.ts'
 import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
 import { KeyringError, refusal, unwrap } from '../core/errors.ts'
+import { writtenAddress } from '../core/loopback.ts'
 import { REFERENCE } from '../core/reference.ts'
 import type { Clock } from '../core/ports.ts'
 
@@ -192,8 +193,11 @@ function replaced(value: unknown, by: ReadonlyMap<string, string>): unknown {
 /** By HTTP, with an API token that has the grants. @throws `ERR_CONFIG_INVALID`. */
 function httpService(env: Readonly<Record<string, unknown>>): ReferenceService {
   const { EDGE_KEYRING_URL: url, EDGE_KEYRING_TOKEN: token } = env
-  if (typeof url !== 'string' || !/^https:\/\/|^http:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/]/.test(`${url}/`))
-    throw new KeyringError('ERR_CONFIG_INVALID', 'EDGE_KEYRING_URL must be the https address of the deployment.')
+  if (typeof url !== 'string' || writtenAddress(url) === null)
+    throw new KeyringError(
+      'ERR_CONFIG_INVALID',
+      'EDGE_KEYRING_URL must be the https address of the deployment, without user, query or fragment.',
+    )
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
     throw new KeyringError('ERR_CONFIG_INVALID', 'EDGE_KEYRING_TOKEN must be an API token.')
   return {

@@ -1,5 +1,5 @@
 /** Variables of the environment as a vault behind references. */
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import { Secret } from '../core/secret.ts'
 import type { SecretBackend } from '../core/secrets.ts'
 

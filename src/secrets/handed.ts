@@ -4,7 +4,7 @@
  * run of whoever pushes brings nothing back. A state is held as long as it could be brought back.
  */
 import { KeyringError } from '../core/errors.ts'
-import type { Handed, HandedSecret } from '../core/operations.ts'
+import type { Handed, HandedSecret } from '../core/vault-operations.ts'
 import { CLOCK_SLACK_MS, isAhead } from '../core/time.ts'
 import { FORGOTTEN_MS, withAnswer } from './life.ts'
 import type { Shelf } from './shelf.ts'

@@ -1,6 +1,6 @@
 /** What is known of one secret, and what follows from it at a given time: pure decisions, all times in milliseconds since 1970. */
 import type { ErrorData } from '../core/errors.ts'
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import type { SecretRules } from '../core/secrets.ts'
 import { CLOCK_SLACK_MS } from '../core/time.ts'
 

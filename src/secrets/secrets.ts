@@ -2,15 +2,8 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
-import type {
-  CachedSecret,
-  DiagnoseOptions,
-  Diagnosis,
-  Handed,
-  HandedSecret,
-  SecretName,
-  VaultSummary,
-} from '../core/operations.ts'
+import type { DiagnoseOptions, Diagnosis } from '../core/findings.ts'
+import type { CachedSecret, Handed, HandedSecret, SecretName, VaultSummary } from '../core/vault-operations.ts'
 import type { Clock } from '../core/ports.ts'
 import type { SecretRules, SplitField, VaultAuthority } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'

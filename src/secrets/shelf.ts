@@ -2,7 +2,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { remedyFor, settle } from '../core/errors.ts'
 import type { ErrorData } from '../core/errors.ts'
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import type { Clock } from '../core/ports.ts'
 import type { ItemStore, ListedSecret, SecretBackend, SecretRules, StoredItem } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'

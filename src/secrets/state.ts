@@ -2,7 +2,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { parseJson } from '../core/body.ts'
 import { KeyringError } from '../core/errors.ts'
-import type { SecretName } from '../core/operations.ts'
+import type { SecretName } from '../core/vault-operations.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { SecretState } from './life.ts'
 

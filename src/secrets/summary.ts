@@ -1,5 +1,5 @@
 /** How the secrets of one vault fare, in numbers, for a status that says no names. */
-import type { VaultSummary } from '../core/operations.ts'
+import type { VaultSummary } from '../core/vault-operations.ts'
 import type { Failing, SecretState } from './life.ts'
 import { standing } from './life.ts'
 import { troubleOf } from './listed.ts'

@@ -1,7 +1,7 @@
 /** Secrets in memory: a fake vault behind references, a store, a clock that stands still until told. */
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import type { SecretName } from '../../src/core/operations.ts'
+import type { SecretName } from '../../src/core/vault-operations.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { ItemStore, ListedSecret, SecretAnswer, SecretBackend, SecretRules } from '../../src/core/secrets.ts'

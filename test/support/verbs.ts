@@ -1,5 +1,6 @@
 /** The authority by verbs, which is shorter in a test than messages are. */
-import type { DiagnoseOptions, KeyringAuthority, KeyringChange, SyncOptions } from '../../src/core/operations.ts'
+import type { DiagnoseOptions } from '../../src/core/findings.ts'
+import type { KeyringAuthority, KeyringChange, SyncOptions } from '../../src/core/operations.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 
 export type Verbs = ReturnType<typeof verbsOf>

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { readEntities } from '../../src/config/entities.ts'
 import { unwrap } from '../../src/core/errors.ts'
-import type { HandedSecret } from '../../src/core/operations.ts'
+import type { HandedSecret } from '../../src/core/vault-operations.ts'
 import { isHanded } from '../../src/keyring/push-shape.ts'
 import { NOW } from '../support/observed.ts'
 import { secretWorld, valueOrCode } from '../support/secrets.ts'

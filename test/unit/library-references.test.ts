@@ -193,6 +193,9 @@ describe('references by HTTP', () => {
     {},
     { EDGE_KEYRING_URL: 'http://keyring.example', EDGE_KEYRING_TOKEN: 'ek_x' },
     { EDGE_KEYRING_URL: 'http://localhost.example', EDGE_KEYRING_TOKEN: 'ek_x' },
+    { EDGE_KEYRING_URL: 'http://localhost:80@keyring.example', EDGE_KEYRING_TOKEN: 'ek_x' },
+    { EDGE_KEYRING_URL: 'https://keyring.example?of=', EDGE_KEYRING_TOKEN: 'ek_x' },
+    { EDGE_KEYRING_URL: 'https://', EDGE_KEYRING_TOKEN: 'ek_x' },
     { EDGE_KEYRING_URL: 'https://keyring.example', EDGE_KEYRING_TOKEN: 'ek\n' },
   ])('need an https address and a token: %o', (env) => {
     expect(() => openReferences(env)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }))

@@ -1,7 +1,7 @@
 /** A KV engine as a vault behind references: one read gives a whole secret as JSON, whatever fields of it are wanted. */
 import * as z from 'zod/mini'
 import { KeyringError, settle } from '../../core/errors.ts'
-import type { SecretName } from '../../core/operations.ts'
+import type { SecretName } from '../../core/vault-operations.ts'
 import type { Insistence } from '../../core/ports.ts'
 import { Secret } from '../../core/secret.ts'
 import type { SecretAnswer, SecretBackend } from '../../core/secrets.ts'

@@ -1,0 +1,211 @@
+/** A keyring for whoever uses its keys, and changes nothing of it: all that an application in the same process needs. */
+import type { Awaitable } from '../core/awaitable.ts'
+import { andThen, orRejected } from '../core/awaitable.ts'
+import type { Bytes } from '../core/bytes.ts'
+import { KeyringError } from '../core/errors.ts'
+import type { KeyringErrorCode } from '../core/errors.ts'
+import type { KeyringAuthority } from '../core/operations.ts'
+import type { Cipher, Hash, NonceRules } from '../core/ports.ts'
+import { STEP_MS, ageOf } from '../core/time.ts'
+import { indexMac } from '../crypto/blind-index.ts'
+import type { Ek1Key } from '../crypto/ek1.ts'
+import { decryptEk1, parseEk1 } from '../crypto/ek1.ts'
+import { Encryptor } from '../crypto/encryptor.ts'
+import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
+import { sealers } from '../crypto/seal.ts'
+import { noActiveKey } from './no-active-key.ts'
+import type { KeyringRecord } from './record.ts'
+import type { SnapshotParts } from './snapshot.ts'
+import { Snapshot } from './snapshot.ts'
+import type { Decrypted, Encrypted } from './sync-keyring.ts'
+import { SyncKeyring } from './sync-keyring.ts'
+import type { View } from './view.ts'
+
+export interface UsableParts extends SnapshotParts {
+  readonly authority: KeyringAuthority
+  readonly cipher: Cipher
+  readonly hash: Hash
+  /** Absent = none is drawn ahead. */
+  readonly nonces?: NonceRules
+  readonly wrappingKeys: readonly WrappingKey[]
+  /** Nobody encrypts when the last sync that succeeded is longer ago, in milliseconds. `null`, or absent = however long. */
+  readonly maxStalenessMs?: number | null
+}
+
+export class UsableKeyring {
+  readonly name: string
+  readonly #parts: UsableParts
+  readonly #sealers: SealerSet
+  readonly #snapshot: Snapshot
+  readonly #encryptor: Encryptor
+  /** Those of the callers that cannot wait. */
+  readonly #others: Encryptor[] = []
+  /** The last sync that succeeded, as far as this instance has heard. */
+  #syncedAt = Number.NEGATIVE_INFINITY
+  #syncAskedAt = Number.NEGATIVE_INFINITY
+
+  /** @param snapshot of whoever changes the keyring too, because both must hold the same. */
+  constructor(name: string, parts: UsableParts, set: SealerSet, snapshot = new Snapshot(parts, set, name)) {
+    this.name = name
+    this.#parts = parts
+    this.#sealers = set
+    this.#snapshot = snapshot
+    this.#encryptor = new Encryptor(parts.cipher, parts.clock, parts.nonces)
+  }
+
+  static async open<Parts extends UsableParts, Opened>(
+    this: new (name: string, parts: Parts, set: SealerSet) => Opened,
+    name: string,
+    parts: Parts,
+  ): Promise<Opened> {
+    return new this(name, parts, await sealers(parts.cipher, parts.hash, parts.wrappingKeys, name))
+  }
+
+  /** Why an older snapshot serves, or that the record is too old; `null` = all is well. */
+  get warning(): KeyringErrorCode | null {
+    return this.#snapshot.warning
+  }
+
+  /** The authority's word, or what is here when it cannot be asked. `null` = never synced. */
+  record(): Awaitable<KeyringRecord | null> {
+    return andThen(this.#snapshot.current(), (view) => view?.record ?? null)
+  }
+
+  /** Whether there is an active key; nobody is asked as long as the snapshot may be used. */
+  async isUsable(): Promise<boolean> {
+    if (this.#isOld()) await this.#refuseOld()
+    return Boolean((await this.#snapshot.view())?.record.active)
+  }
+
+  /** Of the active key. Rejects with `ERR_NO_ACTIVE_KEY`. */
+  async activeId(): Promise<string> {
+    const view = await this.#snapshot.view()
+    if (!view?.record.active) throw noActiveKey(this.name, view !== null)
+    return view.record.active
+  }
+
+  /** Encrypts with the active key. Rejects with `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
+  encrypt(plaintext: Bytes | string, context: Bytes): Awaitable<Encrypted> {
+    const encrypt = (): Awaitable<Encrypted> =>
+      andThen(this.#snapshot.toEncrypt(), (view) =>
+        andThen(this.#keyOf(view, view?.record.active ?? null), (key) => {
+          if (key === null) throw noActiveKey(this.name, view !== null)
+          const made = this.#encryptor.encrypt(key, plaintext, context)
+          return andThen(made, (ciphertext) => ({ ciphertext, keyId: key.id }))
+        }),
+      )
+    return orRejected(() => (this.#isOld() ? this.#refuseOld().then(encrypt) : encrypt()))
+  }
+
+  /**
+   * Decrypts with the key that the value names. Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`,
+   * `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`.
+   */
+  decrypt(ciphertext: string, context: Bytes): Awaitable<Decrypted> {
+    return orRejected(() => {
+      const value = parseEk1(ciphertext)
+      const held = andThen(this.#snapshot.view(), (view) => this.#keyOf(view, value.id))
+      const key = andThen(held, (key) => key ?? this.#askedKey(value.id))
+      return andThen(key, (key) =>
+        andThen(decryptEk1(this.#parts.cipher, key, value, context), (plaintext) => ({ plaintext, keyId: key.id })),
+      )
+    })
+  }
+
+  /** For whoever has restored an image of this process: nonces that were drawn before are forgotten. */
+  reset(): void {
+    for (const each of [this.#encryptor, ...this.#others]) each.reset()
+  }
+
+  /** The same keyring for callers that cannot wait. @param cipher one that answers at once; absent = the keyring's own does. */
+  async synchronous(cipher = this.#parts.cipher): Promise<SyncKeyring> {
+    const { hash, clock, nonces, wrappingKeys } = this.#parts
+    const isOwn = cipher === this.#parts.cipher
+    const encryptor = isOwn ? this.#encryptor : new Encryptor(cipher, clock, nonces)
+    if (!isOwn) this.#others.push(encryptor)
+    return new SyncKeyring({
+      cipher,
+      encryptor,
+      sealers: isOwn ? this.#sealers : await sealers(cipher, hash, wrappingKeys, this.name),
+      snapshot: this.#snapshot,
+      noActiveKey: (isSynced) => noActiveKey(this.name, isSynced),
+      unverified: (id) => this.#unverified(id),
+      refuseOld: () => {
+        if (!this.#isOld()) return
+        this.#snapshot.behind(() => this.#askAge())
+        throw this.#tooOld()
+      },
+    })
+  }
+
+  /**
+   * HMAC under the key of that id, active or not, for the indexes of `src/fields`.
+   * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`.
+   */
+  async index(id: string, message: Bytes): Promise<Bytes> {
+    const { material } = (await this.#keyOf(await this.#snapshot.view(), id)) ?? (await this.#askedKey(id))
+    return indexMac(this.#parts.cipher, this.#parts.hash, material, message)
+  }
+
+  /** Nothing is asked while the sync that is known is young enough. */
+  #isOld(): boolean {
+    const { maxStalenessMs: most, clock } = this.#parts
+    return typeof most === 'number' && ageOf(this.#syncedAt, clock.now()) > most
+  }
+
+  async #refuseOld(): Promise<void> {
+    await this.#askAge()
+    if (this.#isOld()) throw this.#tooOld()
+  }
+
+  /** At most once in the pause. */
+  async #askAge(): Promise<void> {
+    const { freshness, clock } = this.#parts
+    if (ageOf(this.#syncAskedAt, clock.now(), STEP_MS) < freshness.pauseMs) return
+    this.#syncAskedAt = clock.now()
+    const status = await this.#parts.authority.call({ call: 'status', keyring: this.name })
+    if (status.ok) this.#syncedAt = status.value.lastSuccess ?? Number.NEGATIVE_INFINITY
+  }
+
+  #tooOld(): KeyringError {
+    const message = `The last sync of keyring "${this.name}" is older than KEYRING_MAX_STALENESS.`
+    const remedy = 'Find out why syncs fail; decryption goes on.'
+    return new KeyringError('ERR_SNAPSHOT_STALE', message, { remedy, facts: this.#snapshot.again })
+  }
+
+  /** "Unknown" is the authority's word, given now; without it the caller may try again. */
+  async #askedKey(id: string): Promise<Ek1Key> {
+    const key = (await this.#keyOf(await this.#askAuthority(id), id)) ?? (await this.#soughtKey(id))
+    if (key === null)
+      throw new KeyringError('ERR_KEY_NOT_FOUND', `The key "${id}" is not in keyring "${this.name}".`, {
+        facts: { keyring: this.name, id },
+      })
+    return key
+  }
+
+  /** Vault may have it since the last sync. An authority that cannot be asked has said already that it has no such key. */
+  async #soughtKey(id: string): Promise<Ek1Key | null> {
+    const known = this.#snapshot.revision
+    const sought = await this.#parts.authority.call({ call: 'seek', keyring: this.name, id })
+    if (!sought.ok || sought.value === null) return null
+    await this.#snapshot.adopt(sought.value, known)
+    return this.#keyOf(await this.#snapshot.view(), id)
+  }
+
+  #keyOf(view: View | null, id: string | null): Awaitable<Ek1Key | null> {
+    return view === null || id === null ? null : view.key(this.#parts.cipher, this.#sealers, id)
+  }
+
+  #unverified(id: string): KeyringError {
+    const message = `Whether keyring "${this.name}" has the key "${id}" cannot be said now.`
+    return new KeyringError('ERR_KEY_UNVERIFIED', message, { facts: { ...this.#snapshot.again, id } })
+  }
+
+  async #askAuthority(id: string) {
+    const view = await this.#snapshot.ask().catch((error: unknown) => {
+      throw error instanceof KeyringError && error.code !== 'ERR_INTERNAL' ? this.#unverified(id) : error
+    })
+    if (view === 'paused') throw this.#unverified(id)
+    return view
+  }
+}
