@@ -4,10 +4,11 @@ import type { Action } from '../core/api-token.ts'
 import { isGranted, resolvable } from '../auth/grants.ts'
 import type { Caller } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
-import type { KeyringErrorCode, Result } from '../core/errors.ts'
+import type { KeyringErrorCode } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Audit, AuditEvent, Clock } from '../core/ports.ts'
 import type { VaultView } from '../core/secrets.ts'
+import type { Used } from '../keyring/batch.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Secrets } from '../secrets/secrets.ts'
 import type { Reply } from './reply.ts'
@@ -85,21 +86,12 @@ export interface ChecksOfVault {
 
 export const NO_VAULTS: Vaults = { secrets: null, views: [], overview: null }
 
-/** How many parts of one request came to the same. */
-interface Outcome {
-  readonly code: KeyringErrorCode | null
-  readonly count: number
-}
-
-/** Of references to a vault. */
-export interface Resolution extends Outcome {
+/** How many references of one request came to the same. */
+export interface Resolution {
   /** `undefined` = to none that is configured. */
   readonly vault: string | undefined
-}
-
-/** Of the values of a batch. */
-export interface Used extends Outcome {
-  readonly keyId: string | null
+  readonly code: KeyringErrorCode | null
+  readonly count: number
 }
 
 export interface VaultCall extends Vaults {
@@ -112,17 +104,6 @@ export interface VaultCall extends Vaults {
   readonly resolved: (all: readonly Resolution[]) => void
   /** Waits until the audit log has the call. @throws `ERR_AUDIT_UNAVAILABLE`, after which nothing may happen. */
   readonly begin: () => Promise<void>
-}
-
-/** How many values of which key came to what. */
-export function outcomesOf(results: readonly Result<{ readonly keyId: string }>[]): readonly Used[] {
-  const sums = new Map<string, Used>()
-  for (const result of results) {
-    const [keyId, code] = result.ok ? [result.value.keyId, null] : [null, result.error.code]
-    const name = keyId ?? ` ${code}`
-    sums.set(name, { keyId, code, count: (sums.get(name)?.count ?? 0) + 1 })
-  }
-  return [...sums.values()]
 }
 
 export class Call {

@@ -64,3 +64,20 @@ export function askingOnce<Item extends Sealed, Made>(work: (item: Item) => Awai
 
 const namedKey = ({ ciphertext }: Sealed): string =>
   ciphertext.slice(ciphertext.indexOf('.') + 1, ciphertext.lastIndexOf('.'))
+
+/** How many values of a batch came to the same. */
+export interface Used {
+  readonly keyId: string | null
+  readonly code: KeyringErrorCode | null
+  readonly count: number
+}
+
+export function outcomesOf(results: readonly Result<{ readonly keyId: string }>[]): readonly Used[] {
+  const sums = new Map<string, Used>()
+  for (const result of results) {
+    const [keyId, code] = result.ok ? [result.value.keyId, null] : [null, result.error.code]
+    const name = keyId ?? ` ${code}`
+    sums.set(name, { keyId, code, count: (sums.get(name)?.count ?? 0) + 1 })
+  }
+  return [...sums.values()]
+}

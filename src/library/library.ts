@@ -3,11 +3,12 @@ import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8, utf8 } from '../core/bytes.ts'
-import type { KeyringErrorCode, Result } from '../core/errors.ts'
+import type { Result } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { AuditEvent, Clock } from '../core/ports.ts'
 import { parseEk1 } from '../crypto/ek1.ts'
-import { askingOnce, rewrapped, settleEach } from '../keyring/batch.ts'
+import type { Used } from '../keyring/batch.ts'
+import { askingOnce, outcomesOf, rewrapped, settleEach } from '../keyring/batch.ts'
 import type { UsableKeyring } from '../keyring/usable.ts'
 import type { Decrypted, Encrypted, SyncKeyring } from '../keyring/sync-keyring.ts'
 
@@ -184,7 +185,7 @@ export class LibraryKeyring implements AsyncDisposable {
       this.#noteFailure(action, error, items.length)
       throw error
     })
-    if (this.#parts.audit !== null) for (const [outcome, all] of alike(results)) this.#note(action, ...outcome, all)
+    if (this.#parts.audit !== null) for (const used of outcomesOf(results)) this.#note(action, used)
     return results
   }
 
@@ -198,7 +199,7 @@ export class LibraryKeyring implements AsyncDisposable {
       this.#noteFailure(action, error, 1)
       throw error
     }
-    if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
+    if (this.#parts.audit !== null) this.#note(action, { keyId: made.keyId, code: null, count: 1 })
     return made
   }
 
@@ -210,15 +211,16 @@ export class LibraryKeyring implements AsyncDisposable {
       this.#noteFailure(action, error, 1)
       throw error
     }
-    if (this.#parts.audit !== null) this.#note(action, made.keyId, null, 1)
+    if (this.#parts.audit !== null) this.#note(action, { keyId: made.keyId, code: null, count: 1 })
     return made
   }
 
   #noteFailure(action: Action, error: unknown, count: number): void {
-    if (this.#parts.audit !== null && error instanceof KeyringError) this.#note(action, null, error.code, count)
+    if (this.#parts.audit !== null && error instanceof KeyringError)
+      this.#note(action, { keyId: null, code: error.code, count })
   }
 
-  #note(action: Action, keyId: string | null, code: KeyringErrorCode | null, count: number): void {
+  #note(action: Action, { keyId, code, count }: Used): void {
     const outcome = code === null ? 'ok' : 'failed'
     this.#parts.audit?.({ time: this.#parts.clock.now(), action, keyring: this.name, keyId, count, outcome, code })
   }
@@ -262,18 +264,4 @@ function bytesOf(context: unknown): Bytes {
 function textOf(ciphertext: unknown): string {
   if (typeof ciphertext === 'string') return ciphertext
   throw new KeyringError('ERR_CIPHERTEXT_INVALID', 'The value is no text.')
-}
-
-/** How many results came to the same. */
-function alike(results: readonly Result<{ readonly keyId: string }>[]) {
-  const sums = new Map<string, [outcome: [string | null, KeyringErrorCode | null], count: number]>()
-  for (const result of results) {
-    const outcome: [string | null, KeyringErrorCode | null] = result.ok
-      ? [result.value.keyId, null]
-      : [null, result.error.code]
-    const sum = sums.get(outcome.join(' ')) ?? [outcome, 0]
-    sum[1] += 1
-    sums.set(outcome.join(' '), sum)
-  }
-  return sums.values()
 }

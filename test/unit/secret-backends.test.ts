@@ -14,6 +14,19 @@ import { listen } from '../support/listen.ts'
 import type { SecretsManager } from '../support/secrets-manager.ts'
 import { secretsManagerDouble } from '../support/secrets-manager.ts'
 
+/** What happens when the real path of a file is looked for. */
+const looked = vi.hoisted(() => ({ for: (_path: string) => {} }))
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>()
+  return {
+    ...real,
+    async realpath(path: string) {
+      looked.for(path)
+      return real.realpath(path)
+    },
+  }
+})
+
 const HOW = { insist: 'outage', signal: new AbortController().signal } as const
 const current = (resource: string) => ({ resource, version: null })
 
@@ -28,37 +41,69 @@ secretBackendContract('of the environment', () => {
   }
 })
 
-it('files that are replaced as kubelet does it, by a link to another folder, are there all the while', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const swap = (round: number) => {
-    mkdirSync(join(folder, `..${round}`))
-    writeFileSync(join(folder, `..${round}`, 'password'), 'a value')
-    symlinkSync(`..${round}`, join(folder, '..data_tmp'))
-    renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
-    rmSync(join(folder, `..${round - 1}`), { recursive: true, force: true })
-  }
-  swap(0)
-  symlinkSync('..data/password', join(folder, 'password'))
-  const kinds = new Set<string>()
-  const over = new AbortController()
-  const read = async () => {
-    while (!over.signal.aborted)
-      kinds.add(
-        await fileBackend(folder)
+describe('a folder that is replaced as kubelet does it, by a link to another', () => {
+  const mounted = () => {
+    const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+    onTestFinished(() => {
+      looked.for = () => {}
+      rmSync(folder, { recursive: true, force: true })
+    })
+    const swap = (round: number) => {
+      mkdirSync(join(folder, `..${round}`))
+      writeFileSync(join(folder, `..${round}`, 'password'), 'a value')
+      symlinkSync(`..${round}`, join(folder, '..data_tmp'))
+      renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+      rmSync(join(folder, `..${round - 1}`), { recursive: true, force: true })
+    }
+    swap(0)
+    symlinkSync('..data/password', join(folder, 'password'))
+    return {
+      swap,
+      read: () =>
+        fileBackend(folder)
           .read(current('password'), HOW)
           .then(({ kind }) => kind, String),
-      )
+      /** The file is missed so many times, because its folder was replaced just then. */
+      missing: (times: number) => {
+        let round = 0
+        looked.for = (path) => {
+          if (path === folder || round === times) return
+          swap((round += 1))
+          throw Object.assign(new Error('gone'), { code: 'ENOENT' })
+        }
+      },
+    }
   }
-  const reading = Promise.all([read(), read(), read()])
-  for (let round = 1; round <= 300; round += 1) {
-    swap(round)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  over.abort()
-  await reading
-  expect([...kinds].filter((kind) => kind === 'absent' || kind === 'forbidden')).toEqual([])
-  expect(kinds).toContain('secret')
+
+  it('has its files all the while', async () => {
+    const { swap, read } = mounted()
+    const kinds = new Set<string>()
+    const over = new AbortController()
+    const reads = async () => {
+      while (!over.signal.aborted) kinds.add(await read())
+    }
+    const reading = Promise.all([reads(), reads(), reads()])
+    for (let round = 1; round <= 300; round += 1) {
+      swap(round)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    over.abort()
+    await reading
+    expect([...kinds].filter((kind) => kind === 'absent' || kind === 'forbidden')).toEqual([])
+    expect(kinds).toContain('secret')
+  })
+
+  it('is read again', async () => {
+    const { missing, read } = mounted()
+    missing(4)
+    expect(await read()).toBe('secret')
+  })
+
+  it('that never comes to rest is an outage, and no secret is gone', async () => {
+    const { missing, read } = mounted()
+    missing(100)
+    expect(await read()).toContain('(EBUSY)')
+  })
 })
 
 secretBackendContract('of files', () => {
