@@ -67,7 +67,7 @@ export function openKeepers(entities: readonly EntitySettings[], config: Sealed,
     const reader = (insist: Insistence) => vault.reader(null, insist)
     return {
       ...way,
-      backend: kvBackend({ spelt: way.spelt, kv, mount, address: settings.address, reader }),
+      backend: kvBackend({ spelt: way.spelt, clock, kv, mount, address: settings.address, reader }),
       vault,
       probe: ports.probeOf(settings),
     }

@@ -45,6 +45,9 @@ export const mountConfigReply = z.object({ data: z.object({ max_versions: count 
 /** A 404 with this body says that the version is deleted or destroyed. */
 export const goneReply = z.object({ data: z.object({ metadata: versionMetadata }) })
 
+/** So does version 2 answer a path of version 1. */
+export const warnedReply = z.object({ warnings: z.array(z.string()).check(z.refine((all) => all.length > 0)) })
+
 /** These two are answers of KV version 1. */
 export const listReply = z.object({ data: z.object({ keys: z.array(z.string()) }) })
 export const plainReply = z.object({ data: fields })
