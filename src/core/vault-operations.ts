@@ -69,9 +69,17 @@ export interface Handed {
 
 /** What the authority can be asked about the secrets of a vault, by its prefix: what is said beside that, and the answer. */
 export interface VaultOperations {
-  /** The states of the secrets, sealed, in their order. `refresh` = the vault is asked for what is fresh too. */
+  /**
+   * The states of the secrets, sealed, in their order.
+   * @param refresh the vault is asked for what is fresh too.
+   * @param caller has a share of his own of what is asked for anew; those without a name have one together.
+   */
   readonly resolve: {
-    readonly says: { readonly secrets: readonly SecretName[]; readonly refresh: boolean }
+    readonly says: {
+      readonly secrets: readonly SecretName[]
+      readonly refresh: boolean
+      readonly caller?: string | undefined
+    }
     readonly answer: readonly Bytes[]
   }
   /** What is kept, a page of it from behind `after` on ('' = from the beginning). Never a value. */

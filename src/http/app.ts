@@ -95,6 +95,7 @@ function ofVaults(
     ...vaults,
     context,
     grants: caller?.grants ?? new Set<string>(),
+    caller: caller?.name ?? '',
     now: clock.now(),
     asks: (facts: Trail['facts']) => void (trail.facts = facts),
     resolved: (all: Trail['outcomes']) => void (trail.outcomes = all),

@@ -97,6 +97,8 @@ export interface Resolution {
 export interface VaultCall extends Vaults {
   readonly context: Context
   readonly grants: ReadonlySet<string>
+  /** The name of who calls. */
+  readonly caller: string
   /** In milliseconds since 1970. */
   readonly now: number
   /** For the audit log, before anything is refused or done for it. */

@@ -49,7 +49,7 @@ async function push(call: VaultCall): Promise<Reply> {
 type Results = readonly Result<Resolved>[]
 
 export async function resolved(
-  { secrets, grants }: Pick<VaultCall, 'secrets' | 'grants'>,
+  { secrets, grants, caller }: Pick<VaultCall, 'secrets' | 'grants' | 'caller'>,
   references: readonly string[],
   refresh: boolean,
 ) {
@@ -60,6 +60,7 @@ export async function resolved(
     references,
     refresh,
     (sought) => may?.(sought) === true && (!refresh || isGranted(grants, 'refresh', sought.vault)),
+    caller,
   )
 }
 

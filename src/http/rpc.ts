@@ -121,7 +121,7 @@ function resolving(parts: RpcParts, props: unknown, asked: unknown): Promise<Res
     const { references, refresh = false } = fieldsOf(asked)
     if (refresh === true) trail.facts = { refresh }
     const texts = referencesOf(references)
-    const results = await resolved({ secrets, grants }, texts, refresh === true)
+    const results = await resolved({ secrets, grants, caller }, texts, refresh === true)
     trail.outcomes = resolutions({ secrets }, texts, results)
     return results
   })

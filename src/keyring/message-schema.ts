@@ -46,6 +46,7 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
   resolve: ofVault('resolve', {
     secrets: z.array(z.strictObject({ resource: z.string(), version: z.nullable(z.number()) })),
     refresh: z.boolean(),
+    caller: z.optional(z.string()),
   }),
   cached: ofVault('cached', { after: z.string() }),
   refreshIfDue: ofVault('refreshIfDue', {}),

@@ -29,8 +29,8 @@ const LOOK_MS = 100
 const AT_ONCE = 10
 /** And so many for all who ask; others wait. */
 const MOST_AT_ONCE = 100
-/** So many secrets that are not known yet are asked for in a minute: whoever invents names gets no further. */
-const MOST_LEARNT = 1000
+/** So many secrets that are not known yet are asked for in a minute: whoever invents names gets no further, and no caller takes all. */
+const MOST_LEARNT = 2000
 const MINUTE_MS = 60_000
 /** What is fresh is asked for by force no sooner again, in milliseconds; and while the vault has answered nothing. */
 const [REFRESH_PAUSE_MS, FAILED_PAUSE_MS] = [10_000, 1000]
@@ -47,8 +47,8 @@ export class Keeper {
   /** Of this process; others are told by the lease. */
   readonly #asking = new Map<string, Promise<Bytes>>()
   #underWay = 0
-  /** The minute in which so many secrets were learnt. */
-  #learnt = { minute: 0, count: 0 }
+  /** How many secrets were learnt in a minute, for whom. */
+  #learnt = { minute: 0, count: 0, by: new Map<string, number>() }
   #refreshed = Number.NEGATIVE_INFINITY
   #unrenewed: readonly Failing[] = []
 
@@ -69,13 +69,13 @@ export class Keeper {
   }
 
   /** The sealed states, in the order of the names; each is asked for once. @param refresh what is fresh is asked for too. */
-  async resolve(names: readonly SecretName[], refresh: boolean): Promise<readonly Bytes[]> {
+  async resolve(names: readonly SecretName[], refresh: boolean, caller = ''): Promise<readonly Bytes[]> {
     if (refresh) this.#noteRefresh()
     const insist = refresh ? 'refusal' : 'outage'
     return inTurns(names, AT_ONCE, async (name) => {
       const item = await this.#shelf.nameOf(name)
       const turn = `${insist} ${item}`
-      const asking = this.#asking.get(turn) ?? this.#one(item, name, { insist, isAsked: refresh })
+      const asking = this.#asking.get(turn) ?? this.#one(item, name, { insist, isAsked: refresh, caller })
       this.#asking.set(turn, asking)
       const answered = await settle(() => asking.finally(() => this.#asking.delete(turn)))
       return answered.ok ? answered.value : this.#unanswered(item, name, answered.error)
@@ -110,17 +110,20 @@ export class Keeper {
     this.#refreshed = now + FAILED_PAUSE_MS - REFRESH_PAUSE_MS
   }
 
-  /** @throws `ERR_RATE_LIMITED`. */
-  #noteLearnt(): void {
+  /** A caller has as many as he leaves to the others. @throws `ERR_RATE_LIMITED`. */
+  #noteLearnt(caller: string): void {
     const now = this.#parts.clock.now()
     const minute = Math.floor(now / MINUTE_MS)
-    const count = this.#learnt.minute === minute ? this.#learnt.count + 1 : 1
-    if (count > MOST_LEARNT)
+    if (this.#learnt.minute !== minute) this.#learnt = { minute, count: 0, by: new Map() }
+    const { count, by } = this.#learnt
+    const own = by.get(caller) ?? 0
+    if (own >= MOST_LEARNT - count)
       throw limited(
-        `The vault "${this.#entity.prefix}" is asked for at most ${MOST_LEARNT} secrets in a minute of which it has given none yet.`,
+        `The vault "${this.#entity.prefix}" is asked for at most ${MOST_LEARNT} secrets in a minute of which it has given none yet, and this caller has had a share of them.`,
         (minute + 1) * MINUTE_MS - now,
       )
-    this.#learnt = { minute, count }
+    this.#learnt.count = count + 1
+    by.set(caller, own + 1)
   }
 
   /** For the schedule: 'not-due' = there is nothing to renew. @throws the first failure that no state says, when all was looked at. */
@@ -154,7 +157,7 @@ export class Keeper {
         const mustWait = isBusy || this.#underWay >= MOST_AT_ONCE
         if (loaded.bytes !== null && this.#serves(loaded.state, how, mustWait, now))
           return how.insist === 'none' ? loaded.bytes : this.#noted(item, loaded, loaded.bytes)
-        const answered = mustWait ? await this.#pause(signal) : await this.#ask(item, loaded, how.insist, signal)
+        const answered = mustWait ? await this.#pause(signal) : await this.#ask(item, loaded, how, signal)
         if (answered !== null) return answered
       }
     })
@@ -185,8 +188,9 @@ export class Keeper {
   }
 
   /** What it is now, sealed, whether it still holds or not. `null` = somebody else was first. */
-  async #ask(item: string, loaded: LoadedSecret, insist: Insistence, signal: AbortSignal): Promise<Bytes | null> {
-    if (loaded.state.found?.kind !== 'secret' && insist !== 'none') this.#noteLearnt()
+  async #ask(item: string, loaded: LoadedSecret, how: How, signal: AbortSignal): Promise<Bytes | null> {
+    const { insist, caller } = how
+    if (loaded.state.found?.kind !== 'secret' && insist !== 'none') this.#noteLearnt(caller)
     this.#underWay += 1
     return this.#answer(item, loaded, insist, signal).finally(() => (this.#underWay -= 1))
   }
@@ -233,9 +237,10 @@ interface How {
   readonly insist: Insistence
   /** What is fresh is asked for too. */
   readonly isAsked: boolean
+  readonly caller: string
 }
 
-const BY_ITSELF: How = { insist: 'none', isAsked: false }
+const BY_ITSELF: How = { insist: 'none', isAsked: false, caller: '' }
 
 const notPushed = (isNew: boolean): KeyringError =>
   new KeyringError(

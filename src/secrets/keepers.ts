@@ -30,7 +30,7 @@ type Handlers = {
 }
 
 const HANDLERS: Handlers = {
-  resolve: (keeper, { secrets, refresh }) => keeper.resolve(secrets, refresh),
+  resolve: (keeper, { secrets, refresh, caller }) => keeper.resolve(secrets, refresh, caller),
   cached: (keeper, { after }) => keeper.cached(after),
   refreshIfDue: (keeper) => keeper.refreshDue(),
   summary: async ({ shelf, unrenewed }, _message, { clock, loadRare }) =>

@@ -3,6 +3,7 @@ import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { DiagnoseOptions, Diagnosis } from '../core/findings.ts'
+import type { Message } from '../core/operations.ts'
 import type { CachedSecret, Handed, HandedSecret, SecretName, VaultSummary } from '../core/vault-operations.ts'
 import type { Clock } from '../core/ports.ts'
 import type { SecretRules, SplitField, VaultAuthority } from '../core/secrets.ts'
@@ -65,6 +66,8 @@ interface Wanted {
   readonly secret: string
 }
 
+type Asking = Pick<Message<'resolve'>, 'refresh' | 'caller'>
+
 interface OfVault<T> {
   /** Its prefix. */
   readonly vault: string
@@ -101,11 +104,13 @@ export class Secrets {
    * `ERR_SECRET_UNUSABLE`, `ERR_FORBIDDEN`, and what the vault's outage or the authority's says.
    * @param refresh what is fresh is asked for too.
    * @param may whether this caller may have it: the rest is asked of nobody, and says nothing.
+   * @param caller his name, where several have shares.
    */
   async resolve(
     texts: readonly string[],
     refresh = false,
     may: (reference: Reference) => boolean = () => true,
+    caller?: string,
   ): Promise<readonly Result<Resolved>[]> {
     if (this.#steps.hasStepped(this.#parts.clock.now())) this.#forget([...this.#held.keys()])
     const wanted = await Promise.all(texts.map((text) => settle(() => this.#wanted(text, may))))
@@ -113,7 +118,7 @@ export class Secrets {
     const held = new Map(refresh ? [] : [...secrets.keys()].flatMap((secret) => this.#holding(secret)))
     const asked = await this.#states(
       [...secrets.values()].filter(({ secret }) => !held.has(secret)),
-      refresh,
+      { refresh, caller },
     )
     const had = new Map<string, Result<Held>>()
     for (const [secret, state] of asked)
@@ -215,7 +220,7 @@ export class Secrets {
   }
 
   /** One question for each vault. */
-  async #states(wanted: readonly Wanted[], refresh: boolean): Promise<ReadonlyMap<string, Result<SecretState>>> {
+  async #states(wanted: readonly Wanted[], how: Asking): Promise<ReadonlyMap<string, Result<SecretState>>> {
     const byVault = Map.groupBy(wanted, ({ entity }) => entity)
     const answers = await Promise.all(
       [...byVault].map(async ([entity, all]) => {
@@ -226,7 +231,7 @@ export class Secrets {
           ]),
         )
         const secrets = [...names.values()]
-        const answer = await this.#parts.authority.call({ call: 'resolve', vault: entity.prefix, secrets, refresh })
+        const answer = await this.#parts.authority.call({ call: 'resolve', vault: entity.prefix, secrets, ...how })
         // An instance may lack the key of one vault and have that of another.
         const sealer = await settle(() => this.#parts.sealer(entity.prefix))
         const opened = (name: SecretName, at: number) =>

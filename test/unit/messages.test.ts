@@ -83,6 +83,12 @@ describe('a message to the authority', () => {
       expect(parseMessage({ ...SENT.syncIfDue, refused })).toBeNull()
   })
 
+  it('to resolve may bring who calls, in a text', () => {
+    const brought = { ...SENT.resolve, caller: 'orders' }
+    expect(parseMessage(brought)).toEqual(brought)
+    for (const caller of [7, null]) expect(parseMessage({ ...SENT.resolve, caller })).toBeNull()
+  })
+
   it.each(Object.values(SENT))('$call is refused with a field more, one less, and another keyring', (sent) => {
     expect(parseMessage({ ...sent, more: 1 })).toBeNull()
     for (const name of Object.keys(sent)) expect(parseMessage({ ...sent, [name]: undefined })).toBeNull()

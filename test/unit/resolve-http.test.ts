@@ -13,6 +13,7 @@ const VIEW = { name: 'hcv', prefix: 'hcv', description: null, tags: [], config: 
 let on: ReturnType<typeof secretWorld>
 let events: AuditEvent[]
 let grants: string[]
+let caller: string
 let fetch: ReturnType<typeof httpOn>['fetch']
 
 beforeEach(() => {
@@ -20,12 +21,13 @@ beforeEach(() => {
   on.vault.answers.set('password', { pass1: 'one', pass2: 'canary-value' })
   events = []
   grants = ['admin']
+  caller = 'test'
   fetch = appOn(on.secrets).fetch
 })
 
 const appOn = (secrets: Secrets) =>
   httpOn({
-    authenticate: (presented) => (presented === null ? null : { name: 'test', grants: new Set(grants) }),
+    authenticate: (presented) => (presented === null ? null : { name: caller, grants: new Set(grants) }),
     keyring: () => expect.unreachable('No keyring is needed.'),
     vaults: { secrets, views: [VIEW], overview: null },
     audit: { note: (event) => void events.push(event), commit: async () => {} },
@@ -152,6 +154,14 @@ describe('POST /secrets/resolve', () => {
     ])
     expect(events.map(auditLine).join('\n')).not.toMatch(/canary|password/)
   })
+})
+
+it('a caller who floods a vault with new references leaves a share to the others', async () => {
+  const made = (from: number) => Array.from({ length: 1000 }, (_, at) => `{vault://hcv/made-up-${from + at}/a}`)
+  expect(new Set(codes(await resolve(...made(0))))).toEqual(new Set(['ERR_SECRET_NOT_FOUND']))
+  expect((await resolve(...made(1000))).status).toBe(429)
+  caller = 'another'
+  expect(codes(await resolve(PASS))).toEqual(['ok'])
 })
 
 describe('a caller with grants for some references', () => {

@@ -460,6 +460,25 @@ describe('a flood of references that are new', () => {
     expect(await valueOrCode(secrets, named(1500, 1501)[0] ?? '')).toBe('ERR_SECRET_NOT_FOUND')
   })
 
+  it('by one caller leaves as many to the others, of whom each leaves something to the next', async () => {
+    const { keepers, secrets, vault, clock } = secretWorld()
+    const learnt = async (caller: string | undefined, from: number) => {
+      vault.asked.length = 0
+      const results = await secrets.resolve(named(from, from + 1100), false, () => true, caller)
+      const codes = new Set(results.map((one) => (one.ok ? 'a value' : one.error.code)))
+      expect(codes).toEqual(new Set(['ERR_SECRET_NOT_FOUND', 'ERR_RATE_LIMITED']))
+      return vault.asked.length
+    }
+    expect(await learnt('one', 0)).toBe(1000)
+    expect(await learnt('two', 2000)).toBe(500)
+    expect(await learnt(undefined, 4000)).toBe(250)
+    const secret = { resource: 'later', version: null }
+    const answer = await keepers.call({ call: 'resolve', vault: 'hcv', secrets: [secret], refresh: false })
+    expect(answer).toMatchObject({ ok: true })
+    clock.time += minutes(1)
+    expect(await learnt('one', 6000)).toBe(1000)
+  })
+
   it('has 100 requests under way at once; the others wait', async () => {
     const { keepers, vault } = secretWorld()
     const { promise: gate, resolve: open } = Promise.withResolvers<void>()
