@@ -82,11 +82,15 @@ export class Keeper {
     })
   }
 
-  /** What is kept, a page of it from behind the item `after` on. What was written for other settings of the entity does not count. */
+  /** What is kept, a page of it from behind the item `after` on, empty only as the last one. What was written for other settings of the entity does not count. */
   async cached(after: string): Promise<CachedPage> {
-    const { items, next } = await this.#shelf.page(after)
-    const secrets = await inTurns(items, AT_ONCE, async (item) => shown((await this.#shelf.look(item))?.state ?? null))
-    return { secrets: secrets.filter((one) => one !== null), next }
+    for (let from = after; ;) {
+      const { items, next } = await this.#shelf.page(from)
+      const all = await inTurns(items, AT_ONCE, async (item) => shown((await this.#shelf.look(item))?.state ?? null))
+      const secrets = all.filter((one) => one !== null)
+      if (secrets.length > 0 || next === null) return { secrets, next }
+      from = next
+    }
   }
 
   /**

@@ -152,21 +152,22 @@ export class Secrets {
     return (parsed.ok && this.#parts.entities.get(parsed.reference.vault)?.prefix) || null
   }
 
-  /** What is kept of the secrets of all vaults, a page of it. @param after `next` of the page before; '' = from the beginning. */
+  /** What is kept of the secrets of all vaults, a page of it, empty only as the last one. @param after `next` of the page before; '' = from the beginning. */
   async cached(after: string): Promise<CachedReferences> {
-    const vaults = this.#prefixes()
     const [given = '', item = ''] = after.split(':')
-    const at = vaults.findIndex((vault) => vault >= given)
-    const vault = vaults[at]
-    if (vault === undefined) return { secrets: [], next: null }
-    const page = unwrap(await this.#parts.authority.call({ call: 'cached', vault, after: vault === given ? item : '' }))
-    const following = vaults[at + 1]
-    const next = page.next === null ? (following === undefined ? null : `${following}:`) : `${vault}:${page.next}`
-    const secrets = page.secrets.map((secret) => ({
-      ...secret,
-      reference: printReference({ ...secret, vault, key: null, options: new Map() }),
-    }))
-    return { secrets, next }
+    const vaults = this.#prefixes().filter((vault) => vault >= given)
+    for (const [at, vault] of vaults.entries()) {
+      const from = vault === given ? item : ''
+      const page = unwrap(await this.#parts.authority.call({ call: 'cached', vault, after: from }))
+      const following = vaults[at + 1]
+      const next = page.next === null ? (following === undefined ? null : `${following}:`) : `${vault}:${page.next}`
+      const secrets = page.secrets.map((secret) => ({
+        ...secret,
+        reference: printReference({ ...secret, vault, key: null, options: new Map() }),
+      }))
+      if (secrets.length > 0 || page.next !== null) return { secrets, next }
+    }
+    return { secrets: [], next: null }
   }
 
   /** How each vault fares. */

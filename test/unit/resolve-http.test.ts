@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { AuditEvent } from '../../src/core/ports.ts'
 import { auditLine } from '../../src/core/lines.ts'
-import type { Secrets } from '../../src/secrets/secrets.ts'
+import { Secrets } from '../../src/secrets/secrets.ts'
+import { distantAuthority } from '../../src/keyring/messages.ts'
 import { knownEntities } from '../../src/config/entity.ts'
 import { httpOn } from '../support/http.ts'
 import { outage, secretWorld } from '../support/secrets.ts'
@@ -311,6 +312,26 @@ describe('GET /secrets', () => {
     await resolve(PASS)
     fetch = appOn(on.instance({ identity: 'elsewhere' }).secrets).fetch
     expect((await call('GET', '/secrets')).body).toEqual({ secrets: [], next: null })
+  })
+
+  it('has no empty page before the last one, whatever was kept for other settings or of other vaults', async () => {
+    const { items, clock, keepers, sealer, entity, instance } = on
+    const names = Array.from({ length: 250 }, (_, at) => `{vault://hcv/s${at}/a}`)
+    for (const name of names) on.vault.answers.set(name.slice(12, -3), { a: 'x' })
+    await instance({ identity: 'elsewhere' }).secrets.resolve(names)
+    await resolve(PASS)
+    const authority = distantAuthority(async (message) =>
+      'vault' in message && message.vault === 'hcv'
+        ? keepers.call(message)
+        : { ok: true, value: { secrets: [], next: null } },
+    )
+    const entities = new Map(['aws', 'fs', 'hcv', 'mine'].map((prefix) => [prefix, { ...entity, prefix }]))
+    fetch = appOn(new Secrets({ authority, clock, sealer, entities, freshMs: 0 })).fetch
+    expect(items.size()).toBe(251)
+    const first = (await call('GET', '/secrets')).body
+    expect(first.secrets).toMatchObject([{ reference: '{vault://hcv/password/}' }])
+    const second = (await call('GET', `/secrets?after=${encodeURIComponent(String(first['next']))}`)).body
+    expect(second).toEqual({ secrets: [], next: null })
   })
 
   it('comes in pages', async () => {
