@@ -54,7 +54,11 @@ export const sealerOf =
     itemSealer(cipher, hash, wrappingKeys, secretsOf(prefix))
 
 /** The authority's part. */
-export function openKeepers(entities: readonly EntitySettings[], config: Sealed, ports: VaultsPorts): VaultAuthority {
+export function openKeepers(
+  entities: readonly EntitySettings[],
+  config: Sealed & { readonly brokenVaults?: readonly BrokenEntity[] },
+  ports: VaultsPorts,
+): VaultAuthority {
   const { clock } = ports
   const doubt = doubtsOnce(ports.log)
   const open = (entity: EntitySettings): EntityWay => {
@@ -80,6 +84,7 @@ export function openKeepers(entities: readonly EntitySettings[], config: Sealed,
   return new Keepers({
     ...ports,
     random: Math.random,
+    leftOut: prefixesOf(config.brokenVaults ?? []),
     sealer: sealerOf(ports, config),
     entities: new Map(opened.map(({ entity, backend }) => [entity.prefix, { ...entity, backend }])),
     examine: async (prefix, how) => diagnoses.get(prefix)?.diagnose(how) ?? { time: clock.now(), findings: [] },
@@ -106,6 +111,8 @@ const speltFor =
       name.endsWith('*') ? name.slice(0, -1) + field : `${name}.config.${field.toLowerCase()}`,
     )
 
+const prefixesOf = (broken: readonly BrokenEntity[]): ReadonlySet<string> => new Set(broken.map(({ prefix }) => prefix))
+
 const sentencesOf = (broken: readonly BrokenEntity[]): readonly string[] =>
   broken.flatMap(({ problems }) => problems.map(({ name, message }) => `${name}: ${message}`))
 
@@ -120,9 +127,10 @@ export function openVaults(
     readonly broken: readonly BrokenEntity[]
   },
 ): Vaults {
-  const secrets = new Secrets({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
   const { broken } = ports
-  const held = entities.length === 0 ? null : secrets
+  const own = { sealer: sealerOf(ports, config), entities: byPrefixOf(entities), leftOut: prefixesOf(broken) }
+  const secrets = new Secrets({ ...ports, ...own })
+  const held = entities.length + broken.length === 0 ? null : secrets
   return {
     secrets: held,
     views: entities.map(({ view }) => view),

@@ -13,7 +13,7 @@ export type AskedVaultsPorts = Omit<VaultsPorts, 'fetchOf' | 'openOther' | 'prob
 
 /** Closed with the authority that it belongs to. @param openFolder what reads files, where there is a folder of secrets. */
 export function openAskedVaults(
-  config: Pick<VaultsConfig, 'vaults' | 'wrappingKeys'>,
+  config: Pick<VaultsConfig, 'vaults' | 'brokenVaults' | 'wrappingKeys'>,
   ports: AskedVaultsPorts,
   openFolder: (folder: string) => SecretBackend,
 ) {

@@ -18,9 +18,11 @@ export const vaultHandlers: RareHandlers['vaults'] = {
   vault: view,
 }
 
-function view({ views, context: { name } }: VaultCall): Reply {
+const NONE = ['ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.'] as const
+
+function view({ views, secrets, context: { name } }: VaultCall): Reply {
   const found = views.find(({ prefix }) => prefix === name)
-  if (found === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', 'There is no vault of that prefix.')
+  if (found === undefined) throw secrets?.none(name) ?? new KeyringError(...NONE)
   return { body: found }
 }
 
@@ -39,8 +41,7 @@ async function resolve(call: VaultCall): Promise<Reply> {
 async function push(call: VaultCall): Promise<Reply> {
   const { vault, source, secrets } = parseBody(handBody, await readBody(call.context))
   await call.begin()
-  if (call.secrets === null)
-    throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.')
+  if (call.secrets === null) throw new KeyringError(...NONE)
   const handed = await call.secrets.hand(vault, source, secrets)
   call.resolved([{ vault, code: null, count: secrets.length }])
   return { body: handed }
@@ -53,8 +54,7 @@ export async function resolved(
   references: readonly string[],
   refresh: boolean,
 ) {
-  if (secrets === null)
-    return references.map(() => refusal('ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.'))
+  if (secrets === null) return references.map(() => refusal(...NONE))
   const may = resolvable(grants)
   return secrets.resolve(
     references,

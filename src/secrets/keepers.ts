@@ -1,6 +1,6 @@
 /** The application behind the store of secrets: one keeper for each vault, opened at its first use. */
 import type { Awaitable } from '../core/awaitable.ts'
-import { KeyringError, settle } from '../core/errors.ts'
+import { settle } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { DiagnoseOptions, Diagnosis } from '../core/findings.ts'
 import type { AnswerTo, Message, VaultOperation } from '../core/operations.ts'
@@ -8,6 +8,7 @@ import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { KeeperParts } from './keeper.ts'
 import type { takeHanded } from './handed.ts'
 import { Keeper } from './keeper.ts'
+import { noVault } from './no-vault.ts'
 import type { KeeperEntity } from './shelf.ts'
 import type { summaryOf } from './summary.ts'
 
@@ -15,6 +16,8 @@ interface KeepersParts extends KeeperParts {
   readonly sealer: (prefix: string) => Promise<ItemSealer>
   /** By their prefix. */
   readonly entities: ReadonlyMap<string, KeeperEntity>
+  /** Prefixes of vaults that are set and not used. Absent = there are none. */
+  readonly leftOut?: ReadonlySet<string>
   /** What is asked for rarely. */
   readonly loadRare: () => Awaitable<{
     readonly summaryOf: typeof summaryOf
@@ -54,7 +57,7 @@ export class Keepers {
 
   #keeper(prefix: string): Promise<Keeper> {
     const entity = this.#parts.entities.get(prefix)
-    if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${prefix}".`)
+    if (entity === undefined) throw noVault(prefix, this.#parts.leftOut ?? new Set(), `There is no vault "${prefix}".`)
     const keeper = this.#opened.get(prefix) ?? this.#open(entity)
     this.#opened.set(prefix, keeper)
     return keeper

@@ -13,6 +13,7 @@ import type { Reference } from '../references/grammar.ts'
 import { parseReference, printReference } from '../references/grammar.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
+import { noVault } from './no-vault.ts'
 import { itemName, openState } from './state.ts'
 import { unavailable, fieldsReader, whyNot } from './value.ts'
 
@@ -43,6 +44,8 @@ export interface SecretsParts {
   readonly sealer: (prefix: string) => Promise<ItemSealer>
   /** By the name that references give: its prefix, or a type. */
   readonly entities: ReadonlyMap<string, Entity>
+  /** Prefixes of vaults that are set and not used. Absent = there are none. */
+  readonly leftOut?: ReadonlySet<string>
   /** What an instance has resolved it uses for so long, in milliseconds: then a refresh elsewhere reaches it. */
   readonly freshMs: number
 }
@@ -170,6 +173,11 @@ export class Secrets {
     return { secrets: [], next: null }
   }
 
+  /** Why there is no vault of a prefix, which nobody has checked. */
+  none(prefix: string, nobody = 'There is no vault of that prefix.'): KeyringError {
+    return noVault(prefix, this.#parts.leftOut ?? new Set(), nobody)
+  }
+
   /** How each vault fares. */
   summaries(): Promise<readonly OfVault<VaultSummary>[]> {
     return this.#ofEach((vault) => this.#parts.authority.call({ call: 'summary', vault }))
@@ -191,7 +199,7 @@ export class Secrets {
   /** Takes what somebody who reaches the vault has read there. @throws `ERR_REFERENCE_VAULT_UNKNOWN`, `ERR_REFERENCE_INVALID`. */
   async hand(vault: string, source: string, secrets: readonly HandedSecret[]): Promise<Handed> {
     const entity = this.#parts.entities.get(vault)
-    if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', 'There is no vault of that prefix.')
+    if (entity === undefined) throw this.none(vault)
     const trouble = secrets.map((secret) => entity.trouble(secret)).find((each) => each !== null)
     if (trouble) throw new KeyringError('ERR_REFERENCE_INVALID', `A secret ${trouble}.`)
     return unwrap(await this.#parts.authority.call({ call: 'hand', vault: entity.prefix, source, secrets }))
@@ -210,7 +218,7 @@ export class Secrets {
     const entity = this.#parts.entities.get(vault)
     // As it is written: where a file ends and its field begins makes no other path of it.
     if (!may(written)) throw new KeyringError('ERR_FORBIDDEN', 'No grant covers this reference.', NOT_GRANTED)
-    if (entity === undefined) throw new KeyringError('ERR_REFERENCE_VAULT_UNKNOWN', `There is no vault "${vault}".`)
+    if (entity === undefined) throw this.none(vault, `There is no vault "${vault}".`)
     const reference = { ...written, ...entity.split(written) }
     const trouble = entity.trouble(reference)
     if (trouble !== null) throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${trouble}.`)

@@ -12,7 +12,7 @@ const WARNED = { errors: [], warnings: ['Invalid path for a versioned K/V secret
 /** A mount that has nothing. */
 function emptyMount(kv: 'v1' | 'v2', mountVersion: '1' | '2') {
   const on = { time: NOW, version: mountVersion, asked: 0, looked: 0, isSeen: true }
-  const reply = (status: number, body: object): VaultReply => ({ status, body, serverTime: on.time })
+  const reply = (status: VaultReply['status'], body: object): VaultReply => ({ status, body, serverTime: on.time })
   const nobody = () => expect.unreachable('It is no write.')
   const backend = kvBackend({
     kv,
