@@ -1,5 +1,6 @@
 /** What resolves references for a command: the deployment, or the server here, or neither: then the vaults are asked straight. */
 import type { Env } from '../../src/config/setting.ts'
+import { vaultSettings } from '../../src/config/vaults-set.ts'
 import { Failure } from './failure.ts'
 import { printable } from '../../src/core/printable.ts'
 import { ask, unknown } from './answer.ts'
@@ -14,7 +15,16 @@ const BATCH = 1000
 /** @throws a Failure. */
 async function openResolver(env: Env, files: KongFiles): Promise<Resolver> {
   const target = files.conf + files.deck === '' ? await openServing(env) : null
-  return target === null ? (await import('./straight.ts')).straight(env, files) : asked(target)
+  if (target === null) return (await import('./straight.ts')).straight(env, files)
+  tellUnused(vaultSettings(env))
+  return asked(target)
+}
+
+/** Whoever set them may take the values for those of their vaults. */
+function tellUnused(names: readonly string[]): void {
+  if (names.length === 0) return
+  const all = printable(names.join(', '), 512)
+  console.error(`note: not used: ${all}: what answers has vaults of its own; --conf and --deck name others.`)
 }
 
 function asked(target: Target): Resolver {

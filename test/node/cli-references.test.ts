@@ -57,6 +57,23 @@ describe('edge-keyring vault get', () => {
     },
   )
 
+  it('says once, by their names, that the vaults of its own environment are not used', async () => {
+    const own = { KONG_VAULT_HCV_HOST: 'vault.example', KONG_VAULT_HCV_TOKEN: 'canary', KEYRING_VAULTS: '["canary"]' }
+    const { code, stdout, stderr } = await cli(['vault', 'get', 'vault://hcv/password/pass1'], own)
+    expect([code, stdout]).toEqual([0, VALUES['{vault://hcv/password/pass1}']])
+    const notes = stderr.split('\n').filter((line) => line.startsWith('note: '))
+    expect(notes).toEqual([expect.stringMatching(/^note: not used: .*what answers has vaults of its own/)])
+    for (const name of Object.keys(own)) expect(notes[0]).toContain(name)
+    expect(stderr).not.toContain('canary')
+    const run = await cli(['exec', '--', ...PRINT], {
+      ...own,
+      A: '{vault://hcv/password/pass1}',
+      B: '{vault://hcv/password/nested}',
+    })
+    expect(run.stderr.match(/^note: /gm)).toHaveLength(1)
+    expect(JSON.parse(run.stdout)).toMatchObject({ KONG_VAULT_HCV_TOKEN: 'canary' })
+  })
+
   it('says why there is none on standard error alone', async () => {
     const { code, stdout, stderr } = await cli(['vault', 'get', '{vault://hcv/none/a}'])
     expect([code, stdout]).toEqual([1, ''])
@@ -98,6 +115,16 @@ describe('edge-keyring exec', () => {
       expect(env).not.toHaveProperty(name)
     expect(asked).toEqual([['{vault://hcv/password/pass1}', '{vault://hcv/password/nested}']])
   })
+
+  it.each(['{vault://hcv/none/a}', '{vault://hcv/password/pass1} {vault://hcv/none/a}'])(
+    'leaves the list of references to the program as it is: %s',
+    async (list) => {
+      const { code, stdout, stderr } = await cli(['exec', '--', ...PRINT], { KEYRING_REFERENCES: list })
+      expect([code, stderr]).toEqual([0, ''])
+      expect(JSON.parse(stdout)).toMatchObject({ KEYRING_REFERENCES: list })
+      expect(asked).toEqual([])
+    },
+  )
 
   it('takes the words as they are: no shell reads them, and an empty one is one', async () => {
     const words = ['$(echo x)', '', '--json', 'a b;c']
