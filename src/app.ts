@@ -195,7 +195,11 @@ export function openPushing(
 }
 
 /** For the doctor. */
-const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({ ...vault, reader: vault.reader(null, insist) })
+const loginOf = (vault: Vault, insist: Insistence): DoctorLogin => ({
+  ...vault,
+  reader: vault.reader(null, insist),
+  isForced: insist === 'refusal',
+})
 
 /** @param keyring those that other surfaces have as well. */
 export function createApp(config: AnsweringConfig, ports: AppPorts, keyring = openKeyrings(config, ports)): Http {

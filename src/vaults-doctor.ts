@@ -40,7 +40,8 @@ function lookAt(
     const source = { id: { ...vault, kind: `kv${kv === 'v1' ? 1 : 2}`, mount } } as const
     const reader = own.reader(null, login ? 'refusal' : 'none')
     const { address } = vault
-    return examineWay({ ...own, transport: own.open, reader, source, probe, address, clock }, signal)
+    const way = { transport: own.open, reader, source, probe, address, clock, isForced: login }
+    return examineWay({ ...own, ...way }, signal)
   }
   const { type } = settings
   return backend === null || type === 'hcv' || type === 'pushed' ? [FROM_INSIDE] : lookInside(type, backend, signal)

@@ -14,6 +14,8 @@ export interface DoctorLogin {
   readonly loginEnds: (signal: AbortSignal) => Promise<readonly End[]>
   /** Whether a login gets another token by itself when this one ends. */
   readonly hasLogin: boolean
+  /** Whether there is to be a new login where the token is dead. */
+  readonly isForced: boolean
 }
 
 /** Of the way to a KV mount, whatever is read there. */

@@ -1,10 +1,11 @@
 /** The doctor's look at the login, and at what the token that it gives is good for. */
 import * as z from 'zod/mini'
 import type { End } from '../../core/ends.ts'
-import { KeyringError } from '../../core/errors.ts'
+import { KeyringError, settle, unwrap } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
 import { duration, integer } from '../wire/schema.ts'
+import type { VaultReply } from '../wire/transport.ts'
 import type { DoctorParts, WayParts } from './parts.ts'
 import { LESS, failedCheck, ok, shown, unseen, warning } from './finding.ts'
 
@@ -29,14 +30,12 @@ type Lookup = z.output<typeof lookupReply>['data']
 
 const LOOKUP = ['auth', 'token', 'lookup-self']
 
-/** The reader logs in when there is no token, but never while the last failure keeps logins off. */
-export async function lookAtToken(
-  { reader, source, login, loginEnds, hasLogin, clock }: WayParts,
-  signal: AbortSignal,
-): Promise<readonly Finding[]> {
+/** The reader logs in when there is no token, but never while the last failure keeps logins off, unless it is forced to. */
+export async function lookAtToken(parts: WayParts, signal: AbortSignal): Promise<readonly Finding[]> {
+  const { source, login, loginEnds, hasLogin, clock } = parts
   const loggedIn = ok('login', `Logged in: ${login}.`)
   try {
-    const reply = await reader.probe({ segments: LOOKUP, signal })
+    const reply = await lookUp(parts, signal)
     const parsed = z.safeParse(lookupReply, reply.body)
     return [
       { ...loggedIn, ends: await loginEnds(signal) },
@@ -50,6 +49,14 @@ export async function lookAtToken(
     if (error.facts['denied'] !== 'policy') return [failedCheck('login', error)]
     return [loggedIn, unseen('token', 'It may not look itself up (no policy "default"), which reads do not need.')]
   }
+}
+
+/** What a policy denies is no reason for a new login. */
+async function lookUp({ reader, isForced }: WayParts, signal: AbortSignal): Promise<VaultReply> {
+  const request = { segments: LOOKUP, signal }
+  const looked = await settle(() => reader.probe(request))
+  const isDead = !looked.ok && looked.error.facts['denied'] === 'token'
+  return isForced && isDead ? reader.get(request) : unwrap(looked)
 }
 
 /** The login of rotations, in one finding; what ends of it bears its name. Whatever fails there, nothing that was known of it has changed. */
