@@ -252,8 +252,11 @@ program
   .description('Print the least Vault policy for the settings in the environment.')
   .option('--rotate', 'Print what rotations need, beside what a sync does.')
   .addOption(json())
-  .action(({ rotate = false }) =>
-    reporting(isJson(), async () => (await import('./policy.ts')).policy(process.env, rotate)),
+  .addOption(
+    valued('references', 'prefix', 'Of the login of this vault for references instead, alone.').conflicts('rotate'),
+  )
+  .action(({ rotate = false, references }) =>
+    reporting(isJson(), async () => (await import('./policy.ts')).policy(process.env, rotate, references)),
   )
 
 program

@@ -1,8 +1,10 @@
 /** `edge-keyring policy`: what the policy of the Vault login has to allow, for the settings at hand. */
 import type { Env } from '../../src/config/setting.ts'
+import { hasVaults } from '../../src/config/vaults-set.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Outcome } from './command.ts'
-import { wrongSettings } from './failure.ts'
+import { failed, wrongSettings } from './failure.ts'
+import { rule } from './policy-rule.ts'
 
 /** The settings that the policy follows from. */
 const OF_POLICY = /^(?:KONG_)?KEYRING(?:S$|_VAULT_(?:MOUNT|PATH|KV)$)/
@@ -14,7 +16,14 @@ const OTHERS: Env = {
   KEYRING_TABLE: 'none',
 }
 
-export async function policy(env: Env, rotates: boolean): Promise<Outcome> {
+/** @param prefix of a vault behind references: its policy, and not that of the keyrings. */
+export async function policy(env: Env, rotates: boolean, prefix?: string): Promise<Outcome> {
+  if (hasVaults(env)) {
+    const { policyOfVault, vaultsWithLogins } = await import('./policy-references.ts')
+    if (prefix !== undefined) return policyOfVault(env, prefix)
+    const others = vaultsWithLogins(env).map((each) => `policy --references ${each}`)
+    if (others.length > 0) console.error(`note: not in it is what references need: ${others.join(', ')}`)
+  } else if (prefix !== undefined) throw failed('ERR_USAGE', 'The settings have no vault of that prefix.')
   const given = Object.entries(env).filter(([name]) => OF_POLICY.test(name))
   const read = parseConfig({ ...OTHERS, ...Object.fromEntries(given) }, 'lambda-sync')
   if (!read.ok) throw wrongSettings(read.problems)
@@ -36,6 +45,3 @@ function kv2(mount: string, path: string, rotates: boolean): string[][] {
     ? [...reads, [`${mount}/data/${path}`, 'read', 'update'], [`${mount}/config`, 'read']]
     : [...reads, [`${mount}/data/${path}`, 'read']]
 }
-
-const rule = (path: string, capabilities: readonly string[]): string =>
-  `path "${path}" { capabilities = [${capabilities.map((each) => `"${each}"`).join(', ')}] }\n`

@@ -243,6 +243,7 @@ describe("a look at Vault's token", () => {
         login: '',
         loginEnds: async () => [],
         hasLogin,
+        isForced: false,
       },
       new AbortController().signal,
     )

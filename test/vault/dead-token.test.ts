@@ -6,7 +6,7 @@ import { readEntities } from '../../src/config/entities.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import type { Diagnosis } from '../../src/core/findings.ts'
-import type { Fetch, RecordStore } from '../../src/core/ports.ts'
+import type { Fetch, SharedStore } from '../../src/core/ports.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { rare } from '../../src/rare.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
@@ -49,7 +49,7 @@ for (const target of vaultTargets())
     })
     afterAll(() => server.close())
 
-    const ofKeyring = (way: Fetch, store: RecordStore) => {
+    const ofKeyring = (way: Fetch, store: SharedStore) => {
       const ofRole = Object.entries(role).map(([name, text]) => [`KEYRING_VAULT_${name.toUpperCase()}`, text])
       const config = configOf({
         KEYRING_VAULT_HOST: server.address,
@@ -72,7 +72,7 @@ for (const target of vaultTargets())
       return async (login: boolean) => unwrap(await authority.call({ call: 'diagnose', keyring: 'default', login }))
     }
 
-    const ofEntity = (way: Fetch, store: RecordStore) => {
+    const ofEntity = (way: Fetch, store: SharedStore) => {
       const { hostname: host, port } = new URL(server.address)
       const fields = { protocol: 'http', host, port: Number(port), kv: 'v2', mount: 'kv', ...role }
       const list = JSON.stringify([{ name: 'hcv', prefix: 'mine', config: fields }])
@@ -94,7 +94,7 @@ for (const target of vaultTargets())
       return async (login: boolean) => unwrap(await keepers.call({ call: 'examine', vault: 'mine', login }))
     }
 
-    it.each<[string, (way: Fetch, store: RecordStore) => (login: boolean) => Promise<Diagnosis>]>([
+    it.each<[string, (way: Fetch, store: SharedStore) => (login: boolean) => Promise<Diagnosis>]>([
       ['a keyring', ofKeyring],
       ['a vault behind references', ofEntity],
     ])('of %s is replaced when that is asked for, and not otherwise', async (_name, open) => {
