@@ -20,6 +20,7 @@ import { kvBackend } from './vault/kv/secret.ts'
 import type { LoginParts } from './vault/login/method.ts'
 import { openVault } from './vault/open.ts'
 import type { EntityWay } from './vaults-doctor.ts'
+import { speltFor } from './vaults-words.ts'
 
 export interface Primitives {
   readonly cipher: Cipher
@@ -63,7 +64,7 @@ export function openKeepers(
   const doubt = doubtsOnce(ports.log)
   const open = (entity: EntitySettings): EntityWay => {
     const { backend } = entity
-    const way = { entity, clock, spelt: speltFor(entity), vault: null, probe: null }
+    const way = { entity, clock, spelt: speltFor(entity.name), vault: null, probe: null }
     if (backend.type === 'pushed') return { ...way, backend: null }
     if (backend.type !== 'hcv') return { ...way, backend: ports.openOther(backend) }
     const { vault: settings, kv, mount } = backend
@@ -100,16 +101,6 @@ export const readingVaults = (
   config: Sealed,
   ports: Primitives & { readonly items: Pick<ItemStore, 'get'>; readonly beyond: KeyringAuthority },
 ): KeyringAuthority => new SecretReader({ ...ports, sealer: sealerOf(ports, config), entities: byPrefixOf(entities) })
-
-/** What an entity has of its own is spelt as its fields are; the rest it shares with the keyring's Vault. */
-const OWN = /\bKEYRING_VAULT_(?!ALLOW_HTTP|CACERT|CLIENT|HEADERS|MTLS|PATH|TIMEOUT_MS|TLS|VPC)([A-Z\d_]+)/g
-
-const speltFor =
-  ({ name }: EntitySettings): EntityWay['spelt'] =>
-  (remedy) =>
-    remedy.replace(OWN, (_, field: string) =>
-      name.endsWith('*') ? name.slice(0, -1) + field : `${name}.config.${field.toLowerCase()}`,
-    )
 
 const prefixesOf = (broken: readonly BrokenEntity[]): ReadonlySet<string> => new Set(broken.map(({ prefix }) => prefix))
 
