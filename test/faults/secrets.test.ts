@@ -1,17 +1,26 @@
-/** The fault matrix of references: schedules by seed, and every fault at every await of one resolve, in memory and in SQLite. */
+/** The fault matrix of references: schedules by seed, and every fault at every await of one resolve, in memory and on the stores that people use. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestHarness } from 'wrangler'
 import { sqliteStore } from '../../functions/node/sqlite-store.ts'
+import { unwrap } from '../../src/core/errors.ts'
+import type { Result } from '../../src/core/errors.ts'
 import type { ItemStore } from '../../src/core/secrets.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
+import type { RunSql } from '../../src/secrets/sql-items.ts'
 import { sqlItems } from '../../src/secrets/sql-items.ts'
 import { refresh, renew, resolve } from '../explore/secrets.ts'
+import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
+import type { DynamoServer } from '../support/lambda/table.ts'
+import { createSecretsTable, itemsOn, startDynalite } from '../support/lambda/table.ts'
 import { runSecretSeed, sweepSecret } from './schedules.ts'
 
 const SEEDS = Number(process.env['FAULT_SEEDS'] ?? 1000)
 const isDeep = process.env['FAULTS'] === 'deep'
+/** For the download of DynamoDB Local and its start. */
+const START_MS = 180_000
 
 /** Each schedule has a group of its own in one store. */
 let schedules = 0
@@ -64,4 +73,52 @@ describe('in SQLite', () => {
     rmSync(folder, { recursive: true })
   })
   matrix(isDeep ? 200 : 50, (now) => apart(sqlItems(store.run, now)))
+})
+
+function dynamo(start: () => Promise<DynamoServer>): void {
+  let server: DynamoServer
+  let table: string
+  beforeAll(async () => {
+    server = await start()
+    table = await createSecretsTable(server.endpoint)
+  }, START_MS)
+  afterAll(() => server.close())
+  matrix(isDeep ? 100 : 20, (now) => apart(itemsOn(server.endpoint, table, now)))
+}
+describe('in dynalite', () => {
+  dynamo(startDynalite)
+})
+describe.skipIf(process.env['CI'] !== 'true')('in DynamoDB Local', () => {
+  dynamo(startDynamoLocal)
+})
+
+interface Bindings {
+  readonly STORE: {
+    getByName(name: string): { sql(...statement: Parameters<RunSql>): Promise<Result<readonly object[]>> }
+  }
+}
+
+describe('in a Durable Object', () => {
+  const harness = createTestHarness({
+    workers: [
+      {
+        config: {
+          name: 'store',
+          main: join(import.meta.dirname, '../workerd/store-worker.ts'),
+          compatibility_date: '2026-10-01',
+          durable_objects: { bindings: [{ name: 'STORE', class_name: 'StoreObject' }] },
+          migrations: [{ tag: 'v1', new_sqlite_classes: ['StoreObject'] }],
+        },
+      },
+    ],
+  })
+  let bindings: Bindings
+  beforeAll(async () => {
+    await harness.listen()
+    bindings = await harness.getWorker<Bindings>().getEnv()
+  }, START_MS)
+  afterAll(() => harness.close())
+
+  const run: RunSql = async (...statement) => unwrap(await bindings.STORE.getByName('faults').sql(...statement))
+  matrix(isDeep ? 100 : 20, (now) => apart(sqlItems(run, now)))
 })
