@@ -56,7 +56,7 @@ interface Held {
   readonly isStale: boolean
   readonly at: number
   readonly until: number
-  /** Of its text, in characters. */
+  /** In characters. */
   readonly size: number
 }
 
@@ -87,6 +87,8 @@ const NOT_GRANTED = { remedy: 'Ask for a grant resolve:<pattern> that covers it 
 
 /** Characters of the secrets that one instance holds; those had longest ago are dropped. */
 const MOST_HELD = 8 * 1024 * 1024
+/** What each of them takes beside its text counts as so many: also of the smallest there are not any number. */
+const AROUND = 1024
 /** What was read of so many references is kept, of texts of so many characters. */
 const [MOST_READ, MOST_LENGTH] = [10_000, 256]
 
@@ -279,7 +281,7 @@ export class Secrets {
       isStale: isOld || stands === 'stale',
       at: state.at,
       until,
-      size: text.length,
+      size: text.length + AROUND,
     }
     this.#forget([secret])
     if (until <= now) return held

@@ -233,6 +233,23 @@ describe('while the authority cannot be asked', () => {
     expect(await value()).toBe('ERR_AUTHORITY_UNAVAILABLE')
   })
 
+  it('an isolate goes by 8 MiB of what it has seen, the latest', async () => {
+    const texts = Array.from({ length: 45 }, (_, at) => {
+      on.vault.answers.set(`large-${at}`, 'x'.repeat(200_000))
+      return `{vault://hcv/large-${at}/}`
+    })
+    const isolate = on.isolate()
+    for (const text of texts) await value(isolate, text)
+    on.state.isDown = true
+    on.later(MINUTE)
+    const codes = (await isolate.resolve(texts)).map((one) => (one.ok ? 'a value' : one.error.code))
+    const lost = codes.indexOf('a value')
+    expect(lost).toBeGreaterThan(2)
+    expect(lost).toBeLessThan(20)
+    expect(new Set(codes.slice(0, lost))).toEqual(new Set(['ERR_AUTHORITY_UNAVAILABLE']))
+    expect(new Set(codes.slice(lost))).toEqual(new Set(['a value']))
+  })
+
   it('what is not in the copy fails alone, and whoever wants it anew hears that he cannot', async () => {
     const isolate = on.isolate()
     expect(await valueOrCode(isolate, PASS, true)).toBe('one')

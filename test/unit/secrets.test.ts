@@ -325,6 +325,30 @@ describe('what an instance holds', () => {
     expect([await caches(), await caches()]).toEqual([['stale'], ['stale']])
   })
 
+  it.each([
+    ['of 200,000 characters', 'x'.repeat(200_000), 45, 41],
+    ['of no length', '', 8300, 8192],
+  ])(
+    'is bounded by its memory, and the latest stay: secrets %s',
+    { timeout: 120_000 },
+    async (_name, text, all, most) => {
+      const { vault, clock, instance } = secretWorld({ ttlMs: 0 })
+      const { secrets } = instance({}, { freshMs: minutes(60) })
+      const texts = Array.from({ length: all }, (_, at) => {
+        vault.answers.set(`s${at}`, text)
+        return `{vault://hcv/s${at}/}`
+      })
+      for (let from = 0; from < all; from += 1000) {
+        clock.time += minutes(1)
+        await secrets.resolve(texts.slice(from, from + 1000))
+      }
+      const caches = (await secrets.resolve(texts)).map((one) => (one.ok ? one.value.cache : one.error.code))
+      expect(caches.lastIndexOf('miss') + 1).toBe(all - most)
+      expect(new Set(caches.slice(0, all - most))).toEqual(new Set(['miss']))
+      expect(new Set(caches.slice(all - most))).toEqual(new Set(['hit']))
+    },
+  )
+
   it('is read once, however many spellings ask for fields of it, and has a bound', async () => {
     const { secrets, vault } = secretWorld()
     const large = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`k${at}`, 'x'.repeat(1000)]))
