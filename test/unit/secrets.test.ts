@@ -2,7 +2,12 @@
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secrets } from '../../src/secrets/secrets.ts'
 import { CLOCK_SLACK_MS } from '../../src/core/time.ts'
-import { describe, expect, it, vi } from 'vitest'
+import { DatabaseSync } from 'node:sqlite'
+import type { SQLInputValue } from 'node:sqlite'
+import type { ItemStore } from '../../src/core/secrets.ts'
+import { memoryItems } from '../../src/secrets/memory-items.ts'
+import { sqlItems } from '../../src/secrets/sql-items.ts'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { outage, secretWorld, valueOrCode } from '../support/secrets.ts'
 
 const PASS = '{vault://hcv/password/pass1}'
@@ -222,11 +227,33 @@ describe('many', () => {
     expect(vault.asked).toEqual(['password'])
   })
 
-  it(
-    'references that were learnt are forgotten, and leave the store as small as before',
+  it.each<[string, (now: () => number) => { items: ItemStore; size: () => number }]>([
+    [
+      'memory',
+      (now) => {
+        const items = memoryItems(now)
+        return { items, size: items.size }
+      },
+    ],
+    [
+      'SQLite',
+      (now) => {
+        const database = new DatabaseSync(':memory:')
+        onTestFinished(() => database.close())
+        const rows = (query: string, ...bindings: SQLInputValue[]) => database.prepare(query).all(...bindings)
+        return {
+          items: sqlItems(async (...statement) => rows(...statement), now),
+          size: () => rows('SELECT name FROM secret').length,
+        }
+      },
+    ],
+  ])(
+    'references that were learnt are forgotten, and leave the store as small as before, in %s',
     { timeout: 120_000 },
-    async () => {
-      const { secrets, vault, clock, items, look } = secretWorld({ ttlMs: minutes(60) })
+    async (_name, open) => {
+      const { vault, clock, instance } = secretWorld({ ttlMs: minutes(60) })
+      const { items, size } = open(() => clock.time)
+      const { secrets, look } = instance({}, { items })
       vault.answers.set('password', { pass1: 'one' })
       await valueOrCode(secrets, PASS)
       const texts = Array.from({ length: 10_000 }, (_, at) => {
@@ -238,13 +265,13 @@ describe('many', () => {
         const results = await secrets.resolve(texts.slice(from, from + 1000))
         expect(results.every(({ ok }) => ok)).toBe(true)
       }
-      expect(items.size()).toBe(10_001)
+      expect(size()).toBe(10_001)
       for (let day = 0; day < 8; day += 1) {
         clock.time += 24 * minutes(60)
         await valueOrCode(secrets, PASS)
         await look()
       }
-      expect(items.size()).toBe(1)
+      expect(size()).toBe(1)
       expect(await valueOrCode(secrets, PASS)).toBe('one')
     },
   )
