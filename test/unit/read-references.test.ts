@@ -1,13 +1,14 @@
 /** What was read of references is kept for the next time, of so many and of no long ones: a caller who invents them fills no memory. */
 import { beforeEach, expect, it, vi } from 'vitest'
 import { refusal } from '../../src/core/errors.ts'
+import type * as Grammar from '../../src/references/grammar.ts'
 import { Secrets } from '../../src/secrets/secrets.ts'
 import { secretWorld } from '../support/secrets.ts'
 
 /** Texts that were parsed. */
 const parsed = vi.hoisted((): string[] => [])
 vi.mock('../../src/references/grammar.ts', async (original) => {
-  const real = await original<typeof import('../../src/references/grammar.ts')>()
+  const real = await original<typeof Grammar>()
   return {
     ...real,
     parseReference(text: string) {
