@@ -1,6 +1,6 @@
 /** What resolves references for a command: the deployment, or the server here, or neither: then the vaults are asked straight. */
 import type { Env } from '../../src/config/setting.ts'
-import { vaultSettings } from '../../src/config/vaults-set.ts'
+import { namesOfVaults } from '../../src/config/vaults-set.ts'
 import { Failure } from './failure.ts'
 import { printable } from '../../src/core/printable.ts'
 import { ask, unknown } from './answer.ts'
@@ -16,7 +16,7 @@ const BATCH = 1000
 async function openResolver(env: Env, files: KongFiles): Promise<Resolver> {
   const target = files.conf + files.deck === '' ? await openServing(env) : null
   if (target === null) return (await import('./straight.ts')).straight(env, files)
-  tellUnused(vaultSettings(env))
+  tellUnused(namesOfVaults(env))
   return asked(target)
 }
 

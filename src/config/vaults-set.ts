@@ -10,10 +10,10 @@ export const VAULTS_ROW: Row = [VAULTS, { schema: z.string, default: '[]', secre
 export const KONG_VAULT = 'KONG_VAULT_'
 
 /** The names of the settings that say which vaults there are. */
-export const vaultSettings = (env: Env): readonly string[] =>
+export const namesOfVaults = (env: Env): readonly string[] =>
   Object.keys(env).filter((name) => (name === VAULTS || name.startsWith(KONG_VAULT)) && isSet(env, name))
 
-export const hasVaults = (env: Env): boolean => vaultSettings(env).length > 0
+export const hasVaults = (env: Env): boolean => namesOfVaults(env).length > 0
 
 export const REFERENCES = 'KEYRING_REFERENCES'
 /** References of those who ask the vaults. It stands in no table either, because a table takes no reference for a value. */

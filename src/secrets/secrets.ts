@@ -15,7 +15,7 @@ import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { noVault } from './no-vault.ts'
 import { itemName, openState } from './state.ts'
-import { unavailable, fieldsReader, whyNot } from './value.ts'
+import { noSecret, fieldsReader, whyNot } from './value.ts'
 
 /** A vault entity, as far as whoever resolves needs it. */
 export interface Entity {
@@ -272,7 +272,7 @@ export class Secrets {
     const now = this.#parts.clock.now()
     const stands = standing(state, entity.rules, now)
     if (stands === 'over' || state.found === null) throw whyNot(state)
-    if (state.found.kind !== 'secret') throw unavailable(state.found.kind)
+    if (state.found.kind !== 'secret') throw noSecret(state.found.kind)
     const { text } = state.found
     const isOld = refresh && state.failing !== null
     const until = isOld ? now : Math.min(now + this.#parts.freshMs, endOf(state, entity.rules, stands))

@@ -40,7 +40,7 @@ const unusable = (what: string): KeyringError => new KeyringError('ERR_SECRET_UN
 
 /** Why there is no value. */
 export function whyNot({ failing, found }: SecretState): KeyringError {
-  if (failing === null) return found?.kind === 'secret' ? ended() : unavailable(found?.kind ?? 'absent')
+  if (failing === null) return found?.kind === 'secret' ? ended() : noSecret(found?.kind ?? 'absent')
   const { code, message, remedy, facts } = failing.error
   return new KeyringError(code, message, { remedy, facts })
 }
@@ -51,7 +51,7 @@ const ended = (): KeyringError =>
     remedy: 'Ask again; if that does not help, set the clocks of the instances.',
   })
 
-export const unavailable = (kind: 'absent' | 'forbidden'): KeyringError =>
+export const noSecret = (kind: 'absent' | 'forbidden'): KeyringError =>
   kind === 'absent'
     ? new KeyringError('ERR_SECRET_NOT_FOUND', 'The vault has no such secret.')
     : new KeyringError('ERR_SECRET_FORBIDDEN', 'The vault does not let its login read this secret.')
