@@ -4,6 +4,7 @@
  * run of whoever pushes brings nothing back. A state is held as long as it could be brought back.
  */
 import { KeyringError } from '../core/errors.ts'
+import type { Clock } from '../core/ports.ts'
 import type { Handed, HandedSecret } from '../core/vault-operations.ts'
 import { CLOCK_SLACK_MS, isAhead } from '../core/time.ts'
 import { FORGOTTEN_MS, withAnswer } from './life.ts'
@@ -17,12 +18,12 @@ const ATTEMPTS = 5
 /** @throws `ERR_REQUEST_INVALID`, `ERR_SOURCE_CHANGED`; then nothing was taken. */
 export async function takeHanded(
   shelf: Shelf,
-  now: number,
+  clock: Pick<Clock, 'now'>,
   source: string,
   secrets: readonly HandedSecret[],
 ): Promise<Handed> {
-  refuseUnlike(shelf, now, source, secrets)
-  const taken = await inTurns(secrets, AT_ONCE, (secret) => take(shelf, now, secret))
+  refuseUnlike(shelf, clock.now(), source, secrets)
+  const taken = await inTurns(secrets, AT_ONCE, (secret) => take(shelf, clock, secret))
   const older = taken.filter((each) => !each).length
   return { taken: taken.length - older, older }
 }
@@ -51,10 +52,16 @@ function refuseUnlike({ entity }: Shelf, now: number, source: string, secrets: r
 }
 
 /** Whether it was; not if there is what was said later. A state with a time that cannot be true is none. */
-async function take(shelf: Shelf, now: number, { found, text, at, ...name }: HandedSecret): Promise<boolean> {
+async function take(
+  shelf: Shelf,
+  clock: Pick<Clock, 'now'>,
+  { found, text, at, ...name }: HandedSecret,
+): Promise<boolean> {
   const item = await shelf.nameOf(name)
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const { state, version } = await shelf.load(item, name)
+    // What others have pushed while this one waited is later than its begin, and no time to come.
+    const now = clock.now()
     if (state.found !== null && at < state.at && !isAhead(state.at, now)) return false
     const answer = found === 'secret' ? { kind: found, text } : { kind: found }
     const before = { ...state, asked: now }

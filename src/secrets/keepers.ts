@@ -40,7 +40,7 @@ const HANDLERS: Handlers = {
     (await loadRare()).summaryOf(shelf, clock.now(), unrenewed),
   examine: (_keeper, { vault, login }, { examine }) => examine(vault, { login }),
   hand: async ({ shelf }, { source, secrets }, { clock, loadRare }) =>
-    (await loadRare()).takeHanded(shelf, clock.now(), source, secrets),
+    (await loadRare()).takeHanded(shelf, clock, source, secrets),
 }
 
 export class Keepers {

@@ -36,11 +36,18 @@ const blind = (items: ItemStore): ItemStore => ({
 const stopped = (time: number) => () => time
 
 const COLD = 'two cold instances, and a secret that changes'
+const PUSHED = 'two who push, and a secret that is deleted and made again'
 const GONE = 'two instances at the expiry of a secret that is deleted'
 
 describe('the explorer finds that', () => {
   it.each<[Rule, string, Partial<SecretSetting> | undefined, SecretBug]>([
     ['an older secret is back', 'a store that writes whatever was there', SECRET_SCENES[COLD], { items: blind }],
+    [
+      'an older secret is back',
+      'a store that writes whatever was there, under those who push',
+      SECRET_SCENES[PUSHED],
+      { items: blind },
+    ],
     [
       'two readings under one lease',
       'a store that writes whatever was there',

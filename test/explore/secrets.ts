@@ -1,6 +1,8 @@
 /** Some instances that resolve one reference while the vault's users change or delete its secret. A sleeper is woken so late that leases run out. */
 import type { Clock } from '../../src/core/ports.ts'
 import type { ItemStore, SecretBackend, SecretRules } from '../../src/core/secrets.ts'
+import type { HandedSecret } from '../../src/core/vault-operations.ts'
+import type { Keepers } from '../../src/secrets/keepers.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import { openState } from '../../src/secrets/state.ts'
 import type { Crossing } from '../support/crossing.ts'
@@ -25,12 +27,15 @@ export type SecretAct = (by: {
   readonly resolve: (refresh: boolean) => Promise<void>
   readonly look: () => Promise<unknown>
   readonly change: () => Promise<void>
+  readonly push: () => Promise<unknown>
   readonly wait: (ms: number) => Promise<void>
 }) => Promise<unknown>
 
 export const resolve: SecretAct = (by) => by.resolve(false)
 export const refresh: SecretAct = (by) => by.resolve(true)
 export const renew: SecretAct = (by) => by.look()
+/** What the vault says now is handed over, later. */
+export const push: SecretAct = (by) => by.push()
 /** The next truth comes to be. */
 export const change: SecretAct = (by) => by.change()
 export const pass =
@@ -52,13 +57,15 @@ export interface SecretSetting {
   readonly agoMs?: number
   readonly instances: Readonly<Record<string, readonly SecretAct[]>>
   readonly rules?: Partial<SecretRules>
+  /** The vault is not asked: what it said is handed over. Then the first truth was, and each comes to be at a time of its own. */
+  readonly isPushed?: boolean
   readonly bug?: SecretBug
   /** Absent = in memory. */
   readonly items?: (now: () => number) => ItemStore
 }
 
 export const secretScene =
-  ({ truths, agoMs, instances, rules, bug = {}, items = memoryItems }: SecretSetting) =>
+  ({ truths, agoMs, instances, rules, isPushed = false, bug = {}, items = memoryItems }: SecretSetting) =>
   async (crossing: Crossing): Promise<Scene> => {
     const world = secretWorld({ ttlMs: MINUTE, negTtlMs: MINUTE, resurrectMs: 10 * MINUTE, ...rules, ...bug.rules })
     const { vault, clock } = world
@@ -69,8 +76,10 @@ export const secretScene =
     const begin = (at: number) => vault.answers.set('password', truths[at] ?? 'absent')
     let current = 0
     begin(current)
+    const said = () => handedAs(truths[current] ?? 'absent', clock.time)
     if (agoMs !== undefined) {
-      await valueOrCode(world.instance({}, { items: plain }).secrets, REFERENCE)
+      const { secrets, keepers } = world.instance({}, { items: plain, isPushed })
+      await (isPushed ? handTo(keepers, said()) : valueOrCode(secrets, REFERENCE))
       clock.time += agoMs
     }
     const reading = leased(witness, world)
@@ -79,9 +88,10 @@ export const secretScene =
       const ports = crossedSecrets(crossing, actor)
       const wait = (ms: number) => ports.sleep(() => void (clock.time += ms))
       const sleeping: Clock = { now: () => clock.time, sleep: (ms) => wait(Math.max(ms, WOKEN_MS)) }
-      const { secrets, look } = world.instance(
+      const { secrets, look, keepers } = world.instance(
         {},
         {
+          isPushed,
           items: ports.items(reading.items(store, actor)),
           backend: ports.backend(reading.backend(world.backend, actor)),
           clock: bug.clock?.(sleeping) ?? sleeping,
@@ -91,7 +101,17 @@ export const secretScene =
       const by: Parameters<SecretAct>[0] = {
         look,
         wait,
-        change: () => ports.change(() => begin((current += 1))),
+        change: () =>
+          ports.change(() => {
+            begin((current += 1))
+            if (isPushed) clock.time += 1
+          }),
+        async push() {
+          let read = said()
+          await ports.change(() => void (read = said()))
+          await ports.request()
+          return handTo(keepers, read)
+        },
         async resolve(force) {
           await ports.request()
           const check = serving(actor)
@@ -106,7 +126,8 @@ export const secretScene =
       broken: witness.broken,
       async end() {
         clock.time += 5 * MINUTE
-        const { secrets } = world.instance({}, { items: store, clock: bug.clock?.(clock) ?? clock })
+        const { secrets, keepers } = world.instance({}, { items: store, clock: bug.clock?.(clock) ?? clock, isPushed })
+        if (isPushed) await handTo(keepers, said())
         const answer = await valueOrCode(secrets, REFERENCE)
         const wanted = truths[current] ?? 'absent'
         if ((CODES[answer] ?? answer) !== wanted) witness.say('it does not converge', `${answer} instead of ${wanted}`)
@@ -117,6 +138,14 @@ export const secretScene =
       },
     }
   }
+
+const handedAs = (truth: Truth, at: number): HandedSecret => {
+  const found = truth === 'absent' || truth === 'forbidden' ? truth : 'secret'
+  return { resource: 'password', version: null, found, text: found === 'secret' ? truth : '', at }
+}
+
+const handTo = (keepers: Keepers, secret: HandedSecret) =>
+  keepers.call({ call: 'hand', vault: 'hcv', source: 'kv', secrets: [secret] })
 
 /** Whoever begins to ask when a truth was served already is served no older one. */
 function served(witness: Witness, truths: readonly Truth[], { contents }: Crossing) {
@@ -182,5 +211,11 @@ export const SECRET_SCENES: Readonly<Record<string, SecretSetting>> = {
     truths: ['one', 'absent', 'two'],
     agoMs: 1000,
     instances: { one: [refresh, resolve], two: [resolve], users: [change, change] },
+  },
+  'two who push, and a secret that is deleted and made again': {
+    truths: ['one', 'absent', 'two'],
+    agoMs: 1000,
+    isPushed: true,
+    instances: { one: [push, resolve], two: [push, resolve], users: [change, change] },
   },
 }

@@ -17,7 +17,7 @@ import {
 } from '../explore/scenes.ts'
 import type { Scene } from '../explore/explore.ts'
 import type { SecretAct, SecretSetting, Truth } from '../explore/secrets.ts'
-import { change, pass, refresh, renew, resolve, secretScene } from '../explore/secrets.ts'
+import { change, pass, push as handOver, refresh, renew, resolve, secretScene } from '../explore/secrets.ts'
 import type { World } from '../support/authority.ts'
 import type { Call, Fate } from '../support/crossing.ts'
 import { Crossing, fatesOf } from '../support/crossing.ts'
@@ -48,8 +48,10 @@ export async function runSeed(seed: number, place: Place = {}): Promise<string |
   return drive(sceneOf(setting), `seed ${seed}`, byDice(one, random), place.faults)
 }
 
+type SecretPlace = Pick<SecretSetting, 'items' | 'isPushed'>
+
 /** References: instances that resolve one while the vault's users change its secret. @param items absent = in memory. */
-export async function runSecretSeed(seed: number, more: Pick<SecretSetting, 'items' | 'bug'> = {}) {
+export async function runSecretSeed(seed: number, more: SecretPlace & Pick<SecretSetting, 'bug'> = {}) {
   const random = numbersOf(seed)
   const one = chooser(random)
   return drive(secretScene(secretSettingOf(one, more)), `seed ${seed}`, byDice(one, random))
@@ -82,7 +84,7 @@ export function sweep(act: Act, fate: Fate | 'kill', place: Place = {}): Promise
 }
 
 /** As `sweep`, of an instance that resolves a reference which is due. */
-export const sweepSecret = (act: SecretAct, fate: Fate | 'kill', more: Pick<SecretSetting, 'items'> = {}) =>
+export const sweepSecret = (act: SecretAct, fate: Fate | 'kill', more: SecretPlace = {}) =>
   sweepScene(secretScene({ truths: ['one'], agoMs: 60_000, instances: { one: [act] }, ...more }), fate)
 
 async function sweepScene(begin: Begin, fate: Fate | 'kill', faults?: Place['faults']): Promise<number | string> {
@@ -240,8 +242,11 @@ const RESOLVES: readonly SecretAct[] = [
   pass(5 * 60_000),
 ]
 
-function secretSettingOf(one: Choose, more: Pick<SecretSetting, 'items' | 'bug'>): SecretSetting {
-  const acts = () => Array.from({ length: one([1, 2, 3, 4]) }, () => one(RESOLVES))
+/** Nobody looks for the schedule, and no time passes in which what was handed over would be over. */
+const HANDED: readonly SecretAct[] = [resolve, resolve, handOver, handOver, handOver, pass(1000)]
+
+function secretSettingOf(one: Choose, more: SecretPlace & Pick<SecretSetting, 'bug'>): SecretSetting {
+  const acts = () => Array.from({ length: one([1, 2, 3, 4]) }, () => one(more.isPushed ? HANDED : RESOLVES))
   const ending = one<Truth>(['absent', 'forbidden'])
   const truths = one<readonly Truth[]>([
     ['one', 'two', 'three'],
@@ -250,7 +255,9 @@ function secretSettingOf(one: Choose, more: Pick<SecretSetting, 'items' | 'bug'>
   ])
   return {
     truths,
-    ...one([{}, { agoMs: 1000 }, { agoMs: 50_000 }, { agoMs: 60_000 }, { agoMs: 10 * 60_000 }]),
+    ...(more.isPushed
+      ? { agoMs: 1000 }
+      : one([{}, { agoMs: 1000 }, { agoMs: 50_000 }, { agoMs: 60_000 }, { agoMs: 10 * 60_000 }])),
     instances: { one: acts(), two: acts(), three: acts(), users: [change, pass(one([1000, 60_000])), change] },
     ...more,
   }

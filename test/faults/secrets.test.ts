@@ -11,7 +11,7 @@ import type { ItemStore } from '../../src/core/secrets.ts'
 import { memoryItems } from '../../src/secrets/memory-items.ts'
 import type { RunSql } from '../../src/secrets/sql-items.ts'
 import { sqlItems } from '../../src/secrets/sql-items.ts'
-import { refresh, renew, resolve } from '../explore/secrets.ts'
+import { push, refresh, renew, resolve } from '../explore/secrets.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
 import { createSecretsTable, itemsOn, startDynalite } from '../support/lambda/table.ts'
@@ -40,13 +40,18 @@ function matrix(seeds: number, items: (now: () => number) => ItemStore): void {
     for (let seed = 1; seed <= seeds; seed += 1) expect(await runSecretSeed(seed, { items })).toBeNull()
   })
 
+  it(`${seeds} schedules of pushes keep every promise`, { timeout: 600_000 }, async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) expect(await runSecretSeed(seed, { items, isPushed: true })).toBeNull()
+  })
+
   describe.each([
-    ['resolve', resolve],
-    ['refresh by force', refresh],
-    ['look of the schedule', renew],
-  ])('a %s', (_name, act) => {
+    ['resolve', resolve, {}],
+    ['refresh by force', refresh, {}],
+    ['look of the schedule', renew, {}],
+    ['push', push, { isPushed: true }],
+  ] as const)('a %s', (_name, act, how) => {
     it.each(['kill', 'fail', 'lose'] as const)('keeps every promise at each await: %s', async (fate) => {
-      expect(await sweepSecret(act, fate, { items })).toBeGreaterThanOrEqual(4)
+      expect(await sweepSecret(act, fate, { items, ...how })).toBeGreaterThanOrEqual(4)
     })
   })
 }

@@ -98,6 +98,26 @@ describe('whoever pushes', () => {
     expect(await valueOrCode(secrets, PASS)).toBe('new')
   })
 
+  it('that has waited for the store does not bring back what is older than what others have pushed meanwhile', async () => {
+    const { hand, items, secrets, clock } = pushed()
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    const get = items.get.bind(items)
+    items.get = async (...which) => {
+      items.get = get
+      begin()
+      await gate
+      return get(...which)
+    }
+    const slow = hand([secret('one', NOW)])
+    await begun
+    clock.time += 2 * MINUTE
+    await hand([secret('two', clock.time)])
+    open()
+    expect(await slow).toEqual({ ok: true, value: { taken: 0, older: 1 } })
+    expect(await valueOrCode(secrets, PASS)).toBe('two')
+  })
+
   it('does not bring back what Vault has deleted, at any later time', async () => {
     const { hand, secrets, clock } = pushed({ ttlMs: 0 })
     const before = secret('old', NOW - 1)
