@@ -92,8 +92,9 @@ function writeAll(dir: string, files: ReadonlyMap<string, string>): void {
         attempt(path, () => mkdirSync(folder))
         undo.unshift(() => rmdirSync(folder))
       }
-      attempt(path, () => writeFileSync(file, text, { flag: 'wx' }))
+      attempt(path, () => writeFileSync(file, '', { flag: 'wx' }))
       undo.unshift(() => rmSync(file))
+      attempt(path, () => writeFileSync(file, text))
     }
   } catch (error) {
     for (const step of undo) step()

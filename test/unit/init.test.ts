@@ -151,13 +151,22 @@ describe.each(KINDS)('init %s', (kind) => {
   })
 })
 
-it('what was written before the disk refused is taken back', () => {
-  writeFileSync(join(dir, 'src'), 'a file')
-  expect(refused('cloudflare')).toMatch(/src\/worker\.js cannot be written \(\w+\)\. Nothing was written\./)
+it('names all that is there', () => {
+  for (const name of ['wrangler.toml', '.gitignore']) writeFileSync(join(dir, name), '')
+  expect(refused('cloudflare')).toContain('Already there: .gitignore, wrangler.toml. Nothing was written.')
+})
+
+it('what was written before something was in the way is taken back', () => {
+  symlinkSync(join(dir, 'nowhere'), join(dir, 'src'))
+  expect(refused('cloudflare')).toContain('Already there: src/worker.js. Nothing was written.')
   expect(there()).toEqual(['src'])
-  writeFileSync(join(dir, 'file'), '')
-  expect(refused('lambda', join(dir, 'file/a'))).toMatch(/cannot be written \(ENOTDIR\)/)
-  expect(there()).toEqual(['file', 'src'])
+})
+
+it('a file where a folder should be is told of, and nothing is written', () => {
+  writeFileSync(join(dir, 'src'), '')
+  expect(refused('cloudflare')).toMatch(/src\/worker\.js cannot be written \(ENOTDIR\)\. Nothing was written\./)
+  expect(refused('lambda', join(dir, 'src/a'))).toMatch(/cannot be written \(ENOTDIR\)/)
+  expect(there()).toEqual(['src'])
 })
 
 it('a link that leads nowhere is not written through', () => {
