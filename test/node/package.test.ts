@@ -103,6 +103,27 @@ describe('the package', () => {
       expect(await project.run(['common.cjs'], node)).toBe('test-1\n')
   })
 
+  it('has every name of it that the pages call', async () => {
+    const pages = ['library.md', 'fields.md'].map((name) => readFileSync(join(ROOT, 'docs', name), 'utf8')).join('')
+    const named = ['column', 'columnSync', 'rowFields', 'lookups', 'inspect', 'KeyringError']
+    expect(named.filter((name) => !pages.includes(`\`${name}`) && !pages.includes(`${name}(`))).toEqual([])
+    for (const entry of ['node', 'lambda', 'testing']) {
+      project.write('names.mjs', `import * as all from 'edge-keyring/${entry}'\nconsole.log(Object.keys(all).join())`)
+      expect((await project.run(['names.mjs'])).trim().split(',')).toEqual(expect.arrayContaining(named))
+    }
+  })
+
+  it('has a codec of columns for those that cannot wait, which reads what the other wrote', async () => {
+    project.write(
+      'codec.mjs',
+      `import { column, columnSync, testKeyring } from 'edge-keyring/testing'
+      const keyring = await testKeyring()
+      const { seal, open } = columnSync(keyring.sync, 'users.email')
+      console.log(open(await column(keyring, 'users.email').seal('ann')), open(seal('bob')), seal(null))`,
+    )
+    expect(await project.run(['codec.mjs'])).toBe('ann bob null\n')
+  })
+
   it('has types, which refuse what would fail', async () => {
     project.write('right.ts', example('docs/library.md', 'ts', 'openKeyring'))
     project.write(
@@ -113,6 +134,13 @@ describe('the package', () => {
       export { handler as rotate } from 'edge-keyring/handlers/rotate'
       // @ts-expect-error -- there is no such class
       export { Keyring } from 'edge-keyring/worker'`,
+    )
+    project.write(
+      'codec.ts',
+      `import { columnSync, openKeyring } from 'edge-keyring/node'
+      import type { SyncColumn } from 'edge-keyring/node'
+      const codec: SyncColumn = columnSync((await openKeyring()).sync, 'users.email', { plaintext: 'pass' })
+      export const text: string = codec.seal('ann')`,
     )
     project.write(
       'wrong.ts',
@@ -140,7 +168,7 @@ describe('the package', () => {
     project.write('package.json', JSON.stringify({ private: true, type: 'module' }))
     expect(
       await project
-        .run([tsc, ...options, ...types, 'right.ts', 'deployed.ts', 'wrong.ts'])
+        .run([tsc, ...options, ...types, 'right.ts', 'deployed.ts', 'codec.ts', 'wrong.ts'])
         .catch((error) => (error as { stdout: string }).stdout),
     ).toBe('')
   }, 60_000)
