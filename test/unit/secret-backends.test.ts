@@ -1,5 +1,6 @@
 /** Vaults behind references that are not Vault: what they give, and what they never give. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import type * as promises from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -17,7 +18,7 @@ import { secretsManagerDouble } from '../support/secrets-manager.ts'
 /** What happens when the real path of a file is looked for. */
 const looked = vi.hoisted(() => ({ for: (_path: string) => {} }))
 vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>()
+  const real = await original<typeof promises>()
   return {
     ...real,
     async realpath(path: string) {
