@@ -1,10 +1,12 @@
-/** Builds dist/package, which is what `npm publish` takes: the library with its types, the command line, the server, and a manifest without dependencies. */
+/** Builds dist/package, which is what `npm publish` takes: the library with its types, what is deployed, the command line, the server, and a manifest without dependencies. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import type { BuildOptions, Metafile } from 'esbuild'
+import { ORIGINALS } from '../functions/cli/own-repository.ts'
 import { buildNode } from './build-node.ts'
+import { ENTRIES, buildEntries } from './entries.ts'
 import { ROOT } from './split-bundle.ts'
 
 export const PACKAGE_FOLDER = join(ROOT, 'dist/package')
@@ -62,6 +64,8 @@ function buildTypes(folder: string): void {
   const emit = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--rootDir', ROOT, '--outDir', folder]
   for (const project of ['tools/types/node.json', 'tools/types/cloudflare.json'])
     execFileSync(process.execPath, [tsc, '-p', project, ...emit], { cwd: ROOT, stdio: 'inherit' })
+  // Those of the entries are by hand: the compiler's would be those of the whole service, and of its libraries.
+  cpSync(join(ROOT, 'tools/types/entries'), join(folder, 'entries'), { recursive: true })
 }
 
 interface Manifest {
@@ -70,13 +74,17 @@ interface Manifest {
 }
 
 /** What of the repository's own is true of the package. Libraries are in the bundles, so that whoever installs it installs nothing else. */
-function manifest(): Manifest {
+function manifest(folder: string): Manifest {
   const { name, version, description, license, type, sideEffects, publishConfig } = JSON.parse(
     readFileSync(join(ROOT, 'package.json'), 'utf8'),
   ) as Manifest
-  const exports = Object.entries(LIBRARY).map(([entry, source]) => [
+  const library = Object.entries(LIBRARY).map(([entry, source]) => [
     `./${entry}`,
     { types: `./types/${source.replace(/\.ts$/, '.d.ts')}`, default: `./${entry}.js` },
+  ])
+  const deployed = Object.entries(ENTRIES).map(([entry, file]) => [
+    `./${entry}`,
+    { types: `./types/entries/${entry.replace(/s\/.*/, '')}.d.ts`, default: file },
   ])
   return {
     name,
@@ -87,8 +95,9 @@ function manifest(): Manifest {
     sideEffects,
     publishConfig,
     bin: { 'edge-keyring': 'edge-keyring.mjs' },
-    exports: { ...Object.fromEntries(exports), './package.json': './package.json' },
+    exports: { ...Object.fromEntries([...library, ...deployed]), './package.json': './package.json' },
     engines: { node: '>=20.12' },
+    files: readdirSync(folder).toSorted(),
     scripts: {},
   }
 }
@@ -97,9 +106,11 @@ export async function buildPackage(folder = PACKAGE_FOLDER): Promise<void> {
   rmSync(folder, { recursive: true, force: true })
   await buildLibrary(folder)
   buildTypes(join(folder, 'types'))
+  await buildEntries(folder)
   await buildNode(folder)
-  for (const file of ['LICENSE', 'README.md', 'SECURITY.md']) cpSync(join(ROOT, file), join(folder, file))
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`)
+  for (const file of ['LICENSE', 'README.md', 'SECURITY.md', ...Object.values(ORIGINALS)])
+    cpSync(join(ROOT, file), join(folder, file))
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest(folder), null, 2)}\n`)
 }
 
 if (import.meta.main) await buildPackage()

@@ -6,8 +6,8 @@ import { ROOT } from './split-bundle.ts'
 
 /** From the package's root. */
 export const ENTRIES: Readonly<Record<string, string>> = {
-  worker: './dist/entries/worker.mjs',
-  ...Object.fromEntries(FUNCTIONS.map((name) => [`handlers/${name}`, `./dist/entries/handlers/${name}.mjs`])),
+  worker: './entries/worker.mjs',
+  ...Object.fromEntries(FUNCTIONS.map((name) => [`handlers/${name}`, `./entries/handlers/${name}.mjs`])),
 }
 
 /** @param root of the package. */
@@ -23,5 +23,5 @@ export async function buildEntries(root: string): Promise<void> {
     external: ['cloudflare:*', 'node:*'],
     legalComments: 'none',
   })
-  for (const name of FUNCTIONS) await buildLambda(name, join(root, 'dist/entries/handlers'))
+  for (const name of FUNCTIONS) await buildLambda(name, join(root, 'entries/handlers'))
 }

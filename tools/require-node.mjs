@@ -3,7 +3,7 @@ const WANTED = [24, 11]
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < WANTED[0] || (major === WANTED[0] && minor < WANTED[1])) {
   console.error(
-    `edge-keyring needs Node ${WANTED.join('.')} or newer, and this is ${process.versions.node}: on Linux "npm ci" brings it along for npm start, npm test and npx; elsewhere install Node 24.`,
+    `edge-keyring needs Node ${WANTED.join('.')} or newer, and this is ${process.versions.node}: in a clone on Linux "npm ci" brings it along for npm start, npm test and npx; elsewhere install Node 24.`,
   )
   process.exit(1)
 }

@@ -248,6 +248,14 @@ secrets
   )
 
 program
+  .command('init')
+  .description('Write a repository of your own that deploys the package, and say what to type next.')
+  .argument('<platform>', 'cloudflare, lambda or container.')
+  .addOption(json())
+  .addOption(valued('dir', 'path', 'Folder to write to (this one where it is not given).'))
+  .action((platform, { dir = '' }) => reporting(isJson(), async () => (await import('./init.ts')).init(platform, dir)))
+
+program
   .command('policy')
   .description('Print the least Vault policy for the settings in the environment.')
   .option('--rotate', 'Print what rotations need, beside what a sync does.')

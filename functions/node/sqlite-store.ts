@@ -9,7 +9,7 @@ import type { KeyringError } from '../../src/core/errors.ts'
 import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 import type { RunSql } from '../../src/secrets/sql-items.ts'
-import { GONE, WRITABLE, asUnavailable, isLocked, mayPass, unavailable } from './sqlite-trouble.ts'
+import { GONE, WRITABLE, asUnavailable, isLocked, waitingHelps, sqliteUnavailable } from './sqlite-trouble.ts'
 
 /** Raised with the layout of the table; a newer one is refused. */
 const LAYOUT = 1
@@ -73,7 +73,7 @@ export function sqliteStore(path: string): SqliteStore {
       if (!isPut) return 'conflict'
       const stands = await patiently(() => readFresh(path, name))
       if (stands === null || stands.version <= expected || !isSame(stands, bytes, expected + 1))
-        throw unavailable(path, 'was taken away or replaced while it was written', GONE)
+        throw sqliteUnavailable(path, 'was taken away or replaced while it was written', GONE)
       // It is not kept: while the read-back waited, somebody else may have written, and a look may have noticed that already.
       return { bytes: bytes.slice(), version: expected + 1 }
     },
@@ -115,7 +115,7 @@ function connect(path: string) {
   try {
     const mode = database.prepare('PRAGMA journal_mode = DELETE').get()?.['journal_mode']
     if (mode !== 'delete')
-      throw unavailable(path, `cannot be taken out of the journal mode "${String(mode)}"`, WRITABLE)
+      throw sqliteUnavailable(path, `cannot be taken out of the journal mode "${String(mode)}"`, WRITABLE)
     // FULL would leave open whether the journal's end outlives a loss of power: the write before would be back.
     database.exec('PRAGMA synchronous = EXTRA')
     return { database, layout: layoutOf(path, database), ...recordsIn(database) }
@@ -128,7 +128,7 @@ function connect(path: string) {
 /** @throws `ERR_STORE_UNAVAILABLE` for that of a newer release. */
 export function layoutOf(path: string, database: DatabaseSync): number {
   const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
-  if (layout > LAYOUT) throw unavailable(path, `was written by a newer release (layout ${layout})`)
+  if (layout > LAYOUT) throw sqliteUnavailable(path, `was written by a newer release (layout ${layout})`)
   return layout
 }
 
@@ -206,7 +206,7 @@ function prepare(path: string, { database, layout }: File): KeyringError | null 
 /** @throws `ERR_STORE_UNAVAILABLE` when there is none. */
 export function fileIdentity(path: string): string {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-  if (found === undefined) throw unavailable(path, 'is gone', GONE)
+  if (found === undefined) throw sqliteUnavailable(path, 'is gone', GONE)
   return `${found.dev} ${found.ino}`
 }
 
@@ -217,7 +217,7 @@ function atStart<T>(path: string, work: () => T): T {
     try {
       return work()
     } catch (error) {
-      if (!mayPass(error) || performance.now() > giveUpAt) throw asUnavailable(path, error)
+      if (!waitingHelps(error) || performance.now() > giveUpAt) throw asUnavailable(path, error)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs())
     }
   }
@@ -229,7 +229,7 @@ export async function whenUnlocked<T>(path: string, giveUpAt: () => number, work
     try {
       return work()
     } catch (error) {
-      if (!mayPass(error) || performance.now() > giveUpAt()) throw asUnavailable(path, error)
+      if (!waitingHelps(error) || performance.now() > giveUpAt()) throw asUnavailable(path, error)
       await setTimeout(pauseMs())
     }
   }

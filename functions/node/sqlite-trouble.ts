@@ -9,7 +9,7 @@ export const isLocked = (error: unknown): boolean => (codeOf(error) & 0xff) === 
 const SQLITE_JOURNAL_LEFT = 776
 
 /** Waiting may help. */
-export const mayPass = (error: unknown): boolean => isLocked(error) || codeOf(error) === SQLITE_JOURNAL_LEFT
+export const waitingHelps = (error: unknown): boolean => isLocked(error) || codeOf(error) === SQLITE_JOURNAL_LEFT
 
 /** SQLite's extended code, whose lowest byte is the code; 0 = not SQLite's. */
 function codeOf(error: unknown): number {
@@ -53,13 +53,13 @@ export function asUnavailable(path: string, error: unknown): KeyringError {
   if (error instanceof KeyringError) return error
   const result = codeOf(error)
   const known = RESULTS[result] ?? RESULTS[result & 0xff]
-  if (known !== undefined) return unavailable(path, ...known)
+  if (known !== undefined) return sqliteUnavailable(path, ...known)
   const { code } = error as { code?: unknown }
   const reason = result !== 0 ? `SQLite ${result}` : typeof code === 'string' ? code : 'unknown'
-  return unavailable(path, `cannot be used (${reason})`)
+  return sqliteUnavailable(path, `cannot be used (${reason})`)
 }
 
-export function unavailable(path: string, what: string, remedy?: string): KeyringError {
+export function sqliteUnavailable(path: string, what: string, remedy?: string): KeyringError {
   return new KeyringError(
     'ERR_STORE_UNAVAILABLE',
     `The database ${path} ${what}.`,

@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import type { ApiToken } from '../core/api-token.ts'
 import { ACTIONS, ANY, RESOLVE, REST } from '../core/api-token.ts'
 import { KEYRING_NAME } from '../core/limits.ts'
-import { distinct, jsonText } from './values.ts'
+import { distinct, jsonText, like } from './values.ts'
 
 const LIST = 'must be a JSON list of {"name", "sha256", "grants", "expires_at"}'
 const ENTRY = 'must be an object with name, sha256, grants and, if it expires, expires_at, and with nothing else'
@@ -47,9 +47,9 @@ function isTime(text: string): boolean {
 export const apiTokens = () => {
   const fields = z.strictObject(
     {
-      name: z.string(NAME).check(z.regex(/^[A-Za-z0-9._-]{1,64}$/, NAME)),
+      name: z.string(NAME).check(like(/^[A-Za-z0-9._-]{1,64}$/, NAME)),
       sha256: z.string(SHA256).check(
-        z.regex(/^[0-9a-f]{64}$/i, SHA256),
+        like(/^[0-9a-f]{64}$/i, SHA256),
         z.overwrite((hex) => hex.toLowerCase()),
       ),
       grants: z

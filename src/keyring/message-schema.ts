@@ -10,7 +10,8 @@ import { isHanded, isPush, isReads, isWhole } from './push-shape.ts'
 const only = <const Value>(...values: readonly Value[]) =>
   z.custom<Value>((given) => values.some((each) => each === given))
 
-const keyring = z.string().check(z.regex(KEYRING_NAME))
+const keyring = z.string().check(z.refine((text) => KEYRING_NAME.test(text)))
+const keyId = z.string().check(z.refine((text) => KEY_ID.test(text)))
 const said = <O extends Operation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
   z.strictObject({ call: only(call), keyring, ...fields })
 const ofVault = <O extends VaultOperation, Fields extends z.core.$ZodShape>(call: O, fields: Fields) =>
@@ -26,14 +27,14 @@ export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } 
     options: z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) }),
   }),
   syncIfDue: said('syncIfDue', { refused: z.optional(z.array(z.string())) }),
-  seek: said('seek', { id: z.string().check(z.regex(KEY_ID)) }),
+  seek: said('seek', { id: keyId }),
   rotate: said('rotate', { dryRun: z.boolean() }),
   offer: said('offer', { push, mountKeeps: z.nullable(z.custom<number>(isWhole)) }),
   deliver: said('deliver', { push, reads: z.custom<readonly PlainRead[]>(isReads) }),
   change: said('change', {
     change: z.strictObject({
       op: only('remove', 'compromise'),
-      id: z.string().check(z.regex(KEY_ID)),
+      id: keyId,
       force: z.boolean(),
     }),
   }),

@@ -8,28 +8,13 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { allOf, oneOf, stagesOf, variablesOf, wordsOf } from '../support/image.ts'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '../..')
 
-type Instruction = readonly [name: string, rest: string]
-const stages: Instruction[][] = []
-for (const [, name = '', rest = ''] of readFileSync(join(ROOT, 'Dockerfile'), 'utf8').matchAll(/^([A-Z]+) (.*)$/gm)) {
-  if (name === 'FROM') stages.push([])
-  stages.at(-1)?.push([name, rest])
-}
-const [build = [], image = []] = stages
-const all = (stage: readonly Instruction[], name: string): string[] =>
-  stage.flatMap(([each, rest]) => (each === name ? [rest] : []))
-const one = (name: string): string => {
-  const [rest = '', ...others] = all(image, name)
-  expect(others).toEqual([])
-  return rest
-}
-
-/** The words of the exec form. A shell would stand between the server and its signals. */
-const words = (rest: string): [string, ...string[]] =>
-  JSON.parse(rest.slice(rest.indexOf('['))) as [string, ...string[]]
+const [build = [], image = []] = stagesOf(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))
+const one = (name: string): string => oneOf(image, name)
 const sent = readFileSync(join(ROOT, '.dockerignore'), 'utf8').matchAll(/^!(.*)$/gm)
 const CONTEXT = new Set(Array.from(sent, ([, path = '']) => path))
 
@@ -53,7 +38,7 @@ beforeAll(async () => {
   for (const [name, line] of build)
     if (name === 'COPY') copy(line)
     else if (name === 'RUN') await run('bash', ['-c', line], { cwd: builder, env: { ...process.env, ...OFFLINE } })
-  const [copied = '', ...others] = all(image, 'COPY')
+  const [copied = '', ...others] = allOf(image, 'COPY')
   if (copied !== '--from=build /app/dist/node ./' || others.length > 0) throw new Error(`It copies ${copied}.`)
   cpSync(join(builder, 'dist/node'), app, { recursive: true })
   rmSync(builder, { recursive: true })
@@ -70,11 +55,7 @@ const port = async (): Promise<number> => {
 
 /** What ENV sets, its folder being elsewhere. */
 function environment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const set = Object.fromEntries(
-    one('ENV')
-      .split(' ')
-      .map((pair) => pair.split('=') as [string, string]),
-  )
+  const set = variablesOf(image)
   const database = join(outside, set['KEYRING_DATABASE'] ?? '')
   mkdirSync(dirname(database), { recursive: true })
   return { PATH: process.env['PATH'] ?? '', ...set, KEYRING_DATABASE: database, ...more }
@@ -82,7 +63,7 @@ function environment(more: Readonly<Record<string, string>> = {}): Record<string
 
 /** `node` is this one. */
 function start(instruction: string, env: Record<string, string>) {
-  const [program, ...args] = words(one(instruction))
+  const [program, ...args] = wordsOf(one(instruction))
   expect(program).toBe('node')
   const child = spawn(process.execPath, args, { cwd: app, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))

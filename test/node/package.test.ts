@@ -1,5 +1,5 @@
 /** The package in an empty project: what it has, and that the examples of the README run there, on the oldest Node and on this one. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -64,6 +64,10 @@ describe('the package', () => {
     ) as object
     expect(own).toMatchObject({ publishConfig: { provenance: true }, license: 'Apache-2.0' })
     expect(own).not.toHaveProperty('private')
+    const { exports } = own as { exports: Record<string, string | { types: string; default: string }> }
+    const named = Object.values(exports).flatMap((each) => (typeof each === 'string' ? [each] : Object.values(each)))
+    const installedAt = (file: string) => existsSync(join(project.folder, 'node_modules/edge-keyring', file))
+    expect(named.filter((file) => !installedAt(file))).toEqual([])
   })
 
   it('runs the example of the README', async () => {
@@ -95,11 +99,49 @@ describe('the package', () => {
       `const { testKeyring } = require('edge-keyring/testing')
       testKeyring().then((keyring) => console.log(keyring.sync.encrypt('x').keyId))`,
     )
-    expect(await project.run(['common.cjs'])).toBe('test-1\n')
+    for (const node of [process.execPath, ...(old === null ? [] : [old])])
+      expect(await project.run(['common.cjs'], node)).toBe('test-1\n')
+  })
+
+  it('has every name of it that the pages call', async () => {
+    const pages = ['library.md', 'fields.md'].map((name) => readFileSync(join(ROOT, 'docs', name), 'utf8')).join('')
+    const named = ['column', 'columnSync', 'rowFields', 'lookups', 'inspect', 'KeyringError']
+    expect(named.filter((name) => !pages.includes(`\`${name}`) && !pages.includes(`${name}(`))).toEqual([])
+    for (const entry of ['node', 'lambda', 'testing']) {
+      project.write('names.mjs', `import * as all from 'edge-keyring/${entry}'\nconsole.log(Object.keys(all).join())`)
+      expect((await project.run(['names.mjs'])).trim().split(',')).toEqual(expect.arrayContaining(named))
+    }
+  })
+
+  it('has a codec of columns for those that cannot wait, which reads what the other wrote', async () => {
+    project.write(
+      'codec.mjs',
+      `import { column, columnSync, testKeyring } from 'edge-keyring/testing'
+      const keyring = await testKeyring()
+      const { seal, open } = columnSync(keyring.sync, 'users.email')
+      console.log(open(await column(keyring, 'users.email').seal('ann')), open(seal('bob')), seal(null))`,
+    )
+    expect(await project.run(['codec.mjs'])).toBe('ann bob null\n')
   })
 
   it('has types, which refuse what would fail', async () => {
     project.write('right.ts', example('docs/library.md', 'ts', 'openKeyring'))
+    project.write(
+      'deployed.ts',
+      `export { default, KeyringObject, KeyringService } from 'edge-keyring/worker'
+      export { handler as http } from 'edge-keyring/handlers/http'
+      export { handler as sync } from 'edge-keyring/handlers/sync'
+      export { handler as rotate } from 'edge-keyring/handlers/rotate'
+      // @ts-expect-error -- there is no such class
+      export { Keyring } from 'edge-keyring/worker'`,
+    )
+    project.write(
+      'codec.ts',
+      `import { columnSync, openKeyring } from 'edge-keyring/node'
+      import type { SyncColumn } from 'edge-keyring/node'
+      const codec: SyncColumn = columnSync((await openKeyring()).sync, 'users.email', { plaintext: 'pass' })
+      export const text: string = codec.seal('ann')`,
+    )
     project.write(
       'wrong.ts',
       `import { openKeyring } from 'edge-keyring/lambda'
@@ -126,7 +168,7 @@ describe('the package', () => {
     project.write('package.json', JSON.stringify({ private: true, type: 'module' }))
     expect(
       await project
-        .run([tsc, ...options, ...types, 'right.ts', 'wrong.ts'])
+        .run([tsc, ...options, ...types, 'right.ts', 'deployed.ts', 'codec.ts', 'wrong.ts'])
         .catch((error) => (error as { stdout: string }).stdout),
     ).toBe('')
   }, 60_000)
@@ -135,6 +177,7 @@ describe('the package', () => {
     const bin = join(project.folder, 'node_modules/.bin/edge-keyring')
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
     expect(await project.run([bin, '--version'])).toContain(version)
+    expect(await project.run([bin, '--help'])).toMatch(/^Usage: edge-keyring .*\n[^]*^ {2}init .*$/m)
   })
 
   it('is bundled into a function, which reads the table', async () => {

@@ -17,16 +17,39 @@ export interface Project {
   remove(): void
 }
 
-export async function emptyProject(): Promise<Project> {
+interface Packed {
+  /** What is installed has its files under this. */
+  readonly folder: string
+  /** Installs it into a folder of this name that it makes, with nothing else in it. */
+  install(name: string): Promise<string>
+  remove(): void
+}
+
+export async function packed(): Promise<Packed> {
   const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-project-'))
   const built = join(folder, 'built')
   await buildPackage(built)
   await run('npm', ['pack', '--silent', built], { cwd: folder })
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? ''
-  const project = join(folder, 'project')
-  mkdirSync(project)
-  writeFileSync(join(project, 'package.json'), '{"private": true}')
-  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(folder, tarball)], { cwd: project })
+  return {
+    folder,
+    async install(name) {
+      const project = join(folder, name)
+      mkdirSync(project)
+      await run(
+        'npm',
+        ['install', '--offline', '--no-audit', '--no-fund', '--prefix', project, join(folder, tarball)],
+        { cwd: project },
+      )
+      return project
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+export async function emptyProject(): Promise<Project> {
+  const pack = await packed()
+  const project = await pack.install('project')
   return {
     folder: project,
     write(name, text) {
@@ -37,7 +60,7 @@ export async function emptyProject(): Promise<Project> {
       const { stdout } = await run(node, [...words], { cwd: project })
       return stdout
     },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => pack.remove(),
   }
 }
 

@@ -13,7 +13,7 @@ const healthReply = z.object({
   sealed: z.boolean(),
   standby: z.boolean(),
   server_time_utc: integer,
-  version: z.string().check(z.regex(/^[\w.+-]{1,40}$/)),
+  version: z.string().check(z.refine((text) => /^[\w.+-]{1,40}$/.test(text))),
 })
 type Health = z.output<typeof healthReply>
 

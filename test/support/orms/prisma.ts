@@ -1,6 +1,7 @@
 /**
  * Prisma's own client and query compiler on node:sqlite. What `prisma generate` would write for two small models is written here, because the
- * command weighs 240 MB and downloads an engine.
+ * command weighs 240 MB and downloads an engine. The extension was run on a client that 7.10.0 generated, too, with a driver of Prisma's own
+ * (with PRISMA_SCHEMA_ENGINE_BINARY naming any file, nothing is downloaded).
  */
 import { createRequire } from 'node:module'
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
