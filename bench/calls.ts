@@ -1,0 +1,45 @@
+/** Calls in this process, one after another: the time and the processor time of each, in interleaved rounds. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+export type Work = () => unknown
+
+/** Of one call, in microseconds. */
+export interface Cost {
+  readonly us: number
+  readonly cpuUs: number
+}
+
+setFlagsFromString('--expose-gc')
+/** Before each turn, so that nobody pays for another's garbage. */
+const collect = runInNewContext('gc') as () => void
+/** So many calls between two looks at the clock. */
+const CALLS = 20
+
+/** The first round warms up. @returns the costs by round, each of `ms` milliseconds for all works together. */
+export async function costsOf<Name extends string>(
+  works: Readonly<Record<Name, Work>>,
+  { rounds, ms }: { readonly rounds: number; readonly ms: number },
+): Promise<Record<Name, Cost[]>> {
+  const names = Object.keys(works) as Name[]
+  const costs = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Cost[]>
+  for (let round = 0; round <= rounds; round += 1)
+    for (const name of names) {
+      const cost = await costOf(works[name], ms / names.length)
+      if (round > 0) costs[name].push(cost)
+    }
+  return costs
+}
+
+async function costOf(work: Work, ms: number): Promise<Cost> {
+  collect()
+  const [before, began] = [process.cpuUsage(), performance.now()]
+  let [count, now] = [0, began]
+  for (; now < began + ms; now = performance.now(), count += CALLS)
+    for (let call = 0; call < CALLS; call += 1) {
+      const done = work()
+      if (done instanceof Promise) await done
+    }
+  const { user, system } = process.cpuUsage(before)
+  return { us: ((now - began) * 1000) / count, cpuUs: (user + system) / count }
+}
