@@ -10,6 +10,7 @@ import { benchHttp } from './http.ts'
 import { benchLambda } from './lambda.ts'
 import type { Options, Part, Row } from './measure.ts'
 import { benchLibrary } from './library.ts'
+import { benchPeers } from './peers.ts'
 import { benchRecord } from './record.ts'
 import { benchReferences } from './references.ts'
 import { benchResolve } from './resolve.ts'
@@ -23,6 +24,7 @@ import { benchTls } from './tls.ts'
 
 const PARTS: Readonly<Record<string, Part>> = {
   values: benchValues,
+  peers: benchPeers,
   library: benchLibrary,
   http: benchHttp,
   worker: benchWorker,
