@@ -1,10 +1,10 @@
-/** Servers side by side: one round of load that warms up, five interleaved ones, and the medians of what each needed for a value. */
+/** Servers side by side: one round of load that warms up, seven interleaved ones, and the medians of what each needed for a value. */
 import autocannon from 'autocannon'
 import type { Row } from './measure.ts'
 import { allWanted, median, percentile, rounded } from './measure.ts'
 import type { Request, Server } from './requests.ts'
 
-const ROUNDS = 5
+const ROUNDS = 7
 
 export interface Task {
   readonly request: Request

@@ -3,7 +3,7 @@
  * each row, then which goals are not met; writes bench/results/latest.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchHttp } from './http.ts'
@@ -43,7 +43,7 @@ const [LEAST_REQUESTS, MAX_REQUESTS] = [1000, 100_000_000]
 /** Milliseconds for everything beside the rounds of load; what hangs longer is ended. */
 const REST_MS = 10 * 60_000
 /** Rounds of load in one run, with those that warm up. */
-const LOADS = 280
+const LOADS = 360
 /** Milliseconds for a request of the soak. */
 const REQUEST_MS = 0.5
 
@@ -93,7 +93,9 @@ function tellGoals(results: Readonly<Record<string, Row[]>>): void {
     .flatMap(([part, rows]) => rows.map((row) => ({ part, row })))
     .filter(({ row }) => row['met'] === 'yes' || row['met'] === 'NO')
   const missed = withGoal.filter(({ row }) => row['met'] === 'NO')
-  console.log(`\n${withGoal.length - missed.length} of ${withGoal.length} rows with a goal meet it.`)
+  const load = loadavg().map((average) => average.toFixed(1))
+  console.log(`\n${cpus().length} cores, load averages ${load.join(', ')}.`)
+  console.log(`${withGoal.length - missed.length} of ${withGoal.length} rows with a goal meet it.`)
   for (const { part, row } of missed)
     console.log(`not met: ${part}: ${Object.values(row).slice(0, 2).join(', ')}: ${row['wanted']}`)
 }
