@@ -1,6 +1,4 @@
 /** Calls in this process, one after another: the time and the processor time of each, in interleaved rounds. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 
 export type Work = () => unknown
 
@@ -10,13 +8,10 @@ export interface Cost {
   readonly cpuUs: number
 }
 
-setFlagsFromString('--expose-gc')
-/** Before each turn, so that nobody pays for another's garbage. */
-const collect = runInNewContext('gc') as () => void
 /** So many calls between two looks at the clock. */
 const CALLS = 20
 
-/** The first round warms up. @returns the costs by round, each of `ms` milliseconds for all works together. */
+/** The first round warms up. @returns the costs by round, each work's turn of `ms` milliseconds: long enough that it pays for its own garbage. */
 export async function costsOf<Name extends string>(
   works: Readonly<Record<Name, Work>>,
   { rounds, ms }: { readonly rounds: number; readonly ms: number },
@@ -25,14 +20,13 @@ export async function costsOf<Name extends string>(
   const costs = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Cost[]>
   for (let round = 0; round <= rounds; round += 1)
     for (const name of names) {
-      const cost = await costOf(works[name], ms / names.length)
+      const cost = await costOf(works[name], ms)
       if (round > 0) costs[name].push(cost)
     }
   return costs
 }
 
 async function costOf(work: Work, ms: number): Promise<Cost> {
-  collect()
   const [before, began] = [process.cpuUsage(), performance.now()]
   let [count, now] = [0, began]
   for (; now < began + ms; now = performance.now(), count += CALLS)

@@ -10,9 +10,9 @@ import { cpuMs } from './child.ts'
 import type { Options, Row } from './measure.ts'
 import { median, rounded, tempFolder, wanted, withEnds } from './measure.ts'
 
-const ROUNDS = 11
-/** Of each round, for one second that is asked for. */
-const ROUND_MS = 250
+const ROUNDS = 7
+/** Of each turn, for one second that is asked for. */
+const TURN_MS = 200
 const CONTEXT = utf8('users.email')
 const AAD = utf8('ek1 a users.email')
 const LEAST_RATIO = 0.7
@@ -22,7 +22,7 @@ const LEAST_UNSEEN = 60_000
 const UNSEEN = 2000
 
 export async function benchValues({ seconds }: Options): Promise<Row[]> {
-  const ms = seconds * ROUND_MS
+  const ms = seconds * TURN_MS
   const rows: Row[] = []
   for (const size of [32, 1024]) rows.push(...(await onNode(size, ms)))
   return [...rows, ...(await onWorkerd())]
