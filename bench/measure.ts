@@ -29,11 +29,13 @@ export const rounded = (value: number, digits: number): number => Number(value.t
 
 export const wanted = (what: string, isMet: boolean): Row => ({ wanted: what, met: isMet ? 'yes' : 'NO' })
 
-/** Several of which each counts; `false` = none. */
+/** Several of which each counts, and is named when it is not met; `false` = none. */
 export function allWanted(goals: readonly (false | readonly [what: string, isMet: boolean])[]): Row {
   const set = goals.filter((goal) => goal !== false)
-  const [whats, met] = [set.map(([what]) => what), set.every(([, isMet]) => isMet)]
-  return set.length === 0 ? {} : wanted(whats.join(', '), met)
+  const list = (some: typeof set) => some.map(([what]) => what).join(', ')
+  const missed = set.filter(([, isMet]) => !isMet)
+  if (set.length === 0) return {}
+  return { ...wanted(list(set), missed.length === 0), ...(missed.length > 0 && { met: `NO: ${list(missed)}` }) }
 }
 
 /** Ends what was started, last first, also on failure. */

@@ -91,13 +91,15 @@ function save(options: Options, results: Readonly<Record<string, Row[]>>): void 
 function tellGoals(results: Readonly<Record<string, Row[]>>): void {
   const withGoal = Object.entries(results)
     .flatMap(([part, rows]) => rows.map((row) => ({ part, row })))
-    .filter(({ row }) => row['met'] === 'yes' || row['met'] === 'NO')
-  const missed = withGoal.filter(({ row }) => row['met'] === 'NO')
+    .filter(({ row }) => (row['met'] ?? '') !== '')
+  const missed = withGoal.filter(({ row }) => row['met'] !== 'yes')
   const load = loadavg().map((average) => average.toFixed(1))
   console.log(`\n${cpus().length} cores, load averages ${load.join(', ')}.`)
   console.log(`${withGoal.length - missed.length} of ${withGoal.length} rows with a goal meet it.`)
   for (const { part, row } of missed)
-    console.log(`not met: ${part}: ${Object.values(row).slice(0, 2).join(', ')}: ${row['wanted']}`)
+    console.log(
+      `${part}: ${Object.values(row).slice(0, 2).join(', ')}: ${row['met'] === 'NO' ? `NO: ${row['wanted']}` : row['met']}`,
+    )
 }
 
 const { names, options } = asked()
