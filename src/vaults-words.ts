@@ -9,7 +9,6 @@ const OF_KEYRINGS = [
   [/\bKEYRING_VAULT_PATH\b/g, 'the path in the reference'],
   [/[;.] KEYRING_VAULT_HEADERS passes [^.]*/g, ''],
   ['https:// in KEYRING_VAULT_HOST', 'https in KEYRING_VAULT_PROTOCOL'],
-  ['the last good keyring stays in service', 'what is kept goes on serving'],
 ] as const
 
 /** @param name that people find the vault under; with a star at its end it stands for settings that begin so. */

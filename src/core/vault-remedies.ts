@@ -7,18 +7,18 @@ import { NODE_REMEDIES } from '#platform/core/node-remedies'
 export const VAULT_REMEDIES = {
   ...NODE_REMEDIES,
 
-  ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; the last good keyring stays in service.',
+  ERR_VAULT_UNREACHABLE: 'Check KEYRING_VAULT_HOST and the network; what is stored goes on serving.',
   ERR_VAULT_TIMEOUT: 'Check that Vault answers; KEYRING_VAULT_TIMEOUT_MS is how long to wait.',
   ERR_VAULT_TLS_FAILED:
     'Check that KEYRING_VAULT_HOST speaks TLS 1.2 or newer, and KEYRING_VAULT_CACERT, …_CLIENT_CERT, …_TLS_SERVER_NAME.',
   ERR_VAULT_PLAINTEXT_TO_TLS: 'Use https:// in KEYRING_VAULT_HOST.',
   ERR_VAULT_REDIRECTED:
     'Set KEYRING_VAULT_HOST to the address that answers itself; tokens go to no other host. KEYRING_VAULT_HEADERS passes a login page such as Cloudflare Access.',
-  ERR_VAULT_SEALED: 'Unseal Vault, or initialise a new one; the last good keyring stays in service.',
+  ERR_VAULT_SEALED: 'Unseal Vault, or initialise a new one; what is stored goes on serving.',
   ERR_VAULT_NOT_INITIALIZED: 'Initialise and unseal Vault, or check that KEYRING_VAULT_HOST names the right one.',
   ERR_VAULT_STANDBY:
-    "Wait for an active node, or set KEYRING_VAULT_HOST to the cluster's own address; the last good keyring stays in service.",
-  ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; the last good keyring stays in service.',
+    "Wait for an active node, or set KEYRING_VAULT_HOST to the cluster's own address; what is stored goes on serving.",
+  ERR_VAULT_UNAVAILABLE: 'Try again when Vault is healthy; what is stored goes on serving.',
   ERR_VAULT_RATE_LIMITED: 'Wait, or raise the quota in Vault.',
   ERR_VAULT_DENIED: 'Check that the token is live (KEYRING_VAULT_TOKEN) and its policies let it read the secret.',
   ERR_VAULT_LOGIN_REFUSED: 'Correct role or credential of the login; a new one is tried at once.',

@@ -6,9 +6,11 @@ import type { HandedSecret } from '../core/vault-operations.ts'
 import type { PlainRead } from '../core/ports.ts'
 import { isHanded, isPush, isReads, isWhole } from './push-shape.ts'
 
-/** zod's own enum and literal weigh more in the Worker than this. */
+/** zod's own enum and literal, and its schemas of numbers and booleans, weigh more in the Worker than these. */
 const only = <const Value>(...values: readonly Value[]) =>
   z.custom<Value>((given) => values.some((each) => each === given))
+const flag = only(true, false)
+const number = z.custom<number>(Number.isSafeInteger)
 
 const keyring = z.string().check(z.refine((text) => KEYRING_NAME.test(text)))
 const keyId = z.string().check(z.refine((text) => KEY_ID.test(text)))
@@ -21,38 +23,38 @@ const push = z.custom<Push>(isPush)
 
 /** A new operation does not compile without a schema here. */
 export const MESSAGES: { readonly [O in Operation]: z.ZodMiniType<Message<O>> } = {
-  read: said('read', { known: z.number() }),
+  read: said('read', { known: number }),
   status: said('status', {}),
   sync: said('sync', {
-    options: z.strictObject({ force: z.boolean(), adopt: z.boolean(), token: z.nullable(z.string()) }),
+    options: z.strictObject({ force: flag, adopt: flag, token: z.nullable(z.string()) }),
   }),
   syncIfDue: said('syncIfDue', { refused: z.optional(z.array(z.string())) }),
   seek: said('seek', { id: keyId }),
-  rotate: said('rotate', { dryRun: z.boolean() }),
+  rotate: said('rotate', { dryRun: flag }),
   offer: said('offer', { push, mountKeeps: z.nullable(z.custom<number>(isWhole)) }),
   deliver: said('deliver', { push, reads: z.custom<readonly PlainRead[]>(isReads) }),
   change: said('change', {
     change: z.strictObject({
       op: only('remove', 'compromise'),
       id: keyId,
-      force: z.boolean(),
+      force: flag,
     }),
   }),
   reseal: said('reseal', {}),
-  diagnose: said('diagnose', { login: z.boolean() }),
+  diagnose: said('diagnose', { login: flag }),
   import: said('import', {
     record: z.string().check(z.refine((text) => text.length <= MAX_RECORD_BYTES)),
-    force: z.boolean(),
+    force: flag,
   }),
   resolve: ofVault('resolve', {
-    secrets: z.array(z.strictObject({ resource: z.string(), version: z.nullable(z.number()) })),
-    refresh: z.boolean(),
+    secrets: z.array(z.strictObject({ resource: z.string(), version: z.nullable(number) })),
+    refresh: flag,
     caller: z.optional(z.string()),
   }),
   cached: ofVault('cached', { after: z.string() }),
   refreshIfDue: ofVault('refreshIfDue', {}),
   summary: ofVault('summary', {}),
-  examine: ofVault('examine', { login: z.boolean() }),
+  examine: ofVault('examine', { login: flag }),
   hand: ofVault('hand', { source: z.string(), secrets: z.custom<readonly HandedSecret[]>(isHanded) }),
 }
 

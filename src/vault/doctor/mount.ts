@@ -6,7 +6,7 @@ import { printable, printableList } from '../../core/printable.ts'
 import type { SourceId } from '../../core/ports.ts'
 import { CHECK_FIRST } from '../wire/errors.ts'
 import { splitPath } from '../wire/path.ts'
-import { capabilitiesOf, mountReply } from '../wire/schema.ts'
+import { capabilitiesOf, flag, mountReply } from '../wire/schema.ts'
 import type { DoctorParts, WayParts } from './parts.ts'
 import { LESS, asFailed, failedCheck, isFinding, ok, unseen, warning } from './finding.ts'
 
@@ -73,7 +73,7 @@ export async function lookAtRights({ reader, source }: DoctorParts, signal: Abor
   return [warning('capabilities', `The token may ${may}, and also ${printableList([...new Set(more)])}.`, LESS)]
 }
 
-const quotaReply = z.object({ data: z.object({ enable_rate_limit_response_headers: z.boolean() }) })
+const quotaReply = z.object({ data: z.object({ enable_rate_limit_response_headers: flag }) })
 
 /** Without that header a client can only guess how long to wait. Most tokens may not see the setting: it is for operators. */
 export async function lookAtRateLimit({ reader }: WayParts, signal: AbortSignal): Promise<readonly Finding[]> {

@@ -4,14 +4,14 @@ import { KeyringError } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { placeOf } from '../../core/printable.ts'
 import { HEALTH } from '../wire/namespaces.ts'
-import { integer } from '../wire/schema.ts'
+import { flag, integer } from '../wire/schema.ts'
 import type { WayParts } from './parts.ts'
 import { asFailed, failedCheck, isFinding, ok, warning } from './finding.ts'
 
 const healthReply = z.object({
-  initialized: z.boolean(),
-  sealed: z.boolean(),
-  standby: z.boolean(),
+  initialized: flag,
+  sealed: flag,
+  standby: flag,
   server_time_utc: integer,
   version: z.string().check(z.refine((text) => /^[\w.+-]{1,40}$/.test(text))),
 })

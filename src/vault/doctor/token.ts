@@ -4,7 +4,7 @@ import type { End } from '../../core/ends.ts'
 import { KeyringError, settle, unwrap } from '../../core/errors.ts'
 import type { Finding } from '../../core/findings.ts'
 import { printableList } from '../../core/printable.ts'
-import { duration, integer } from '../wire/schema.ts'
+import { duration, flag, integer } from '../wire/schema.ts'
 import type { VaultReply } from '../wire/transport.ts'
 import type { DoctorParts, WayParts } from './parts.ts'
 import { LESS, failedCheck, ok, shown, unseen, warning } from './finding.ts'
@@ -19,7 +19,7 @@ const lookupReply = z.object({
     creation_time: z._default(duration, 0),
     explicit_max_ttl: z._default(duration, 0),
     num_uses: z._default(integer, 0),
-    renewable: z._default(z.boolean(), false),
+    renewable: z._default(flag, false),
     type: z._default(shown, 'service'),
     entity_id: z._default(shown, ''),
     /** Absent = the root namespace, or a server without namespaces. */

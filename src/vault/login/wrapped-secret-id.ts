@@ -4,7 +4,7 @@
  * answer has shown that nothing was opened or, where there was none, a look at the token itself.
  */
 import * as z from 'zod/mini'
-import { only } from '../wire/schema.ts'
+import { integer, only } from '../wire/schema.ts'
 import { toHex, utf8 } from '../../core/bytes.ts'
 import { KeyringError } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
@@ -18,7 +18,7 @@ const OVER = 1
 const kept = z.object({
   secretId: z.optional(z.string()),
   refused: z.optional(only(true)),
-  claimed: z._default(z.number(), OVER),
+  claimed: z._default(integer, OVER),
 })
 const WHOLE = { claimed: 0 }
 const lookupReply = z.object({ data: z.object({ creation_path: z.string() }) })

@@ -1,42 +1,42 @@
 /** The stored form of a token's state, which is sealed whole. A state that cannot be read counts as none, because a token can be had again. */
 import * as z from 'zod/mini'
-import { only } from '../wire/schema.ts'
+import { flag, only } from '../wire/schema.ts'
 import type { ErrorData } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import type { TokenState } from './state.ts'
 import { NO_TOKEN } from './state.ts'
 
+/** zod's own weighs more in the Worker than this. */
+const number = z.custom<number>(Number.isFinite)
 const failure = z.custom<ErrorData>((value) => typeof (value as ErrorData | null)?.code === 'string')
 
 const schema = z.object({
-  generation: z.number(),
+  generation: number,
   token: z.nullable(
     z.object({
       secret: z.pipe(
         z.string(),
         z.transform((text) => new Secret(text)),
       ),
-      ttlMs: z.number(),
-      expires: z.nullable(z.number()),
-      due: z.nullable(z.number()),
-      renewable: z.boolean(),
+      ttlMs: number,
+      expires: z.nullable(number),
+      due: z.nullable(number),
+      renewable: flag,
       type: only('service', 'batch'),
     }),
   ),
-  lease: z.number(),
+  lease: number,
   failing: z.nullable(
     z.object({
       error: failure,
-      count: z.number(),
-      nextTry: z.number(),
+      count: number,
+      nextTry: number,
       // A release before this one did not write them.
-      soonest: z._default(z.number(), 0),
+      soonest: z._default(number, 0),
       requests: z._default(z.array(z.string()), []),
     }),
   ),
-  denied: z.nullable(
-    z.object({ generation: z.number(), by: only('token', 'policy'), count: z.number(), until: z.number() }),
-  ),
+  denied: z.nullable(z.object({ generation: number, by: only('token', 'policy'), count: number, until: number })),
 })
 
 export function encodeState({ token, ...state }: TokenState): unknown {

@@ -3,22 +3,24 @@ import * as z from 'zod/mini'
 import { isTimestamp } from '../../core/time.ts'
 
 const time = z.string().check(z.refine(isTimestamp))
-/** zod's own enum and literal weigh more in the Worker than this. */
+/** zod's own enum and literal, and its schemas of numbers and booleans, weigh more in the Worker than these. */
 export const only = <const Value>(...values: readonly Value[]) =>
   z.custom<Value>((given) => values.some((each) => each === given))
-/** zod's own formats and bounds of numbers weigh more in the Worker than these. */
-export const integer = z.number().check(z.refine(Number.isSafeInteger))
+export const flag = only(true, false)
+export const integer = z.custom<number>(Number.isSafeInteger)
 export const count = integer.check(z.refine((number) => number >= 0))
 /** In seconds; the longest that Go's durations can say is 292 years. */
 export const duration = count.check(z.refine((number) => number <= 9_223_372_036))
 /** Whatever there is under whatever name; zod's own record weighs more in the Worker. */
-export const fields = z.looseObject({})
+export const fields = z.custom<Readonly<Record<string, unknown>>>(
+  (given) => typeof given === 'object' && given !== null && !Array.isArray(given),
+)
 const VERSION = /^[1-9]\d{0,14}$/
 /** What a rotation alone needs may be missing in the answer of what only looks like Vault. */
 const versionState = z.object({
   created_time: z.optional(time),
   deletion_time: z.string().check(z.refine((text) => text === '' || isTimestamp(text))),
-  destroyed: z.boolean(),
+  destroyed: flag,
 })
 
 export const metadataReply = z.object({
@@ -32,7 +34,7 @@ export const metadataReply = z.object({
   }),
 })
 
-const versionMetadata = z.object({ created_time: time, version: count, destroyed: z.boolean() })
+const versionMetadata = z.object({ created_time: time, version: count, destroyed: flag })
 
 export const dataReply = z.object({
   data: z.object({ data: z.nullable(fields), metadata: versionMetadata }),
@@ -65,7 +67,7 @@ export const authReply = z.object({
   auth: z.object({
     client_token: z.string(),
     lease_duration: duration,
-    renewable: z.boolean(),
+    renewable: flag,
     token_type: z.optional(z.string()),
     num_uses: z.optional(count),
     mfa_requirement: z.optional(z.nullable(z.custom())),
