@@ -31,9 +31,6 @@ interface Words extends RowWants {
   readonly table: string | null
 }
 
-/** Characters of output that one step takes: at most so much is done twice. */
-const STEP = 256 * 1024
-
 /** @throws `ERR_USAGE`. */
 export async function rewrap(words: Words, client: KeyringClient, { own }: Target): Promise<Outcome> {
   const { input, output, columns, contextColumn, table: fields } = words
@@ -72,27 +69,21 @@ async function run(table: TableFile, out: RunOutput, { words, rewrapper, progres
   let done = before
   let seen = 0
   let bytes = 0
-  let text = ''
   for await (const all of table.read((read) => (bytes = read))) {
     const rows = all.slice(Math.max(0, before.rows - seen))
     seen += all.length
-    if (rows.length > 0) {
-      if (done.rows === 0) text += table.head()
-      const batch = await rewrapRows(rows, words, rewrapper)
-      for (const { row, why } of batch.refused) {
-        progress.clear()
-        console.error(`line ${row.line}: ${why}`)
-      }
-      text += table.write(batch.written)
-      done = added(done, rows.length, batch)
-      progress.show(bytes, done.rows, before.rows)
+    if (rows.length === 0) continue
+    const batch = await rewrapRows(rows, words, rewrapper)
+    for (const { row, why } of batch.refused) {
+      progress.clear()
+      console.error(`line ${row.line}: ${why}`)
     }
-    if (text.length < STEP) continue
-    out.step(text, done)
-    text = ''
+    done = added(done, rows.length, batch)
+    out.add((out.isEmpty ? table.head() : '') + table.write(batch.written), done)
+    progress.show(bytes, done.rows, before.rows)
   }
-  if (done.rows === 0) text = table.head()
-  out.step(text, done)
+  if (out.isEmpty) out.add(table.head(), done)
+  out.note(done)
   progress.clear()
   return { rows: done.rows, refused: done.refused, rewrapped: done.rewrapped, kept: done.kept }
 }
