@@ -2,7 +2,7 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { decodeUtf8, utf8 } from '../core/bytes.ts'
+import { decodeUtf8, utf8Again } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { AuditEvent, Clock } from '../core/ports.ts'
@@ -257,7 +257,7 @@ function dataOf(value: unknown): Bytes | string {
 function bytesOf(context: unknown): Bytes {
   const data = dataOf(context)
   if (typeof data !== 'string') return data
-  if (data.isWellFormed()) return utf8(data)
+  if (data.isWellFormed()) return utf8Again(data)
   throw new KeyringError('ERR_TEXT_INVALID', 'The context has a lone surrogate, which UTF-8 cannot carry.')
 }
 
