@@ -62,7 +62,9 @@ export function sealEk1(
 ): Awaitable<string> {
   const head = headOf(key.commitment, nonce)
   const sealed = cipher.seal(messageKey, head, plaintext, key.associated.of(context))
-  return andThen(sealed, (payload) => key.form + toBase64url(payload))
+  return sealed instanceof Promise
+    ? sealed.then((payload) => key.form + toBase64url(payload))
+    : key.form + toBase64url(sealed)
 }
 
 /** Byte by byte: for so few, Node's `set` takes longer. */

@@ -67,9 +67,14 @@ export class Encryptor {
   encrypt(key: Ek1Key, plaintext: Bytes | string, context: Bytes): Awaitable<string> {
     if (typeof plaintext === 'string' && !plaintext.isWellFormed())
       throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext has a lone surrogate, which UTF-8 cannot carry.')
-    return andThen(this.#run(key), (run) => {
-      return sealEk1(this.#cipher, key, run.messageKey, this.#nonce(run), plaintext, context)
-    })
+    const run = this.#run(key)
+    return run instanceof Promise
+      ? run.then((run) => this.#sealed(run, key, plaintext, context))
+      : this.#sealed(run, key, plaintext, context)
+  }
+
+  #sealed(run: Run, key: Ek1Key, plaintext: Bytes | string, context: Bytes): Awaitable<string> {
+    return sealEk1(this.#cipher, key, run.messageKey, this.#nonce(run), plaintext, context)
   }
 
   /** One that may go on, with this value counted, or a new one. */

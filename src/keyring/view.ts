@@ -22,7 +22,7 @@ export class View {
   }
 
   /** Opens a key at its first use. `null` = not in this revision. */
-  key(cipher: Cipher, set: SealerSet, id: string): Awaitable<Ek1Key | null> {
+  key(cipher: Cipher, set: SealerSet, id: string): Awaitable<Ek1Key> | null {
     const ready = this.#ready.get(set)?.get(id)
     if (ready !== undefined) return ready
     const entry = this.#entries.get(id)

@@ -1,6 +1,5 @@
 /** A keyring in the process of whoever uses it: values in, values out, with an error of a stable code for what cannot be. */
 import type { Awaitable } from '../core/awaitable.ts'
-import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8, utf8Again } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
@@ -173,7 +172,8 @@ export class LibraryKeyring implements AsyncDisposable {
   }
 
   #opened({ ciphertext, context }: Asked): Awaitable<Opened> {
-    return andThen(this.#parts.keyring.decrypt(ciphertext, context), (decrypted) => new Opened(decrypted))
+    const decrypted = this.#parts.keyring.decrypt(ciphertext, context)
+    return decrypted instanceof Promise ? decrypted.then(opened) : new Opened(decrypted)
   }
 
   async #batch<Item, Made extends { readonly keyId: string }>(
@@ -225,6 +225,8 @@ export class LibraryKeyring implements AsyncDisposable {
     this.#parts.audit?.({ time: this.#parts.clock.now(), action, keyring: this.name, keyId, count, outcome, code })
   }
 }
+
+const opened = (decrypted: Decrypted): Opened => new Opened(decrypted)
 
 type Action = 'encrypt' | 'decrypt' | 'rewrap'
 
