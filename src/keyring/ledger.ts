@@ -43,6 +43,12 @@ export class Ledger {
     })
   }
 
+  /** What is stored, unless its revision is `known`. Throws as `load` does. */
+  async beyond(known: number): Promise<Bytes | 'unchanged' | null> {
+    const loaded = await this.load()
+    return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
+  }
+
   #refuseRollback<T>(revision: number, loaded: T): T {
     if (revision < this.seen) {
       const facts = { keyring: this.keyring, revision, seen: this.seen }

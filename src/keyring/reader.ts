@@ -6,11 +6,12 @@ import type { Cipher, Clock, Hash, RecordStore } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { parseSigned, sealers } from '../crypto/seal.ts'
+import { statusName } from './last-sync.ts'
 import { Ledger } from './ledger.ts'
 import type { Handlers, HandlersOf, Look } from './messages.ts'
 import { recordName } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { StatusReader, nextTry, silentFrom, statusName } from './status.ts'
+import { StatusReader, nextTry, silentFrom } from './status.ts'
 
 export interface ReaderParts {
   readonly store: RecordStore
@@ -42,9 +43,8 @@ export class Reader {
     this.log = new StatusReader(parts, set, keyring)
   }
 
-  async read(known: number): Promise<Bytes | 'unchanged' | null> {
-    const loaded = await this.ledger.load()
-    return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
+  read(known: number): Promise<Bytes | 'unchanged' | null> {
+    return this.ledger.beyond(known)
   }
 
   /** @param pushed Absent = as it was when somebody last synced or pushed. */

@@ -20,7 +20,7 @@ import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import type { KeyringAuthority } from '../core/operations.ts'
+import type { UsedAuthority } from '../core/operations.ts'
 import type { Audit, AuditEvent, Background, Clock, Replica } from '../core/ports.ts'
 import { STEP_MS, Steps, ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
@@ -33,7 +33,7 @@ import { stampIn, stampName } from './stamp.ts'
 import { View } from './view.ts'
 
 export interface SnapshotParts {
-  readonly authority: KeyringAuthority
+  readonly authority: UsedAuthority
   /** `null` = there is none: the authority alone is asked. */
   readonly replica: Replica | null
   /** `null` = nothing goes on after an answer. */

@@ -8,7 +8,8 @@ import { ageOf } from '../core/time.ts'
 import type { KeyEntry } from './record.ts'
 import type { RotationAsk } from './rotation.ts'
 import type { StoredStatus } from './status.ts'
-import { FORMAT, StatusReader, isTime } from './status.ts'
+import { STATUS_FORMAT, isTime } from './last-sync.ts'
+import { StatusReader } from './status.ts'
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
@@ -91,7 +92,7 @@ export class StatusLog extends StatusReader {
     const { store } = this.parts
     const stored = await store.get(this.name)
     const text = JSON.stringify(next(await this.read()))
-    await store.put(this.name, await this.sealers.first.sign(FORMAT, text), stored?.version ?? 0)
+    await store.put(this.name, await this.sealers.first.sign(STATUS_FORMAT, text), stored?.version ?? 0)
   }
 }
 

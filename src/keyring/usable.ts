@@ -4,7 +4,7 @@ import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import type { KeyringAuthority } from '../core/operations.ts'
+import type { UsedAuthority } from '../core/operations.ts'
 import type { Cipher, Hash, NonceRules } from '../core/ports.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
 import { indexMac } from '../crypto/blind-index.ts'
@@ -22,7 +22,7 @@ import { SyncKeyring } from './sync-keyring.ts'
 import type { View } from './view.ts'
 
 export interface UsableParts extends SnapshotParts {
-  readonly authority: KeyringAuthority
+  readonly authority: UsedAuthority
   readonly cipher: Cipher
   readonly hash: Hash
   /** Absent = none is drawn ahead. */
