@@ -2,7 +2,7 @@
 import { parseJson } from '../core/body.ts'
 import { settle } from '../core/errors.ts'
 import { MOST_TIME } from '../core/limits.ts'
-import type { Clock, RecordStore, StoredRecord } from '../core/ports.ts'
+import type { Clock, ReadableStore, StoredRecord } from '../core/ports.ts'
 import { isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { parseSigned } from '../crypto/seal.ts'
@@ -26,7 +26,7 @@ export async function statusText(sealers: SealerSet, { bytes }: StoredRecord): P
 
 /** `null` = never, as far as can be believed. @throws `ERR_STORE_UNAVAILABLE`. */
 export async function lastSync(
-  { store, clock }: { readonly store: Pick<RecordStore, 'get'>; readonly clock: Pick<Clock, 'now'> },
+  { store, clock }: { readonly store: ReadableStore; readonly clock: Pick<Clock, 'now'> },
   sealers: SealerSet,
   keyring: string,
 ): Promise<number | null> {

@@ -2,7 +2,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { KeyringAuthority, NextTry, Operation, SealedUnder } from '../core/operations.ts'
-import type { Cipher, Clock, Hash, RecordStore } from '../core/ports.ts'
+import type { Cipher, Clock, Hash, ReadableStore } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { parseSigned, sealers } from '../crypto/seal.ts'
@@ -14,7 +14,7 @@ import type { StoredStatus } from './status.ts'
 import { StatusReader, nextTry, silentFrom } from './status.ts'
 
 export interface ReaderParts {
-  readonly store: RecordStore
+  readonly store: ReadableStore
   readonly cipher: Cipher
   readonly hash: Hash
   readonly clock: Clock

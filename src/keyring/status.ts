@@ -1,7 +1,7 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica holds. */
 import { parseJson } from '../core/body.ts'
 import type { SyncStatus } from '../core/operations.ts'
-import type { Clock, LoginItemsUnder, RecordStore } from '../core/ports.ts'
+import type { Clock, LoginItemsUnder, ReadableStore } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import { isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
@@ -54,7 +54,7 @@ export const silentFrom = ({ pushed, lastSuccess }: SyncStatus, periodMs: number
   !pushed || periodMs === null || lastSuccess === null ? null : lastSuccess + replicaAgeMs(periodMs)
 
 export interface StatusParts {
-  readonly store: RecordStore
+  readonly store: ReadableStore
   readonly clock: Clock
   readonly doubt: Doubt
 }

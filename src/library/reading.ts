@@ -2,15 +2,12 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { refusal, settle } from '../core/errors.ts'
 import type { UsedAuthority, UsedHandlers } from '../core/operations.ts'
-import type { Cipher, Clock, Hash, RecordStore } from '../core/ports.ts'
+import type { Cipher, Clock, Hash, ReadableStore } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
 import { sealers } from '../crypto/seal.ts'
 import { lastSync } from '../keyring/last-sync.ts'
 import { Ledger } from '../keyring/ledger.ts'
 import type { UsingConfig } from './settings.ts'
-
-/** A record store, as far as it is read. */
-export type ReadableStore = Pick<RecordStore, 'get'>
 
 interface ReadingParts {
   readonly store: ReadableStore
@@ -35,8 +32,7 @@ export function storeAuthority(
   { wrappingKeys }: Pick<UsingConfig, 'wrappingKeys'>,
   beyond = NOBODY,
 ): UsedAuthority {
-  const { cipher, hash } = parts
-  const store: RecordStore = { get: (name) => parts.store.get(name), put }
+  const { store, cipher, hash } = parts
   const held = new Map<string, Opened>()
   const open = async (name: string): Promise<Opened> => {
     const set = await sealers(cipher, hash, wrappingKeys, name)
@@ -55,8 +51,4 @@ export function storeAuthority(
       return look === undefined ? beyond.call(message) : settle(() => look(message))
     },
   }
-}
-
-const put = (): never => {
-  throw new TypeError('A store that is only read.')
 }
