@@ -89,8 +89,10 @@ export class UsableKeyring {
     // Written out, here and in what it calls: a function for each step of each value would cost Node a tenth of it.
     try {
       const view = this.#isOld() ? this.#young() : this.#snapshot.toEncrypt()
-      const key = view instanceof Promise ? this.#activeSoon(view) : this.#active(view)
-      return key instanceof Promise ? this.#sealedSoon(key, plaintext, context) : this.#sealed(key, plaintext, context)
+      const key = view instanceof Promise ? view.then((view) => this.#active(view)) : this.#active(view)
+      return key instanceof Promise
+        ? key.then((key) => this.#sealed(key, plaintext, context))
+        : this.#sealed(key, plaintext, context)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -107,19 +109,11 @@ export class UsableKeyring {
     return key
   }
 
-  async #activeSoon(view: Promise<View | null>): Promise<Ek1Key> {
-    return this.#active(await view)
-  }
-
   #sealed(key: Ek1Key, plaintext: Bytes | string, context: Bytes): Awaitable<Encrypted> {
     const ciphertext = this.#encryptor.encrypt(key, plaintext, context)
     return ciphertext instanceof Promise
       ? ciphertext.then((ciphertext) => ({ ciphertext, keyId: key.id }))
       : { ciphertext, keyId: key.id }
-  }
-
-  async #sealedSoon(key: Promise<Ek1Key>, plaintext: Bytes | string, context: Bytes): Promise<Encrypted> {
-    return this.#sealed(await key, plaintext, context)
   }
 
   /**
@@ -130,8 +124,11 @@ export class UsableKeyring {
     try {
       const value = parseEk1(ciphertext)
       const view = this.#snapshot.view()
-      const key = view instanceof Promise ? this.#namedSoon(view, value.id) : this.#named(view, value.id)
-      return key instanceof Promise ? this.#openedSoon(key, value, context) : this.#opened(key, value, context)
+      const key =
+        view instanceof Promise ? view.then((view) => this.#named(view, value.id)) : this.#named(view, value.id)
+      return key instanceof Promise
+        ? key.then((key) => this.#opened(key, value, context))
+        : this.#opened(key, value, context)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -141,19 +138,11 @@ export class UsableKeyring {
     return this.#keyOf(view, id) ?? this.#askedKey(id)
   }
 
-  async #namedSoon(view: Promise<View | null>, id: string): Promise<Ek1Key> {
-    return this.#named(await view, id)
-  }
-
   #opened(key: Ek1Key, value: Ek1Value, context: Bytes): Awaitable<Decrypted> {
     const plaintext = decryptEk1(this.#parts.cipher, key, value, context)
     return plaintext instanceof Promise
       ? plaintext.then((plaintext) => ({ plaintext, keyId: key.id }))
       : { plaintext, keyId: key.id }
-  }
-
-  async #openedSoon(key: Promise<Ek1Key>, value: Ek1Value, context: Bytes): Promise<Decrypted> {
-    return this.#opened(await key, value, context)
   }
 
   /** For whoever has restored an image of this process: nonces that were drawn before are forgotten. */
