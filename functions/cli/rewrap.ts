@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { utf8 } from '../../src/core/bytes.ts'
+import { utf8Again } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { printable } from '../../src/core/printable.ts'
@@ -126,7 +126,7 @@ async function rewrapRows(rows: readonly TableRow[], words: Words, rewrapper: Re
 /** Fields are bound to their row where a column says which one that is, and to their column alone elsewhere. */
 function contextOf({ columns, context, table }: Words, row: TableRow, at: number): Bytes {
   const column = columns[at] ?? ''
-  if (table === null) return utf8(row.context ?? context)
+  if (table === null) return utf8Again(row.context ?? context)
   return row.context === null ? columnContext(`${table}.${column}`) : rowContext(table, column, row.context)
 }
 
