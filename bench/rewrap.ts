@@ -1,18 +1,18 @@
-/** The command `rewrap`: a million rows of two fields from CSV to CSV, in the process that has the store. Linux. */
+/** The command `rewrap`, as it is installed: a million rows of two fields from CSV to CSV, in the process that has the store. Linux. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rewrapping, writeRows } from '../test/support/rewrapping.ts'
+import { buildNode } from '../tools/build-node.ts'
 import { cpuMs } from './child.ts'
 import type { Row } from './measure.ts'
-import { rounded, wanted, withEnds } from './measure.ts'
+import { rounded, tempFolder, wanted, withEnds } from './measure.ts'
 
 const ROWS = 1_000_000
 const [MOST_SECONDS, MOST_MIB] = [60, 150]
 /** So many different values are enough. */
 const VALUES = 1000
-const CLI = join(import.meta.dirname, '../functions/cli/main.ts')
 const WORDS = ['rewrap', 'in.csv', 'out.csv', '--columns', 'email,iban']
 
 export function benchRewrap(): Promise<Row[]> {
@@ -27,9 +27,15 @@ export function benchRewrap(): Promise<Row[]> {
       ROWS,
       async (at) => `${at},${valueOf(at)},${valueOf(at + 1)}\n`,
     )
+    const built = tempFolder(onEnd)
+    await buildNode(built)
     const began = performance.now()
     const env = { PATH: process.env['PATH'], ...kit.env }
-    const child = spawn(process.execPath, [CLI, ...WORDS], { cwd: kit.folder, env, stdio: 'ignore' })
+    const child = spawn(process.execPath, [join(built, 'edge-keyring.mjs'), ...WORDS], {
+      cwd: kit.folder,
+      env,
+      stdio: 'ignore',
+    })
     let [cpu, mib] = [0, 0]
     const look = setInterval(() => ([cpu, mib] = [cpuMs(child.pid) / 1000, Math.max(mib, peakMiB(child.pid))]), 100)
     const [code] = (await once(child, 'exit')) as [number | null]

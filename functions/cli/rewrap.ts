@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { utf8 } from '../../src/core/bytes.ts'
+import { utf8Again } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { printable } from '../../src/core/printable.ts'
@@ -30,9 +30,6 @@ interface Words extends RowWants {
   /** Values are fields of this table (docs/fields.md). `null` = they are not. */
   readonly table: string | null
 }
-
-/** Characters of output that one step takes: at most so much is done twice. */
-const STEP = 256 * 1024
 
 /** @throws `ERR_USAGE`. */
 export async function rewrap(words: Words, client: KeyringClient, { own }: Target): Promise<Outcome> {
@@ -72,27 +69,21 @@ async function run(table: TableFile, out: RunOutput, { words, rewrapper, progres
   let done = before
   let seen = 0
   let bytes = 0
-  let text = ''
   for await (const all of table.read((read) => (bytes = read))) {
     const rows = all.slice(Math.max(0, before.rows - seen))
     seen += all.length
-    if (rows.length > 0) {
-      if (done.rows === 0) text += table.head()
-      const batch = await rewrapRows(rows, words, rewrapper)
-      for (const { row, why } of batch.refused) {
-        progress.clear()
-        console.error(`line ${row.line}: ${why}`)
-      }
-      text += table.write(batch.written)
-      done = added(done, rows.length, batch)
-      progress.show(bytes, done.rows, before.rows)
+    if (rows.length === 0) continue
+    const batch = await rewrapRows(rows, words, rewrapper)
+    for (const { row, why } of batch.refused) {
+      progress.clear()
+      console.error(`line ${row.line}: ${why}`)
     }
-    if (text.length < STEP) continue
-    out.step(text, done)
-    text = ''
+    done = added(done, rows.length, batch)
+    out.add((out.isEmpty ? table.head() : '') + table.write(batch.written), done)
+    progress.show(bytes, done.rows, before.rows)
   }
-  if (done.rows === 0) text = table.head()
-  out.step(text, done)
+  if (out.isEmpty) out.add(table.head(), done)
+  out.note(done)
   progress.clear()
   return { rows: done.rows, refused: done.refused, rewrapped: done.rewrapped, kept: done.kept }
 }
@@ -135,7 +126,7 @@ async function rewrapRows(rows: readonly TableRow[], words: Words, rewrapper: Re
 /** Fields are bound to their row where a column says which one that is, and to their column alone elsewhere. */
 function contextOf({ columns, context, table }: Words, row: TableRow, at: number): Bytes {
   const column = columns[at] ?? ''
-  if (table === null) return utf8(row.context ?? context)
+  if (table === null) return utf8Again(row.context ?? context)
   return row.context === null ? columnContext(`${table}.${column}`) : rowContext(table, column, row.context)
 }
 

@@ -34,11 +34,16 @@ interface Noted extends RunDone {
 
 const NOTHING: Noted = { rows: 0, refused: 0, rewrapped: 0, kept: 0, bytes: 0 }
 
+/** Of output, in one step: at most so much is done twice. */
+const STEP_BYTES = 1024 * 1024
+
 export class RunOutput {
   readonly #path: string
   readonly #journal: DatabaseSync
   readonly #file: number
   #noted: Noted
+  /** Bytes that are written and not noted yet. */
+  #written = 0
 
   private constructor(path: string, journal: DatabaseSync, noted: Noted) {
     this.#path = path
@@ -69,15 +74,31 @@ export class RunOutput {
     return this.#noted.rows > 0
   }
 
-  /** Takes rows for good. */
-  step(text: string, done: RunDone): void {
+  get isEmpty(): boolean {
+    return this.#noted.bytes + this.#written === 0
+  }
+
+  /** Takes rows, for good once there are enough of them. @param done with them. */
+  add(text: string, done: RunDone): void {
     const bytes = Buffer.from(text)
     written(() => {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at)
-      fdatasyncSync(this.#file)
-      this.#noted = { ...done, bytes: this.#noted.bytes + bytes.length }
-      this.#journal.prepare('UPDATE run SET noted = ?').run(JSON.stringify(this.#noted))
+      this.#written += bytes.length
+      if (this.#written >= STEP_BYTES) this.#note(done)
     })
+  }
+
+  /** Takes for good what was added. */
+  note(done: RunDone): void {
+    written(() => this.#note(done))
+  }
+
+  #note(done: RunDone): void {
+    fdatasyncSync(this.#file)
+    const bytes = this.#noted.bytes + this.#written
+    this.#journal.prepare('UPDATE run SET noted = ?').run(JSON.stringify({ ...done, bytes }))
+    this.#noted = { ...done, bytes }
+    this.#written = 0
   }
 
   /** @param isDone there is nothing to go on with. */

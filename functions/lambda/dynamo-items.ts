@@ -2,8 +2,8 @@
 import { toBase64 } from '../../src/core/bytes.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 import type { ItemStore, ItemTimes, StoredItem } from '../../src/core/secrets.ts'
-import type { DynamoParts } from './dynamo-store.ts'
-import { askDynamo } from './dynamo-store.ts'
+import type { DynamoParts } from './dynamo-reader.ts'
+import { askDynamo } from './dynamo-reader.ts'
 
 interface Item {
   readonly version?: { readonly N?: string }

@@ -8,7 +8,7 @@ import type { Vaults } from '../../src/http/call.ts'
 import { openVaults, readingVaults } from '../../src/vaults.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { dynamoItem } from './dynamo-items.ts'
-import type { DynamoParts } from './dynamo-store.ts'
+import type { DynamoParts } from './dynamo-reader.ts'
 import { FRESHNESS } from './limits.ts'
 
 interface HttpVaultsParts extends Omit<DynamoParts, 'table' | 'clock'> {

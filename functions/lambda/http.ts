@@ -19,7 +19,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { lambdaAudit } from './audit.ts'
 import type { Aws } from './aws.ts'
 import { awsProblems, signedAws } from './aws.ts'
-import { dynamoStore } from './dynamo-store.ts'
+import { dynamoReader } from './dynamo-reader.ts'
 import { requestOf, resultOf } from './http-event.ts'
 import { Invocation } from './invocation.ts'
 import type { LambdaContext } from './invocation.ts'
@@ -37,7 +37,7 @@ interface Reached {
 
 function authorityOf(config: LambdaHttpConfig, { aws, leftMs }: Reached) {
   const { table, wrappingKeys, syncPeriodMs, keyrings } = config
-  const store = dynamoStore({ aws, table, clock: systemClock, leftMs })
+  const store = dynamoReader({ aws, table, clock: systemClock, leftMs })
   const invoking = distantAuthority(async (message) => {
     const { invokingAuthority } = await later()
     return invokingAuthority({ ...config, aws, leftMs }).call(message)

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import type { LibraryKeyring } from '../../src/library/library.ts'
 import type { OpenOptions } from '../../src/library/open.ts'
 import { openLibrary } from '../../src/library/open.ts'
-import type { ReadableStore } from '../../src/library/reading.ts'
+import type { ReadableStore } from '../../src/core/ports.ts'
 import { NOBODY, storeAuthority } from '../../src/library/reading.ts'
 import type { Given } from '../../src/library/settings.ts'
 import { SettingsReading, Wrong, required, usingConfig } from '../../src/library/settings.ts'
@@ -11,7 +11,7 @@ import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
 import { invokingAuthority } from './authority.ts'
 import { awsProblems, signedAws } from './aws.ts'
-import { dynamoStore } from './dynamo-store.ts'
+import { dynamoReader } from './dynamo-reader.ts'
 import { MOST_MS } from './invocation.ts'
 import { FRESHNESS } from './limits.ts'
 
@@ -44,7 +44,7 @@ export async function openKeyring(env: Given = process.env, options: LambdaOptio
   reading.end()
   const reached = { aws: signedAws(texts), leftMs: () => MOST_MS }
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
-  const store = options.store ?? dynamoStore({ ...reached, table, clock: systemClock })
+  const store = options.store ?? dynamoReader({ ...reached, table, clock: systemClock })
   const beyond = sync === '' ? NOBODY : invokingAuthority({ ...reached, syncFunction: sync, rotateFunction: sync })
   return openLibrary(
     {

@@ -3,7 +3,7 @@ import type { VaultsConfig } from '../../src/config/with-vaults.ts'
 import type { AskedVaultsPorts } from '../node-shared/asked-vaults.ts'
 import { openAskedVaults } from '../node-shared/asked-vaults.ts'
 import { dynamoItems } from './dynamo-items.ts'
-import type { DynamoParts } from './dynamo-store.ts'
+import type { DynamoParts } from './dynamo-reader.ts'
 
 type LambdaVaultsPorts = Omit<AskedVaultsPorts, 'items'> & Omit<DynamoParts, 'table' | 'clock'>
 

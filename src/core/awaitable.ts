@@ -2,15 +2,6 @@
 
 export type Awaitable<T> = Promise<T> | T
 
-/** What is thrown at once is a rejection as well, so that callers meet failures in one way. */
-export function orRejected<T>(work: () => Awaitable<T>): Awaitable<T> {
-  try {
-    return work()
-  } catch (error) {
-    return Promise.reject(error)
-  }
-}
-
 /** For whoever has chosen ports that answer at once. */
 export function atOnce<T>(value: Awaitable<T>): T {
   if (value instanceof Promise) throw new TypeError('A port that answers later.')

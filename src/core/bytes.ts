@@ -8,6 +8,18 @@ export type Bytes = Uint8Array<ArrayBuffer>
 // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- it changes the type that Workers declare
 export const utf8 = (text: string): Bytes => encoder.encode(text) as Bytes
 
+/** Of the text that was last given to `utf8Again`. */
+let last = { text: '', bytes: utf8('') }
+const MOST_AGAIN = 256
+
+/** The same, for what often comes again, such as the context of a column. Nobody writes into what it gives. */
+export function utf8Again(text: string): Bytes {
+  if (text === last.text) return last.bytes
+  const bytes = utf8(text)
+  if (text.length <= MOST_AGAIN) last = { text, bytes }
+  return bytes
+}
+
 /** Decodes UTF-8 as it is: a byte order mark stays. `null` = the bytes are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | null {
   try {

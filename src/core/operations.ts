@@ -219,6 +219,22 @@ export type Message<O extends Operation = Operation> = {
   readonly [P in O]: { readonly call: P } & Subject<P> & Operations[P]['says']
 }[O]
 
+interface UsedOperations {
+  readonly read: Operations['read']
+  readonly seek: Operations['seek']
+  readonly status: { readonly answer: Pick<AnswerTo<'status'>, 'lastSuccess'> }
+}
+
+type UsedOperation = keyof UsedOperations
+export type UsedHandlers = {
+  readonly [O in UsedOperation]: (message: Message<O>) => Promise<UsedOperations[O]['answer']>
+}
+
+/** As far as whoever only uses a keyring asks it. */
+export interface UsedAuthority {
+  call<O extends UsedOperation>(message: Message<O>): Promise<Result<UsedOperations[O]['answer']>>
+}
+
 /** The application behind the record store. Sealed bytes travel; the caller verifies and opens them with its own key. */
 export interface KeyringAuthority {
   call<O extends Operation>(message: Message<O>): Promise<Result<AnswerTo<O>>>

@@ -25,6 +25,9 @@ export interface RecordStore {
   put(name: string, bytes: Bytes, expected: number): Promise<StoredRecord | 'conflict'>
 }
 
+/** A record store, as far as it is read. */
+export type ReadableStore = Pick<RecordStore, 'get'>
+
 /** A record store that instances read too. */
 export interface SharedStore extends RecordStore {
   /** How long its slowest reader, of whatever platform, encrypts by what it has read, in milliseconds. */

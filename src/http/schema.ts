@@ -1,6 +1,6 @@
 /** The request bodies, read without zod: they are small, and every encrypt and every cold start would pay for it. */
 import { KeyringError } from '../core/errors.ts'
-import { fromBase64, utf8 } from '../core/bytes.ts'
+import { fromBase64, utf8Again } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { MAX_BATCH_ITEMS } from '../core/limits.ts'
 
@@ -83,7 +83,7 @@ const notAsExpected = (what: string, wrong: readonly string[]): KeyringError =>
 
 /** A context that is absent is the empty one. */
 export function contextBytes(given: { context?: string | undefined; context_base64?: string | undefined }): Bytes {
-  if (given.context_base64 === undefined) return given.context === undefined ? NO_BYTES : utf8(given.context)
+  if (given.context_base64 === undefined) return given.context === undefined ? NO_BYTES : utf8Again(given.context)
   if (given.context === undefined) return base64Field('context_base64', given.context_base64)
   throw new KeyringError('ERR_REQUEST_INVALID', 'There are both context and context_base64.')
 }

@@ -44,9 +44,9 @@ const ciphertextBytes = ({ ciphertext }: Encrypted): Bytes => utf8(ciphertext)
 
 const encrypting: Use<Plain, Encrypted> = {
   read(fields, what) {
-    const { plaintext: text, encoding, ...rest } = parseBody(encryptBody, fields, what)
-    const context = contextBytes(rest)
-    const plaintext = encoding === 'text' ? text : base64Field('plaintext', text)
+    const read = parseBody(encryptBody, fields, what)
+    const context = contextBytes(read)
+    const plaintext = read.encoding === 'text' ? read.plaintext : base64Field('plaintext', read.plaintext)
     refuseLarge(plaintext, MAX_PLAINTEXT_BYTES)
     refuseLongContext(context)
     return { plaintext, context }
@@ -66,8 +66,8 @@ const encrypting: Use<Plain, Encrypted> = {
 
 const decrypting: Use<SealedAs, Decrypted> = {
   read(fields, what) {
-    const { ciphertext, encoding, ...context } = parseBody(decryptBody, fields, what)
-    return { ciphertext, encoding, context: contextBytes(context) }
+    const read = parseBody(decryptBody, fields, what)
+    return { ciphertext: read.ciphertext, encoding: read.encoding, context: contextBytes(read) }
   },
   readRaw: (bytes, context) => ({ ...asSealed(bytes, context), encoding: 'base64' }),
   work: (keyring) => askingOnce(({ ciphertext, context }) => keyring.decrypt(ciphertext, context)),
@@ -81,8 +81,8 @@ const decrypting: Use<SealedAs, Decrypted> = {
 
 const rewrapping: Use<Sealed, Encrypted> = {
   read(fields, what) {
-    const { ciphertext, ...context } = parseBody(rewrapBody, fields, what)
-    return { ciphertext, context: contextBytes(context) }
+    const read = parseBody(rewrapBody, fields, what)
+    return { ciphertext: read.ciphertext, context: contextBytes(read) }
   },
   readRaw: asSealed,
   work: (keyring) => askingOnce((item) => rewrapped(keyring, item)),

@@ -73,11 +73,13 @@ export interface Used {
 }
 
 export function outcomesOf(results: readonly Result<{ readonly keyId: string }>[]): readonly Used[] {
-  const sums = new Map<string, Used>()
+  const sums = new Map<string, { -readonly [Name in keyof Used]: Used[Name] }>()
   for (const result of results) {
-    const [keyId, code] = result.ok ? [result.value.keyId, null] : [null, result.error.code]
-    const name = keyId ?? ` ${code}`
-    sums.set(name, { keyId, code, count: (sums.get(name)?.count ?? 0) + 1 })
+    const name = result.ok ? result.value.keyId : ` ${result.error.code}`
+    const sum = sums.get(name)
+    if (sum !== undefined) sum.count += 1
+    else if (result.ok) sums.set(name, { keyId: name, code: null, count: 1 })
+    else sums.set(name, { keyId: null, code: result.error.code, count: 1 })
   }
   return [...sums.values()]
 }

@@ -7,7 +7,8 @@ import type { NextTry, SyncStatus } from '../core/operations.ts'
 import type { Clock } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
 import type { StatusLog } from './status-log.ts'
-import { isTime, silentFrom } from './status.ts'
+import { isTime } from './last-sync.ts'
+import { silentFrom } from './status.ts'
 
 const DAY_MS = 86_400_000
 

@@ -7,6 +7,7 @@ import { unwrap } from '../core/errors.ts'
 import type { Diagnosis, DiagnoseOptions } from '../core/findings.ts'
 import type {
   ImportReport,
+  KeyringAuthority,
   KeyringChange,
   Push,
   PushAnswer,
@@ -27,6 +28,7 @@ import type { UsableParts } from './usable.ts'
 import { UsableKeyring } from './usable.ts'
 
 export interface KeyringParts extends UsableParts {
+  readonly authority: KeyringAuthority
   /** They may end. Absent = there is none. */
   readonly apiTokens?: readonly ApiToken[]
 }

@@ -2,18 +2,19 @@
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { KeyringAuthority, NextTry, Operation, SealedUnder } from '../core/operations.ts'
-import type { Cipher, Clock, Hash, RecordStore } from '../core/ports.ts'
+import type { Cipher, Clock, Hash, ReadableStore } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet, WrappingKey } from '../crypto/seal.ts'
 import { parseSigned, sealers } from '../crypto/seal.ts'
+import { statusName } from './last-sync.ts'
 import { Ledger } from './ledger.ts'
 import type { Handlers, HandlersOf, Look } from './messages.ts'
 import { recordName } from './record.ts'
 import type { StoredStatus } from './status.ts'
-import { StatusReader, nextTry, silentFrom, statusName } from './status.ts'
+import { StatusReader, nextTry, silentFrom } from './status.ts'
 
 export interface ReaderParts {
-  readonly store: RecordStore
+  readonly store: ReadableStore
   readonly cipher: Cipher
   readonly hash: Hash
   readonly clock: Clock
@@ -42,9 +43,8 @@ export class Reader {
     this.log = new StatusReader(parts, set, keyring)
   }
 
-  async read(known: number): Promise<Bytes | 'unchanged' | null> {
-    const loaded = await this.ledger.load()
-    return loaded === null ? null : loaded.record.revision === known ? 'unchanged' : loaded.bytes
+  read(known: number): Promise<Bytes | 'unchanged' | null> {
+    return this.ledger.beyond(known)
   }
 
   /** @param pushed Absent = as it was when somebody last synced or pushed. */

@@ -17,11 +17,10 @@
  * by a stamp or the authority's word, both of them young. Nothing is stored here: a new instance begins with the replica.
  */
 import type { Awaitable } from '../core/awaitable.ts'
-import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
-import type { KeyringAuthority } from '../core/operations.ts'
+import type { UsedAuthority } from '../core/operations.ts'
 import type { Audit, AuditEvent, Background, Clock, Replica } from '../core/ports.ts'
 import { STEP_MS, Steps, ageOf } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
@@ -34,7 +33,7 @@ import { stampIn, stampName } from './stamp.ts'
 import { View } from './view.ts'
 
 export interface SnapshotParts {
-  readonly authority: KeyringAuthority
+  readonly authority: UsedAuthority
   /** `null` = there is none: the authority alone is asked. */
   readonly replica: Replica | null
   /** `null` = nothing goes on after an answer. */
@@ -108,7 +107,12 @@ export class Snapshot {
    * @throws `ERR_SNAPSHOT_STALE` when what is there is older, and neither replica nor authority can say that it still holds.
    */
   toEncrypt(): Awaitable<View | null> {
-    return andThen(this.view(), (view) => (view === null || this.#isBounded() ? view : this.#bounded()))
+    const view = this.view()
+    return view instanceof Promise ? view.then((view) => this.#inBounds(view)) : this.#inBounds(view)
+  }
+
+  #inBounds(view: View | null): Awaitable<View | null> {
+    return view === null || this.#isBounded() ? view : this.#bounded()
   }
 
   /**

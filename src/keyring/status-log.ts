@@ -3,12 +3,14 @@ import { bandOf, isNeeded } from '../core/ends.ts'
 import type { End } from '../core/ends.ts'
 import type { Result } from '../core/errors.ts'
 import type { RotationReport, RotationStatus, SyncNote, SyncReport, SyncStatus } from '../core/operations.ts'
-import type { LoginItemsUnder } from '../core/ports.ts'
+import type { LoginItemsUnder, RecordStore } from '../core/ports.ts'
 import { ageOf } from '../core/time.ts'
+import type { SealerSet } from '../crypto/seal.ts'
 import type { KeyEntry } from './record.ts'
 import type { RotationAsk } from './rotation.ts'
-import type { StoredStatus } from './status.ts'
-import { FORMAT, StatusReader, isTime } from './status.ts'
+import type { StatusParts, StoredStatus } from './status.ts'
+import { STATUS_FORMAT, isTime } from './last-sync.ts'
+import { StatusReader } from './status.ts'
 
 type Outcome = Result<Pick<SyncReport, 'remaining' | 'notes'>>
 
@@ -25,6 +27,13 @@ export interface Seen {
 const MOST_OFFERED = 8
 
 export class StatusLog extends StatusReader {
+  readonly #store: RecordStore
+
+  constructor(parts: StatusParts & { readonly store: RecordStore }, sealers: SealerSet, keyring: string) {
+    super(parts, sealers, keyring)
+    this.#store = parts.store
+  }
+
   /** @param seen `null` = the source was not. */
   note(outcome: Outcome, seen: Seen | null, pushed: boolean): Promise<void> {
     return this.#write((status) => ({
@@ -88,10 +97,9 @@ export class StatusLog extends StatusReader {
 
   /** A conflict is left alone, because another writer's status is as good as this one. */
   async #write(next: (status: StoredStatus) => StoredStatus): Promise<void> {
-    const { store } = this.parts
-    const stored = await store.get(this.name)
+    const stored = await this.#store.get(this.name)
     const text = JSON.stringify(next(await this.read()))
-    await store.put(this.name, await this.sealers.first.sign(FORMAT, text), stored?.version ?? 0)
+    await this.#store.put(this.name, await this.sealers.first.sign(STATUS_FORMAT, text), stored?.version ?? 0)
   }
 }
 

@@ -1,19 +1,13 @@
 /** The small record beside the keyring: what happened at the last attempts to sync, and what the replica holds. */
 import { parseJson } from '../core/body.ts'
-import { settle } from '../core/errors.ts'
-import { MOST_TIME } from '../core/limits.ts'
 import type { SyncStatus } from '../core/operations.ts'
-import type { Clock, LoginItemsUnder, RecordStore, StoredRecord } from '../core/ports.ts'
+import type { Clock, LoginItemsUnder, ReadableStore } from '../core/ports.ts'
 import type { Doubt } from '../core/time.ts'
 import { isAhead } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
-import { parseSigned } from '../crypto/seal.ts'
 import { replicaAgeMs } from './freshness.ts'
+import { isCount, isTime, statusName, statusText } from './last-sync.ts'
 
-export const FORMAT = 'eks1'
-
-/** Its name in a store. */
-export const statusName = (keyring: string): string => `status/${keyring}`
 const NEVER: StoredStatus = {
   lastAttempt: null,
   lastSuccess: null,
@@ -60,7 +54,7 @@ export const silentFrom = ({ pushed, lastSuccess }: SyncStatus, periodMs: number
   !pushed || periodMs === null || lastSuccess === null ? null : lastSuccess + replicaAgeMs(periodMs)
 
 export interface StatusParts {
-  readonly store: RecordStore
+  readonly store: ReadableStore
   readonly clock: Clock
   readonly doubt: Doubt
 }
@@ -82,19 +76,10 @@ export class StatusReader {
     const { store, clock, doubt } = this.parts
     const stored = await store.get(this.name)
     if (stored === null) return NEVER
-    const status = parseStatus(await this.#verified(stored), () => doubt('unread'))
+    const status = parseStatus(await statusText(this.sealers, stored), () => doubt('unread'))
     const believed = withTrueTimes(status, clock.now())
     if (believed !== status) doubt('status')
     return believed
-  }
-
-  /** '' = it is not ours. */
-  async #verified({ bytes }: StoredRecord): Promise<string> {
-    const text = await settle(() => {
-      const signed = parseSigned(bytes)
-      return signed.format === FORMAT ? this.sealers.byId(signed.wrappingKeyId).verify(signed) : null
-    })
-    return (text.ok && text.value) || ''
   }
 }
 
@@ -116,9 +101,6 @@ const orNull =
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
-export const isTime: Check = (value) => isCount(value) && Number(value) <= MOST_TIME
 
 const hasTexts = (value: Readonly<Record<string, unknown>>, ...fields: readonly string[]): boolean =>
   fields.every((field) => typeof value[field] === 'string')

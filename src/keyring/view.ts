@@ -14,6 +14,8 @@ export class View {
   /** Keys are ready for the cipher of the set that opened them. */
   readonly #ready = new Map<SealerSet, Map<string, Ek1Key>>()
   readonly #wrappingKeyId: string
+  /** The one that was used last. */
+  #last: { readonly set: SealerSet; readonly key: Ek1Key } | null = null
 
   constructor({ record, wrappingKeyId }: VerifiedRecord) {
     this.record = record
@@ -22,9 +24,10 @@ export class View {
   }
 
   /** Opens a key at its first use. `null` = not in this revision. */
-  key(cipher: Cipher, set: SealerSet, id: string): Awaitable<Ek1Key | null> {
-    const ready = this.#ready.get(set)?.get(id)
-    if (ready !== undefined) return ready
+  key(cipher: Cipher, set: SealerSet, id: string): Awaitable<Ek1Key> | null {
+    if (this.#last?.set === set && this.#last.key.id === id) return this.#last.key
+    const key = this.#ready.get(set)?.get(id)
+    if (key !== undefined) return (this.#last = { set, key }).key
     const entry = this.#entries.get(id)
     return entry === undefined ? null : this.#open(cipher, set, entry)
   }

@@ -14,10 +14,12 @@ interface Saved {
 }
 
 export class WrittenLedger extends Ledger {
+  readonly #store: RecordStore
   readonly #clock: Clock
 
   constructor(store: RecordStore, sealers: SealerSet, clock: Clock, keyring: string) {
     super(store, sealers, keyring)
+    this.#store = store
     this.#clock = clock
   }
 
@@ -32,7 +34,7 @@ export class WrittenLedger extends Ledger {
     const revision = Math.max((loaded?.record.revision ?? 0) + 1, now)
     const checked = withChecks(this.sealers, loaded?.wrappingKeyId ?? null, next)
     const bytes = await signRecord(this.sealers, { ...checked, revision, sealed: now })
-    const put = await this.store.put(recordName(this.keyring), bytes, loaded?.version ?? 0)
+    const put = await this.#store.put(recordName(this.keyring), bytes, loaded?.version ?? 0)
     if (put === 'conflict') return put
     this.seen = Math.max(this.seen, revision)
     return { revision, bytes }

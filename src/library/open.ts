@@ -1,7 +1,7 @@
 /** Opens a keyring for an application, on whatever platform: the parts of each are in `functions/<platform>/library.ts`. */
 import type { Awaitable } from '../core/awaitable.ts'
 import { KeyringError } from '../core/errors.ts'
-import type { KeyringAuthority } from '../core/operations.ts'
+import type { UsedAuthority } from '../core/operations.ts'
 import type { Background, Cipher, Clock, Hash, NonceRules, Replica } from '../core/ports.ts'
 import type { Freshness } from '../keyring/freshness.ts'
 import { replicaAgeMs } from '../keyring/freshness.ts'
@@ -24,7 +24,7 @@ export interface OpenOptions {
 
 export interface OpenParts extends Pick<SnapshotParts, 'stands'> {
   readonly config: UsingConfig
-  readonly authority: KeyringAuthority
+  readonly authority: UsedAuthority
   readonly replica: Replica | null
   readonly background: Background | null
   readonly cipher: Cipher

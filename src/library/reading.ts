@@ -1,12 +1,13 @@
 /** A keyring of whoever reads the record store itself: it asks nobody for a sync, and so never logs in to a vault. */
-import { refusal } from '../core/errors.ts'
-import type { KeyringAuthority } from '../core/operations.ts'
-import type { Cipher, Clock, Hash, RecordStore } from '../core/ports.ts'
-import { readingAuthority } from '../keyring/reader.ts'
+import type { Awaitable } from '../core/awaitable.ts'
+import { refusal, settle } from '../core/errors.ts'
+import type { UsedAuthority, UsedHandlers } from '../core/operations.ts'
+import type { Cipher, Clock, Hash, ReadableStore } from '../core/ports.ts'
+import type { SealerSet } from '../crypto/seal.ts'
+import { sealers } from '../crypto/seal.ts'
+import { lastSync } from '../keyring/last-sync.ts'
+import { Ledger } from '../keyring/ledger.ts'
 import type { UsingConfig } from './settings.ts'
-
-/** A record store, as far as it is read. */
-export type ReadableStore = Pick<RecordStore, 'get'>
 
 interface ReadingParts {
   readonly store: ReadableStore
@@ -16,20 +17,38 @@ interface ReadingParts {
 }
 
 /** What a deployment of its own does, such as looking for a key at its source. */
-export const NOBODY: KeyringAuthority = {
+export const NOBODY: UsedAuthority = {
   call: async () => refusal('ERR_AUTHORITY_UNAVAILABLE', 'Keyrings are only read here.'),
+}
+
+interface Opened {
+  readonly set: SealerSet
+  readonly ledger: Ledger
 }
 
 /** @param beyond is asked for what is not read. */
 export function storeAuthority(
   parts: ReadingParts,
-  { wrappingKeys, syncPeriodMs, keyrings }: UsingConfig,
-  beyond: KeyringAuthority = NOBODY,
-): KeyringAuthority {
-  const store: RecordStore = { get: (name) => parts.store.get(name), put }
-  return readingAuthority({ ...parts, store, wrappingKeys, syncPeriodMs, doubt: () => {} }, keyrings, beyond)
-}
-
-const put = (): never => {
-  throw new TypeError('A store that is only read.')
+  { wrappingKeys }: Pick<UsingConfig, 'wrappingKeys'>,
+  beyond = NOBODY,
+): UsedAuthority {
+  const { store, cipher, hash } = parts
+  const held = new Map<string, Opened>()
+  const open = async (name: string): Promise<Opened> => {
+    const set = await sealers(cipher, hash, wrappingKeys, name)
+    const opened = held.get(name) ?? { set, ledger: new Ledger(store, set, name) }
+    held.set(name, opened)
+    return opened
+  }
+  const opened = (name: string): Awaitable<Opened> => held.get(name) ?? open(name)
+  const looks: Partial<UsedHandlers> = {
+    read: async ({ keyring, known }) => (await opened(keyring)).ledger.beyond(known),
+    status: async ({ keyring }) => ({ lastSuccess: await lastSync(parts, (await opened(keyring)).set, keyring) }),
+  }
+  return {
+    call(message) {
+      const look = looks[message.call]
+      return look === undefined ? beyond.call(message) : settle(() => look(message))
+    },
+  }
 }

@@ -260,7 +260,7 @@ describe('the package', () => {
 
   it.each([
     ['node', 17],
-    ['lambda', 21],
+    ['lambda', 20],
     ['cloudflare', 17],
     ['references', 20],
     ['testing', 20],

@@ -240,7 +240,9 @@ describe('a run that is killed', () => {
     give('in.csv', `id,email,iban\n1,${await kit.old('a')},\n`)
     const words = { input: path('in.csv'), columns: ['email'] }
     const begun = RunOutput.open(path('out.csv'), words)
-    begun.step('id\n1\n', { rows: 1, refused: 0, rewrapped: 1, kept: 0 })
+    begun.add('id\n1\n', { rows: 1, refused: 0, rewrapped: 1, kept: 0 })
+    begun.note({ rows: 1, refused: 0, rewrapped: 1, kept: 0 })
+    begun.add('2\n', { rows: 2, refused: 0, rewrapped: 2, kept: 0 })
     const again = () => RunOutput.open(path('out.csv'), words)
     expect(again).toThrow('Another process is at work on this output.')
     begun.close(false)

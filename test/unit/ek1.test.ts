@@ -71,6 +71,23 @@ describe.each(CIPHERS)('ek1 through $name', ({ cipher, hash }) => {
       await expect(async () => decryptEk1(cipher, ek1, parseEk1(value), utf8('c'))).rejects.toThrow(KeyringError)
   })
 
+  it('takes a context for what it holds now, not for what the one before it was', async () => {
+    const ek1 = await keyOf('a', 'one key')
+    const context = utf8('users.email')
+    const ofEmail = await encryptor.encrypt(ek1, 'x', context)
+    context.set(utf8('users.phone'))
+    const ofPhone = await encryptor.encrypt(ek1, 'x', context)
+    for (const [value, own, other] of [
+      [ofEmail, 'users.email', 'users.phone'],
+      [ofPhone, 'users.phone', 'users.email'],
+    ] as const) {
+      expect(decodeUtf8(await decryptEk1(cipher, ek1, parseEk1(value), utf8(own)))).toBe('x')
+      await expect(async () => decryptEk1(cipher, ek1, parseEk1(value), utf8(other))).rejects.toMatchObject({
+        code: 'ERR_DECRYPT_FAILED',
+      })
+    }
+  })
+
   it('never writes the same value twice', async () => {
     const ek1 = await keyOf('a', 'one key')
     const values = await Promise.all(Array.from({ length: 20 }, () => encryptor.encrypt(ek1, utf8('x'), utf8(''))))
@@ -98,6 +115,12 @@ describe('the decoder', () => {
     ['less than commitment, nonce and tag', `${head}${toBase64url(new Uint8Array(55))}`],
   ])('refuses %s', (_name, value) => {
     expect(() => parseEk1(value)).toThrow(expect.objectContaining({ code: 'ERR_CIPHERTEXT_INVALID' }))
+  })
+
+  it('reads an id that begins as the one before it', () => {
+    for (const id of ['a', 'a.b', 'a.', 'a', 'a.b.c', 'a.b']) expect(parseEk1(`ek1.${id}.${payload}`).id).toBe(id)
+    for (const value of [`ek1.${payload}`, `ek1..${payload}`, 'ek1.a.b', 'ek1.a.'])
+      expect(() => parseEk1(value)).toThrow(expect.objectContaining({ code: 'ERR_CIPHERTEXT_INVALID' }))
   })
 
   it('accepts only what the encoder would emit for the same parts', () => {

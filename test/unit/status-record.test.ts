@@ -4,6 +4,7 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { decodeUtf8, utf8 } from '../../src/core/bytes.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import { sealers } from '../../src/crypto/seal.ts'
+import { lastSync } from '../../src/keyring/last-sync.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world, wrappingKey } from '../support/authority.ts'
 import { NOW } from '../support/observed.ts'
 
@@ -50,6 +51,23 @@ describe('a status record', () => {
     expect(status).toMatchObject({ lastAttempt: NOW - 1, sealedUnder: { status: 'w1' } })
     expect(status).not.toMatchObject(wrong)
     expect(new Set(on.doubted)).toEqual(new Set(['unread']))
+  })
+
+  it.each<[string, number | null, string, number]>([
+    ['the time that it has', NOW - 1, JSON.stringify({ lastSuccess: NOW - 1, failures: null }), 1],
+    ['never, for a time that is a text', null, '{"lastSuccess":"yesterday"}', 1],
+    ['never, for a time that nobody writes', null, '{"lastSuccess":-1}', 1],
+    ['never, for a time that a clock ahead has written', null, JSON.stringify({ lastSuccess: NOW + 3_600_000 }), 1],
+    ['never, where there is none', null, '{}', 1],
+    ['never, for null', null, 'null', 1],
+    ['never, for what is no JSON', null, 'hello', 1],
+    ['never, for what another key has sealed', null, JSON.stringify({ lastSuccess: NOW - 1 }), 2],
+  ])('says to whoever only uses the keyring %s', async (_what, time, text, seed) => {
+    const { store } = await withStatus(text, wrappingKey('w1', seed))
+    const set = await sealers(nodeCipher, nodeHash, [wrappingKey('w1', 1)], 'default')
+    const clock = { now: () => NOW }
+    expect(await lastSync({ store, clock }, set, 'default')).toBe(time)
+    expect(await lastSync({ store, clock }, set, 'orders')).toBeNull()
   })
 
   it('is never written so that it cannot be read: a rotation that is due at no time there is, is not due', async () => {
