@@ -8,7 +8,8 @@ import type { Env } from '../../src/config/setting.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { isLoopback } from '../../src/core/loopback.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { ProxyTrouble, unansweredBy } from '../../src/vault/wire/unreached.ts'
+import { ProxyTrouble } from '../../src/vault/wire/shapes.ts'
+import { unansweredBy } from '../../src/vault/wire/unreached.ts'
 
 export interface HttpProxy {
   /** The variable that names it. */

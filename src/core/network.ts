@@ -1,4 +1,5 @@
 /** What a request throws: trouble of the network, by the shapes that each platform is known for. All else is a defect of ours. */
+import { CODES } from '#platform/core/network-codes'
 
 export interface NetworkTrouble {
   /** `null` where there is none: workerd says it in words. */
@@ -6,14 +7,6 @@ export interface NetworkTrouble {
   /** Of the platform: matched, never shown. */
   readonly text: string
 }
-
-/** Of a system call, a parser, TLS, and undici, as far as they are about the other side. */
-const CODES: readonly RegExp[] = [
-  /^(E(?!RR_)[A-Z0-9_]+|HPE_[A-Z0-9_]+|Z_[A-Z0-9_]+)$/,
-  /^(ERR_(TLS|SSL|OSSL)_[A-Z0-9_]+|ERR_STREAM_PREMATURE_CLOSE)$/,
-  /^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_|CRL_|ERROR_IN_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|UNSPECIFIED$)/,
-  /^UND_ERR_(SOCKET|INFO|RESPONSE|(CONNECT|HEADERS|BODY)_TIMEOUT|HEADERS_OVERFLOW|RES_[A-Z_]+|PRX_[A-Z]+)$/,
-]
 
 /** workerd's, and the codes of Workers VPC: https://developers.cloudflare.com/workers-vpc/reference/troubleshooting/ */
 const TEXTS = /^(Network connection lost|internal error|ProxyError)|\b(connection|dns|tls|tunnel)_[a-z_]+/

@@ -26,6 +26,9 @@ export interface Trouble {
   readonly remedy?: string
 }
 
+const CLIENT = 'KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_CLIENT_KEY (Workers: the binding KEYRING_VAULT_MTLS)'
+/** With TLS 1.3 a client's certificate is judged after the handshake, so that a refusal looks like a lost connection. */
+export const POSSIBLY = `possibly it asks for a client certificate or does not accept the one it gets: check ${CLIENT}`
 export function troubleError({ code, step, what, remedy }: Trouble, { host, path }: Destination, facts: Facts = {}) {
   return new KeyringError(code, `Vault at ${host} ${what}.`, {
     facts: { host, path, step, ...facts },

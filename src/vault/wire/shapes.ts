@@ -1,12 +1,13 @@
-/** The codes by which Node tells why a server was not reached; workerd has none, so that `shapes.workers.ts` stands here in a Worker. */
-import type { Trouble } from './errors.ts'
+/** The ways in which Node tells why a server was not reached; workerd has none of them, so that `shapes.workers.ts` stands here in a Worker. */
+import type { Destination, Trouble } from './errors.ts'
+import { POSSIBLY } from './errors.ts'
 
 interface Shape extends Trouble {
   readonly fits: RegExp
 }
 
 /** The first one that fits counts. */
-export const SHAPES: readonly Shape[] = [
+const SHAPES: readonly Shape[] = [
   {
     fits: /^DEPTH_ZERO_SELF_SIGNED_CERT$/,
     code: 'ERR_VAULT_TLS_UNTRUSTED',
@@ -81,3 +82,32 @@ export const SHAPES: readonly Shape[] = [
     remedy: 'Check host and port in KEYRING_VAULT_HOST, routes and firewalls.',
   },
 ]
+
+/** With these the connection was there, or seemed to be, and ended without an answer. */
+const LOST = /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/
+const closed = ({ isTls }: Destination): Trouble => ({
+  code: 'ERR_VAULT_UNREACHABLE',
+  step: 'connect',
+  what: 'closed the connection before it answered',
+  remedy: `Check that Vault, and what is in front of it, runs${isTls ? `; ${POSSIBLY}` : ''}.`,
+})
+
+/** A proxy on the way has failed, which whoever knows the proxy says. Nothing has come to whoever was asked. */
+export class ProxyTrouble extends Error {
+  readonly code = 'EPROXY'
+  readonly trouble: Trouble
+
+  constructor(trouble: Trouble) {
+    super(trouble.what)
+    this.trouble = trouble
+  }
+}
+
+/** A kept connection may have been dead already. */
+export const isStale = (reason: string): boolean => LOST.test(reason)
+
+/** `null` = Node has no word of its own for it. */
+export function troubleOnNode(thrown: unknown, reason: string, target: Destination): Trouble | null {
+  if (thrown instanceof ProxyTrouble) return thrown.trouble
+  return LOST.test(reason) ? closed(target) : (SHAPES.find(({ fits }) => fits.test(reason)) ?? null)
+}

@@ -2,26 +2,14 @@
  * From a Vault that was not reached to an error: a fetch has thrown, or the platform's proxy has answered in Vault's place. Each
  * platform has shapes of its own, so the shape tells the platform, and the remedy names what can be set there.
  */
-import { SHAPES } from '#platform/vault/wire/shapes'
+import { isStale, troubleOnNode } from '#platform/vault/wire/shapes'
 import type { KeyringError } from '../../core/errors.ts'
 import { networkTrouble } from '../../core/network.ts'
 import type { Destination, Trouble } from './errors.ts'
-import { troubleError } from './errors.ts'
+import { POSSIBLY, troubleError } from './errors.ts'
 
-const CLIENT = 'KEYRING_VAULT_CLIENT_CERT and KEYRING_VAULT_CLIENT_KEY (Workers: the binding KEYRING_VAULT_MTLS)'
-/** With TLS 1.3 a client's certificate is judged after the handshake, so that a refusal looks like a lost connection. */
-const POSSIBLY = `possibly it asks for a client certificate or does not accept the one it gets: check ${CLIENT}`
 const WORKERS_TRUST =
   'Workers accept certificates of public authorities only: give Vault such a one with its whole chain, for the name in KEYRING_VAULT_HOST, or reach it through Workers VPC (KEYRING_VAULT_VPC) or a Cloudflare Tunnel (KEYRING_VAULT_HEADERS)'
-
-/** With these the connection was there, or seemed to be, and ended without an answer. */
-const LOST = /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/
-const closed = ({ isTls }: Destination): Trouble => ({
-  code: 'ERR_VAULT_UNREACHABLE',
-  step: 'connect',
-  what: 'closed the connection before it answered',
-  remedy: `Check that Vault, and what is in front of it, runs${isTls ? `; ${POSSIBLY}` : ''}.`,
-})
 
 /** workerd has one message for a connection that was refused or cut, a name that does not resolve, and a refused client certificate. */
 const LOST_ON_WORKERD = /^Network connection lost/
@@ -47,17 +35,6 @@ export interface Unreached {
   readonly isStale: boolean
 }
 
-/** A proxy on the way has failed, which whoever knows the proxy says. Nothing has come to whoever was asked. */
-export class ProxyTrouble extends Error {
-  readonly code = 'EPROXY'
-  readonly trouble: Trouble
-
-  constructor(trouble: Trouble) {
-    super(trouble.what)
-    this.trouble = trouble
-  }
-}
-
 /** `null` = no trouble of the network: a defect, which goes on as it is. */
 export function fromThrown(target: Destination, thrown: unknown): Unreached | null {
   const read = readThrown(target, thrown)
@@ -71,15 +48,14 @@ function readThrown(target: Destination, thrown: unknown): Read | null {
   if (network === null) return null
   const { code, text } = network
   const shown = code ?? text
-  const trouble = thrown instanceof ProxyTrouble ? thrown.trouble : troubleOf(shown, target)
-  return { ...trouble, reason: code ?? 'unknown', isStale: LOST.test(shown) }
+  const trouble = troubleOnNode(thrown, shown, target) ?? troubleOf(shown, target)
+  return { ...trouble, reason: code ?? 'unknown', isStale: isStale(shown) }
 }
 
 function troubleOf(reason: string, target: Destination): Trouble {
-  if (LOST.test(reason)) return closed(target)
   if (LOST_ON_WORKERD.test(reason)) return lostOnWorkerd(target)
   if (HIDDEN.test(reason)) return hidden(target)
-  return SHAPES.find(({ fits }) => fits.test(reason)) ?? (OF_TLS.test(reason) ? TLS : UNKNOWN)
+  return OF_TLS.test(reason) ? TLS : UNKNOWN
 }
 
 const OF_TLS = /SSL|TLS|^UNSPECIFIED$/
