@@ -9,7 +9,7 @@ const LAYERS = {
   auth: ['core', 'crypto'],
   keyring: ['core', 'crypto'],
   fields: ['core'],
-  library: ['core', 'crypto', 'fields', 'keyring'],
+  library: ['core', 'crypto', 'fields', 'keyring', 'references', 'secrets'],
   http: ['core', 'auth', 'keyring', 'secrets'],
 }
 /** The rooms of src/vault: which may import which. open.ts and reader.ts stand above wire, token and login. */
@@ -103,7 +103,7 @@ module.exports = {
     ),
     error(
       'library-entries-alone',
-      { path: '^functions/[a-z-]+/(library|testing)\\.ts$' },
+      { path: '^functions/[a-z-]+/(library|resolving|testing)\\.ts$' },
       { path: '^src/(app|vaults|rare)\\.ts$|^src/(vault|config|http|auth)/' },
     ),
     error(

@@ -18,6 +18,9 @@ export const LIBRARY = {
   cloudflare: 'functions/cloudflare/library.ts',
   'node-crypto': 'functions/node-shared/cipher.ts',
   references: 'src/library/resolving.ts',
+  'references/node': 'functions/node/resolving.ts',
+  'references/lambda': 'functions/lambda/resolving.ts',
+  'references/cloudflare': 'functions/cloudflare/resolving.ts',
   testing: 'functions/node-shared/testing.ts',
 } as const
 type Entry = keyof typeof LIBRARY
@@ -40,7 +43,15 @@ export async function buildLibrary(folder: string): Promise<readonly Metafile[]>
   const own = { ...COMMON, outdir: folder }
   const onNode = build({
     ...own,
-    entryPoints: entryPoints('node', 'lambda', 'node-crypto', 'references', 'testing'),
+    entryPoints: entryPoints(
+      'node',
+      'lambda',
+      'node-crypto',
+      'references',
+      'references/node',
+      'references/lambda',
+      'testing',
+    ),
     chunkNames: 'node/[name]-[hash]',
     platform: 'node',
     // The oldest that Lambda and people still run.
@@ -50,7 +61,7 @@ export async function buildLibrary(folder: string): Promise<readonly Metafile[]>
   })
   const onWorkers = build({
     ...own,
-    entryPoints: entryPoints('cloudflare'),
+    entryPoints: entryPoints('cloudflare', 'references/cloudflare'),
     target: 'es2022',
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*'],

@@ -277,8 +277,9 @@ const countedSection = (): string[] => [
   ...Object.entries(EVENTS).map(countedLine),
   '',
   'A list, a sync or a rotation that somebody asks for, and each look, is one request to the Durable Object; on Lambda a sync or a rotation is one invoke of',
-  'another function. Each further keyring adds the same, and nothing else. On Workers a vault behind references adds 1,440 reads of Workers KV a day and, when',
-  'it keeps something, 160 writes (test/unit/secret-copies.test.ts), each of which reads every row of that vault once.',
+  'another function. Each further keyring adds the same, and nothing else. A vault behind references adds one write a day, of the item that describes it, and a read by',
+  'each instance of the authority (test/unit/stored-references.test.ts). On Workers it adds 1,440 reads of Workers KV a day and, when it keeps something, 160 writes',
+  '(test/unit/secret-copies.test.ts), each of which reads every row of that vault once, and the one that describes it twice.',
   '',
 ]
 

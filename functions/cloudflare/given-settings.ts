@@ -11,7 +11,7 @@ export async function readGiven(
   const given = await settingsIn(env as Readonly<Record<string, unknown>>)
   const reading = new SettingsReading(given)
   const config = usingConfig(reading)
-  const why = 'those of the Worker that syncs, or what was derived from them for this keyring'
+  const why = 'those of the Worker that syncs, or what was derived from them for what is used here'
   if (given[WRAPPING_KEYS] === null)
     reading.wrong(WRAPPING_KEYS, 'is bound to a secret that the Secrets Store does not give')
   else required(reading, given, WRAPPING_KEYS, why)

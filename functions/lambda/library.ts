@@ -6,13 +6,12 @@ import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/core/ports.ts'
 import { NOBODY, storeAuthority } from '../../src/library/reading.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, Wrong, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
 import { invokingAuthority } from './authority.ts'
-import { awsProblems, signedAws } from './aws.ts'
 import { dynamoReader } from './dynamo-reader.ts'
-import { MOST_MS } from './invocation.ts'
+import { named, reached, tableIn } from './given-settings.ts'
 import { FRESHNESS } from './limits.ts'
 
 export * from '../../src/library/exports.ts'
@@ -32,20 +31,14 @@ export async function openKeyring(env: Given = process.env, options: LambdaOptio
     'KEYRING_WRAPPING_KEYS',
     'those of the sync function, or what was derived from them for this keyring',
   )
-  const texts = Object.fromEntries(
-    Object.entries(env).flatMap(([name, text]) => (typeof text === 'string' ? [[name, text]] : [])),
-  )
-  const table = reading.value('KEYRING_TABLE', named(/^[A-Za-z0-9_.-]{3,255}$/, 'a DynamoDB table'), '')
+  const table = tableIn(reading, 'KEYRING_TABLE')
   const sync = reading.value('KEYRING_SYNC_FUNCTION', named(/^[A-Za-z0-9_:-]{1,170}$/, 'a Lambda function'), '')
-  if (options.store === undefined) {
-    required(reading, env, 'KEYRING_TABLE', 'the name of the DynamoDB table')
-    for (const { name, message } of awsProblems(texts)) reading.wrong(name, message)
-  }
+  if (options.store === undefined) required(reading, env, 'KEYRING_TABLE', 'the name of the DynamoDB table')
+  const way = reached(reading, env, options.store === undefined)
   reading.end()
-  const reached = { aws: signedAws(texts), leftMs: () => MOST_MS }
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
-  const store = options.store ?? dynamoReader({ ...reached, table, clock: systemClock })
-  const beyond = sync === '' ? NOBODY : invokingAuthority({ ...reached, syncFunction: sync, rotateFunction: sync })
+  const store = options.store ?? dynamoReader({ ...way, table, clock: systemClock })
+  const beyond = sync === '' ? NOBODY : invokingAuthority({ ...way, syncFunction: sync, rotateFunction: sync })
   return openLibrary(
     {
       ...primitives,
@@ -60,11 +53,6 @@ export async function openKeyring(env: Given = process.env, options: LambdaOptio
     options,
   )
 }
-
-const named =
-  (form: RegExp, what: string) =>
-  (text: string): string | Wrong =>
-    form.test(text) ? text : new Wrong(`must be the name of ${what}`)
 
 /** Invocations that a wrapper has told of, and values for which nothing told any. */
 let [told, untold] = [0, 0]

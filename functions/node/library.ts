@@ -1,5 +1,4 @@
 /** `edge-keyring/node`: a keyring in the process of an application, out of the SQLite file that a server beside it syncs into. */
-import { KeyringError } from '../../src/core/errors.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { recordName } from '../../src/keyring/record.ts'
 import type { SyncKeyring } from '../../src/keyring/sync-keyring.ts'
@@ -12,6 +11,7 @@ import type { Given } from '../../src/library/settings.ts'
 import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
+import { openReader } from './lazy-reader.ts'
 
 export * from '../../src/library/exports.ts'
 
@@ -61,12 +61,7 @@ export async function openKeyring(env: Given = process.env, options: NodeOptions
 }
 
 async function sqlite(path: string) {
-  const { sqliteReader } = await import('./sqlite-reader.ts').catch(() => {
-    throw new KeyringError('ERR_STORE_UNAVAILABLE', 'This Node has no node:sqlite.', {
-      remedy: 'Use Node 22.13 or newer, or open the keyring with a store of your own.',
-    })
-  })
-  const reader = sqliteReader(path)
+  const reader = await openReader(path)
   return { store: reader, peek: (name: string) => reader.peek(name), close: () => reader.close() }
 }
 

@@ -11,6 +11,8 @@ export interface SqliteReader {
   get(name: string): Promise<StoredRecord | null>
   /** What is stored, at once. @throws where a write is under way. */
   peek(name: string): StoredRecord | null
+  /** The first row of somebody else's table in the same file. */
+  row(query: string, ...bindings: readonly (string | number)[]): Promise<Readonly<Record<string, unknown>> | undefined>
   close(): void
 }
 
@@ -25,15 +27,17 @@ export function sqliteReader(path: string): SqliteReader {
     file.database.close()
     return (file = next)
   }
+  const patiently = <T>(work: (file: ReturnType<typeof openToRead>) => T): Promise<T> => {
+    const giveUpAt = performance.now() + WAIT_MS
+    return whenUnlocked(
+      path,
+      () => giveUpAt,
+      () => work(current()),
+    )
+  }
   return {
-    get(name) {
-      const giveUpAt = performance.now() + WAIT_MS
-      return whenUnlocked(
-        path,
-        () => giveUpAt,
-        () => current().get(name),
-      )
-    },
+    get: (name) => patiently((opened) => opened.get(name)),
+    row: (query, ...bindings) => patiently(({ database }) => database.prepare(query).get(...bindings)),
     peek: (name) => current().get(name),
     close: () => file.database.close(),
   }

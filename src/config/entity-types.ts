@@ -1,6 +1,5 @@
 /** The types of vault entities: what fields each has, and what follows from them. Who reads one is `entity.ts`. */
 import type { SecretName } from '../core/vault-operations.ts'
-import type { SplitField } from '../core/secrets.ts'
 import { UNVERIFIED } from './foreign.ts'
 import type { Rule, Runtime, Table, Values } from './setting.ts'
 import { host, kvVersion, matching, namespace, oneOf, onOff, path, safeUrl, vaultPath, wholeNumber } from './values.ts'
@@ -25,10 +24,6 @@ export const HOLDING_RULES: readonly Rule<Values<typeof HOLDING>>[] = [
   },
 ]
 
-/** In Kong's grammar the last segment is a key; of a file that is not JSON it is the file's own name. */
-const fileSplit: SplitField = ({ resource, key }) =>
-  key === null || /\.json$/i.test(resource) ? { resource, key } : { resource: `${resource}/${key}`, key: null }
-
 interface TypeOf<Fields extends Table> {
   readonly fields: Fields
   readonly rules: readonly Rule<Values<Fields>>[]
@@ -38,7 +33,6 @@ interface TypeOf<Fields extends Table> {
   /** @param taken variables that settings are read from by reference. */
   readonly trouble: (name: SecretName, values: Values<Fields>, taken: ReadonlySet<string>) => string | null
   readonly isOwn: (values: Values<Fields>) => boolean
-  readonly split: SplitField
   readonly only: readonly Runtime[] | null
 }
 
@@ -51,7 +45,6 @@ const type = <const Fields extends Table>(
     rules: [],
     isOwn: () => false,
     source: parts.identity,
-    split: ((written) => written) satisfies SplitField,
     only: null,
     ...parts,
     fields,
@@ -131,7 +124,6 @@ export const TYPES = {
   }),
   fs: type(FS, {
     identity: ({ prefix }) => [prefix],
-    split: fileSplit,
     trouble: ({ resource, version }) =>
       version === null ? pathTrouble(resource) : 'has a version, and files have none',
     only: ['node'],

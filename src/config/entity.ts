@@ -3,7 +3,9 @@
  * Lambda's HTTP function has of them; logins, and whatever else is needed to ask, are in `entities.ts`.
  */
 import type { SecretName } from '../core/vault-operations.ts'
-import type { SecretRules, SplitField, VaultView } from '../core/secrets.ts'
+import type { SecretRules, VaultView } from '../core/secrets.ts'
+import type { SplitField } from '../references/split.ts'
+import { splitFor } from '../references/split.ts'
 import type { EntityType, HOLDING } from './entity-types.ts'
 import { ENTITY_TYPES, HOLDING_RULES, TYPES, isType, optionsOf } from './entity-types.ts'
 import type { Env, Problem, Rule, Runtime, Table, Texts, Values } from './setting.ts'
@@ -100,7 +102,7 @@ function knownOf(
   word: EntityType,
   taken: ReadonlySet<string>,
 ): KnownEntity {
-  const { identity, source, trouble, isOwn, split } = TYPES[word]
+  const { identity, source, trouble, isOwn } = TYPES[word]
   const { prefix, name } = written
   const holding = values as Values<typeof HOLDING>
   return {
@@ -116,7 +118,7 @@ function knownOf(
       resurrectDeleted: holding.resurrect_deleted,
     },
     isBase64: holding.base64_decode,
-    split,
+    split: splitFor(word),
     trouble: (secret) => trouble(secret, values, taken),
     isOwn: isOwn(values),
     view: {

@@ -1,7 +1,8 @@
 /** `KEYRING_REFERENCES`: the references that are resolved before anybody asks for one, and kept fresh. What is wrong with one stops no other. */
 import { parseJson } from '../core/body.ts'
-import type { ListedSecret, SplitField } from '../core/secrets.ts'
+import type { ListedSecret } from '../core/secrets.ts'
 import { parseReference } from '../references/grammar.ts'
+import type { SplitField } from '../references/split.ts'
 import type { KnownEntity } from './entity.ts'
 import type { Env, Problem } from './setting.ts'
 import { REFERENCES } from './vaults-set.ts'

@@ -12,15 +12,6 @@ export type SecretAnswer =
   | { readonly kind: 'secret'; readonly text: Secret }
   | { readonly kind: 'absent' | 'forbidden' }
 
-/** The end of a reference's path: what is the secret, and what the field of it; `null` = all of it. */
-interface SoughtField {
-  readonly resource: string
-  readonly key: string | null
-}
-
-/** Where Kong's rule for that, the last segment, is not the vault's. */
-export type SplitField = (written: SoughtField) => SoughtField
-
 /** A secret that is kept fresh though nobody asks for it. */
 export interface ListedSecret extends SecretName {
   /** A field that it must have; `null` = none. */

@@ -38,6 +38,8 @@ export interface ItemSealer {
   seal(name: string, text: string): Promise<Bytes>
   /** @throws `ERR_RECORD_INVALID`, `ERR_WRAPPING_KEY_MISSING`. */
   open(name: string, stored: Bytes): Promise<string>
+  /** What is signed and not sealed, in another format. @throws as `open`. */
+  verify(format: string, stored: Bytes): Promise<string>
   /**
    * One under each wrapping key, the first's first: 22 characters that are others for another text, and tell nothing about it to
    * whoever lacks that key.
@@ -63,21 +65,29 @@ export async function itemSealer(
   )
   const [first, ...others] = made
   if (first === undefined) throw missing(of, 'any')
+  const altered = () => new KeyringError('ERR_RECORD_INVALID', `What is stored of ${of} was altered.`)
+  const verified = async (expected: string, stored: Bytes) => {
+    const signed = parseSigned(stored)
+    const by = made.find(({ wrap }) => wrap.wrappingKeyId === signed.wrappingKeyId)?.wrap
+    if (by === undefined) throw missing(of, signed.wrappingKeyId)
+    const text = signed.format === expected ? await by.verify(signed) : null
+    if (text === null) throw altered()
+    return { by, text }
+  }
   return {
     keys: [first.wrap, ...others.map((each) => each.wrap)],
 
     seal: async (name, text) => first.wrap.sign(format, await first.wrap.seal(name, utf8(text))),
 
     async open(name, stored) {
-      const signed = parseSigned(stored)
-      const by = made.find(({ wrap }) => wrap.wrappingKeyId === signed.wrappingKeyId)?.wrap
-      if (by === undefined) throw missing(of, signed.wrappingKeyId)
-      const sealed = signed.format === format ? await by.verify(signed) : null
-      const opened = sealed === null ? null : await by.open(name, sealed)
+      const { by, text: sealed } = await verified(format, stored)
+      const opened = await by.open(name, sealed)
       const text = opened && decodeUtf8(opened)
-      if (text === null) throw new KeyringError('ERR_RECORD_INVALID', `What is stored of ${of} was altered.`)
+      if (text === null) throw altered()
       return text
     },
+
+    verify: async (expected, stored) => (await verified(expected, stored)).text,
 
     fingerprints: (text) =>
       Promise.all(made.map(async ({ nameKey }) => toBase64url((await hash.hmac(nameKey, utf8(text))).subarray(0, 16)))),

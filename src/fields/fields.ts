@@ -16,7 +16,7 @@ export interface FieldKeyring {
   decrypt(ciphertext: string, context: Bytes): Awaitable<{ readonly plaintext: Bytes }>
 }
 
-/** One that answers at once, such as `await keyring.synchronous()`. */
+/** One that answers at once, such as that of `keyring/synchronous.ts`. */
 export interface SyncFieldKeyring {
   encrypt(plaintext: Bytes, context: Bytes): { readonly ciphertext: string }
   decrypt(ciphertext: string, context: Bytes): { readonly plaintext: Bytes }

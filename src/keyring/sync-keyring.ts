@@ -18,7 +18,7 @@ export interface Decrypted {
   readonly keyId: string
 }
 
-interface SyncParts {
+export interface AtOnceParts {
   readonly cipher: Cipher
   readonly sealers: SealerSet
   readonly encryptor: Encryptor
@@ -30,9 +30,9 @@ interface SyncParts {
 }
 
 export class SyncKeyring {
-  readonly #parts: SyncParts
+  readonly #parts: AtOnceParts
 
-  constructor(parts: SyncParts) {
+  constructor(parts: AtOnceParts) {
     this.#parts = parts
   }
 

@@ -7,7 +7,6 @@ import type { KeyringErrorCode } from '../core/errors.ts'
 import type { UsedAuthority } from '../core/operations.ts'
 import type { Cipher, Hash, NonceRules } from '../core/ports.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
-import { indexMac } from '../crypto/blind-index.ts'
 import type { Ek1Key, Ek1Value } from '../crypto/ek1.ts'
 import { decryptEk1, parseEk1 } from '../crypto/ek1.ts'
 import { Encryptor } from '../crypto/encryptor.ts'
@@ -17,8 +16,7 @@ import { noActiveKey } from './no-active-key.ts'
 import type { KeyringRecord } from './record.ts'
 import type { SnapshotParts } from './snapshot.ts'
 import { Snapshot } from './snapshot.ts'
-import type { Decrypted, Encrypted } from './sync-keyring.ts'
-import { SyncKeyring } from './sync-keyring.ts'
+import type { Decrypted, Encrypted, AtOnceParts } from './sync-keyring.ts'
 import type { View } from './view.ts'
 
 export interface UsableParts extends SnapshotParts {
@@ -150,13 +148,13 @@ export class UsableKeyring {
     for (const each of [this.#encryptor, ...this.#others]) each.reset()
   }
 
-  /** The same keyring for callers that cannot wait. @param cipher one that answers at once; absent = the keyring's own does. */
-  async synchronous(cipher = this.#parts.cipher): Promise<SyncKeyring> {
+  /** What callers that cannot wait use of it (`synchronous.ts`). @param cipher one that answers at once; absent = the keyring's own does. */
+  async atOnce(cipher = this.#parts.cipher): Promise<AtOnceParts> {
     const { hash, clock, nonces, wrappingKeys } = this.#parts
     const isOwn = cipher === this.#parts.cipher
     const encryptor = isOwn ? this.#encryptor : new Encryptor(cipher, clock, nonces)
     if (!isOwn) this.#others.push(encryptor)
-    return new SyncKeyring({
+    return {
       cipher,
       encryptor,
       sealers: isOwn ? this.#sealers : await sealers(cipher, hash, wrappingKeys, this.name),
@@ -168,16 +166,12 @@ export class UsableKeyring {
         this.#snapshot.behind(() => this.#askAge())
         throw this.#tooOld()
       },
-    })
+    }
   }
 
-  /**
-   * HMAC under the key of that id, active or not, for the indexes of `src/fields`.
-   * @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`.
-   */
-  async index(id: string, message: Bytes): Promise<Bytes> {
-    const { material } = (await this.#keyOf(await this.#snapshot.view(), id)) ?? (await this.#askedKey(id))
-    return indexMac(this.#parts.cipher, this.#parts.hash, material, message)
+  /** The key of that id, active or not. @throws `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`. */
+  async key(id: string): Promise<Ek1Key> {
+    return (await this.#keyOf(await this.#snapshot.view(), id)) ?? this.#askedKey(id)
   }
 
   /** Nothing is asked while the sync that is known is young enough. */

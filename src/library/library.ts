@@ -67,6 +67,7 @@ export interface SyncFace {
 
 export interface LibraryParts {
   readonly keyring: UsableKeyring
+  readonly index: (keyId: string, message: Bytes) => Promise<Bytes>
   readonly clock: Pick<Clock, 'now'>
   readonly audit: AuditSink | null
   /** `null` = this platform needs a cipher that answers at once, and was given none. */
@@ -147,7 +148,7 @@ export class LibraryKeyring implements AsyncDisposable {
 
   /** HMAC under the key of that id, for `lookups`. */
   index(keyId: string, message: Bytes): Promise<Bytes> {
-    return this.#parts.keyring.index(keyId, message)
+    return this.#parts.index(keyId, message)
   }
 
   /** @throws `ERR_CONFIG_INVALID` where this platform was not given what it needs. */

@@ -5,6 +5,8 @@ import type { UsedAuthority } from '../core/operations.ts'
 import type { Background, Cipher, Clock, Hash, NonceRules, Replica } from '../core/ports.ts'
 import type { Freshness } from '../keyring/freshness.ts'
 import { replicaAgeMs } from '../keyring/freshness.ts'
+import { indexing } from '../keyring/indexing.ts'
+import { synchronous as synchronousOf } from '../keyring/synchronous.ts'
 import { UsableKeyring } from '../keyring/usable.ts'
 import type { SnapshotParts } from '../keyring/snapshot.ts'
 import type { SyncKeyring } from '../keyring/sync-keyring.ts'
@@ -61,10 +63,11 @@ export async function openParts(parts: OpenParts, options: OpenOptions): Promise
     siblings: config.keyrings.length,
   })
   await keyring.isUsable()
-  const faced = synchronous && (await keyring.synchronous(synchronous))
+  const faced = synchronous && (await synchronousOf(keyring, synchronous))
   const end = faced && keepWarm?.(faced)
   return {
     keyring,
+    ...indexing(keyring, parts),
     clock,
     audit,
     synchronous: faced,

@@ -1,10 +1,10 @@
-/** References to secrets in the process of whoever uses them. The deployment resolves them, and what it gave serves on while it cannot be asked. */
+/**
+ * References to secrets in the process of whoever uses them. The deployment resolves them, and what it gave serves on while it cannot be
+ * asked. Where what it keeps can be read, that comes first: the deployment is asked for the rest.
+ */
 import type { Awaitable } from '../core/awaitable.ts'
-import { parseJson } from '../core/body.ts'
-import { systemClock } from '../core/clock.ts'
 import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
-import { KeyringError, refusal, unwrap } from '../core/errors.ts'
-import { writtenAddress } from '../core/loopback.ts'
+import { refusal, unwrap } from '../core/errors.ts'
 import { REFERENCE } from '../core/reference.ts'
 import type { Clock } from '../core/ports.ts'
 
@@ -13,7 +13,32 @@ export interface ReferenceService {
   resolve(asked: {
     readonly references: readonly string[]
     readonly refresh: boolean
-  }): Promise<Result<readonly Result<{ readonly value: string }>[]>>
+  }): Promise<Result<readonly Result<ServiceValue>[]>>
+}
+
+interface ServiceValue {
+  readonly value: string
+  /** When the vault was asked for it, in milliseconds since 1970; absent = the service does not say. */
+  readonly at?: number
+}
+
+/** What is known of a reference. Times in milliseconds since 1970. */
+export interface KnownValue {
+  /** The value, or the vault's word that there is none. */
+  readonly result: Result<string>
+  /** When the vault was asked for it; 0 = nobody has said. */
+  readonly at: number
+  /** Until then nobody is asked. */
+  readonly until: number
+  /** Until then it serves while nobody can be asked. */
+  readonly serves: number
+}
+
+/** What a deployment keeps, as far as it can be read here. */
+export interface KeptValues {
+  /** In the order of the references. `null` = nothing is kept that could serve; a failure is why that cannot be said. */
+  look(references: readonly string[]): Promise<readonly Result<KnownValue | null>[]>
+  close?(): Awaitable<void>
 }
 
 export interface ReferencesOptions {
@@ -22,7 +47,10 @@ export interface ReferencesOptions {
 }
 
 interface ReferencesParts {
-  readonly service: ReferenceService
+  /** `null` = there is none to ask. */
+  readonly service: ReferenceService | null
+  /** `null` = there is nothing to read. */
+  readonly kept: KeptValues | null
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -35,18 +63,13 @@ export interface TryOptions {
 type Named = Readonly<Record<string, string>>
 export type ReferredValues<N extends Named> = { readonly [Name in keyof N]: string }
 
-interface Held {
-  readonly value: string
-  readonly at: number
-}
-
 interface Watch {
   readonly references: readonly string[]
   readonly told: (reference: string, value: string) => void
 }
 
 /** So long a value is used as it is, in milliseconds: then a refresh elsewhere reaches it. */
-const FRESH_MS = 60_000
+export const FRESH_MS = 60_000
 /** References of one request. */
 const MOST_AT_ONCE = 1000
 /** They are the vault's word; any other failure is an outage, in which what is held serves. */
@@ -59,9 +82,9 @@ const ANSWERS: ReadonlySet<KeyringErrorCode> = new Set([
   'ERR_REFERENCE_VAULT_UNKNOWN',
 ])
 
-export class References {
+export class References implements AsyncDisposable {
   readonly #parts: ReferencesParts
-  readonly #held = new Map<string, Held>()
+  readonly #held = new Map<string, KnownValue>()
   readonly #watches = new Set<Watch>()
 
   constructor(parts: ReferencesParts) {
@@ -126,48 +149,107 @@ export class References {
     return Object.fromEntries(Object.keys(references).map((name, at) => [name, values[at]])) as ReferredValues<N>
   }
 
+  /** Gives back what was opened for it. */
+  async close(): Promise<void> {
+    await this.#parts.kept?.close?.()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   async #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
-    const now = this.#parts.clock.now()
-    const isFresh = ({ at }: Held) => !refresh && now >= at && now - at < FRESH_MS
-    const asked = references.filter((reference) => {
-      const held = this.#held.get(reference)
-      return held === undefined || !isFresh(held)
-    })
+    const wanted = references.filter((reference) => refresh || !this.#isFresh(reference))
     const failures = new Map<string, ErrorData>()
+    if (!refresh) await this.#look(wanted, failures)
+    const asked = wanted.filter(
+      (reference) => refresh || !(this.#isFresh(reference) || isAnswer(failures.get(reference))),
+    )
     for (let at = 0; at < asked.length; at += MOST_AT_ONCE)
       await this.#ask(asked.slice(at, at + MOST_AT_ONCE), refresh, failures)
     return references.map((reference) => this.#value(reference, failures.get(reference), refresh))
   }
 
+  #isFresh(reference: string): boolean {
+    const { until = 0 } = this.#held.get(reference) ?? {}
+    const now = this.#parts.clock.now()
+    // A clock that went back makes nothing hold for longer.
+    return now < until && until - now <= FRESH_MS
+  }
+
   #value(reference: string, failure: ErrorData | undefined, refresh: boolean): string {
     const held = this.#held.get(reference)
-    const serves = failure === undefined || (!refresh && !ANSWERS.has(failure.code))
-    if (held !== undefined && serves) return held.value
-    return unwrap<string>({ ok: false, error: failure ?? NO_ANSWER })
+    if (failure === undefined) return unwrap(held?.result ?? { ok: false, error: NO_ANSWER })
+    const serves = held !== undefined && this.#parts.clock.now() < held.serves
+    return unwrap(serves && !refresh && !isAnswer(failure) ? held.result : { ok: false, error: failure })
+  }
+
+  /** What is kept counts, unless the deployment has said what is later. */
+  async #look(references: readonly string[], failures: Map<string, ErrorData>): Promise<void> {
+    if (this.#parts.kept === null || references.length === 0) return
+    const looked = await this.#parts.kept.look(references)
+    for (const [at, reference] of references.entries()) {
+      const one = looked[at]
+      if (one?.ok === false) failures.set(reference, one.error)
+      else if (one?.value && one.value.at >= (this.#held.get(reference)?.at ?? 0)) this.#hold(reference, one.value)
+    }
   }
 
   async #ask(references: readonly string[], refresh: boolean, failures: Map<string, ErrorData>): Promise<void> {
-    const answer = await this.#parts.service.resolve({ references, refresh })
-    references.forEach((reference, at) => {
-      const result = answer.ok ? answer.value[at] : answer
-      if (result?.ok) this.#hold(reference, result.value.value)
-      else failures.set(reference, result?.error ?? NO_ANSWER)
-    })
+    const { service } = this.#parts
+    if (service === null) {
+      // Why nothing could be read says more.
+      for (const reference of references) if (!failures.has(reference)) failures.set(reference, NOBODY_TO_ASK)
+      return
+    }
+    // By RPC an outage is thrown, in words of the platform's.
+    const answer = await service
+      .resolve({ references, refresh })
+      .catch((): Result<never> => ({ ok: false, error: NO_ANSWER }))
+    for (const [at, reference] of references.entries()) {
+      const result = (answer.ok ? answer.value[at] : answer) ?? { ok: false, error: NO_ANSWER }
+      if (result.ok) failures.delete(reference)
+      else failures.set(reference, result.error)
+      this.#hear(reference, result, refresh)
+    }
   }
 
-  #hold(reference: string, value: string): void {
+  /** An answer that there is none ends what was said before. That one may not ask anew says nothing of it. */
+  #hear(reference: string, result: Result<ServiceValue>, refresh: boolean): void {
+    const now = this.#parts.clock.now()
+    if (result.ok) {
+      const { value, at = 0 } = result.value
+      const serves = Number.POSITIVE_INFINITY
+      this.#hold(reference, { result: { ok: true, value }, at, until: now + FRESH_MS, serves })
+    } else if (isAnswer(result.error) && !(refresh && result.error.code === 'ERR_FORBIDDEN'))
+      this.#hold(reference, { result, at: now, until: now, serves: now })
+  }
+
+  #hold(reference: string, next: KnownValue): void {
     const before = this.#held.get(reference)
-    this.#held.set(reference, { value, at: this.#parts.clock.now() })
-    if (before === undefined || before.value === value) return
+    this.#held.set(reference, next)
+    if (before === undefined || !next.result.ok) return
+    const { value } = next.result
+    if (before.result.ok && before.result.value === value) return
     for (const { references, told } of this.#watches) if (references.includes(reference)) told(reference, value)
   }
 }
 
-const NO_ANSWER: ErrorData = {
+const isAnswer = (error: ErrorData | undefined): boolean => error !== undefined && ANSWERS.has(error.code)
+
+export const NO_ANSWER: ErrorData = {
   code: 'ERR_AUTHORITY_UNAVAILABLE',
   message: 'The deployment has not answered.',
   remedy: 'Try again; if it lasts, check EDGE_KEYRING_URL and the state of the deployment.',
   facts: {},
+}
+
+const NOBODY_TO_ASK: ErrorData = {
+  ...NO_ANSWER,
+  message:
+    'What the deployment keeps has no value of this reference that may serve, and no deployment is named that can be asked.',
+  remedy:
+    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment.',
 }
 
 const isReference = (value: unknown): value is string =>
@@ -190,63 +272,10 @@ function replaced(value: unknown, by: ReadonlyMap<string, string>): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, replaced(each, by)]))
 }
 
-/** By HTTP, with an API token that has the grants. @throws `ERR_CONFIG_INVALID`. */
-function httpService(env: Readonly<Record<string, unknown>>): ReferenceService {
-  const { EDGE_KEYRING_URL: url, EDGE_KEYRING_TOKEN: token } = env
-  if (typeof url !== 'string' || writtenAddress(url) === null)
-    throw new KeyringError(
-      'ERR_CONFIG_INVALID',
-      'EDGE_KEYRING_URL must be the https address of the deployment, without user, query or fragment.',
-    )
-  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
-    throw new KeyringError('ERR_CONFIG_INVALID', 'EDGE_KEYRING_TOKEN must be an API token.')
-  return {
-    async resolve(asked) {
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-      const body = JSON.stringify(asked)
-      const init = {
-        method: 'POST',
-        headers,
-        body,
-        redirect: 'error',
-        signal: AbortSignal.timeout(DEADLINE_MS),
-      } as const
-      // What fetch throws may quote what it was given.
-      const response = await fetch(`${url.replace(/\/+$/, '')}/secrets/resolve`, init).catch(() => null)
-      const answer = response && (parseJson(await response.text().catch(() => '')) as Answer | null | undefined)
-      if (!response?.ok || !Array.isArray(answer?.secrets))
-        return { ok: false, error: { ...NO_ANSWER, ...told(answer) } }
-      return { ok: true, value: answer.secrets.map(resultOf) }
-    },
-  }
-}
-
-const DEADLINE_MS = 10_000
-
-interface Answer extends Partial<ErrorData> {
-  readonly secrets?: readonly { readonly value?: unknown; readonly error?: Partial<ErrorData> }[]
-}
-
-const resultOf = ({ value, error }: NonNullable<Answer['secrets']>[number]): Result<{ readonly value: string }> =>
-  typeof value === 'string' ? { ok: true, value: { value } } : { ok: false, error: { ...NO_ANSWER, ...told(error) } }
-
-/** Of a document of ours its own words. */
-const told = (document: Partial<ErrorData> | null | undefined): Partial<ErrorData> => {
-  const { code, message, remedy } = document ?? {}
-  return typeof code === 'string' && code.startsWith('ERR_') && typeof message === 'string'
-    ? { code, message, ...(typeof remedy === 'string' && { remedy }) }
-    : {}
-}
-
-/** @param env EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN. @throws `ERR_CONFIG_INVALID`. */
-export const openReferences = (
-  env: Readonly<Record<string, unknown>>,
-  { service }: ReferencesOptions = {},
-): References => new References({ service: service ?? httpService(env), clock: systemClock })
-
 /** Values by reference, for tests: they may be changed at any time. */
 export const fixedReferences = (values: ReadonlyMap<string, string>): References =>
   new References({
+    kept: null,
     clock: { now: () => (ticks += FRESH_MS) },
     service: {
       resolve: async ({ references }) => ({

@@ -2,5 +2,5 @@
 export { KeyringError } from '../core/errors.ts'
 export type { KeyringErrorCode } from '../core/errors.ts'
 export { honoSecrets, lambdaSecrets } from './middleware.ts'
-export { openReferences } from './references.ts'
+export { openReferences } from './open-references.ts'
 export type { References, ReferencesOptions, ReferenceService, TryOptions } from './references.ts'

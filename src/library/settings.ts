@@ -96,7 +96,9 @@ function wrappingKeysIn(list: string): readonly WrappingKey[] | Wrong {
   const keys = list.split(',').map((entry) => wrappingKeyIn(entry.trim()))
   const right = keys.filter((key) => key !== null)
   if (right.length < keys.length)
-    return new Wrong('must be <id>:<key>, or <id>/keyring/<name>:<key> for a derived key; each key 32 bytes in base64')
+    return new Wrong(
+      'must be <id>:<key>, or <id>/keyring/<name>:<key> or <id>/secrets/<prefix>:<key> for a derived key; each key 32 bytes in base64',
+    )
   const names = new Set(right.map(({ id, purpose }) => `${id}/${purpose ?? ''}`))
   const whole = new Set(right.flatMap(({ id, purpose }) => (purpose === null ? [id] : [])))
   const isTwice = names.size < right.length || right.some(({ id, purpose }) => purpose !== null && whole.has(id))

@@ -3,6 +3,7 @@
  * A reference is read in Kong's order, for which LuaSocket stands: fragment, scheme, authority, query, parameters, path.
  */
 import { decodeUtf8, utf8 } from '../core/bytes.ts'
+import { KeyringError } from '../core/errors.ts'
 import { REFERENCE as START } from '../core/reference.ts'
 
 export interface Reference {
@@ -42,6 +43,14 @@ export function parseReference(text: string): ParsedReference {
   if (version !== null && !/^[1-9]\d{0,8}$/.test(version))
     return wrong(hash, 'has an invalid version: a whole number from 1 on')
   return parseUrl(text, hash, version === null ? null : Number(version))
+}
+
+/** @throws `ERR_REFERENCE_INVALID`. */
+export function readReference(text: string): Reference {
+  const parsed = parseReference(text)
+  if (parsed.ok) return parsed.reference
+  const { at, message } = parsed.error
+  throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${message} (character ${at}).`, { facts: { at } })
 }
 
 /** @param end of what comes before the fragment. */

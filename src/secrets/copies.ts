@@ -8,18 +8,17 @@
  */
 import type { Bytes } from '../core/bytes.ts'
 import type { ErrorData, Result } from '../core/errors.ts'
-import { settle } from '../core/errors.ts'
 import type { AnswerTo, KeyringAuthority, Message, Operation } from '../core/operations.ts'
 import type { SecretName } from '../core/vault-operations.ts'
-import type { Audit, Clock, Replica } from '../core/ports.ts'
+import type { Audit } from '../core/ports.ts'
 import type { SecretRules } from '../core/secrets.ts'
-import { STEP_MS, ageOf } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Copy } from './copy.ts'
-import { copyName, readCopy } from './copy.ts'
 import type { SecretState } from './life.ts'
 import { NOTED_MS, nothingKnown, standing, withFailure } from './life.ts'
-import { itemName, openState, sealState } from './state.ts'
+import type { ReplicaCopiesParts } from './replica-copies.ts'
+import { ReplicaCopies } from './replica-copies.ts'
+import { itemName, sealState, stateIn } from './state.ts'
 
 /** A vault entity, as far as its copy goes. */
 interface CopiedEntity {
@@ -28,19 +27,12 @@ interface CopiedEntity {
   readonly rules: SecretRules
 }
 
-export interface CopiesParts {
+export interface CopiesParts extends ReplicaCopiesParts {
   readonly authority: KeyringAuthority
-  readonly replica: Replica
   /** Hears of a copy that cannot be believed. */
   readonly audit: Pick<Audit, 'note'>
-  readonly clock: Clock
   readonly sealer: (vault: string) => Promise<ItemSealer>
   readonly entities: readonly CopiedEntity[]
-  /** How old a copy may be, while the authority can be asked and while it cannot, in milliseconds. */
-  readonly ages: { readonly stampMs: number; readonly recordMs: number }
-  /** How long an instance goes on with a copy that it has read, and how long without one, in milliseconds. */
-  readonly freshMs: number
-  readonly pauseMs: number
 }
 
 type Resolve = Message<'resolve'>
@@ -65,13 +57,27 @@ const MOST_SEEN = 8 * 1024 * 1024
 export class CopiedAuthority implements KeyringAuthority {
   readonly #parts: CopiesParts
   readonly #entities: ReadonlyMap<string, CopiedEntity>
-  readonly #copies = new Map<string, { readonly copy: Copy | null; readonly at: number }>()
+  readonly #copies: ReplicaCopies
   /** What the authority has said, by the items' names; those said longest ago come first. */
   readonly #seen = new Map<string, Known>()
   #seenBytes = 0
 
   constructor(parts: CopiesParts) {
     this.#parts = parts
+    this.#copies = new ReplicaCopies(parts, (vault, { code }) =>
+      parts.audit.note({
+        time: parts.clock.now(),
+        request: crypto.randomUUID(),
+        caller: null,
+        action: 'replica',
+        keyring: null,
+        vault,
+        keyId: null,
+        count: 1,
+        outcome: 'refused',
+        code: code === 'ERR_RECORD_INVALID' ? 'ERR_REPLICA_INVALID' : code,
+      }),
+    )
     this.#entities = new Map(parts.entities.map((entity) => [entity.prefix, entity]))
   }
 
@@ -85,7 +91,7 @@ export class CopiedAuthority implements KeyringAuthority {
   async #resolve(message: Resolve, entity: CopiedEntity): Promise<Result<readonly Bytes[]>> {
     const { authority, sealer: sealerOf } = this.#parts
     const sealer = await sealerOf(entity.prefix)
-    const copy = message.refresh ? null : await this.#copy(entity.prefix, sealer)
+    const copy = message.refresh ? null : await this.#copies.of(entity.prefix, sealer)
     const sought = await Promise.all(message.secrets.map((name) => this.#sought(name, entity, sealer, copy)))
     const here = sought.map((one) => this.#holding(one, entity, copy))
     const rest = sought.filter((_, at) => here[at] === null)
@@ -113,9 +119,8 @@ export class CopiedAuthority implements KeyringAuthority {
 
   /** `null` = the authority is to be asked. */
   #holding({ seen, copied }: Sought, { rules }: CopiedEntity, copy: Copy | null): Bytes | null {
-    const { clock, ages } = this.#parts
-    const now = clock.now()
-    if (copy === null || copied === null || ageOf(copy.time, now) > ages.stampMs) return null
+    const now = this.#parts.clock.now()
+    if (copy === null || copied === null || !this.#copies.isYoung(copy)) return null
     if (seen !== null && seen.state.at > copied.state.at) return null
     // Once a day the authority hears that somebody wants it: else it would forget it.
     if (now - copied.state.asked >= NOTED_MS) return null
@@ -148,46 +153,6 @@ export class CopiedAuthority implements KeyringAuthority {
     this.#seenBytes -= this.#seen.get(item)?.bytes.length ?? 0
     this.#seen.delete(item)
   }
-
-  /** The replica's, as far as it can be believed and is not too old; it is read once in a while. */
-  async #copy(vault: string, sealer: ItemSealer): Promise<Copy | null> {
-    const { clock, freshMs, pauseMs, ages } = this.#parts
-    const held = this.#copies.get(vault)
-    const age = held === undefined ? Number.POSITIVE_INFINITY : ageOf(held.at, clock.now(), STEP_MS)
-    const isFresh = age < (held?.copy ? freshMs : pauseMs)
-    const copy = isFresh ? (held?.copy ?? null) : this.#later(held?.copy ?? null, await this.#read(vault, sealer))
-    if (!isFresh) this.#copies.set(vault, { copy, at: clock.now() })
-    return copy !== null && ageOf(copy.time, clock.now()) <= ages.recordMs ? copy : null
-  }
-
-  /** A copy that is older than the one that is held says nothing. */
-  #later(held: Copy | null, read: Copy | null): Copy | null {
-    if (held === null || read === null) return held ?? read
-    const now = this.#parts.clock.now()
-    return ageOf(held.time, now) < ageOf(read.time, now) ? held : read
-  }
-
-  async #read(vault: string, sealer: ItemSealer): Promise<Copy | null> {
-    const bytes = await this.#parts.replica.get(copyName(vault))
-    const copy = bytes && (await settle(() => readCopy(sealer, bytes)))
-    if (copy?.ok === false) this.#noteInvalid(vault, copy.error)
-    return copy?.ok ? copy.value : null
-  }
-
-  #noteInvalid(vault: string, { code }: ErrorData): void {
-    this.#parts.audit.note({
-      time: this.#parts.clock.now(),
-      request: crypto.randomUUID(),
-      caller: null,
-      action: 'replica',
-      keyring: null,
-      vault,
-      keyId: null,
-      count: 1,
-      outcome: 'refused',
-      code: code === 'ERR_RECORD_INVALID' ? 'ERR_REPLICA_INVALID' : code,
-    })
-  }
 }
 
 /** It does not open, and is told as what it is. */
@@ -195,8 +160,8 @@ const NOTHING: Bytes = new Uint8Array()
 
 /** `null` = it is none. */
 async function opened(sealer: ItemSealer, item: string, bytes: Bytes): Promise<Known | null> {
-  const state = await settle(() => openState(sealer, item, bytes))
-  return state.ok ? { bytes, state: state.value } : null
+  const state = await stateIn(sealer, item, bytes)
+  return state && { bytes, state }
 }
 
 /** The authority is there, and its store is not. */

@@ -2,9 +2,7 @@
 import { parseJson } from '../core/body.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { decodeUtf8, utf8 } from '../core/bytes.ts'
-import { KeyringError } from '../core/errors.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
-import { parseSigned } from '../crypto/wrapping.ts'
 
 const FORMAT = 'ekxc1'
 
@@ -28,17 +26,8 @@ export const signCopy = (
 ): Promise<Bytes> => first.sign(FORMAT, JSON.stringify({ time, states: Object.fromEntries(entries) }))
 
 /** A state in it still is to be opened under its own name. @throws `ERR_RECORD_INVALID`, `ERR_WRAPPING_KEY_MISSING`. */
-export async function readCopy({ keys }: ItemSealer, bytes: Bytes): Promise<Copy> {
-  const signed = parseSigned(bytes)
-  const key = keys.find(({ wrappingKeyId }) => wrappingKeyId === signed.wrappingKeyId)
-  if (key === undefined)
-    throw new KeyringError(
-      'ERR_WRAPPING_KEY_MISSING',
-      'A copy in the replica needs a wrapping key that is not configured.',
-    )
-  const text = signed.format === FORMAT ? await key.verify(signed) : null
-  if (text === null) throw new KeyringError('ERR_RECORD_INVALID', 'A copy in the replica was altered.')
-  const { time, states } = parseJson(text) as {
+export async function readCopy(sealer: ItemSealer, bytes: Bytes): Promise<Copy> {
+  const { time, states } = parseJson(await sealer.verify(FORMAT, bytes)) as {
     readonly time: number
     readonly states: Readonly<Record<string, string>>
   }

@@ -11,7 +11,8 @@ import type { ItemStore, VaultAuthority } from '../core/secrets.ts'
 import { ageOf } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import { copyName, entryOf, readCopy, signCopy } from './copy.ts'
-import { openState } from './state.ts'
+import { descriptionNames } from './description.ts'
+import { stateIn } from './state.ts'
 
 export interface CopyingParts {
   readonly vaults: VaultAuthority
@@ -65,10 +66,13 @@ export class CopyingVaults implements VaultAuthority {
     if (await replica.set(copyName(vault), await signCopy(sealer, time, entries))) this.#refreshed.delete(vault)
   }
 
-  /** Secrets alone, as many as fit: what the vault does not have would push them out. */
+  /** Secrets alone, as many as fit, and what describes their vault: what the vault does not have would push them out. */
   async #entries(vault: string, sealer: ItemSealer) {
     const entries: (readonly [string, string])[] = []
-    let [after, left] = ['', MOST_BYTES]
+    const [about = ''] = await descriptionNames(sealer)
+    const described = await this.#parts.items.get(vault, about)
+    const first = described === null ? [] : [entryOf(about, described.bytes)]
+    let [after, left] = ['', MOST_BYTES - JSON.stringify(first).length]
     for (let looked = 0; looked < MOST_LOOKED_AT; looked += PAGE) {
       const names = await this.#parts.items.list(vault, after, PAGE)
       for (const entry of await Promise.all(names.map((name) => this.#entry(vault, name, sealer)))) {
@@ -80,12 +84,12 @@ export class CopyingVaults implements VaultAuthority {
       if (names.length < PAGE) break
       after = names.at(-1) ?? ''
     }
-    return entries
+    return entries.length === 0 ? entries : [...first, ...entries]
   }
 
   async #entry(vault: string, name: string, sealer: ItemSealer): Promise<readonly [string, string] | null> {
     const stored = await this.#parts.items.get(vault, name)
-    const opened = stored && (await settle(() => openState(sealer, name, stored.bytes)))
-    return stored && opened?.ok && opened.value.found?.kind === 'secret' ? entryOf(name, stored.bytes) : null
+    const state = stored && (await stateIn(sealer, name, stored.bytes))
+    return stored && state?.found?.kind === 'secret' ? entryOf(name, stored.bytes) : null
   }
 }

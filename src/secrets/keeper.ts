@@ -8,9 +8,10 @@ import type { CachedPage, CachedSecret, SecretName } from '../core/vault-operati
 import type { Clock, Insistence } from '../core/ports.ts'
 import type { ItemStore, SecretAnswer } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
+import { describing } from './description.ts'
 import { inTurns } from './in-turns.ts'
 import type { Failing, SecretState } from './life.ts'
-import { NOTED_MS, withAnswer, withFailure, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
+import { withAnswer, withFailure, isBeingAsked, isPaused, nothingKnown, standing } from './life.ts'
 import { ListedSecrets } from './listed.ts'
 import type { KeeperEntity, LoadedSecret } from './shelf.ts'
 import { ABSENT, Shelf } from './shelf.ts'
@@ -44,6 +45,7 @@ export class Keeper {
   readonly #entity: KeeperEntity
   readonly #shelf: Shelf
   readonly #listed: ListedSecrets
+  readonly #describe: () => Promise<void>
   /** Of this process; others are told by the lease. */
   readonly #asking = new Map<string, Promise<Bytes>>()
   #underWay = 0
@@ -56,6 +58,7 @@ export class Keeper {
     this.#parts = parts
     this.#entity = entity
     this.#shelf = new Shelf(parts, entity, sealer)
+    this.#describe = describing(parts, entity, sealer)
     this.#listed = new ListedSecrets(parts, this.#shelf, (item, name) => this.#one(item, name, BY_ITSELF))
   }
 
@@ -136,6 +139,8 @@ export class Keeper {
     const due = this.#entity.backend === null ? [] : await this.#shelf.due(now + AHEAD_MS, MOST_DUE)
     const renewed = await inTurns(due, AT_ONCE, (item) => settle(() => this.#renew(item)))
     const all = [...renewed, ...(await this.#listed.look())]
+    // It is of no secret: a store that fails is told by those.
+    await settle(this.#describe)
     const since = this.#unrenewed[0]?.since ?? now
     this.#unrenewed = all.flatMap((one) => (one.ok ? [] : [{ since, error: one.error }]))
     return all.map(unwrap).includes(true) ? 'refreshed' : 'not-due'
@@ -229,10 +234,8 @@ export class Keeper {
     return serves ? ABSENT : null
   }
 
-  /** Once a day it is written down that somebody wants it, so that it is not forgotten. */
-  async #noted(item: string, { state, version }: LoadedSecret, bytes: Bytes): Promise<Bytes> {
-    const now = this.#parts.clock.now()
-    if (now - state.asked >= NOTED_MS) await settle(() => this.#shelf.put(item, { ...state, asked: now }, version))
+  async #noted(item: string, loaded: LoadedSecret, bytes: Bytes): Promise<Bytes> {
+    await this.#shelf.note(item, loaded)
     return bytes
   }
 }

@@ -9,7 +9,7 @@ import type { Clock } from '../core/ports.ts'
 import type { ListedSecret } from '../core/secrets.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
 import type { SecretState } from './life.ts'
-import { NOTED_MS, standing } from './life.ts'
+import { standing } from './life.ts'
 import type { KeeperEntity, Shelf } from './shelf.ts'
 import { inTurns } from './in-turns.ts'
 import { valueOf, whyNot } from './value.ts'
@@ -60,11 +60,9 @@ export class ListedSecrets {
     if (name === undefined) return false
     const { clock } = this.#parts
     const item = await this.#shelf.nameOf(name)
-    const { state, version, bytes } = await this.#shelf.load(item, name)
-    const now = clock.now()
-    const isThere = bytes !== null && standing(state, this.#shelf.entity.rules, now) !== 'over'
-    if (isThere && now - state.asked >= NOTED_MS)
-      await settle(() => this.#shelf.put(item, { ...state, asked: now }, version))
+    const loaded = await this.#shelf.load(item, name)
+    const isThere = loaded.bytes !== null && standing(loaded.state, this.#shelf.entity.rules, clock.now()) !== 'over'
+    if (isThere) await this.#shelf.note(item, loaded)
     const answer = await settle(async () => this.#shelf.open(item, await this.#ask(item, name)))
     for (const one of alike)
       this.#note(one, answer.ok ? await troubleOf(answer.value, one, this.#shelf.entity, clock.now()) : answer.error)

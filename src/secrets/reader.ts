@@ -12,7 +12,7 @@ import { inTurns } from './in-turns.ts'
 import type { SecretState } from './life.ts'
 import { NOTED_MS, isBeingAsked, isPaused, nothingKnown, standing, withFailure } from './life.ts'
 import type { Entity } from './secrets.ts'
-import { itemName, openState, sealState } from './state.ts'
+import { itemName, sealState, stateIn } from './state.ts'
 
 interface SecretReaderParts {
   readonly items: Pick<ItemStore, 'get'>
@@ -73,9 +73,8 @@ export class SecretReader implements KeyringAuthority {
     const unknown = nothingKnown(name, now)
     if (!stored.ok)
       return { name, item, state: unknown, answer: await failed(sealer, item, unknown, stored.error, now) }
-    const opened = bytes && (await settle(() => openState(sealer, item, bytes)))
-    if (bytes === undefined || !opened?.ok) return { name, item, state: unknown, answer: null }
-    return { name, item, state: opened.value, answer: serves(opened.value, rules, now) ? bytes : null }
+    const state = await stateIn(sealer, item, bytes ?? null)
+    return { name, item, state: state ?? unknown, answer: bytes && state && serves(state, rules, now) ? bytes : null }
   }
 
   /** An authority that cannot be asked is the failure of each of them: what is kept of it goes on as in any outage. */

@@ -1,16 +1,16 @@
 /** References in use: what the surfaces and an application in the same process call to resolve them. It knows neither HTTP nor Vault. */
-import type { Bytes } from '../core/bytes.ts'
 import { KeyringError, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { DiagnoseOptions, Diagnosis } from '../core/findings.ts'
 import type { Message } from '../core/operations.ts'
 import type { CachedSecret, Handed, HandedSecret, SecretName, VaultSummary } from '../core/vault-operations.ts'
 import type { Clock } from '../core/ports.ts'
-import type { SecretRules, SplitField, VaultAuthority } from '../core/secrets.ts'
+import type { SecretRules, VaultAuthority } from '../core/secrets.ts'
 import { Steps } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Reference } from '../references/grammar.ts'
-import { parseReference, printReference } from '../references/grammar.ts'
+import { parseReference, printReference, readReference } from '../references/grammar.ts'
+import type { SplitField } from '../references/split.ts'
 import type { SecretState } from './life.ts'
 import { endOf, standing } from './life.ts'
 import { noVault } from './no-vault.ts'
@@ -33,7 +33,8 @@ export interface Resolved {
   readonly value: string
   /** 'hit' = it was known here, 'miss' = the authority was asked, 'stale' = it serves in an outage: it has expired, or was wanted anew. */
   readonly cache: 'hit' | 'miss' | 'stale'
-  /** Since the vault was asked for it, in milliseconds. */
+  /** When the vault was asked for it, in milliseconds since 1970, and how long ago that was. */
+  readonly at: number
   readonly ageMs: number
 }
 
@@ -126,18 +127,14 @@ export class Secrets {
       { refresh, caller },
     )
     const had = new Map<string, Result<Held>>()
-    for (const [secret, state] of asked)
-      had.set(secret, await settle(() => this.#hold(secrets.get(secret), unwrap(state), refresh)))
+    for (const [one, state] of asked) had.set(one.secret, await settle(() => this.#hold(one, unwrap(state), refresh)))
     return Promise.all(
       wanted.map((one) =>
         one.ok
           ? settle(() => {
-              const known = held.get(one.value.secret)
-              return this.#value(
-                one.value,
-                known ?? unwrap(had.get(one.value.secret) ?? NO_ANSWER),
-                known !== undefined,
-              )
+              const { secret } = one.value
+              const known = held.get(secret)
+              return this.#value(one.value, known ?? unwrap(had.get(secret) ?? NO_ANSWER), known !== undefined)
             })
           : one,
       ),
@@ -210,12 +207,7 @@ export class Secrets {
   #wanted(text: string, may: (reference: Reference) => boolean): Wanted {
     const read = this.#read.get(text)
     if (read !== undefined && may(read.written)) return read
-    const parsed = parseReference(text)
-    if (!parsed.ok) {
-      const { at, message } = parsed.error
-      throw new KeyringError('ERR_REFERENCE_INVALID', `The reference ${message} (character ${at}).`, { facts: { at } })
-    }
-    const { reference: written } = parsed
+    const written = readReference(text)
     const { vault } = written
     const entity = this.#parts.entities.get(vault)
     // As it is written: where a file ends and its field begins makes no other path of it.
@@ -230,45 +222,37 @@ export class Secrets {
     return wanted
   }
 
-  /** One question for each vault. */
-  async #states(wanted: readonly Wanted[], how: Asking): Promise<ReadonlyMap<string, Result<SecretState>>> {
+  /** One question for each vault. @param wanted each secret once. */
+  async #states(wanted: readonly Wanted[], how: Asking) {
     const byVault = Map.groupBy(wanted, ({ entity }) => entity)
     const answers = await Promise.all(
       [...byVault].map(async ([entity, all]) => {
-        const names = new Map(
-          all.map(({ reference: { resource, version } }) => [
-            keyOf(entity, { resource, version }),
-            { resource, version },
-          ]),
-        )
-        const secrets = [...names.values()]
+        const secrets = all.map(({ reference: { resource, version } }) => ({ resource, version }))
         const answer = await this.#parts.authority.call({ call: 'resolve', vault: entity.prefix, secrets, ...how })
         // An instance may lack the key of one vault and have that of another.
         const sealer = await settle(() => this.#parts.sealer(entity.prefix))
-        const opened = (name: SecretName, at: number) =>
-          answer.ok ? settle(() => this.#open(unwrap(sealer), entity, name, answer.value[at])) : answer
-        return Promise.all([...names].map(async ([key, name], at) => [key, await opened(name, at)] as const))
+        const opened = ({ reference }: Wanted, bytes = new Uint8Array()) =>
+          settle(async () =>
+            openState(unwrap(sealer), await itemName(unwrap(sealer), entity.identity, reference), bytes),
+          )
+        const result = async (one: Wanted, at: number) => (answer.ok ? opened(one, answer.value[at]) : answer)
+        return Promise.all(all.map(async (one, at) => [one, await result(one, at)] as const))
       }),
     )
-    return new Map(answers.flat())
-  }
-
-  async #open(sealer: ItemSealer, { identity }: Entity, name: SecretName, bytes: Bytes | undefined) {
-    return openState(sealer, await itemName(sealer, identity, name), bytes ?? new Uint8Array())
+    return answers.flat()
   }
 
   #value({ entity, reference }: Wanted, { value, isStale, at }: Held, isKnown: boolean): Resolved {
     return {
       value: value(reference.key, entity.isBase64),
       cache: isStale ? 'stale' : isKnown ? 'hit' : 'miss',
+      at,
       ageMs: Math.max(0, this.#parts.clock.now() - at),
     }
   }
 
   /** What was wanted anew and is not is nothing to go by. @throws why there is none. */
-  #hold(wanted: Wanted | undefined, state: SecretState, refresh: boolean): Held {
-    if (wanted === undefined) throw new TypeError('Nobody has asked for this secret.')
-    const { entity, secret } = wanted
+  #hold({ entity, secret }: Wanted, state: SecretState, refresh: boolean): Held {
     const now = this.#parts.clock.now()
     const stands = standing(state, entity.rules, now)
     if (stands === 'over' || state.found === null) throw whyNot(state)

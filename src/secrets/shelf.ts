@@ -7,12 +7,13 @@ import type { Clock } from '../core/ports.ts'
 import type { ItemStore, ListedSecret, SecretBackend, SecretRules, StoredItem } from '../core/secrets.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { SecretState } from './life.ts'
-import { expiryOf, nothingKnown, withFailure } from './life.ts'
-import { itemName, openState, sealState } from './state.ts'
+import { NOTED_MS, expiryOf, nothingKnown, withFailure } from './life.ts'
+import { itemName, openState, sealState, stateIn } from './state.ts'
 
 /** A vault entity, as far as its secrets go. */
 export interface KeeperEntity {
   readonly prefix: string
+  readonly type: string
   /** All that says where secrets are read from: another text, and nothing that is stored counts. */
   readonly identity: string
   /** The same but for the address. */
@@ -70,22 +71,24 @@ export class Shelf {
   }
 
   async load(item: string, name: SecretName): Promise<LoadedSecret> {
-    const stored = await this.#items.get(this.entity.prefix, item)
-    const opened = stored && (await settle(() => this.open(item, stored.bytes)))
-    const version = stored?.version ?? 0
-    // What does not open is had again from the vault.
-    return opened?.ok && stored
-      ? { state: opened.value, version, bytes: stored.bytes }
-      : { state: nothingKnown(name, this.#clock.now()), version, bytes: null }
+    const { bytes = null, version = 0 } = (await this.#items.get(this.entity.prefix, item)) ?? {}
+    const state = await stateIn(this.#sealer, item, bytes)
+    return { state: state ?? nothingKnown(name, this.#clock.now()), version, bytes: state && bytes }
   }
 
   /** What is stored, whatever it is called. `state` null = it was written for other settings of the entity, and does not count. */
   async look(item: string): Promise<{ readonly state: SecretState | null; readonly version: number } | null> {
     const stored = await this.#items.get(this.entity.prefix, item)
     if (stored === null) return null
-    const opened = await settle(() => this.open(item, stored.bytes))
-    const isOurs = opened.ok && (await this.nameOf(opened.value)) === item
-    return { state: isOurs ? opened.value : null, version: stored.version }
+    const state = await stateIn(this.#sealer, item, stored.bytes)
+    const isOurs = state !== null && (await this.nameOf(state)) === item
+    return { state: isOurs ? state : null, version: stored.version }
+  }
+
+  /** Once a day it is written down that somebody wants it, so that it is not forgotten. */
+  async note(item: string, { state, version }: LoadedSecret): Promise<void> {
+    const now = this.#clock.now()
+    if (now - state.asked >= NOTED_MS) await settle(() => this.put(item, { ...state, asked: now }, version))
   }
 
   /** What has another version stays. */

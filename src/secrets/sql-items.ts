@@ -8,6 +8,8 @@ export type RunSql = (query: string, ...bindings: readonly (string | number | By
 
 const TABLE = `CREATE TABLE IF NOT EXISTS secret (vault TEXT, name TEXT, version INTEGER NOT NULL, due INTEGER NOT NULL, expires INTEGER NOT NULL,
   bytes BLOB NOT NULL, PRIMARY KEY (vault, name)) STRICT`
+/** By vault, name, and the time in milliseconds. */
+export const SELECT_ITEM = 'SELECT version, bytes FROM secret WHERE vault = ? AND name = ? AND expires > ?'
 /** What has expired is removed no more often, in milliseconds, because each time all rows are read. */
 const SWEEP_MS = 60_000
 
@@ -22,8 +24,7 @@ export function sqlItems(run: RunSql, now: () => number): ItemStore {
     )
   return {
     async get(group, name) {
-      const query = 'SELECT version, bytes FROM secret WHERE vault = ? AND name = ? AND expires > ?'
-      const [row] = (await made(query, group, name, now())) as Row[]
+      const [row] = (await made(SELECT_ITEM, group, name, now())) as Row[]
       return row ? { version: row.version, bytes: new Uint8Array(row.bytes) } : null
     },
     put: puts(made, now),

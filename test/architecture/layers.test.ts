@@ -21,7 +21,7 @@ const PLANTS: Readonly<Record<string, { file: string; text: string }>> = {
   'layer-auth': { file: 'src/auth/planted.ts', text: "export * from '../http/problem.ts'" },
   'layer-keyring': { file: 'src/keyring/planted.ts', text: "export * from '../vault/wire/path.ts'" },
   'layer-fields': { file: 'src/fields/planted.ts', text: "export * from '../keyring/plan.ts'" },
-  'layer-library': { file: 'src/library/planted.ts', text: "export * from '../secrets/life.ts'" },
+  'layer-library': { file: 'src/library/planted.ts', text: "export type { Env } from '../config/names.ts'" },
   'layer-http': { file: 'src/http/planted.ts', text: "export * from '../app.ts'" },
   'room-wire': { file: 'src/vault/wire/planted.ts', text: "export * from '../reader.ts'" },
   'room-login': { file: 'src/vault/login/planted.ts', text: "export * from '../token/state.ts'" },

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { expect, it } from 'vitest'
 
 /** Each platform's own for the same thing; no file sees two of them. */
-const ONE_FOR_EACH_PLATFORM = ['FRESHNESS', 'SYNC_BATCH', 'handler', 'openKeyring', 'vaultFetch']
+const ONE_FOR_EACH_PLATFORM = ['FRESHNESS', 'SYNC_BATCH', 'handler', 'openKeyring', 'openReferences', 'vaultFetch']
 /** The command and what it does. */
 const COMMANDS = ['start']
 

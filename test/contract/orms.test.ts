@@ -4,10 +4,13 @@ import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { parseEk1 } from '../../src/crypto/ek1.ts'
+import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import type { Column, FieldOptions } from '../../src/fields/fields.ts'
 import { column, rowFields } from '../../src/fields/fields.ts'
 import type { Lookups } from '../../src/fields/lookups.ts'
 import { lookups } from '../../src/fields/lookups.ts'
+import { indexing } from '../../src/keyring/indexing.ts'
+import { synchronous } from '../../src/keyring/synchronous.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import { drizzleOrm } from '../support/orms/drizzle.ts'
 import type { Account, OpenOrm } from '../support/orms/orm.ts'
@@ -46,14 +49,15 @@ async function opened(open: OpenOrm, options: FieldOptions = {}, versions = ['a:
   const database = new DatabaseSync(':memory:')
   databases.push(database)
   database.exec(TABLES)
-  const given = { database, keyring, sync: await keyring.synchronous(), options }
+  const given = { database, keyring, sync: await synchronous(keyring), options }
   const orm = await open(given)
   const rotate = async () => {
     on.versions = [...versions, `b:${versions.length + 1}`]
     await keyring.sync(PLAIN_SYNC)
   }
   const rule = { bits: 128, normalise: 'lower', ...options } as const
-  const finder = (keys: readonly [string, ...string[]]) => lookups(keyring, { [NAME]: { keys, ...rule } })
+  const finder = (keys: readonly [string, ...string[]]) =>
+    lookups(indexing(keyring, { cipher: nodeCipher, hash: nodeHash }), { [NAME]: { keys, ...rule } })
   return { given, orm, keyring, database, rotate, finder, email: column(keyring, NAME, options) }
 }
 

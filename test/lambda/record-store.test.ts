@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openReferences } from '../../functions/lambda/resolving.ts'
 import { itemStoreContract } from '../contract/item-store.ts'
 import { recordStoreContract } from '../contract/record-store.ts'
 import { recordNumber } from '../node/children/numbered.ts'
@@ -8,7 +9,16 @@ import { killedAfter } from '../support/killed.ts'
 import { startDynamoLocal } from '../support/lambda/dynamodb-local.ts'
 import type { DynamoServer } from '../support/lambda/table.ts'
 import { NOW } from '../support/observed.ts'
-import { createSecretsTable, createTable, itemsOn, raw, startDynalite, storeOn } from '../support/lambda/table.ts'
+import { secretWorld } from '../support/secrets.ts'
+import {
+  awsEnvironment,
+  createSecretsTable,
+  createTable,
+  itemsOn,
+  raw,
+  startDynalite,
+  storeOn,
+} from '../support/lambda/table.ts'
 
 const WRITER = join(import.meta.dirname, 'children/write.ts')
 const KILLS = 20
@@ -38,6 +48,22 @@ function dynamoSuite(start: () => Promise<DynamoServer>): void {
     const table = await createSecretsTable(server.endpoint)
     const open = (now: () => number) => itemsOn(server.endpoint, table, now)
     return { open: (now) => [open(now), open(now)], close: () => {} }
+  })
+
+  it('gives an application the references that are kept in it', async () => {
+    const KEYRING_SECRETS_TABLE = await createSecretsTable(server.endpoint)
+    const on = secretWorld({ ttlMs: 60_000 })
+    on.clock.time = Date.now()
+    on.vault.answers.set('password', { pass: 'kept' })
+    const { secrets, look } = on.instance({}, { items: itemsOn(server.endpoint, KEYRING_SECRETS_TABLE, Date.now) })
+    await secrets.resolve(['{vault://hcv/password/pass}'])
+    await look()
+    await using references = await openReferences({
+      ...awsEnvironment(server.endpoint),
+      KEYRING_SECRETS_TABLE,
+      KEYRING_WRAPPING_KEYS: `w1:${Buffer.alloc(32, 1).toString('base64')}`,
+    })
+    expect(await references.resolve('{vault://hcv/password/pass}')).toBe('kept')
   })
 
   it('names what has not expired beyond a page of what has', async () => {

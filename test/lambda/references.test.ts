@@ -3,11 +3,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
 import { nodeCipher } from '../../functions/node-shared/cipher.ts'
+import { openReferences } from '../../functions/lambda/resolving.ts'
 import { deriveFor } from '../../src/crypto/derive.ts'
 import { wrappingKey } from '../support/authority.ts'
 import type { LambdaDeployment } from '../support/lambda/deployment.ts'
 import { deployLambda } from '../support/lambda/deployment.ts'
 import type { Faults } from '../support/lambda/faults.ts'
+import { awsEnvironment } from '../support/lambda/table.ts'
 import { faultsBefore } from '../support/lambda/faults.ts'
 import { settingsOf } from '../support/settings.ts'
 import type { FaultyProxy, VaultClient } from '../support/vault.ts'
@@ -246,6 +248,33 @@ describe('references on Lambda', () => {
     expect(list).not.toMatch(/never listed|old/)
     const { body } = await call(http, '/vaults/hashicorp-vault')
     expect(body).toMatchObject({ name: 'hcv', config: { kv: 'v2', ttl: 60 } })
+  })
+
+  it('a function of an application has them from the table, while all of the deployment is gone', async () => {
+    await secrets.write('password', { pass1: 'for an application', pass2: 'too' })
+    const http = await cold()
+    await resolve(http, [PASSWORD], { refresh: false })
+    await deployment.sync.invoke(SCHEDULED)
+    const [derived] = await deriveFor(nodeCipher, [wrappingKey('w1', 1)], 'secrets/hashicorp-vault')
+    const own = {
+      ...awsEnvironment(table.url),
+      KEYRING_SECRETS_TABLE: deployment.secretsTable,
+      KEYRING_WRAPPING_KEYS: `w1/secrets/hashicorp-vault:${derived?.key.reveal()}`,
+    }
+    forget()
+    await using references = await openReferences(own)
+    expect(await references.resolveAll({ a: PASSWORD, b: OTHER_FIELD })).toEqual({ a: 'for an application', b: 'too' })
+    expect(counts()).toEqual({ reads: 2, invocations: 0, vault: 0 })
+    const unasked = `{vault://hashicorp-vault/second/x#${await secrets.write('second', { x: 'asked for' })}}`
+    await expect(references.resolve(unasked)).rejects.toMatchObject({
+      code: 'ERR_AUTHORITY_UNAVAILABLE',
+    })
+    const asking = { ...own, EDGE_KEYRING_URL: http.url, EDGE_KEYRING_TOKEN: ADMIN }
+    expect(await (await openReferences(asking)).resolve(unasked)).toBe('asked for')
+    await expect(openReferences({ ...own, KEYRING_SECRETS_TABLE: '' })).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: expect.stringMatching(/^KEYRING_TABLE is required/),
+    })
   })
 
   it('an HTTP function whose list of vaults is none says so, and goes on with keyrings', async () => {

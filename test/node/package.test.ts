@@ -7,8 +7,11 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildLibrary } from '../../tools/build-package.ts'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
+import { sqliteStore } from '../../functions/node/sqlite-store.ts'
+import { sqlItems } from '../../src/secrets/sql-items.ts'
 import { PLAIN_SYNC, authorityOn, world } from '../support/authority.ts'
 import { awsEnvironment, createTable, startDynalite, storeOn } from '../support/lambda/table.ts'
+import { secretWorld } from '../support/secrets.ts'
 import type { Project } from '../support/package.ts'
 import { emptyProject, oldNode } from '../support/package.ts'
 import { startWorkerd } from '../support/workerd.ts'
@@ -93,6 +96,45 @@ describe('the package', () => {
     expect(await project.run(['sqlite.mjs'], old ?? '')).toMatch(/^ERR_STORE_UNAVAILABLE Use Node 22\.13 or newer/)
   })
 
+  it('has references out of what is kept, on a Node without SQLite out of a store that is given', async () => {
+    const on = secretWorld({ ttlMs: 60_000 })
+    on.clock.time = Date.now()
+    on.vault.answers.set('password', { pass: 's3cret' })
+    await on.secrets.resolve(['{vault://hcv/password/pass}'])
+    await on.look()
+    const names = await on.items.list('hcv', '', 10)
+    const items = await Promise.all(
+      names.map(async (name) => [name, [...((await on.items.get('hcv', name))?.bytes ?? [])]]),
+    )
+    project.write(
+      'kept.mjs',
+      `import { openReferences } from 'edge-keyring/references/node'
+      const items = new Map(${JSON.stringify(items)})
+      const store = {
+        get: async (_vault, name) => (items.has(name) ? { version: 1, bytes: new Uint8Array(items.get(name)) } : null),
+      }
+      const references = await openReferences({ KEYRING_WRAPPING_KEYS: '${WRAPPING_KEYS}' }, { store })
+      console.log(await references.resolve('{vault://hcv/password/pass}'))`,
+    )
+    for (const node of [process.execPath, ...(old === null ? [] : [old])])
+      expect(await project.run(['kept.mjs'], node)).toBe('s3cret\n')
+  })
+
+  it('has references out of the file of a server', async () => {
+    const path = join(project.folder, 'keyring.sqlite')
+    const store = sqliteStore(path)
+    const on = secretWorld()
+    on.clock.time = Date.now()
+    on.vault.answers.set('db', { password: 's3cret' })
+    const { secrets, look } = on.instance({}, { items: sqlItems(store.run, Date.now) })
+    await secrets.resolve(['{vault://hcv/db/password}'])
+    await look()
+    store.close()
+    project.write('settings', `KEYRING_DATABASE=${path}\nKEYRING_WRAPPING_KEYS=${WRAPPING_KEYS}\n`)
+    project.write('file.mjs', example('docs/library.md', 'js', 'edge-keyring/references/node'))
+    expect(await project.run(['--env-file=settings', 'file.mjs'])).toBe('s3cret\n')
+  })
+
   it('is required from CommonJS', async () => {
     project.write(
       'common.cjs',
@@ -153,6 +195,15 @@ describe('the package', () => {
       // @ts-expect-error -- there is no such option
       await openKeyring({}, { colour: 'red' })`,
     )
+    project.write(
+      'references.ts',
+      `import { openReferences as onNode } from 'edge-keyring/references/node'
+      import { openReferences as onLambda } from 'edge-keyring/references/lambda'
+      const all = [await onNode(process.env), await onLambda()]
+      const value: string = (await Promise.all(all.map((each) => each.resolve('{vault://a/b/c}')))).join()
+      // @ts-expect-error -- it waits for what it opens
+      onNode({}).resolve(value)`,
+    )
     const options = [
       '--noEmit',
       '--strict',
@@ -168,7 +219,7 @@ describe('the package', () => {
     project.write('package.json', JSON.stringify({ private: true, type: 'module' }))
     expect(
       await project
-        .run([tsc, ...options, ...types, 'right.ts', 'deployed.ts', 'codec.ts', 'wrong.ts'])
+        .run([tsc, ...options, ...types, 'right.ts', 'deployed.ts', 'codec.ts', 'wrong.ts', 'references.ts'])
         .catch((error) => (error as { stdout: string }).stdout),
     ).toBe('')
   }, 60_000)
@@ -263,6 +314,9 @@ describe('the package', () => {
     ['lambda', 20],
     ['cloudflare', 17],
     ['references', 20],
+    ['references/node', 12],
+    ['references/lambda', 15],
+    ['references/cloudflare', 12],
     ['testing', 20],
   ])('is small: %s, within %d KiB', async (name, most) => {
     const entry = project.write('all.mjs', `export * from 'edge-keyring/${name}'`)

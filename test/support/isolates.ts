@@ -1,7 +1,7 @@
 /** Workers for the harness: the one called `first` has the Durable Object, the others are isolates of their own beside it. */
 import { join } from 'node:path'
 
-const REPLICA = { kv_namespaces: [{ binding: 'KEYRING_REPLICA', id: 'replica' }] }
+export const REPLICA = { kv_namespaces: [{ binding: 'KEYRING_REPLICA', id: 'replica' }] }
 
 /** @param main from the root of the repository. @param replica its binding, Workers KV unless given. */
 export function isolate(name: string, main: string, vars: Record<string, string>, replica: object = REPLICA) {

@@ -5,6 +5,7 @@ import type { SecretName } from '../../src/core/vault-operations.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { ItemStore, ListedSecret, SecretAnswer, SecretBackend, SecretRules } from '../../src/core/secrets.ts'
+import type { ItemSealer } from '../../src/crypto/seal-item.ts'
 import { itemSealer, secretsOf } from '../../src/crypto/seal-item.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { rare } from '../../src/rare.ts'
@@ -34,6 +35,8 @@ interface Between {
   readonly backend: SecretBackend
   readonly clock: Clock
   readonly freshMs: number
+  readonly sealer: (prefix: string) => Promise<ItemSealer>
+  readonly type: string
 }
 
 export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Entity> = {}, kept: Kept = {}) {
@@ -78,14 +81,14 @@ export function secretWorld(rules: Partial<SecretRules> = {}, more: Partial<Enti
     { listed = [], isPushed = false, ...between }: Kept & Partial<Between> = {},
   ) => {
     const own = { ...entity, ...changes }
-    const ports = { items, backend, clock, freshMs: 1000, ...between, sealer }
+    const ports = { items, backend, clock, freshMs: 1000, sealer, type: 'hcv', ...between }
     const asked = isPushed ? null : ports.backend
     const keepers = new Keepers({
       ...ports,
       random: () => 0.5,
       log: (line) => void log.push(line),
       loadRare: () => rare,
-      entities: new Map([[own.prefix, { source: 'kv', listed, ...own, backend: asked }]]),
+      entities: new Map([[own.prefix, { type: ports.type, source: 'kv', listed, ...own, backend: asked }]]),
       examine: async () => ({ time: clock.time, findings: [] }),
     })
     const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))

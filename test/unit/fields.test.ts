@@ -17,6 +17,8 @@ import { lookups } from '../../src/fields/lookups.ts'
 import type { IndexKeyring, IndexRules } from '../../src/fields/lookups.ts'
 import { normalised } from '../../src/fields/normalisers.ts'
 import type { Normaliser } from '../../src/fields/normalisers.ts'
+import { indexing } from '../../src/keyring/indexing.ts'
+import { synchronous } from '../../src/keyring/synchronous.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 import { CIPHERS } from '../support/ciphers.ts'
 import { keyString } from '../support/syncing.ts'
@@ -268,7 +270,7 @@ it('a column for codecs that cannot wait answers at once, and reads what the oth
   const keyring = await keyringOn(on)
   await keyring.sync(PLAIN_SYNC)
   const later = column(keyring, 'users.email')
-  const email = columnSync(await keyring.synchronous(), 'users.email', { plaintext: 'pass' })
+  const email = columnSync(await synchronous(keyring), 'users.email', { plaintext: 'pass' })
   const sealed = email.seal('grüße')
   expect([await later.open(sealed), email.open(await later.seal('grüße'))]).toEqual(['grüße', 'grüße'])
   expect([email.seal(null), email.open(null), email.seal(undefined), email.open('x'), email.passed]).toEqual([
@@ -278,7 +280,7 @@ it('a column for codecs that cannot wait answers at once, and reads what the oth
     'x',
     1,
   ])
-  const other = columnSync(await keyring.synchronous(), 'users.phone')
+  const other = columnSync(await synchronous(keyring), 'users.phone')
   expect(() => other.open(sealed)).toThrow(code('ERR_DECRYPT_FAILED'))
   expect(() => other.open('x')).toThrow(code('ERR_CIPHERTEXT_INVALID'))
   expect(() => other.seal('\ud800')).toThrow(code('ERR_TEXT_INVALID'))
@@ -290,10 +292,10 @@ it('such a column of an instance that has just begun has its key once the keyrin
   const on = world(['a:1'])
   await (await keyringOn(on)).sync(PLAIN_SYNC)
   const keyring = await keyringOn(on)
-  const email = columnSync(await keyring.synchronous(), 'users.email')
+  const email = columnSync(await synchronous(keyring), 'users.email')
   expect(() => email.seal('x')).toThrow(code('ERR_SNAPSHOT_STALE'))
   const begun = await keyringOn(on)
-  const asked = columnSync(await begun.synchronous(), 'users.email')
+  const asked = columnSync(await synchronous(begun), 'users.email')
   expect(await begun.isUsable()).toBe(true)
   expect(asked.open(asked.seal('x'))).toBe('x')
 })
@@ -374,18 +376,19 @@ describe('in a table of SQLite', () => {
     const on = world(['a:1'])
     const keyring = await keyringOn(on)
     await keyring.sync(PLAIN_SYNC)
+    const indexes = indexing(keyring, primitives)
     const users = table()
     const rules = { [NAME]: { keys: ['a'], bits: 128, normalise: 'lower' } } as const
     const insert = async (value: string) =>
-      users.insert(await column(keyring, NAME).seal(value), await lookups(keyring, rules).index(NAME, value))
+      users.insert(await column(keyring, NAME).seal(value), await lookups(indexes, rules).index(NAME, value))
     await insert('ann@example.org')
     on.versions = ['a:1', 'b:2']
     await keyring.sync(PLAIN_SYNC)
     await insert('bob@example.org')
     expect(users.rows().map(({ email }) => parseEk1(email).id)).toEqual(['a', 'b'])
     await expect(insert('Ann@example.org')).rejects.toThrow('UNIQUE')
-    expect(users.find(await lookups(keyring, rules).where(NAME, 'ANN@example.org'))).toHaveLength(1)
-    const unknown = lookups(keyring, { [NAME]: { ...rules[NAME], keys: ['z'] } })
+    expect(users.find(await lookups(indexes, rules).where(NAME, 'ANN@example.org'))).toHaveLength(1)
+    const unknown = lookups(indexes, { [NAME]: { ...rules[NAME], keys: ['z'] } })
     await expect(unknown.where(NAME, 'x')).rejects.toThrow(code('ERR_KEY_NOT_FOUND'))
   })
 })

@@ -1,6 +1,7 @@
 /** The library in a Worker: what is bound in place of a text. */
 import { expect, it } from 'vitest'
 import { readGiven } from '../../functions/cloudflare/given-settings.ts'
+import { openReferences } from '../../functions/cloudflare/resolving.ts'
 
 const KEYS = `w1:${Buffer.alloc(32, 1).toString('base64')}`
 
@@ -14,4 +15,17 @@ it.each([
   if (message === null) expect(end).not.toThrow()
   else expect(end).toThrow(message)
   expect(config.wrappingKeys.length).toBe(message === null ? 1 : 0)
+})
+
+it('references need the replica, and name what is missing', async () => {
+  await expect(openReferences({ KEYRING_WRAPPING_KEYS: KEYS })).rejects.toMatchObject({
+    code: 'ERR_CONFIG_INVALID',
+    message: expect.stringMatching(/^KEYRING_REPLICA is required/),
+  })
+  const store = { get: async () => null }
+  const references = await openReferences(
+    { KEYRING_WRAPPING_KEYS: KEYS, EDGE_KEYRING_URL: 'https://x.example' },
+    { store },
+  )
+  await expect(references.resolve('{vault://hcv/a/b}')).rejects.toMatchObject({ code: 'ERR_AUTHORITY_UNAVAILABLE' })
 })

@@ -6,8 +6,9 @@ import { testKeyring } from '../../functions/node-shared/testing.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import { honoSecrets, lambdaSecrets } from '../../src/library/middleware.ts'
+import { openReferences } from '../../src/library/open-references.ts'
 import type { ReferenceService } from '../../src/library/references.ts'
-import { References, openReferences } from '../../src/library/references.ts'
+import { References } from '../../src/library/references.ts'
 
 const DB = '{vault://hcv/db/password}'
 const MAIL = '{vault://hcv/mail/password}'
@@ -31,7 +32,7 @@ function opened(
       return { ok: true, value: asked.references.map(valueOf) }
     },
   }
-  return { references: new References({ service, clock: { now: () => state.now } }), secrets, state }
+  return { references: new References({ service, kept: null, clock: { now: () => state.now } }), secrets, state }
 }
 
 describe('references', () => {

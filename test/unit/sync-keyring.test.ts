@@ -7,6 +7,7 @@ import type { KeyringAuthority } from '../../src/core/operations.ts'
 import { parseEk1 } from '../../src/crypto/ek1.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import type { KeyringParts } from '../../src/keyring/keyring.ts'
+import { synchronous } from '../../src/keyring/synchronous.ts'
 import type { World } from '../support/authority.ts'
 import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 
@@ -35,7 +36,7 @@ async function opened(more: Partial<KeyringParts> = {}) {
     freshness: { freshMs: 60_000, backgroundMs: 60_000, pauseMs: 5000 },
     ...more,
   })
-  return { on, inner, state, keyring, sync: await keyring.synchronous() }
+  return { on, inner, state, keyring, sync: await synchronous(keyring) }
 }
 
 /** Whatever has begun behind is over. */
@@ -72,7 +73,7 @@ describe('a keyring for callers that cannot wait', () => {
     await keyring.sync(PLAIN_SYNC)
     const { ciphertext } = await keyring.encrypt('x', CONTEXT)
     expect(() => sync.encrypt('x', CONTEXT)).toThrow(TypeError)
-    const own = await keyring.synchronous(nodeCipher)
+    const own = await synchronous(keyring, nodeCipher)
     expect(decodeUtf8(own.decrypt(ciphertext, CONTEXT).plaintext)).toBe('x')
     const made = own.encrypt('y', CONTEXT).ciphertext
     expect(decodeUtf8((await keyring.decrypt(made, CONTEXT)).plaintext)).toBe('y')

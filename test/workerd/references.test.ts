@@ -5,7 +5,7 @@ import { createTestHarness } from 'wrangler'
 import { startDevVault } from '../../functions/dev-vault/server.ts'
 import type { DevVault } from '../../functions/dev-vault/server.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
-import { isolate } from '../support/isolates.ts'
+import { REPLICA, isolate } from '../support/isolates.ts'
 import type { SecretsManager } from '../support/secrets-manager.ts'
 import { secretsManagerDouble } from '../support/secrets-manager.ts'
 import type { FaultyProxy, VaultClient } from '../support/vault.ts'
@@ -80,7 +80,23 @@ beforeAll(async () => {
     APP_GREETING: 'hello',
     OTHER: 'canary-of-another-variable',
   }
-  harness = createTestHarness({ workers: ['first', 'warm', ...COLD].map((name) => worker(name, vars)) })
+  /** Of an application, which has the key and the replica. */
+  const own = { KEYRING_WRAPPING_KEYS: vars.KEYRING_WRAPPING_KEYS }
+  const resolving = (name: string, more: object) =>
+    isolate(name, 'test/workerd/resolving-worker.ts', own, { ...REPLICA, ...more })
+  const service = {
+    binding: 'KEYRING',
+    service: 'first',
+    entrypoint: 'KeyringService',
+    props: { grants: ['resolve:**'] },
+  }
+  harness = createTestHarness({
+    workers: [
+      ...['first', 'warm', ...COLD].map((name) => worker(name, vars)),
+      resolving('app', { services: [service] }),
+      resolving('app-alone', {}),
+    ],
+  })
   await harness.listen()
   env = await harness.getWorker<Env>('first').getEnv()
 }, 60_000)
@@ -232,6 +248,38 @@ describe('what the object keeps', () => {
     const { keys } = await env.KEYRING_REPLICA.list()
     const ends = keys.filter(({ name }) => name.startsWith('secrets/')).map(({ expiration }) => expiration)
     expect(ends.some((end) => (end ?? 0) > Date.now() / 1000)).toBe(true)
+  })
+})
+
+describe('a Worker of an application', () => {
+  const ask = async (name: string, reference: string) =>
+    (await harness.getWorker(name).fetch('/', { method: 'POST', body: reference })).text()
+  const PRODUCT = '{vault://hcv-prod/product/pass}'
+
+  it('has its secrets from the copy, and from the Worker that syncs what is not there', async () => {
+    await secrets.write('product', { pass: 'one' })
+    await one('warm', PRODUCT)
+    await secrets.write('product', { pass: 'fresh' })
+    // The next look writes a copy.
+    await one('warm', PRODUCT, true)
+    await scheduled()
+    await secrets.write('unasked', { a: 'asked for' })
+    await object.calls()
+    const [alone, beside] = [await ask('app-alone', PRODUCT), await ask('app', PRODUCT)]
+    expect([alone, beside, await object.calls()]).toEqual(['fresh', 'fresh', []])
+    expect(await ask('app', '{vault://hcv-prod/unasked/a}')).toBe('asked for')
+    expect(await object.calls()).toEqual(['resolve'])
+  })
+
+  it('goes on while neither the object nor Vault answers, also past the time of the copy; without a service it has what the copy has', async () => {
+    proxy.spoil('', 'cut')
+    await object.break('throw')
+    expect(await ask('app-alone', PRODUCT)).toBe('fresh')
+    await later('app-alone', TWO_PERIODS + 60_000)
+    expect(await ask('app-alone', PRODUCT)).toBe('fresh')
+    await later('app', TWO_PERIODS + 60_000)
+    expect(await ask('app', PRODUCT)).toBe('fresh')
+    expect(await ask('app-alone', '{vault://hcv-prod/unasked/b}')).toBe('ERR_AUTHORITY_UNAVAILABLE')
   })
 })
 

@@ -2,8 +2,10 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { KeyringObject as RealObject } from '../../functions/cloudflare/keyring-object.ts'
 import type { Breakage } from './breakage.ts'
-import worker from '../../functions/cloudflare/worker.ts'
+import worker, { KeyringService } from '../../functions/cloudflare/worker.ts'
 import type { Message } from '../../src/core/operations.ts'
+
+export { KeyringService }
 
 interface Env {
   readonly KEYRING_REPLICA?: KVNamespace

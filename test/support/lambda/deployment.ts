@@ -19,6 +19,7 @@ type Settings = Readonly<Record<string, string>>
 export interface LambdaDeployment {
   readonly endpoint: string
   readonly table: string
+  readonly secretsTable: string
   /** Of the Invoke API. */
   readonly invokeUrl: string
   readonly sync: LambdaFunction
@@ -50,7 +51,8 @@ export async function deployLambda(
   const [http, sync, rotate] = FUNCTIONS.map((name, at) => given[name] ?? made[at])
   const server = await startDynalite()
   const table = await createTable(server.endpoint)
-  const tables = { KEYRING_TABLE: table, KEYRING_SECRETS_TABLE: await createSecretsTable(server.endpoint) }
+  const secretsTable = await createSecretsTable(server.endpoint)
+  const tables = { KEYRING_TABLE: table, KEYRING_SECRETS_TABLE: secretsTable }
   const env = { ...awsEnvironment(server.endpoint), ...tables }
   const { KEYRING_API_TOKENS: tokens = '', ...asking } = settings
   const answering = Object.fromEntries(
@@ -71,6 +73,7 @@ export async function deployLambda(
   return {
     endpoint: server.endpoint,
     table,
+    secretsTable,
     invokeUrl: api.url,
     sync: syncing,
     async startHttp(more = {}) {
