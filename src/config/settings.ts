@@ -3,6 +3,7 @@
  * and docs/settings.md follow from these tables, in their order. Their texts: tools/settings-texts.ts.
  */
 import { isLoopback } from '../core/loopback.ts'
+import { WORKERS_TRUST } from '../core/network.ts'
 import { ANSWERING_SETTINGS, tokensRule } from './answering.ts'
 import { cadence } from './cadence.ts'
 import { authorities, binding, fileOrPem, headers, vaultAddress } from './reach.ts'
@@ -29,8 +30,6 @@ const NODEJS = ['node', 'lambda-sync'] as const
 /** These ask Vault; whoever does not gets no way to it. */
 export const ASKING = ['node', 'workers', 'lambda-sync'] as const
 
-const TRUST =
-  'Workers trust public authorities only. Give Vault such a certificate, or reach it through Workers VPC (KEYRING_VAULT_VPC) or a Cloudflare Tunnel (KEYRING_VAULT_HEADERS)'
 const MTLS = 'upload the certificate with "wrangler mtls-certificate upload" and bind it as KEYRING_VAULT_MTLS'
 
 /** The way to Vault, and what is read there. */
@@ -58,7 +57,7 @@ const VAULT_SETTINGS = {
       'KONG_LUA_SSL_TRUSTED_CERTIFICATE',
     ],
     only: NODEJS,
-    onWorkers: TRUST,
+    onWorkers: WORKERS_TRUST,
   },
   KEYRING_VAULT_CLIENT_CERT: {
     schema: () => fileOrPem(),

@@ -138,10 +138,11 @@ export async function settle<T>(work: () => Awaitable<T>): Promise<Result<T>> {
 }
 
 /** The same, where nothing was tried. */
-export const refusal = (...why: ConstructorParameters<typeof KeyringError>): Result<never> => ({
-  ok: false,
-  error: failure(new KeyringError(...why)),
-})
+type Why = ConstructorParameters<typeof KeyringError>
+
+export const errorData = (...why: Why): ErrorData => failure(new KeyringError(...why))
+
+export const refusal = (...why: Why): Result<never> => ({ ok: false, error: errorData(...why) })
 
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value

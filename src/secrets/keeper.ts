@@ -126,7 +126,7 @@ export class Keeper {
     const own = by.get(caller) ?? 0
     if (own >= MOST_LEARNT - count)
       throw limited(
-        `The vault "${this.#entity.prefix}" is asked for at most ${MOST_LEARNT} secrets in a minute of which it has given none yet, and this caller has had a share of them.`,
+        `The vault "${this.#entity.prefix}" is asked for at most ${MOST_LEARNT} new secrets a minute, and each caller has a share of them.`,
         (minute + 1) * MINUTE_MS - now,
       )
     this.#learnt.count = count + 1

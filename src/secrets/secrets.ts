@@ -1,5 +1,5 @@
 /** References in use: what the surfaces and an application in the same process call to resolve them. It knows neither HTTP nor Vault. */
-import { KeyringError, settle, unwrap } from '../core/errors.ts'
+import { KeyringError, refusal, settle, unwrap } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type { DiagnoseOptions, Diagnosis } from '../core/findings.ts'
 import type { Message } from '../core/operations.ts'
@@ -289,7 +289,4 @@ export class Secrets {
 const keyOf = ({ prefix }: Entity, { resource, version }: SecretName): string =>
   JSON.stringify([prefix, resource, version])
 
-const NO_ANSWER: Result<never> = {
-  ok: false,
-  error: { code: 'ERR_INTERNAL', message: 'A secret was not answered.', remedy: '', facts: {} },
-}
+const NO_ANSWER = refusal('ERR_INTERNAL', 'A secret was not answered.')

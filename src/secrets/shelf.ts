@@ -1,7 +1,6 @@
 /** What is stored of the secrets of one vault entity: each sealed, under a name that says nothing, and forgotten in its time. */
 import type { Bytes } from '../core/bytes.ts'
-import { remedyFor, settle } from '../core/errors.ts'
-import type { ErrorData } from '../core/errors.ts'
+import { errorData, settle } from '../core/errors.ts'
 import type { SecretName } from '../core/vault-operations.ts'
 import type { Clock } from '../core/ports.ts'
 import type { ItemStore, ListedSecret, SecretBackend, SecretRules, StoredItem } from '../core/secrets.ts'
@@ -117,16 +116,8 @@ export class Shelf {
   }
 }
 
-const TOO_LARGE: ErrorData = {
-  code: 'ERR_SECRET_UNUSABLE',
-  message: 'The secret is larger than what can be kept of one.',
+const TOO_LARGE = errorData('ERR_SECRET_UNUSABLE', 'The secret is larger than what can be kept of one.', {
   remedy: 'Divide the secret.',
-  facts: {},
-}
+})
 
-export const ABSENT: ErrorData = {
-  code: 'ERR_SECRET_NOT_FOUND',
-  message: 'The vault has no such secret any more, or none for us.',
-  remedy: remedyFor('ERR_SECRET_NOT_FOUND'),
-  facts: {},
-}
+export const ABSENT = errorData('ERR_SECRET_NOT_FOUND', 'The vault has no such secret any more, or none for us.')

@@ -1,4 +1,5 @@
 /** How the secrets of one vault fare, in numbers, for a status that says no names. */
+import { errorData } from '../core/errors.ts'
 import type { VaultSummary } from '../core/vault-operations.ts'
 import type { Failing, SecretState } from './life.ts'
 import { standing } from './life.ts'
@@ -57,9 +58,6 @@ async function lackingOf(shelf: Shelf, now: number): Promise<VaultSummary['lacki
   return all.flat().slice(0, MOST_NAMED)
 }
 
-const NOT_YET = {
-  code: 'ERR_SECRET_NOT_FOUND',
-  message: 'Nothing is known of it yet.',
+const NOT_YET = errorData('ERR_SECRET_NOT_FOUND', 'Nothing is known of it yet.', {
   remedy: 'Look whether the schedule runs, or, with KEYRING_STRATEGY=push, whether somebody pushes.',
-  facts: {},
-} as const
+})

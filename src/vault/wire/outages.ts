@@ -54,6 +54,8 @@ const ofOthers = (step: 'identity provider' | 'STS', code: KeyringErrorCode): re
   },
 ]
 
+const DR = { code: 'ERR_VAULT_STANDBY', what: 'is a secondary for disaster recovery, which serves nobody' } as const
+
 /** The first one that fits counts. */
 export const ROWS: readonly OutageRow[] = [
   {
@@ -67,18 +69,12 @@ export const ROWS: readonly OutageRow[] = [
   { says: /is sealed/, outage: { code: 'ERR_VAULT_SEALED', what: 'is sealed' }, isUntouched: true },
   {
     status: exactly(472),
-    outage: {
-      code: 'ERR_VAULT_STANDBY',
-      what: 'is a secondary for disaster recovery, which serves nobody',
-    },
+    outage: DR,
     isUntouched: true,
   },
   {
     says: /DR secondary/i,
-    outage: {
-      code: 'ERR_VAULT_STANDBY',
-      what: 'is a secondary for disaster recovery, which serves nobody',
-    },
+    outage: DR,
     isUntouched: true,
   },
   {

@@ -4,12 +4,9 @@
  */
 import { isStale, troubleOnNode } from '#platform/vault/wire/shapes'
 import type { KeyringError } from '../../core/errors.ts'
-import { networkTrouble } from '../../core/network.ts'
+import { WORKERS_TRUST, networkTrouble } from '../../core/network.ts'
 import type { Destination, Trouble } from './errors.ts'
 import { POSSIBLY, troubleError } from './errors.ts'
-
-const WORKERS_TRUST =
-  'Workers accept certificates of public authorities only: give Vault such a one with its whole chain, for the name in KEYRING_VAULT_HOST, or reach it through Workers VPC (KEYRING_VAULT_VPC) or a Cloudflare Tunnel (KEYRING_VAULT_HEADERS)'
 
 /** workerd has one message for a connection that was refused or cut, a name that does not resolve, and a refused client certificate. */
 const LOST_ON_WORKERD = /^Network connection lost/
