@@ -11,9 +11,9 @@ vi.mock('../../src/references/grammar.ts', async (original) => {
   const real = await original<typeof Grammar>()
   return {
     ...real,
-    parseReference(text: string) {
+    readReference(text: string) {
       parsed.push(text)
-      return real.parseReference(text)
+      return real.readReference(text)
     },
   }
 })
