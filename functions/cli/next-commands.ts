@@ -38,7 +38,7 @@ const NEXT: Readonly<Record<Kind, readonly string[]>> = {
   container: [
     ...settingsIn('keyring.env'),
     'docker build -t edge-keyring .',
-    'docker run -d --name keyring -p 127.0.0.1:8001:8001 -v keyring:/var/lib/edge-keyring -v "$PWD/keyring.env:/run/keyring.env:ro" edge-keyring node --env-file=/run/keyring.env server.mjs     # its user, 1000, must be able to read keyring.env',
+    'docker run -d --name keyring -p 127.0.0.1:8001:8001 -v keyring:/var/lib/edge-keyring -v "$PWD/keyring.env:/run/keyring.env:ro" edge-keyring node --max-semi-space-size=4 --env-file=/run/keyring.env server.mjs     # its user, 1000, must be able to read keyring.env',
     firstSync('localhost:8001'),
   ],
 }

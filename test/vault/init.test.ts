@@ -123,7 +123,7 @@ it('container: the lines of the Dockerfile make a folder where the server starts
   const { folder, next, typed } = await initialised('container')
   const { stderr } = typed
   expect(stderr).toMatch(
-    /^docker build -t edge-keyring \.\ndocker run .* node --env-file=\/run\/keyring\.env server\.mjs$/m,
+    /^docker build -t edge-keyring \.\ndocker run .* node --max-semi-space-size=4 --env-file=\/run\/keyring\.env server\.mjs$/m,
   )
 
   const [build = [], image = []] = stagesOf(readFileSync(join(folder, 'Dockerfile'), 'utf8'))
