@@ -261,8 +261,7 @@ function hcvBackend(read: ReadEntity, place: Place): Backend {
 }
 
 const NOT_OPEN = 'must be https, unless the host is loopback or KEYRING_VAULT_ALLOW_HTTP is on'
-const NO_CERT =
-  'cannot be cert on Workers without KEYRING_VAULT_MTLS: a binding of a client certificate (mtls_certificates in wrangler.toml)'
+const NO_CERT = 'cannot be cert on Workers without KEYRING_VAULT_MTLS'
 
 const openNotice = (name: string): string =>
   `WARNING: ${name} is plain http: anyone on the way can read its token and every secret. Use https.`

@@ -156,8 +156,7 @@ export function certOnWorkers({ runtime, texts }: VaultTexts, auth: LoginSetting
     return [
       {
         name: 'KEYRING_VAULT_VPC',
-        message:
-          'cannot be used with the login cert: Workers VPC presents no client certificate. Use approle or jwt, or bind KEYRING_VAULT_MTLS instead',
+        message: 'cannot be used with the login cert: Workers VPC presents no client certificate',
       },
     ]
   if (texts.has('KEYRING_VAULT_MTLS')) return []

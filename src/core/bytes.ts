@@ -1,4 +1,6 @@
 /** Bytes and the texts that stand for them: UTF-8, base64, base64url and hex, each decoded only from what its encoder emits. */
+import { decodedLoosely, encoded } from '#platform/core/base64'
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -39,44 +41,12 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return whole
 }
 
-type Form = 'base64' | 'base64url'
-
-/** Methods that workerd has and Node 24 lacks. */
-interface Native {
-  toBase64?(options: { alphabet: Form; omitPadding: boolean }): string
-}
-interface NativeArray {
-  fromBase64?(text: string, options: { alphabet: Form }): Bytes
-}
-/** Of Node. */
-interface NodeBuffer {
-  new (): unknown
-  from(text: string, form: Form): Bytes
-  from(buffer: ArrayBufferLike, offset: number, length: number): Texts
-}
-interface Texts {
-  toString(form: Form): string
-}
-const { Buffer } = globalThis as unknown as { readonly Buffer: NodeBuffer }
-
-const encoded = (bytes: Uint8Array, form: Form): string =>
-  (bytes as Native).toBase64?.({ alphabet: form, omitPadding: form === 'base64url' }) ??
-  (bytes instanceof Buffer ? (bytes as Texts) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString(
-    form,
-  )
+type Form = Parameters<typeof encoded>[1]
 
 /** Each way takes more than an encoder emits, such as white space, missing padding and altered last bits. */
 function decoded(text: string, form: Form): Bytes | null {
   const bytes = decodedLoosely(text, form)
   return bytes !== null && encoded(bytes, form) === text ? bytes : null
-}
-
-function decodedLoosely(text: string, form: Form): Bytes | null {
-  try {
-    return (Uint8Array as NativeArray).fromBase64?.(text, { alphabet: form }) ?? Buffer.from(text, form)
-  } catch {
-    return null
-  }
 }
 
 /** Base64 of RFC 4648 section 4, with padding. */

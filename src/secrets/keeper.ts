@@ -62,7 +62,7 @@ export class Keeper {
     this.#listed = new ListedSecrets(parts, this.#shelf, (item, name) => this.#one(item, name, BY_ITSELF))
   }
 
-  /** What the schedule's last look could not do, where nothing that is stored says so. */
+  /** What could not be done since the schedule's last look, or by it, where nothing that is stored says so. */
   get unrenewed(): readonly Failing[] {
     return this.#unrenewed
   }
@@ -98,12 +98,13 @@ export class Keeper {
 
   /**
    * Why there is no answer is said of each secret: others of the same question have theirs. What is kept of it serves by the rules for
-   * an outage, also where the store can be read and not written. Nothing of it is stored.
+   * an outage, also where the store can be read and not written. Nothing of it is stored: the status has it from here.
    */
   async #unanswered(item: string, name: SecretName, error: ErrorData): Promise<Bytes> {
     const loaded = await settle(() => this.#shelf.load(item, name))
     const now = this.#parts.clock.now()
     const known = loaded.ok ? loaded.value.state : nothingKnown(name, now)
+    if (error.code === 'ERR_STORE_UNAVAILABLE') this.#unrenewed = [{ since: now, error }]
     return this.#shelf.seal(item, withFailure(known, error, now))
   }
 

@@ -1,6 +1,6 @@
 /** A secret that a KV engine does not have: one request, and the mount is looked at once in a while, because the other version says the same. */
 import { expect, it } from 'vitest'
-import { settle } from '../../src/core/errors.ts'
+import { KeyringError, settle } from '../../src/core/errors.ts'
 import { kvBackend } from '../../src/vault/kv/secret.ts'
 import type { VaultReply } from '../../src/vault/wire/transport.ts'
 import { NOW } from '../support/observed.ts'
@@ -11,7 +11,7 @@ const WARNED = { errors: [], warnings: ['Invalid path for a versioned K/V secret
 
 /** A mount that has nothing. */
 function emptyMount(kv: 'v1' | 'v2', mountVersion: '1' | '2') {
-  const on = { time: NOW, version: mountVersion, asked: 0, looked: 0, isSeen: true }
+  const on = { time: NOW, version: mountVersion, asked: 0, looked: 0, isSeen: true, isDenied: false }
   const reply = (status: VaultReply['status'], body: object): VaultReply => ({ status, body, serverTime: on.time })
   const nobody = () => expect.unreachable('It is no write.')
   const backend = kvBackend({
@@ -23,6 +23,7 @@ function emptyMount(kv: 'v1' | 'v2', mountVersion: '1' | '2') {
     reader: () => ({
       async get() {
         on.asked += 1
+        if (on.isDenied) throw new KeyringError('ERR_VAULT_DENIED', 'No.', { facts: { denied: 'policy' } })
         return reply(404, kv === 'v1' && on.version === '2' ? WARNED : NOTHING)
       },
       async probe() {
@@ -88,4 +89,15 @@ it('a mount that is not to be seen is not asked about for each name either', asy
   on.isSeen = false
   expect(await reads()).toEqual(['absent'])
   expect(on.looked).toBe(1)
+})
+
+it('a policy for the paths of the other version says that it is the other version, and no more than that asks twice', async () => {
+  const { on, reads } = emptyMount('v1', '2')
+  on.isDenied = true
+  expect(await reads()).toEqual(['ERR_VAULT_KV_VERSION'])
+  expect(on).toMatchObject({ asked: 100, looked: 1 })
+  const right = emptyMount('v2', '2')
+  right.on.isDenied = true
+  expect(await right.reads()).toEqual(['forbidden'])
+  expect(right.on).toMatchObject({ asked: 100, looked: 1 })
 })

@@ -148,6 +148,14 @@ describe('a store that cannot be written', () => {
     expect(vault.asked).toEqual(['password'])
   })
 
+  it('is told by the status as soon as a caller has met it', async () => {
+    const { secrets, items } = secretWorld()
+    items.put = gone
+    expect(await valueOrCode(secrets, PASS)).toBe('ERR_STORE_UNAVAILABLE')
+    const [summary] = await secrets.summaries()
+    expect(summary).toMatchObject({ result: { value: { failing: { error: { code: 'ERR_STORE_UNAVAILABLE' } } } } })
+  })
+
   it('any longer when the vault has answered is the same', async () => {
     const { secrets, vault, clock, items } = secretWorld()
     vault.answers.set('password', { pass1: 'old' })

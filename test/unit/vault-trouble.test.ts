@@ -167,6 +167,10 @@ describe('of Vault itself', () => {
     [503, '{"errors":["no active Vault instance found"]}', 'ERR_VAULT_STANDBY'],
     [302, '', 'ERR_VAULT_REDIRECTED'],
     [403, '<html>Access denied</html>', 'ERR_VAULT_ANSWER_INVALID'],
+    // Of gateways: Kong's own for a route that it has not, and those of others.
+    [404, '{"message":"no Route matched with those values","request_id":"1"}', 'ERR_VAULT_ANSWER_INVALID'],
+    [404, '{}', 'ERR_VAULT_ANSWER_INVALID'],
+    [403, '{"message":"Forbidden"}', 'ERR_VAULT_ANSWER_INVALID'],
   ])('%i %s', async (status, body, code) => {
     const { error } = await asking(answering(status, body))
     expect(error.code).toBe(code)

@@ -28,11 +28,21 @@ export function kvBackend({ kv, reader, address, mount, clock, spelt }: SecretPa
   return {
     async read(name, { insist, signal }) {
       const place = { reader: reader(insist), address, mount, path: name.resource }
-      const answer = await settle(() => read(place, name, signal, lookAtMount))
+      const answer = await settle(() =>
+        read(place, name, signal, lookAtMount).catch(async (error: unknown): Promise<SecretAnswer> => {
+          // OpenBao says the same of a token that is dead: then a new login has been tried, and it was the path after all.
+          if (
+            !(error instanceof KeyringError && error.code === 'ERR_VAULT_DENIED') ||
+            error.facts['denied'] === 'token'
+          )
+            throw error
+          // A policy for the paths of the other version denies these.
+          await lookAtMount(place, false, signal)
+          return { kind: 'forbidden' }
+        }),
+      )
       if (answer.ok) return answer.value
       const { code, message, remedy, facts } = answer.error
-      // OpenBao says the same of a token that is dead: then a new login has been tried, and it was the path after all.
-      if (code === 'ERR_VAULT_DENIED' && facts['denied'] !== 'token') return { kind: 'forbidden' }
       throw new KeyringError(code, message, { remedy: spelt(remedy), facts })
     },
   }

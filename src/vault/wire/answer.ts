@@ -43,7 +43,7 @@ export async function settleResponse(
     throw vaultError('ERR_VAULT_ANSWER_INVALID', target, `sent more than ${MAX_VAULT_BODY_BYTES} bytes`)
   if (status === 204) return { reply: { status, body: null, serverTime: clock.now() }, retry: false, waitMs: 0 }
   const body = parseJson(text)
-  const texts = errorTexts(body)
+  const texts = errorTexts(status, body)
   const stray = fromProxy(target, status, texts !== null) ?? fromPlaintextToTls(target, status, text)
   if (stray !== null) return { error: stray, retry: mayRepeat(step) && mayPass(stray), waitMs: 0 }
   if (isReply(status, texts))

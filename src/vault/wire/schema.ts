@@ -79,11 +79,12 @@ export const lookupReply = z.object({ data: z.object({ namespace_path: z.optiona
 
 const errors = z.object({ errors: z.array(z.string()) })
 
-/** The texts of `errors[]`; [] for JSON without any; `null` = not an object. */
-export function errorTexts(body: unknown): readonly string[] | null {
+/** The texts of `errors[]`; `null` = Vault does not answer so: where something failed it has those, data of what is deleted, or its health. */
+export function errorTexts(status: number, body: unknown): readonly string[] | null {
   if (typeof body !== 'object' || body === null) return null
   const parsed = z.safeParse(errors, body)
-  return parsed.success ? parsed.data.errors : []
+  if (parsed.success) return parsed.data.errors
+  return status < 400 || 'data' in body || 'initialized' in body ? [] : null
 }
 
 /** What `sys/capabilities-self` says of a path. */
