@@ -191,8 +191,9 @@ program
   .addOption(json())
   .addOption(conf())
   .addOption(deck())
-  .action((reference, { conf = '', deck = '' }) =>
-    reporting(isJson(), async () => (await import('./vault.ts')).get(reference, { conf, deck })),
+  .option('--refresh', 'Ask the vault anew, by the grant refresh.')
+  .action((reference, { conf = '', deck = '', refresh = false }) =>
+    reporting(isJson(), async () => (await import('./vault.ts')).get(reference, { conf, deck }, refresh)),
   )
 
 program

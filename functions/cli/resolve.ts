@@ -13,11 +13,11 @@ import type { Target } from './target.ts'
 const BATCH = 1000
 
 /** @throws a Failure. */
-async function openResolver(env: Env, files: KongFiles): Promise<Resolver> {
+async function openResolver(env: Env, files: KongFiles, refresh: boolean): Promise<Resolver> {
   const target = files.conf + files.deck === '' ? await openServing(env) : null
   if (target === null) return (await import('./straight.ts')).straight(env, files)
   tellUnused(namesOfVaults(env))
-  return asked(target)
+  return asked(target, refresh)
 }
 
 /** Whoever set them may take the values for those of their vaults. */
@@ -27,9 +27,9 @@ function tellUnused(names: readonly string[]): void {
   console.error(`note: not used: ${all}: what answers has vaults of its own; --conf and --deck name others.`)
 }
 
-function asked(target: Target): Resolver {
+function asked(target: Target, refresh: boolean): Resolver {
   const batch = async (references: readonly string[]) => {
-    const answer = await ask(target, 'POST', '/secrets/resolve', { references })
+    const answer = await ask(target, 'POST', '/secrets/resolve', { references, refresh })
     const { secrets } = parseAnswer(target, resolvedBody, answer)
     if (secrets.length !== references.length) throw unknown(target, 'an answer for other references')
     return secrets
@@ -49,8 +49,9 @@ function asked(target: Target): Resolver {
 export async function withResolver<T>(
   files: KongFiles,
   work: (resolve: Resolver['resolve']) => Promise<T>,
+  refresh = false,
 ): Promise<T> {
-  const resolver = await openResolver(process.env, files)
+  const resolver = await openResolver(process.env, files, refresh)
   console.error(resolver.where)
   try {
     return await work(resolver.resolve)

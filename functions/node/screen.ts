@@ -23,6 +23,8 @@ interface FirstSync {
 
 export interface Report {
   begun(setup: Setup): void
+  /** What is not used, or weaker than it should be. */
+  notice(text: string): void
   /** What fails while the rest goes on. */
   trouble(failure: StartFailure): void
   devVault(address: string): void
@@ -42,6 +44,7 @@ export function onScreen(): Report {
       const named = REAL_VAULT.find((name) => isSet(env, name))
       if (devVaultPort !== null && named !== undefined) console.log(notUsed(named))
     },
+    notice: (text) => console.error(`note: ${text}`),
     trouble: ({ code, message, remedy }) => console.log(noLine('folder', `${code}: ${message}`, remedy)),
     devVault: (address) => console.log(line('ok', 'dev Vault', `${address}   a stand-in: never for real data`)),
     synced(first) {
@@ -60,6 +63,7 @@ export function onScreen(): Report {
 
 export const asJson: Report = {
   begun: () => {},
+  notice: (message) => log('warn', { start: 'settings', message }),
   trouble: ({ code, message, remedy }) => log('warn', { start: 'folder', code, message, remedy }),
   devVault: () => {},
   synced({ result, ids, ...rest }) {

@@ -64,7 +64,7 @@ async function begin({ fresh, ...files }: StartFlags, report: Report, ending: En
   }
   const { setup, parsed, renew } = await settings(env, hold, made)
   report.begun(setup)
-  for (const notice of [...notices, ...parsed.notices]) console.error(`note: ${notice}`)
+  for (const notice of [...notices, ...parsed.notices]) report.notice(notice)
   if (parsed.config === null) return
   if (hold?.trouble) report.trouble(hold.trouble)
   await serveKeyring({ config: parsed.config, renew }, setup, hold, report, ending)

@@ -19,11 +19,13 @@ const VALUES: Readonly<Record<string, string>> = {
 let server: Listening
 let cwd: string
 let asked: string[][]
+let refreshed: boolean[]
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'edge-keyring-references-'))
   server = await listen(async (request, response) => {
-    const { references } = (await bodyOf(request)) as { references: string[] }
+    const { references, refresh } = (await bodyOf(request)) as { references: string[]; refresh: boolean }
     asked.push(references)
+    refreshed.push(refresh)
     const secrets = references.map((reference) => {
       const value = VALUES[reference]
       const error = { code: 'ERR_SECRET_NOT_FOUND', message: 'The vault has no such secret.', remedy: 'Write it.' }
@@ -38,6 +40,7 @@ afterAll(async () => {
 })
 beforeEach(() => {
   asked = []
+  refreshed = []
 })
 
 const deployment = () => ({ EDGE_KEYRING_URL: server.url, EDGE_KEYRING_TOKEN: 'ek_of_the_tests' })
@@ -56,6 +59,12 @@ describe('edge-keyring vault get', () => {
       expect(asked).toEqual([['{vault://hcv/password/pass1}']])
     },
   )
+
+  it('asks the vault anew where that is said', async () => {
+    await cli(['vault', 'get', 'vault://hcv/password/pass1'])
+    await cli(['vault', 'get', '--refresh', 'vault://hcv/password/pass1'])
+    expect(refreshed).toEqual([false, true])
+  })
 
   it('says once, by their names, that the vaults of its own environment are not used', async () => {
     const own = { KONG_VAULT_HCV_HOST: 'vault.example', KONG_VAULT_HCV_TOKEN: 'canary', KEYRING_VAULTS: '["canary"]' }
