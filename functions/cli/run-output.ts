@@ -63,13 +63,12 @@ export class RunOutput {
 
   /** @param words all that the rows depend on: a run goes on with the same words alone. @throws `ERR_USAGE`. */
   static open(path: string, words: object): RunOutput {
-    if (existsSync(path) && !existsSync(journalOf(path)))
-      throw failed('ERR_USAGE', 'The output exists already, and is not of a run that can go on: name another one.')
+    if (existsSync(path) && !existsSync(journalOf(path))) throw taken()
     if (!existsSync(dirname(path))) throw failed('ERR_USAGE', 'The folder of the output is not there: make it first.')
     const isNew = written(() => isMade(journalOf(path)))
     const journal = written(() => openJournal(journalOf(path)))
     try {
-      return written(() => new RunOutput(path, journal, notedIn(journal, JSON.stringify(words))))
+      return written(() => new RunOutput(path, journal, notedIn(journal, path, JSON.stringify(words))))
     } catch (error) {
       journal.close()
       if (isNew) rmSync(journalOf(path))
@@ -124,6 +123,9 @@ export class RunOutput {
   }
 }
 
+const taken = () =>
+  failed('ERR_USAGE', 'The output exists already, and is not of a run that can go on: name another one.')
+
 const journalOf = (path: string): string => `${path}.journal`
 
 /** For nobody else to read, as the output. What is there is not opened: closing it would end a lock that this process has on it. */
@@ -150,9 +152,11 @@ function openJournal(path: string): DatabaseSync {
   }
 }
 
-function notedIn(journal: DatabaseSync, words: string): Noted {
+function notedIn(journal: DatabaseSync, path: string, words: string): Noted {
   const row = journal.prepare('SELECT words, noted FROM run').get()
   if (row === undefined) {
+    // A run opens its output after this.
+    if (existsSync(path)) throw taken()
     journal.prepare('INSERT INTO run VALUES (?, ?)').run(words, JSON.stringify(NOTHING))
     return NOTHING
   }

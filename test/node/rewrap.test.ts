@@ -291,6 +291,9 @@ describe('a run that is killed', () => {
     expect(again).toThrow('shorter than its journal says')
     rmSync(path('out.csv.journal'))
     expect(again).toThrow('exists already')
+    writeFileSync(path('out.csv.journal'), '')
+    expect(again).toThrow('exists already')
+    expect(text('out.csv')).toBe('id')
   })
 
   it('leaves nothing where nothing was done, and does not hold later words to it', async () => {
