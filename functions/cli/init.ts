@@ -2,6 +2,7 @@
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseJson } from '../../src/core/body.ts'
+import { printable } from '../../src/core/printable.ts'
 import { VERSION } from '../node/screen.ts'
 import type { Outcome } from './command.ts'
 import { failed } from './failure.ts'
@@ -15,6 +16,8 @@ const MANIFEST = 'package.json'
 /** @param kind '' or any word, as it was typed. @param dir '' = this folder. @throws `ERR_USAGE`, and nothing was written. */
 export function init(kind: string, dir: string): Outcome {
   if (!isKind(kind)) throw failed('ERR_USAGE', `The word <platform> is one of ${KINDS.join(', ')}.`)
+  if (printable(dir, dir.length) !== dir)
+    throw failed('ERR_USAGE', 'The name of the folder has a character that nobody can see or type.')
   const files = new Map(filesOf(kind, original(ORIGINALS[kind]), VERSION))
   const own = manifestIn(dir)
   if (own !== null) files.delete(MANIFEST)
@@ -22,7 +25,7 @@ export function init(kind: string, dir: string): Outcome {
   writeAll(dir, files)
   const written = [...files.keys()]
   const next = [
-    ...(dir === '' ? [] : [`cd '${dir.replaceAll("'", "'\\''")}'`]),
+    ...(dir === '' ? [] : [`cd ${dir.startsWith('-') ? '-- ' : ''}'${dir.replaceAll("'", "'\\''")}'`]),
     ...installing(kind, own),
     ...nextCommands(kind),
   ]
@@ -51,7 +54,8 @@ interface Manifest {
 function manifestIn(dir: string): Manifest | null {
   const path = join(dir, MANIFEST)
   if (!isTaken(path)) return null
-  const found = attempt(path, () => parseJson(readFileSync(path, 'utf8')))
+  if (!existsSync(path)) throw failed('ERR_USAGE', `${path} is a link that leads nowhere. Nothing was written.`)
+  const found = attempt(path, () => parseJson(readFileSync(path, 'utf8')), 'read')
   if (typeof found !== 'object' || found === null)
     throw failed('ERR_USAGE', `${path} is not JSON; nothing was written.`)
   return found
@@ -108,13 +112,13 @@ function missing(folder: string): readonly string[] {
 }
 
 /** @throws `ERR_USAGE` for what the disk refuses. */
-function attempt<T>(path: string, work: () => T): T {
+function attempt<T>(path: string, work: () => T, verb = 'written'): T {
   try {
     return work()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') throw taken([path])
     if (!(error instanceof Error && 'syscall' in error)) throw error
-    throw failed('ERR_USAGE', `${path} cannot be written (${code ?? 'for an unknown reason'}). Nothing was written.`)
+    throw failed('ERR_USAGE', `${path} cannot be ${verb} (${code ?? 'for an unknown reason'}). Nothing was written.`)
   }
 }

@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { utf8Again } from '../../src/core/bytes.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
@@ -37,15 +38,20 @@ export async function rewrap(words: Words, client: KeyringClient, { own }: Targe
   if (output === undefined) throw failed('ERR_USAGE', 'The word <output> is missing.')
   if (fields !== null && [fields, ...columns].some((name) => name.includes('.')))
     throw failed('ERR_USAGE', 'The name of a table or column of --table has a dot.')
-  const { size, mtimeMs } = inputOf(input)
+  const found = inputOf(input)
   const table = tableOf(words)
   const rewrapper = own ? ownRewrapper(await own.keyring(client.name), own.audit) : farRewrapper(client)
   const keyring = client.name
-  const out = RunOutput.open(output, { input: resolve(input), size, mtimeMs, columns, contextColumn, fields, keyring })
+  const out = RunOutput.open(output, { input: resolve(input), ...found, columns, contextColumn, fields, keyring })
   if (out.goesOn) console.error(`going on after ${out.done.rows} rows`)
   let isDone = false
   try {
-    const done = await run(table, out, { words, rewrapper, progress: new Progress(size) })
+    const done = await run(table, out, { words, rewrapper, progress: new Progress(found.size) })
+    if (!isDeepStrictEqual(inputOf(input), found))
+      throw failed(
+        'ERR_USAGE',
+        'The input was changed while it was read: delete the output and its journal, and begin anew.',
+      )
     isDone = true
     const { rows, rewrapped, kept, refused } = done
     const lines = [
@@ -147,10 +153,10 @@ function tableOf({ input, ...wanted }: RowWants & Pick<Words, 'input'>): TableFi
   return openTable(input, wanted)
 }
 
-function inputOf(file: string): { size: number; mtimeMs: number } {
+function inputOf(file: string): { size: number; mtimeMs: number; ino: number } {
   try {
-    const { size, mtimeMs } = statSync(file)
-    return { size, mtimeMs }
+    const { size, mtimeMs, ino } = statSync(file)
+    return { size, mtimeMs, ino }
   } catch (error) {
     throw failed('ERR_USAGE', `The input cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`)
   }

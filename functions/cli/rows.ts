@@ -1,4 +1,5 @@
 /** Tables in files, as CSV or NDJSON: read in batches, and written again with new values beside the old ones. */
+import { isUtf8 } from 'node:buffer'
 import { Parser } from 'csv-parse'
 import { stringify } from 'csv-stringify/sync'
 import { createReadStream } from 'node:fs'
@@ -58,6 +59,30 @@ async function* chunksOf(file: string, read: (bytes: number) => void): AsyncGene
   }
 }
 
+/** The same bytes, none of which the library would replace: a character that two chunks share goes with the second one. */
+async function* wholeCharacters(chunks: AsyncIterable<Buffer>, notText: () => Error): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    const end = lastCharacter(bytes)
+    if (!isUtf8(bytes.subarray(0, end))) throw notText()
+    yield bytes.subarray(0, end)
+    rest = bytes.subarray(end)
+  }
+  if (!isUtf8(rest)) throw notText()
+  yield rest
+}
+
+/** Where it begins, if it has more than one byte: it may not be whole. */
+function lastCharacter(bytes: Buffer): number {
+  for (let at = bytes.length - 1; at >= Math.max(0, bytes.length - 4); at -= 1) {
+    const byte = bytes[at] ?? 0
+    if (byte < 0x80) return at + 1
+    if (byte >= 0xc0) return at
+  }
+  return bytes.length
+}
+
 /** Bytes of one row. */
 const MOST_ROW_BYTES = 64 * 1024 * 1024
 
@@ -87,7 +112,9 @@ function csvTable(file: string, wanted: RowWants): TableFile {
         if (header.length === 0) begin(record)
         else rows.push(rowOf(record, line))
       })
-      for await (const chunk of chunksOf(file, read)) {
+      const notText = () =>
+        failed('ERR_USAGE', `The input is not UTF-8, behind line ${lines}: convert it. Rows before it are done.`)
+      for await (const chunk of wholeCharacters(chunksOf(file, read), notText)) {
         parser.write(chunk)
         yield rows
         rows = []
@@ -166,7 +193,7 @@ function ndjsonTable(file: string, wanted: RowWants): TableFile {
     async *read(read) {
       let rows: TableRow[] = []
       for await (const line of linesOf(chunksOf(file, read))) {
-        rows.push(ndjsonRow(line.number, line.text ?? '', jsonOf(line), wanted))
+        rows.push(ndjsonRow(line.number, line.text, jsonOf(line), wanted))
         if (rows.length < BATCH) continue
         yield rows
         rows = []
@@ -180,8 +207,9 @@ function ndjsonTable(file: string, wanted: RowWants): TableFile {
 
 const BATCH = 1000
 
-function ndjsonRow(line: number, text: string, value: unknown, { columns, contextColumn }: RowWants): TableRow {
-  const wrong = (why: string): TableRow => ({ line, wrong: why, values: [], context: null, source: [text] })
+function ndjsonRow(line: number, text: string | null, value: unknown, { columns, contextColumn }: RowWants): TableRow {
+  const wrong = (why: string): TableRow => ({ line, wrong: why, values: [], context: null, source: [] })
+  if (text === null) return wrong('is not UTF-8')
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong('is not a JSON object')
   const fields = value as Readonly<Record<string, unknown>>
   const field = (name: string): unknown => (Object.hasOwn(fields, name) ? fields[name] : null)
@@ -192,6 +220,8 @@ function ndjsonRow(line: number, text: string, value: unknown, { columns, contex
   if (taken !== undefined) return wrong(`has a field "${printable(taken, 64)}" already`)
   const context = contextColumn === null ? null : contextOf(field(contextColumn))
   if (context === undefined) return wrong('has in the column of the context neither a text nor a whole number')
+  if (context?.isWellFormed() === false)
+    return wrong('has in the column of the context half a character (a lone surrogate)')
   return { line, wrong: null, values: columns.map((name) => field(name) as string | null), context, source: [text] }
 }
 

@@ -5,7 +5,7 @@ import { join, sep } from 'node:path'
 import { KeyringError } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 import type { SecretAnswer, SecretBackend } from '../../src/core/secrets.ts'
-import { fileText, refuseOdd } from './text-file.ts'
+import { fileText, isOdd, refuseOdd } from './text-file.ts'
 
 /** One line end at the end of a file is not part of its text. */
 export const fileBackend = (folder: string): SecretBackend => ({
@@ -15,8 +15,12 @@ export const fileBackend = (folder: string): SecretBackend => ({
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP') return { kind: 'forbidden' }
+      if (code === 'ENAMETOOLONG') return { kind: 'absent' }
       const why = typeof code === 'string' ? code : 'unknown'
-      throw new KeyringError('ERR_STORE_UNAVAILABLE', `A file of the vault's folder cannot be read (${why}).`)
+      if (isOdd(why)) throw new KeyringError('ERR_SECRET_UNUSABLE', `The secret is no file that is read (${why}).`)
+      throw new KeyringError('ERR_STORE_UNAVAILABLE', `A file of the vault's folder cannot be read (${why}).`, {
+        remedy: "Check the vault's folder and its disk.",
+      })
     }
   },
 })

@@ -13,10 +13,15 @@ export function fileText(bytes: Buffer): string {
 /** Bytes of a file with credentials: the bundle of all public authorities has some 200 KiB. */
 const MOST_BYTES = 1024 * 1024
 
+const [FOLDER, NO_FILE, TOO_LARGE] = ['EISDIR', 'no ordinary file', 'larger than 1 MiB']
+
+/** Whether it says that a file is none to be read, which no disk is to blame for. A socket is not even opened. */
+export const isOdd = (code: string): boolean => [FOLDER, NO_FILE, TOO_LARGE, 'ENXIO'].includes(code)
+
 /** A pipe without a writer, or a device without an end, would be read for ever. @throws an error of Node's form. */
 export function refuseOdd(stats: Stats): void {
-  const code = stats.isDirectory() ? 'EISDIR' : stats.isFile() ? null : 'no ordinary file'
-  const problem = code ?? (stats.size > MOST_BYTES ? 'larger than 1 MiB' : null)
+  const code = stats.isDirectory() ? FOLDER : stats.isFile() ? null : NO_FILE
+  const problem = code ?? (stats.size > MOST_BYTES ? TOO_LARGE : null)
   if (problem !== null) throw Object.assign(new Error(problem), { code: problem })
 }
 

@@ -47,8 +47,8 @@ export interface Lookups<Name extends ColumnName> {
   /** `<key id>.<MAC>`; null stays null. */
   index(column: Name, value: string | null, of?: Tenant): Promise<string | null>
   where(column: Name, value: string, of?: Tenant): Promise<Where>
-  /** The index that a row is to have instead of `stored`. `null` = it has the right one. */
-  moveIndex(column: Name, value: string | null, stored: string | null, of?: Tenant): Promise<string | null>
+  /** The index that a row is to have instead of `stored`: null where its value is. `undefined` = it has the right one. */
+  moveIndex(column: Name, value: string | null, stored: string | null, of?: Tenant): Promise<string | null | undefined>
 }
 
 /** @throws a TypeError for a rule that is none: it is part of the program. */
@@ -76,7 +76,7 @@ export function lookups<Name extends ColumnName>(
     },
     async moveIndex(column, value, stored, of) {
       const wanted = await index(column, value, of)
-      return wanted === stored ? null : wanted
+      return wanted === stored ? undefined : wanted
     },
   }
 }

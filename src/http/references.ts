@@ -18,11 +18,11 @@ export const vaultHandlers: RareHandlers['vaults'] = {
   vault: view,
 }
 
-const NONE = ['ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.'] as const
+const NONE = refusal('ERR_REFERENCE_VAULT_UNKNOWN', 'There are no vaults for references here.')
 
 function view({ views, secrets, context: { name } }: VaultCall): Reply {
   const found = views.find(({ prefix }) => prefix === name)
-  if (found === undefined) throw secrets?.none(name) ?? new KeyringError(...NONE)
+  if (found === undefined) throw secrets?.none(name) ?? unwrap(NONE)
   return { body: found }
 }
 
@@ -41,11 +41,14 @@ async function resolve(call: VaultCall): Promise<Reply> {
 async function push(call: VaultCall): Promise<Reply> {
   const { vault, source, secrets } = parseBody(handBody, await readBody(call.context))
   await call.begin()
-  if (call.secrets === null) throw new KeyringError(...NONE)
-  const handed = await call.secrets.hand(vault, source, secrets)
+  const handed = await (call.secrets ?? unwrap(NONE)).hand(vault, source, secrets)
   call.resolved([{ vault, code: null, count: secrets.length }])
   return { body: handed }
 }
+
+const NO_REFRESH = refusal('ERR_FORBIDDEN', 'No grant covers this refresh.', {
+  remedy: 'Ask for a grant refresh (KEYRING_API_TOKENS).',
+})
 
 type Results = readonly Result<Resolved>[]
 
@@ -54,12 +57,13 @@ export async function resolved(
   references: readonly string[],
   refresh: boolean,
 ) {
-  if (secrets === null) return references.map(() => refusal(...NONE))
+  if (secrets === null) return references.map(() => NONE)
   const may = resolvable(grants)
   return secrets.resolve(
     references,
     refresh,
-    (sought) => may?.(sought) === true && (!refresh || isGranted(grants, 'refresh', sought.vault)),
+    (sought) =>
+      may?.(sought) === true && (!refresh || isGranted(grants, 'refresh', sought.vault) || unwrap(NO_REFRESH)),
     caller,
   )
 }

@@ -77,7 +77,8 @@ export class Keeper {
     const insist = refresh ? 'refusal' : 'outage'
     return inTurns(names, AT_ONCE, async (name) => {
       const item = await this.#shelf.nameOf(name)
-      const turn = `${insist} ${item}`
+      // What is refused to one caller may be answered to another.
+      const turn = `${insist} ${caller} ${item}`
       const asking = this.#asking.get(turn) ?? this.#one(item, name, { insist, isAsked: refresh, caller })
       this.#asking.set(turn, asking)
       const answered = await settle(() => asking.finally(() => this.#asking.delete(turn)))
@@ -166,7 +167,7 @@ export class Keeper {
         const isBusy = isBeingAsked(loaded.state, now, LEASE_MS)
         const mustWait = isBusy || this.#underWay >= MOST_AT_ONCE
         if (loaded.bytes !== null && this.#serves(loaded.state, how, mustWait, now))
-          return how.insist === 'none' ? loaded.bytes : this.#noted(item, loaded, loaded.bytes)
+          return this.#noted(item, loaded, loaded.bytes, how)
         const answered = mustWait ? await this.#pause(signal) : await this.#ask(item, loaded, how, signal)
         if (answered !== null) return answered
       }
@@ -189,17 +190,16 @@ export class Keeper {
   }
 
   /** Nobody is asked. What has served too long, or never came, is an outage; that there is none is an answer. @throws `ERR_SECRET_NOT_FOUND`. */
-  async #handed(item: string, name: SecretName, { insist }: How): Promise<Bytes> {
+  async #handed(item: string, name: SecretName, how: How): Promise<Bytes> {
     const loaded = await this.#shelf.load(item, name)
     const { bytes, state } = loaded
     const isOver = standing(state, this.#entity.rules, this.#parts.clock.now()) === 'over'
     if (bytes === null || (isOver && state.found?.kind === 'secret')) throw notPushed(bytes === null)
-    return insist === 'none' ? bytes : this.#noted(item, loaded, bytes)
+    return this.#noted(item, loaded, bytes, how)
   }
 
   /** What it is now, sealed, whether it still holds or not. `null` = somebody else was first. */
-  async #ask(item: string, loaded: LoadedSecret, how: How, signal: AbortSignal): Promise<Bytes | null> {
-    const { insist, caller } = how
+  async #ask(item: string, loaded: LoadedSecret, { insist, caller }: How, signal: AbortSignal): Promise<Bytes | null> {
     if (loaded.state.found?.kind !== 'secret' && insist !== 'none') this.#noteLearnt(caller)
     this.#underWay += 1
     return this.#answer(item, loaded, insist, signal).finally(() => (this.#underWay -= 1))
@@ -235,8 +235,9 @@ export class Keeper {
     return serves ? ABSENT : null
   }
 
-  async #noted(item: string, loaded: LoadedSecret, bytes: Bytes): Promise<Bytes> {
-    await this.#shelf.note(item, loaded)
+  /** The schedule's own looks are no wants of anybody. */
+  async #noted(item: string, loaded: LoadedSecret, bytes: Bytes, { insist }: How): Promise<Bytes> {
+    if (insist !== 'none') await this.#shelf.note(item, loaded)
     return bytes
   }
 }

@@ -84,7 +84,9 @@ export interface CachedReferences {
   readonly next: string | null
 }
 
-const NOT_GRANTED = { remedy: 'Ask for a grant resolve:<pattern> that covers it (KEYRING_API_TOKENS).' }
+const NOT_GRANTED = refusal('ERR_FORBIDDEN', 'No grant covers this reference.', {
+  remedy: 'Ask for a grant resolve:<pattern> that covers it (KEYRING_API_TOKENS).',
+})
 
 /** Characters of the secrets that one instance holds; those had longest ago are dropped. */
 const MOST_HELD = 8 * 1024 * 1024
@@ -211,7 +213,7 @@ export class Secrets {
     const { vault } = written
     const entity = this.#parts.entities.get(vault)
     // As it is written: where a file ends and its field begins makes no other path of it.
-    if (!may(written)) throw new KeyringError('ERR_FORBIDDEN', 'No grant covers this reference.', NOT_GRANTED)
+    if (!may(written)) unwrap(NOT_GRANTED)
     if (entity === undefined) throw this.none(vault, `There is no vault "${vault}".`)
     const reference = { ...written, ...entity.split(written) }
     const trouble = entity.trouble(reference)

@@ -86,9 +86,10 @@ async function rewritten(
   )) {
     const value = await email.open(old)
     const fresh = old.startsWith(`ek1.${active}.`) ? old : await email.seal(value)
-    const moved = (await find.moveIndex('users.email', value, index)) ?? index
-    if (fresh !== old || moved !== index)
-      await run('UPDATE users SET email = ?, email_index = ? WHERE id = ? AND email = ?', fresh, moved, id, old)
+    const moved = await find.moveIndex('users.email', value, index)
+    const next = moved === undefined ? index : moved
+    if (fresh !== old || next !== index)
+      await run('UPDATE users SET email = ?, email_index = ? WHERE id = ? AND email = ?', fresh, next, id, old)
   }
 }
 

@@ -1,8 +1,11 @@
 /** `edge-keyring rewrap`: files of values under an old key, in CSV and NDJSON, also when the process is killed at any moment. */
 import { spawn } from 'node:child_process'
 import { hash } from 'node:crypto'
+import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { text as streamText } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
@@ -129,6 +132,26 @@ describe('CSV', () => {
   })
 })
 
+it.each([
+  ['latin1', `${'x'.repeat(40_000)},J\xf6rg`, 'latin1', 'is not UTF-8, behind line 2: '],
+  ['a character that is cut at the end', '\xe2\x82', 'latin1', 'is not UTF-8, behind line 1: '],
+  ['UTF-16', '', 'utf16le', 'is not UTF-8, behind line 0: '],
+] as const)('CSV in %s is refused, and never altered', async (_name, row, encoding, sentence) => {
+  give('in.csv', Buffer.from(`\uFEFFid,email\n1,\n${row}`.slice(encoding === 'latin1' ? 1 : 0), encoding))
+  const { code, stderr } = await cli('in.csv', 'out.csv', '--columns', 'email')
+  expect([code, stderr]).toEqual([2, expect.stringContaining(sentence)])
+  expect(readdirSync(kit.folder).filter((file) => file.startsWith('out.'))).toEqual([])
+})
+
+it('characters that lie on the borders of chunks stay whole', async () => {
+  const content = ['id,email', ...Array.from({ length: 20_000 }, (_, at) => `${'ü€🌍'.repeat(at % 5)}${at},`)].join(
+    '\n',
+  )
+  give('in.csv', content)
+  expect(await cli('in.csv', 'out.csv', '--columns', 'email')).toMatchObject({ code: 0 })
+  expect(text('out.csv').replaceAll(/,$/gm, '').replace(',email_new', '')).toBe(`${content}\n`)
+})
+
 describe('NDJSON', () => {
   it('adds a field to each line, which stays as it was written, byte for byte', async () => {
     const lines = [
@@ -169,10 +192,18 @@ describe('NDJSON', () => {
       '{"id":1,"email_new":""}',
       '{"email":null}',
       '{"id":1e30}',
+      good.replace('"id":"1"', '"id":"\\ud800"').replace('"id":1', '"id":"\\ud800"'),
+      '{"id":"J\xf6rg"}',
       good,
     ]
-    give('in.ndjson', lines.join('\n'))
-    const { code, stderr } = await cli('in.ndjson', 'out.ndjson', '--columns', 'email', '--context-column', 'id')
+    give('in.ndjson', Buffer.from(lines.join('\n'), 'latin1'))
+    const words = ['in.ndjson', 'out.ndjson', '--columns', 'email', '--context-column', 'id']
+    expect(await cli(...words, '--table', 'users')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('\nline 7: The row has in the column of the context half a character'),
+    })
+    rmSync(path('out.ndjson'))
+    const { code, stderr } = await cli(...words)
     expect(code).toBe(1)
     expect(stderr.split('\n').filter((line) => line.startsWith('line '))).toEqual([
       'line 1: The row is not a JSON object.',
@@ -181,6 +212,8 @@ describe('NDJSON', () => {
       'line 4: The row has a field "email_new" already.',
       'line 5: The row has in the column of the context neither a text nor a whole number.',
       'line 6: The row has in the column of the context neither a text nor a whole number.',
+      'line 7: The row has in the column of the context half a character (a lone surrogate).',
+      'line 8: The row is not UTF-8.',
     ])
     expect(rowsIn('out.ndjson')).toHaveLength(1)
   })
@@ -251,11 +284,43 @@ describe('a run that is killed', () => {
     const goesOn = again()
     expect([goesOn.goesOn, goesOn.done.rows, text('out.csv')]).toEqual([true, 1, 'id\n1\n'])
     goesOn.close(false)
+    writeFileSync(path('out.csv'), 'id\n3\n4\n')
+    expect(again).toThrow('is not the one that its journal is of')
+    expect(text('out.csv')).toBe('id\n3\n4\n')
     writeFileSync(path('out.csv'), 'id')
     expect(again).toThrow('shorter than its journal says')
     rmSync(path('out.csv.journal'))
     expect(again).toThrow('exists already')
+    writeFileSync(path('out.csv.journal'), '')
+    expect(again).toThrow('exists already')
+    expect(text('out.csv')).toBe('id')
   })
+
+  it('leaves nothing where nothing was done, and does not hold later words to it', async () => {
+    give('in.csv', 'id,email\n1,\n')
+    expect(await cli('in.csv', 'out.csv', '--columns', 'emial')).toMatchObject({ code: 2 })
+    expect(readdirSync(kit.folder).filter((file) => file.startsWith('out.'))).toEqual([])
+    const journal = new DatabaseSync(path('out.csv.journal'))
+    journal.exec('CREATE TABLE run (words TEXT NOT NULL, noted TEXT NOT NULL)')
+    journal.prepare('INSERT INTO run VALUES (?, ?)').run('{}', '{"rows":0,"bytes":0}')
+    journal.close()
+    expect(await cli('in.csv', 'out.csv', '--columns', 'email')).toMatchObject({ code: 0 })
+  })
+
+  it('refuses an input that was rewritten while it was read, and keeps the journal', async () => {
+    const row = (email: string) => `${email}\n`.repeat(20_000)
+    give('in.csv', `email\n${row(await kit.old('a'))}`)
+    const words = ['rewrap', 'in.csv', 'out.csv', '--columns', 'email']
+    const child = spawn(process.execPath, [CLI, ...words], { cwd: kit.folder, env: { ...process.env, ...kit.env } })
+    const ended = Promise.all([streamText(child.stderr), once(child, 'close')])
+    while (child.exitCode === null && !(existsSync(path('out.csv')) && statSync(path('out.csv')).size > 0))
+      await setImmediate()
+    appendFileSync(path('in.csv'), 'one more')
+    const [stderr, [code]] = await ended
+    expect([code, stderr]).toEqual([2, expect.stringContaining('The input was changed while it was read')])
+    expect(statSync(path('out.csv.journal')).mode & 0o777).toBe(0o600)
+    expect(await cli(...words.slice(1))).toMatchObject({ code: 2, stderr: expect.stringContaining('another input') })
+  }, 60_000)
 
   it('stops at what concerns every value, and has no plaintext on the disk', async () => {
     give('in.csv', `id,email\n1,${await kit.old('the secret of the tests')}\n`)
@@ -322,10 +387,12 @@ it.each([
   [['in.csv', '--columns', 'email'], 'The word <output> is missing.'],
   [['in.txt', 'out.txt', '--columns', 'email'], 'ends neither in .csv'],
   [['nowhere.csv', 'out.csv', '--columns', 'email'], 'cannot be read (ENOENT)'],
-  [['in.csv', 'no/out.csv', '--columns', 'email'], 'The output cannot be written'],
+  [['in.csv', 'no/out.csv', '--columns', 'email'], 'The folder of the output is not there'],
+  [['in.csv', 'other.csv', '--columns', 'email'], 'other.csv.journal is not the journal of a run: move it away'],
 ])('%j: a usage error', async (words, sentence) => {
   give('in.csv', 'id,email\n')
   writeFileSync(path('in.txt'), '')
+  writeFileSync(path('other.csv.journal'), 'a diary, of somebody')
   const { code, stderr } = await cli(...words)
   expect([code, stderr]).toEqual([2, expect.stringContaining(sentence)])
 })

@@ -199,6 +199,15 @@ describe.each(CIPHERS)('with $name', (primitives) => {
       },
     )
 
+    it('moves to the one that a row is to have: none where its value is none', async () => {
+      const on = lookups(keyring, { 'users.email': { keys: ['a'], bits: 128, normalise: 'lower' } })
+      const own = await on.index('users.email', 'x')
+      expect(await on.moveIndex('users.email', 'x', 'another')).toBe(own)
+      expect(await on.moveIndex('users.email', 'x', own)).toBeUndefined()
+      expect(await on.moveIndex('users.email', null, own)).toBeNull()
+      expect(await on.moveIndex('users.email', null, null)).toBeUndefined()
+    })
+
     it('differs by column, key, bits, normaliser, tenant and value, and never by row', async () => {
       const rule: IndexRules = { keys: ['a'], bits: 128, normalise: 'lower' }
       const of = (name: ColumnName, more: Partial<IndexRules>, value = 'x', tenant?: string) =>
@@ -357,7 +366,7 @@ describe('in a table of SQLite', () => {
               await email.open(row.email),
               row.email_index,
             )
-            if (moved !== null) users.reindex(row.id, moved)
+            if (typeof moved === 'string') users.reindex(row.id, moved)
           }
         const one = (late: number) => (late === 1 && phase > 0 ? (PHASES[phase - 1] ?? at(index)) : at(index))
         const value = `User${index}@example.org`

@@ -151,6 +151,25 @@ describe.each(KINDS)('init %s', (kind) => {
   })
 })
 
+it('prints a folder so that it can be typed, and refuses one that cannot', () => {
+  const before = process.cwd()
+  process.chdir(dir)
+  try {
+    expect(init('lambda', "-it's").screen).toContain(`  cd -- '-it'\\''s'\n`)
+  } finally {
+    process.chdir(before)
+  }
+  for (const name of ['a\nrm b', 'a\u001B[2J', 'a\u202Eb'])
+    expect(refused('lambda', join(dir, name))).toContain('has a character that nobody can see')
+  expect(there().filter((name) => !name.startsWith('-it'))).toEqual([])
+})
+
+it('a package.json that is a link that leads nowhere is told of as one', () => {
+  symlinkSync(join(dir, 'nowhere'), join(dir, 'package.json'))
+  expect(refused('lambda')).toContain('package.json is a link that leads nowhere. Nothing was written.')
+  expect(there()).toEqual(['package.json'])
+})
+
 it('names all that is there', () => {
   for (const name of ['wrangler.toml', '.gitignore']) writeFileSync(join(dir, name), '')
   expect(refused('cloudflare')).toContain('Already there: .gitignore, wrangler.toml. Nothing was written.')

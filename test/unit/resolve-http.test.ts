@@ -264,6 +264,8 @@ describe('a refresh by force', () => {
     grants = given
     const answer = await refresh(PASS)
     expect(expected === null ? answer.body['code'] : codes(answer)?.[0]).toBe(expected ?? 'ERR_FORBIDDEN')
+    const [first] = (answer.body.secrets ?? []) as { error?: { remedy: string } }[]
+    if (first?.error) expect(first.error.remedy).toMatch(/^Ask for a grant refresh\b/)
     expect(events.at(-1)?.facts).toEqual(expected === null ? undefined : { refresh: true })
   })
 })

@@ -1,6 +1,9 @@
 /** Vaults behind references that are not Vault: what they give, and what they never give. */
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import type * as promises from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -236,6 +239,44 @@ describe('a file', () => {
       symlinkSync('..', join(folder, 'up'))
     })
     expect(await backend.read(current(resource), HOW)).toEqual({ kind: 'forbidden' })
+  })
+
+  it('whose name is longer than a name may be is absent', async () => {
+    const backend = folderWith(() => {})
+    expect(await backend.read(current('x'.repeat(300)), HOW)).toEqual({ kind: 'absent' })
+  })
+
+  it.each([
+    ['a folder', 'EISDIR', 'db'],
+    ['a pipe', 'no ordinary file', 'pipe'],
+    ['larger than 1 MiB', 'larger than 1 MiB', 'large'],
+    ['a socket', 'ENXIO', 'socket'],
+  ])('that is %s is a secret that cannot be used, and no outage', async (_name, why, resource) => {
+    let socket = ''
+    const backend = folderWith((folder) => {
+      writeFileSync(join(folder, 'large'), 'x'.repeat(1024 * 1024 + 1))
+      execFileSync('mkfifo', [join(folder, 'pipe')])
+      socket = join(folder, 'socket')
+    })
+    const server = createServer().listen(socket)
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    await expect(backend.read(current(resource), HOW)).rejects.toMatchObject({
+      code: 'ERR_SECRET_UNUSABLE',
+      message: `The secret is no file that is read (${why}).`,
+    })
+  })
+
+  it('that the disk does not give is an outage of the folder, not of the record store', async () => {
+    const backend = folderWith(() => {})
+    looked.for = () => {
+      throw Object.assign(new Error('disk'), { code: 'EIO' })
+    }
+    onTestFinished(() => void (looked.for = () => {}))
+    await expect(backend.read(current('password'), HOW)).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+      remedy: "Check the vault's folder and its disk.",
+    })
   })
 
   it('may be reached by a link within the folder, as Kubernetes makes them', async () => {

@@ -540,6 +540,16 @@ describe('a flood of references that are new', () => {
     expect(await learnt('one', 6000)).toBe(1000)
   })
 
+  it('is refused to one caller, and not to another who asks for the same at that moment', async () => {
+    const { secrets } = secretWorld()
+    const asks = (caller: string, from: number, to: number) =>
+      secrets.resolve(named(from, to), false, () => true, caller)
+    await asks('one', 0, 1100)
+    const [[first], [second]] = await Promise.all([asks('one', 3000, 3001), asks('two', 3000, 3001)])
+    expect(first).toMatchObject({ error: { code: 'ERR_RATE_LIMITED' } })
+    expect(second).toMatchObject({ error: { code: 'ERR_SECRET_NOT_FOUND' } })
+  })
+
   it('has 100 requests under way at once; the others wait', async () => {
     const { keepers, vault } = secretWorld()
     const { promise: gate, resolve: open } = Promise.withResolvers<void>()
