@@ -16,7 +16,13 @@ export async function lookAtMount({ reader, source }: WayParts, signal: AbortSig
   const reply = await reader.probe({ segments, signal }).catch(asFailed('mount'))
   if (isFinding(reply))
     return reply.code === 'ERR_VAULT_DENIED' || reply.code === 'ERR_VAULT_MOUNT_NOT_FOUND'
-      ? [unseen('mount', `"${mount}" is not there, or the token may do nothing in it.`)]
+      ? [
+          warning(
+            'mount',
+            `"${mount}" is not there, or the token may do nothing in it.`,
+            'Check its name, and the policy.',
+          ),
+        ]
       : [reply]
   const parsed = z.safeParse(mountReply, reply.body)
   if (!parsed.success) return [unseen('mount', 'The server does not say what it is.')]
