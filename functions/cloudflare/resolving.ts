@@ -26,7 +26,9 @@ export async function openReferences(env: object, options: StoredReferencesOptio
     reading.wrong('KEYRING_REPLICA', 'is required: the namespace of Workers KV that the Worker that syncs writes')
   reading.end()
   const items =
-    store === undefined && kv !== undefined ? itemsOfCopies(copiesIn(kv, config)) : itemsOfStore(store ?? NOTHING)
+    store === undefined && kv !== undefined
+      ? itemsOfCopies(copiesIn(kv, config), config.maxRecordAgeMs)
+      : itemsOfStore(store ?? NOTHING)
   return storedReferences({ config, service: options.service ?? null, cipher: webCipher, hash: webHash, items })
 }
 

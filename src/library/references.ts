@@ -5,8 +5,9 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
 import { refusal, unwrap } from '../core/errors.ts'
-import { REFERENCE } from '../core/reference.ts'
 import type { Clock } from '../core/ports.ts'
+import { HeldValues } from './held-values.ts'
+import { referencesIn, replaced } from './replacing.ts'
 
 /** What is asked of the deployment, as `KeyringService` has it by RPC. Its answers are in the order of the references. */
 export interface ReferenceService {
@@ -34,10 +35,20 @@ export interface KnownValue {
   readonly serves: number
 }
 
+/** What was read of a reference. */
+export interface KeptValue {
+  /** `null` = nothing is kept that could serve. */
+  readonly known: KnownValue | null
+  /** Of when that is, in milliseconds since 1970; Infinity = of now. */
+  readonly time: number
+}
+
 /** What a deployment keeps, as far as it can be read here. */
 export interface KeptValues {
-  /** In the order of the references. `null` = nothing is kept that could serve; a failure is why that cannot be said. */
-  look(references: readonly string[]): Promise<readonly Result<KnownValue | null>[]>
+  /** In the order of the references. `null` = there is nothing that could be read; a failure is why it cannot. */
+  look(references: readonly string[]): Promise<readonly Result<KeptValue | null>[]>
+  /** Until when a value for which the vault was asked at `at` serves, by the rules of its vault; Infinity = they set no end, or are not known. */
+  endOf(reference: string, at: number): number
   close?(): Awaitable<void>
 }
 
@@ -68,6 +79,20 @@ interface Watch {
   readonly told: (reference: string, value: string) => void
 }
 
+/** What is known, and how it came. */
+interface HeldValue extends KnownValue {
+  /** Of the question that it answers. */
+  readonly turn: number
+  /** When it was heard, in milliseconds since 1970. */
+  readonly heard: number
+}
+
+/** What one look and one question have given, by reference. */
+interface Finding {
+  readonly failures: Map<string, ErrorData>
+  readonly had: Map<string, HeldValue>
+}
+
 /** So long a value is used as it is, in milliseconds: then a refresh elsewhere reaches it. */
 export const FRESH_MS = 60_000
 /** References of one request. */
@@ -82,10 +107,18 @@ const ANSWERS: ReadonlySet<KeyringErrorCode> = new Set([
   'ERR_REFERENCE_VAULT_UNKNOWN',
 ])
 
+/** On Workers one request cannot wait for what another one began. */
+const SHARES_QUESTIONS =
+  (globalThis as { readonly navigator?: { readonly userAgent?: string } }).navigator?.userAgent !== 'Cloudflare-Workers'
+
 export class References implements AsyncDisposable {
   readonly #parts: ReferencesParts
-  readonly #held = new Map<string, KnownValue>()
+  readonly #held = new HeldValues<HeldValue>()
   readonly #watches = new Set<Watch>()
+  /** What is being looked for. */
+  readonly #flights = new Map<string, Promise<Finding>>()
+  /** Questions are counted, so that a late answer is known as such. */
+  #turn = 0
 
   constructor(parts: ReferencesParts) {
     this.#parts = parts
@@ -99,7 +132,7 @@ export class References implements AsyncDisposable {
 
   /** A copy of the object with a value in the place of each text that is a reference, however deep. One that has none fails all. */
   async resolveAll<T>(object: T): Promise<T> {
-    const references = [...new Set(referencesIn(object))]
+    const references = referencesIn(object)
     const values = await this.#values(references, false)
     const byReference = new Map(references.map((reference, at) => [reference, values[at] ?? '']))
     return replaced(object, byReference) as T
@@ -122,7 +155,7 @@ export class References implements AsyncDisposable {
     }
   }
 
-  /** Tells of each new value, when this instance hears of it: with any call, and with `look`. @returns what ends it. */
+  /** Tells of each new value, when this instance hears of it: with any call, and with `look`. What `told` throws is dropped. @returns what ends it. */
   onUpdate(references: readonly string[], told: (reference: string, value: string) => void): () => void {
     const watch = { references, told }
     this.#watches.add(watch)
@@ -159,79 +192,155 @@ export class References implements AsyncDisposable {
   }
 
   async #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
-    const wanted = references.filter((reference) => refresh || !this.#isFresh(reference))
-    const failures = new Map<string, ErrorData>()
-    if (!refresh) await this.#look(wanted, failures)
-    const asked = wanted.filter(
-      (reference) => refresh || !(this.#isFresh(reference) || isAnswer(failures.get(reference))),
-    )
-    for (let at = 0; at < asked.length; at += MOST_AT_ONCE)
-      await this.#ask(asked.slice(at, at + MOST_AT_ONCE), refresh, failures)
-    return references.map((reference) => this.#value(reference, failures.get(reference), refresh))
+    const before = new Map(references.map((reference) => [reference, this.#held.get(reference)]))
+    const wanted = [...before].flatMap(([reference, held]) => (refresh || !this.#isFresh(held) ? [reference] : []))
+    const found = await this.#find(wanted, refresh)
+    return references.map((reference) => {
+      const finding = found.get(reference)
+      const held = this.#latest(reference, finding) ?? before.get(reference)
+      return this.#value(reference, held, finding?.failures.get(reference), refresh)
+    })
   }
 
-  #isFresh(reference: string): boolean {
-    const { until = 0 } = this.#held.get(reference) ?? {}
+  /** Nobody looks for what is already looked for. @param wanted each once. */
+  async #find(wanted: readonly string[], refresh: boolean): Promise<ReadonlyMap<string, Finding>> {
+    const flights = SHARES_QUESTIONS ? this.#flights : new Map<string, Promise<Finding>>()
+    const nameOf = (reference: string) => `${refresh} ${reference}`
+    const rest = wanted.filter((reference) => !flights.has(nameOf(reference)))
+    const flight = this.#seek(rest, refresh).finally(() => {
+      for (const reference of rest) flights.delete(nameOf(reference))
+    })
+    for (const reference of rest) flights.set(nameOf(reference), flight)
+    const found = await Promise.all(wanted.map((reference) => flights.get(nameOf(reference)) ?? flight))
+    return new Map(wanted.flatMap((reference, at) => (found[at] ? [[reference, found[at]] as const] : [])))
+  }
+
+  async #seek(references: readonly string[], refresh: boolean): Promise<Finding> {
+    const finding: Finding = { failures: new Map(), had: new Map() }
+    if (!refresh) await this.#look(references, finding)
+    const asked = references.filter(
+      (reference) =>
+        refresh || !(this.#isFresh(this.#latest(reference, finding)) || isAnswer(finding.failures.get(reference))),
+    )
+    for (let at = 0; at < asked.length; at += MOST_AT_ONCE)
+      await this.#ask(asked.slice(at, at + MOST_AT_ONCE), refresh, finding)
+    return finding
+  }
+
+  /** What was found may be more than is held. */
+  #latest(reference: string, finding: Finding | undefined): HeldValue | undefined {
+    return this.#held.get(reference) ?? finding?.had.get(reference)
+  }
+
+  #isFresh({ until }: Pick<KnownValue, 'until'> = { until: 0 }): boolean {
     const now = this.#parts.clock.now()
     // A clock that went back makes nothing hold for longer.
     return now < until && until - now <= FRESH_MS
   }
 
-  #value(reference: string, failure: ErrorData | undefined, refresh: boolean): string {
-    const held = this.#held.get(reference)
+  #value(reference: string, held: HeldValue | undefined, failure: ErrorData | undefined, refresh: boolean): string {
     if (failure === undefined) return unwrap(held?.result ?? { ok: false, error: NO_ANSWER })
-    const serves = held !== undefined && this.#parts.clock.now() < held.serves
+    const serves = held !== undefined && this.#parts.clock.now() < this.#endOf(reference, held)
     return unwrap(serves && !refresh && !isAnswer(failure) ? held.result : { ok: false, error: failure })
   }
 
+  /** What the deployment has said serves no longer than it would there. */
+  #endOf(reference: string, { result, at, heard, serves }: HeldValue): number {
+    const { kept } = this.#parts
+    return result.ok && kept !== null ? Math.min(serves, kept.endOf(reference, at === 0 ? heard : at)) : serves
+  }
+
   /** What is kept counts, unless the deployment has said what is later. */
-  async #look(references: readonly string[], failures: Map<string, ErrorData>): Promise<void> {
-    if (this.#parts.kept === null || references.length === 0) return
-    const looked = await this.#parts.kept.look(references)
+  async #look(references: readonly string[], finding: Finding): Promise<void> {
+    const { kept } = this.#parts
+    if (kept === null || references.length === 0) return
+    const turn = (this.#turn += 1)
+    const looked = await kept.look(references)
     for (const [at, reference] of references.entries()) {
       const one = looked[at]
-      if (one?.ok === false) failures.set(reference, one.error)
-      else if (one?.value && one.value.at >= (this.#held.get(reference)?.at ?? 0)) this.#hold(reference, one.value)
+      const held = this.#held.get(reference)
+      if (one?.ok === false) finding.failures.set(reference, one.error)
+      else if (one?.value?.known) {
+        const { known } = one.value
+        if (held === undefined || (held.at === 0 ? turn > held.turn : known.at >= held.at))
+          this.#hold(reference, known, turn, finding)
+      } else if (one?.value && held !== undefined && one.value.time >= held.at && turn > held.turn)
+        this.#miss(reference, held)
     }
   }
 
-  async #ask(references: readonly string[], refresh: boolean, failures: Map<string, ErrorData>): Promise<void> {
-    const { service } = this.#parts
+  /** What is kept no longer is no outage: where a deployment can be asked, it has the last word; and what had no end ends. */
+  #miss(reference: string, held: HeldValue): void {
+    const isOver = this.#parts.service === null || this.#endOf(reference, held) === Number.POSITIVE_INFINITY
+    if (held.result.ok && isOver) this.#held.set(reference, { ...held, until: 0, serves: 0 })
+  }
+
+  async #ask(references: readonly string[], refresh: boolean, finding: Finding): Promise<void> {
+    const { service, clock } = this.#parts
+    const { failures } = finding
     if (service === null) {
-      // Why nothing could be read says more.
-      for (const reference of references) if (!failures.has(reference)) failures.set(reference, NOBODY_TO_ASK)
+      // Why nothing could be read says more, and so does what the vault has said.
+      for (const reference of references) {
+        const { result = null } = this.#latest(reference, finding) ?? {}
+        if (!failures.has(reference)) failures.set(reference, result?.ok === false ? result.error : NOBODY_TO_ASK)
+      }
       return
     }
+    const turn = (this.#turn += 1)
+    const asked = clock.now()
     // By RPC an outage is thrown, in words of the platform's.
     const answer = await service
       .resolve({ references, refresh })
       .catch((): Result<never> => ({ ok: false, error: NO_ANSWER }))
     for (const [at, reference] of references.entries()) {
       const result = (answer.ok ? answer.value[at] : answer) ?? { ok: false, error: NO_ANSWER }
-      if (result.ok) failures.delete(reference)
-      else failures.set(reference, result.error)
-      this.#hear(reference, result, refresh)
+      if (this.#hear(reference, result, { turn, asked, refresh }, finding)) failures.delete(reference)
+      else if (!result.ok) failures.set(reference, result.error)
     }
   }
 
-  /** An answer that there is none ends what was said before. That one may not ask anew says nothing of it. */
-  #hear(reference: string, result: Result<ServiceValue>, refresh: boolean): void {
-    const now = this.#parts.clock.now()
+  /**
+   * An answer that there is none ends what was said before. That one may not ask anew says nothing of it.
+   * @returns whether what is held now counts, which may be the answer to a later question.
+   */
+  #hear(
+    reference: string,
+    result: Result<ServiceValue>,
+    { turn, asked, refresh }: { readonly turn: number; readonly asked: number; readonly refresh: boolean },
+    finding: Finding,
+  ): boolean {
+    const held = this.#held.get(reference)
+    const isLate = held !== undefined && held.turn > turn
     if (result.ok) {
       const { value, at = 0 } = result.value
-      const serves = Number.POSITIVE_INFINITY
-      this.#hold(reference, { result: { ok: true, value }, at, until: now + FRESH_MS, serves })
-    } else if (isAnswer(result.error) && !(refresh && result.error.code === 'ERR_FORBIDDEN'))
-      this.#hold(reference, { result, at: now, until: now, serves: now })
+      const isOld = held?.result.ok === true && at !== 0 && held.at !== 0 ? at < held.at : isLate
+      const times = { at, until: this.#parts.clock.now() + FRESH_MS, serves: Number.POSITIVE_INFINITY }
+      if (!isOld) this.#hold(reference, { result: { ok: true, value }, ...times }, turn, finding)
+      return true
+    }
+    if (!isAnswer(result.error) || (refresh && result.error.code === 'ERR_FORBIDDEN')) return false
+    if (!isLate) this.#hold(reference, { result, at: asked, until: 0, serves: 0 }, turn, finding)
+    return isLate
   }
 
-  #hold(reference: string, next: KnownValue): void {
+  #hold(reference: string, known: KnownValue, turn: number, { had }: Finding): void {
     const before = this.#held.get(reference)
+    const next = { ...known, turn, heard: this.#parts.clock.now() }
     this.#held.set(reference, next)
+    had.set(reference, next)
     if (before === undefined || !next.result.ok) return
     const { value } = next.result
     if (before.result.ok && before.result.value === value) return
-    for (const { references, told } of this.#watches) if (references.includes(reference)) told(reference, value)
+    for (const { references, told } of this.#watches) if (references.includes(reference)) tell(told, reference, value)
+  }
+}
+
+/** Those who resolve have nothing to do with what a listener throws, which might quote the value. */
+function tell(told: Watch['told'], reference: string, value: string): void {
+  try {
+    told(reference, value)
+  } catch {
+    // It was told.
   }
 }
 
@@ -247,29 +356,9 @@ export const NO_ANSWER: ErrorData = {
 const NOBODY_TO_ASK: ErrorData = {
   ...NO_ANSWER,
   message:
-    'What the deployment keeps has no value of this reference that may serve, and no deployment is named that can be asked.',
+    'What is read here has no value of this reference that may serve and that the wrapping keys open, and no deployment is named that can be asked.',
   remedy:
-    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment.',
-}
-
-const isReference = (value: unknown): value is string =>
-  typeof value === 'string' && value.startsWith(REFERENCE) && value.endsWith('}')
-
-function referencesIn(value: unknown): readonly string[] {
-  if (isReference(value)) return [value]
-  return isPlain(value) ? Object.values(value).flatMap(referencesIn) : []
-}
-
-/** Lists and plain objects; what else there is, such as a date, stays as it is. */
-const isPlain = (value: unknown): value is object =>
-  Array.isArray(value) ||
-  (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype)
-
-function replaced(value: unknown, by: ReadonlyMap<string, string>): unknown {
-  if (isReference(value)) return by.get(value)
-  if (Array.isArray(value)) return value.map((each) => replaced(each, by))
-  if (!isPlain(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, replaced(each, by)]))
+    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment. If no reference of this vault has a value, compare KEYRING_WRAPPING_KEYS with those of the deployment.',
 }
 
 /** Values by reference, for tests: they may be changed at any time. */
