@@ -29,13 +29,26 @@ export async function openReferences(
   const parts = { config, service: serviceOf(env, options.service), cipher: nodeCipher, hash: nodeHash }
   if (options.store !== undefined) return storedReferences({ ...parts, items: itemsOfStore(options.store) })
   const reader = await openReader(String(env['KEYRING_DATABASE']))
-  const items = itemsOfStore({ get: (vault, name) => itemIn(reader, vault, name) })
+  const items = itemsOfStore({
+    get: (vault, name) => itemIn(reader, vault, name),
+    any: async (vault) => bytesIn(await rowIn(reader, SELECT_ANY, vault)),
+  })
   return storedReferences({ ...parts, items, close: () => reader.close() })
 }
 
-/** Whoever writes makes the table at its first use. */
+const SELECT_ANY = 'SELECT bytes FROM secret WHERE vault = ? AND expires > ? LIMIT 1'
+
 async function itemIn(reader: SqliteReader, vault: string, name: string): Promise<StoredItem | null> {
-  if ((await reader.row("SELECT 1 FROM sqlite_master WHERE name = 'secret'")) === undefined) return null
-  const row = await reader.row(SELECT_ITEM, vault, name, Date.now())
-  return row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Bytes }
+  const row = await rowIn(reader, SELECT_ITEM, vault, name)
+  const bytes = bytesIn(row)
+  return bytes && { version: Number(row?.['version']), bytes }
 }
+
+/** Whoever writes makes the table at its first use. The last binding is the time. */
+async function rowIn(reader: SqliteReader, query: string, ...bindings: readonly string[]) {
+  const table = await reader.row("SELECT 1 FROM sqlite_master WHERE name = 'secret'")
+  return table && reader.row(query, ...bindings, Date.now())
+}
+
+const bytesIn = (row: Readonly<Record<string, unknown>> | undefined): Bytes | null =>
+  row === undefined ? null : (row['bytes'] as Bytes)

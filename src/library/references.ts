@@ -7,7 +7,7 @@ import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
 import { refusal, unwrap } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import { HeldValues } from './held-values.ts'
-import { referencesIn, replaced } from './replacing.ts'
+import { replaced } from './replacing.ts'
 
 /** What is asked of the deployment, as `KeyringService` has it by RPC. Its answers are in the order of the references. */
 export interface ReferenceService {
@@ -87,10 +87,11 @@ interface HeldValue extends KnownValue {
   readonly heard: number
 }
 
-/** What one look and one question have given, by reference. */
-interface Finding {
+/** One search, by reference: what it has is its own, for what is held may be dropped meanwhile. */
+interface Search {
+  readonly refresh: boolean
   readonly failures: Map<string, ErrorData>
-  readonly had: Map<string, HeldValue>
+  readonly had: Map<string, HeldValue | undefined>
 }
 
 /** So long a value is used as it is, in milliseconds: then a refresh elsewhere reaches it. */
@@ -115,8 +116,8 @@ export class References implements AsyncDisposable {
   readonly #parts: ReferencesParts
   readonly #held = new HeldValues<HeldValue>()
   readonly #watches = new Set<Watch>()
-  /** What is being looked for. */
-  readonly #flights = new Map<string, Promise<Finding>>()
+  /** The same question is asked once at a time. */
+  readonly #flights = new Map<string, Promise<readonly string[]>>()
   /** Questions are counted, so that a late answer is known as such. */
   #turn = 0
 
@@ -132,10 +133,12 @@ export class References implements AsyncDisposable {
 
   /** A copy of the object with a value in the place of each text that is a reference, however deep. One that has none fails all. */
   async resolveAll<T>(object: T): Promise<T> {
-    const references = referencesIn(object)
+    const found = new Set<string>()
+    replaced(object, (reference) => found.add(reference))
+    const references = [...found]
     const values = await this.#values(references, false)
-    const byReference = new Map(references.map((reference, at) => [reference, values[at] ?? '']))
-    return replaced(object, byReference) as T
+    const byReference = new Map(references.map((reference, at) => [reference, values[at]]))
+    return replaced(object, (reference) => byReference.get(reference)) as T
   }
 
   /** Runs `work` with the values, and once more with fresh ones when they were refused and have changed. */
@@ -191,45 +194,28 @@ export class References implements AsyncDisposable {
     await this.close()
   }
 
-  async #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
-    const before = new Map(references.map((reference) => [reference, this.#held.get(reference)]))
-    const wanted = [...before].flatMap(([reference, held]) => (refresh || !this.#isFresh(held) ? [reference] : []))
-    const found = await this.#find(wanted, refresh)
-    return references.map((reference) => {
-      const finding = found.get(reference)
-      const held = this.#latest(reference, finding) ?? before.get(reference)
-      return this.#value(reference, held, finding?.failures.get(reference), refresh)
-    })
+  #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
+    const name = `${refresh} ${references.join('')}`
+    const flight = this.#flights.get(name) ?? this.#find(references, refresh).finally(() => this.#flights.delete(name))
+    if (SHARES_QUESTIONS) this.#flights.set(name, flight)
+    return flight
   }
 
-  /** Nobody looks for what is already looked for. @param wanted each once. */
-  async #find(wanted: readonly string[], refresh: boolean): Promise<ReadonlyMap<string, Finding>> {
-    const flights = SHARES_QUESTIONS ? this.#flights : new Map<string, Promise<Finding>>()
-    const nameOf = (reference: string) => `${refresh} ${reference}`
-    const rest = wanted.filter((reference) => !flights.has(nameOf(reference)))
-    const flight = this.#seek(rest, refresh).finally(() => {
-      for (const reference of rest) flights.delete(nameOf(reference))
-    })
-    for (const reference of rest) flights.set(nameOf(reference), flight)
-    const found = await Promise.all(wanted.map((reference) => flights.get(nameOf(reference)) ?? flight))
-    return new Map(wanted.flatMap((reference, at) => (found[at] ? [[reference, found[at]] as const] : [])))
-  }
-
-  async #seek(references: readonly string[], refresh: boolean): Promise<Finding> {
-    const finding: Finding = { failures: new Map(), had: new Map() }
-    if (!refresh) await this.#look(references, finding)
-    const asked = references.filter(
-      (reference) =>
-        refresh || !(this.#isFresh(this.#latest(reference, finding)) || isAnswer(finding.failures.get(reference))),
+  async #find(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
+    const had = new Map(references.map((reference) => [reference, this.#held.get(reference)]))
+    const search: Search = { refresh, failures: new Map(), had }
+    const isWanted = (reference: string) => refresh || !this.#isFresh(this.#latest(reference, search))
+    const wanted = [...had.keys()].filter(isWanted)
+    if (!refresh) await this.#look(wanted, search)
+    const asked = wanted.filter(
+      (reference) => isWanted(reference) && (refresh || !isAnswer(search.failures.get(reference))),
     )
-    for (let at = 0; at < asked.length; at += MOST_AT_ONCE)
-      await this.#ask(asked.slice(at, at + MOST_AT_ONCE), refresh, finding)
-    return finding
+    for (let at = 0; at < asked.length; at += MOST_AT_ONCE) await this.#ask(asked.slice(at, at + MOST_AT_ONCE), search)
+    return references.map((reference) => this.#value(reference, search))
   }
 
-  /** What was found may be more than is held. */
-  #latest(reference: string, finding: Finding | undefined): HeldValue | undefined {
-    return this.#held.get(reference) ?? finding?.had.get(reference)
+  #latest(reference: string, { had }: Search): HeldValue | undefined {
+    return this.#held.get(reference) ?? had.get(reference)
   }
 
   #isFresh({ until }: Pick<KnownValue, 'until'> = { until: 0 }): boolean {
@@ -238,10 +224,16 @@ export class References implements AsyncDisposable {
     return now < until && until - now <= FRESH_MS
   }
 
-  #value(reference: string, held: HeldValue | undefined, failure: ErrorData | undefined, refresh: boolean): string {
-    if (failure === undefined) return unwrap(held?.result ?? { ok: false, error: NO_ANSWER })
-    const serves = held !== undefined && this.#parts.clock.now() < this.#endOf(reference, held)
-    return unwrap(serves && !refresh && !isAnswer(failure) ? held.result : { ok: false, error: failure })
+  #value(reference: string, search: Search): string {
+    const held = this.#latest(reference, search)
+    const error = search.failures.get(reference)
+    if (held !== undefined && (error === undefined || this.#serves(reference, held, error, search)))
+      return unwrap(held.result)
+    return unwrap({ ok: false, error: error ?? NO_ANSWER })
+  }
+
+  #serves(reference: string, held: HeldValue, error: ErrorData, { refresh }: Search): boolean {
+    return !refresh && !isAnswer(error) && this.#parts.clock.now() < this.#endOf(reference, held)
   }
 
   /** What the deployment has said serves no longer than it would there. */
@@ -250,80 +242,88 @@ export class References implements AsyncDisposable {
     return result.ok && kept !== null ? Math.min(serves, kept.endOf(reference, at === 0 ? heard : at)) : serves
   }
 
-  /** What is kept counts, unless the deployment has said what is later. */
-  async #look(references: readonly string[], finding: Finding): Promise<void> {
+  async #look(references: readonly string[], search: Search): Promise<void> {
     const { kept } = this.#parts
     if (kept === null || references.length === 0) return
     const turn = (this.#turn += 1)
     const looked = await kept.look(references)
     for (const [at, reference] of references.entries()) {
       const one = looked[at]
-      const held = this.#held.get(reference)
-      if (one?.ok === false) finding.failures.set(reference, one.error)
-      else if (one?.value?.known) {
-        const { known } = one.value
-        if (held === undefined || (held.at === 0 ? turn > held.turn : known.at >= held.at))
-          this.#hold(reference, known, turn, finding)
-      } else if (one?.value && held !== undefined && one.value.time >= held.at && turn > held.turn)
-        this.#miss(reference, held)
+      if (one?.ok === false) search.failures.set(reference, one.error)
+      else if (one?.value) this.#read(reference, one.value, turn, search)
     }
+  }
+
+  /** What is kept counts, unless the deployment has said what is later. */
+  #read(reference: string, { known, time }: KeptValue, turn: number, search: Search): void {
+    const held = this.#held.get(reference)
+    if (held === undefined) {
+      if (known !== null) this.#hold(reference, known, turn, search)
+      return
+    }
+    const isLate = turn < held.turn
+    if (known !== null) {
+      if (held.at === 0 ? !isLate : known.at >= held.at) this.#hold(reference, known, turn, search)
+    } else if (held.result.ok && time >= held.at && !isLate && this.#isOver(reference, held))
+      this.#held.set(reference, { ...held, until: 0, serves: 0 })
   }
 
   /** What is kept no longer is no outage: where a deployment can be asked, it has the last word; and what had no end ends. */
-  #miss(reference: string, held: HeldValue): void {
-    const isOver = this.#parts.service === null || this.#endOf(reference, held) === Number.POSITIVE_INFINITY
-    if (held.result.ok && isOver) this.#held.set(reference, { ...held, until: 0, serves: 0 })
+  #isOver(reference: string, held: HeldValue): boolean {
+    return this.#parts.service === null || this.#endOf(reference, held) === Number.POSITIVE_INFINITY
   }
 
-  async #ask(references: readonly string[], refresh: boolean, finding: Finding): Promise<void> {
+  async #ask(references: readonly string[], search: Search): Promise<void> {
     const { service, clock } = this.#parts
-    const { failures } = finding
-    if (service === null) {
-      // Why nothing could be read says more, and so does what the vault has said.
-      for (const reference of references) {
-        const { result = null } = this.#latest(reference, finding) ?? {}
-        if (!failures.has(reference)) failures.set(reference, result?.ok === false ? result.error : NOBODY_TO_ASK)
-      }
-      return
-    }
+    if (service === null) return this.#askNobody(references, search)
     const turn = (this.#turn += 1)
     const asked = clock.now()
     // By RPC an outage is thrown, in words of the platform's.
     const answer = await service
-      .resolve({ references, refresh })
+      .resolve({ references, refresh: search.refresh })
       .catch((): Result<never> => ({ ok: false, error: NO_ANSWER }))
     for (const [at, reference] of references.entries()) {
       const result = (answer.ok ? answer.value[at] : answer) ?? { ok: false, error: NO_ANSWER }
-      if (this.#hear(reference, result, { turn, asked, refresh }, finding)) failures.delete(reference)
-      else if (!result.ok) failures.set(reference, result.error)
+      if (result.ok) this.#hear(reference, result.value, turn, search)
+      else this.#refuse(reference, result, { turn, asked }, search)
     }
   }
 
-  /**
-   * An answer that there is none ends what was said before. That one may not ask anew says nothing of it.
-   * @returns whether what is held now counts, which may be the answer to a later question.
-   */
-  #hear(
-    reference: string,
-    result: Result<ServiceValue>,
-    { turn, asked, refresh }: { readonly turn: number; readonly asked: number; readonly refresh: boolean },
-    finding: Finding,
-  ): boolean {
+  /** Why nothing could be read says more, and so does what the vault has said. */
+  #askNobody(references: readonly string[], search: Search): void {
+    for (const reference of references) {
+      const { result = null } = this.#latest(reference, search) ?? {}
+      if (!search.failures.has(reference))
+        search.failures.set(reference, result?.ok === false ? result.error : NOBODY_TO_ASK)
+    }
+  }
+
+  /** Of two answers the later one counts: of the vault, or where that is not known, to the later question. */
+  #hear(reference: string, { value, at = 0 }: ServiceValue, turn: number, search: Search): void {
     const held = this.#held.get(reference)
-    const isLate = held !== undefined && held.turn > turn
-    if (result.ok) {
-      const { value, at = 0 } = result.value
-      const isOld = held?.result.ok === true && at !== 0 && held.at !== 0 ? at < held.at : isLate
-      const times = { at, until: this.#parts.clock.now() + FRESH_MS, serves: Number.POSITIVE_INFINITY }
-      if (!isOld) this.#hold(reference, { result: { ok: true, value }, ...times }, turn, finding)
-      return true
-    }
-    if (!isAnswer(result.error) || (refresh && result.error.code === 'ERR_FORBIDDEN')) return false
-    if (!isLate) this.#hold(reference, { result, at: asked, until: 0, serves: 0 }, turn, finding)
-    return isLate
+    search.failures.delete(reference)
+    if (held !== undefined && (held.result.ok && at * held.at !== 0 ? at < held.at : turn < held.turn)) return
+    const until = this.#parts.clock.now() + FRESH_MS
+    const serves = Number.POSITIVE_INFINITY
+    this.#hold(reference, { result: { ok: true, value }, at, until, serves }, turn, search)
   }
 
-  #hold(reference: string, known: KnownValue, turn: number, { had }: Finding): void {
+  /** An answer that there is none ends what was said before. That one may not ask anew says nothing of it. */
+  #refuse(
+    reference: string,
+    result: Extract<Result<never>, { ok: false }>,
+    { turn, asked }: { readonly turn: number; readonly asked: number },
+    search: Search,
+  ): void {
+    const { error } = result
+    const isWord = isAnswer(error) && !(search.refresh && error.code === 'ERR_FORBIDDEN')
+    const isLate = isWord && turn < (this.#held.get(reference)?.turn ?? 0)
+    if (isLate) search.failures.delete(reference)
+    else search.failures.set(reference, error)
+    if (isWord && !isLate) this.#hold(reference, { result, at: asked, until: 0, serves: 0 }, turn, search)
+  }
+
+  #hold(reference: string, known: KnownValue, turn: number, { had }: Search): void {
     const before = this.#held.get(reference)
     const next = { ...known, turn, heard: this.#parts.clock.now() }
     this.#held.set(reference, next)
@@ -356,9 +356,9 @@ export const NO_ANSWER: ErrorData = {
 const NOBODY_TO_ASK: ErrorData = {
   ...NO_ANSWER,
   message:
-    'What is read here has no value of this reference that may serve and that the wrapping keys open, and no deployment is named that can be asked.',
+    'Here is no value of this reference that the wrapping keys open and that may serve, and no deployment is named that can be asked.',
   remedy:
-    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment. If no reference of this vault has a value, compare KEYRING_WRAPPING_KEYS with those of the deployment.',
+    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment. Compare KEYRING_WRAPPING_KEYS.',
 }
 
 /** Values by reference, for tests: they may be changed at any time. */

@@ -4,8 +4,8 @@
  */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import type { Result } from '../core/errors.ts'
-import { settle } from '../core/errors.ts'
+import type { ErrorData, Result } from '../core/errors.ts'
+import { KeyringError, settle } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import type { ItemStore } from '../core/secrets.ts'
 import { ageOf, isAhead } from '../core/time.ts'
@@ -17,7 +17,7 @@ import type { Description } from '../secrets/description.ts'
 import { descriptionNames, openDescription } from '../secrets/description.ts'
 import { inTurns } from '../secrets/in-turns.ts'
 import type { SecretState } from '../secrets/life.ts'
-import { NOTED_MS, endOf, nothingKnown } from '../secrets/life.ts'
+import { NOTED_MS, endOf } from '../secrets/life.ts'
 import type { ReplicaCopies } from '../secrets/replica-copies.ts'
 import { itemNames, stateIn } from '../secrets/state.ts'
 import { noSecret, valueOf } from '../secrets/value.ts'
@@ -33,25 +33,35 @@ export interface KeptItems {
   readonly time: number
   /** Until then they may be used. */
   readonly ends: number
+  /** Whichever of the vault; absent = that cannot be read. */
+  any?(): Awaitable<Bytes | null>
 }
 
 /** `null` = there are none to go by. */
 export type OpenItems = (vault: string, sealer: ItemSealer) => Promise<KeptItems | null>
 
+export interface ReadStore extends Pick<ItemStore, 'get'> {
+  /** Whichever item of a vault. */
+  any?(vault: string): Awaitable<Bytes | null>
+}
+
 export const itemsOfStore =
-  (store: Pick<ItemStore, 'get'>): OpenItems =>
+  (store: ReadStore): OpenItems =>
   async (vault) => ({
     get: async (name) => (await store.get(vault, name))?.bytes ?? null,
     isCurrent: true,
     time: Number.POSITIVE_INFINITY,
     ends: Number.POSITIVE_INFINITY,
+    any: async () => (await store.any?.(vault)) ?? null,
   })
 
-/** @param mostMs how old a copy may be. */
+/** @param mostMs how old a copy may be. @param invalid why that of a vault could not be believed. */
 export const itemsOfCopies =
-  (copies: ReplicaCopies, mostMs: number): OpenItems =>
+  (copies: ReplicaCopies, mostMs: number, invalid: ReadonlyMap<string, ErrorData>): OpenItems =>
   async (vault, sealer) => {
     const copy = await copies.of(vault, sealer)
+    const error = invalid.get(vault)
+    if (copy === null && error !== undefined) throw keyTrouble(error)
     if (copy === null) return null
     const { states, time } = copy
     return { get: (name) => states.get(name) ?? null, isCurrent: copies.isYoung(copy), time, ends: time + mostMs + 1 }
@@ -107,12 +117,7 @@ export class StoredValues implements KeptValues {
     const parsed = parseReference(text)
     const [described] = (parsed.ok && this.#described.get(parsed.reference.vault)?.all) || []
     if (described === undefined) return Number.POSITIVE_INFINITY
-    const name = { resource: '', version: null }
-    return endOf(
-      { ...nothingKnown(name, at), found: { kind: 'secret', text: '' }, at },
-      described.description.rules,
-      'stale',
-    )
+    return endOf({ found: { kind: 'secret', text: '' }, at }, described.description.rules, 'stale')
   }
 
   async close(): Promise<void> {
@@ -140,6 +145,9 @@ export class StoredValues implements KeptValues {
     const items = await this.#parts.items(prefix, sealer)
     if (items === null) return null
     const described = await this.#describedIn(prefix, sealer, items)
+    const one = described.length === 0 ? ((await items.any?.()) ?? null) : null
+    const opened = one && (await settle(() => sealer.verify('ekx1', one)))
+    if (opened?.ok === false) throw keyTrouble(opened.error)
     // Of names that somebody invents nothing is held.
     if (described.length > 0) this.#sealers.set(prefix, sealer)
     return { described, sealer, items, states: new Map() }
@@ -166,6 +174,16 @@ export class StoredValues implements KeptValues {
     else this.#described.set(prefix, { all, at })
     return all
   }
+}
+
+/** Why nothing opens. Nobody but the deployment can tell another key from bytes that were altered. */
+function keyTrouble({ code, message, remedy, facts }: ErrorData): KeyringError {
+  if (code !== 'ERR_RECORD_INVALID') return new KeyringError(code, message, { remedy, facts })
+  return new KeyringError(
+    'ERR_WRAPPING_KEY_WRONG',
+    'What is kept was sealed under another key of that id, or altered.',
+    { remedy: 'Put the key of the deployment into KEYRING_WRAPPING_KEYS.' },
+  )
 }
 
 /** Each secret is read once. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import type { ItemStore, SecretRules } from '../../src/core/secrets.ts'
@@ -326,6 +327,25 @@ describe('keys', () => {
     expect(await codeOf(reader([key], null))).toBe('ERR_AUTHORITY_UNAVAILABLE')
   })
 
+  it.each([
+    ['another key under the same id', wrappingKey('w1', 2), 'ERR_WRAPPING_KEY_WRONG'],
+    ['a key of another id', wrappingKey('w2', 2), 'ERR_WRAPPING_KEY_MISSING'],
+  ])('%s is named, where whatever is kept of the vault can be looked at', async (_what, key, code) => {
+    const { items, clock } = await deployed()
+    const any = async (vault: string) => {
+      const [name = ''] = await items.list(vault, '', 1)
+      return (await items.get(vault, name))?.bytes ?? null
+    }
+    const readerOf = (keys: readonly WrappingKey[]) => {
+      const store = { get: items.get.bind(items), any }
+      const kept = new StoredValues({ items: itemsOfStore(store), clock, sealer: sealerOf(keys) })
+      return new References({ service: null, kept, clock })
+    }
+    expect(await codeOf(readerOf([key]))).toBe(code)
+    expect(await codeOf(readerOf([key]), '{vault://other/a/b}')).toBe('ERR_AUTHORITY_UNAVAILABLE')
+    expect(await codeOf(readerOf([W1]))).toBe('one')
+  })
+
   it('of before and after a change are told apart by what the deployment has written last, in whatever order they are here', async () => {
     const { reader, instance, vault, later } = await deployed({ ttlMs: 0 })
     const w2 = wrappingKey('w2', 2)
@@ -480,12 +500,17 @@ async function replicated(rules: Partial<SecretRules> = {}) {
   const look = () => copying.call({ call: 'refreshIfDue', vault: 'hcv' })
   const ages = { stampMs: 2 * PERIOD, recordMs: 7 * DAY }
   const invalid: string[] = []
-  const worker = (service: ReferenceService | null = on.serviceOf(on.secrets)) => {
+  const worker = (service: ReferenceService | null = on.serviceOf(on.secrets), keys = [W1]) => {
+    const troubles = new Map<string, ErrorData>()
+    const sealer = sealerOf(keys)
     const parts = { replica, clock, ages, freshMs: MINUTE, pauseMs: 5000 }
-    const copies = new ReplicaCopies(parts, (_vault, { code }) => void invalid.push(code))
+    const copies = new ReplicaCopies(parts, (vault, error) => {
+      troubles.set(vault, error)
+      invalid.push(error.code)
+    })
     return new References({
       service,
-      kept: new StoredValues({ items: itemsOfCopies(copies, ages.recordMs), clock, sealer }),
+      kept: new StoredValues({ items: itemsOfCopies(copies, ages.recordMs, troubles), clock, sealer }),
       clock,
     })
   }
@@ -586,6 +611,14 @@ describe('a process that reads the replica', () => {
     expect(invalid).toEqual(['ERR_RECORD_INVALID'])
     held.clear()
     expect(await codeOf(worker(null))).toBe('ERR_AUTHORITY_UNAVAILABLE')
+  })
+
+  it('says that the key is another one', async () => {
+    const { worker } = await replicated()
+    expect([
+      await codeOf(worker(null, [wrappingKey('w1', 2)])),
+      await codeOf(worker(null, [wrappingKey('w2', 2)])),
+    ]).toEqual(['ERR_WRAPPING_KEY_WRONG', 'ERR_WRAPPING_KEY_MISSING'])
   })
 
   it('is not kept from its secrets by an outage of the vault', async () => {
