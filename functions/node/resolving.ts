@@ -6,7 +6,7 @@ import type { StoredReferencesOptions } from '../../src/library/open-stored.ts'
 import { storedReferences } from '../../src/library/open-stored.ts'
 import type { References } from '../../src/library/references.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, keysConfig, required } from '../../src/library/settings.ts'
 import { itemsOfStore } from '../../src/library/stored-values.ts'
 import { SELECT_ITEM } from '../../src/secrets/sql-items.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
@@ -22,7 +22,7 @@ export async function openReferences(
   options: StoredReferencesOptions = {},
 ): Promise<References> {
   const reading = new SettingsReading(env)
-  const config = usingConfig(reading)
+  const config = keysConfig(reading)
   required(reading, env, 'KEYRING_WRAPPING_KEYS', 'those of the server, or what was derived from them for a vault')
   if (options.store === undefined) required(reading, env, 'KEYRING_DATABASE', 'the file of the server')
   reading.end()
@@ -30,25 +30,17 @@ export async function openReferences(
   if (options.store !== undefined) return storedReferences({ ...parts, items: itemsOfStore(options.store) })
   const reader = await openReader(String(env['KEYRING_DATABASE']))
   const items = itemsOfStore({
-    get: (vault, name) => itemIn(reader, vault, name),
-    any: async (vault) => bytesIn(await rowIn(reader, SELECT_ANY, vault)),
+    get: (...of) => itemIn(reader, SELECT_ITEM, ...of),
+    any: (vault) => itemIn(reader, SELECT_ANY, vault),
   })
   return storedReferences({ ...parts, items, close: () => reader.close() })
 }
 
-const SELECT_ANY = 'SELECT bytes FROM secret WHERE vault = ? AND expires > ? LIMIT 1'
-
-async function itemIn(reader: SqliteReader, vault: string, name: string): Promise<StoredItem | null> {
-  const row = await rowIn(reader, SELECT_ITEM, vault, name)
-  const bytes = bytesIn(row)
-  return bytes && { version: Number(row?.['version']), bytes }
-}
+const SELECT_ANY = 'SELECT version, bytes FROM secret WHERE vault = ? AND expires > ? LIMIT 1'
 
 /** Whoever writes makes the table at its first use. The last binding is the time. */
-async function rowIn(reader: SqliteReader, query: string, ...bindings: readonly string[]) {
-  const table = await reader.row("SELECT 1 FROM sqlite_master WHERE name = 'secret'")
-  return table && reader.row(query, ...bindings, Date.now())
+async function itemIn(reader: SqliteReader, query: string, ...of: readonly string[]): Promise<StoredItem | null> {
+  if ((await reader.row("SELECT 1 FROM sqlite_master WHERE name = 'secret'")) === undefined) return null
+  const row = await reader.row(query, ...of, Date.now())
+  return row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Bytes }
 }
-
-const bytesIn = (row: Readonly<Record<string, unknown>> | undefined): Bytes | null =>
-  row === undefined ? null : (row['bytes'] as Bytes)

@@ -355,10 +355,9 @@ export const NO_ANSWER: ErrorData = {
 
 const NOBODY_TO_ASK: ErrorData = {
   ...NO_ANSWER,
-  message:
-    'Here is no value of this reference that the wrapping keys open and that may serve, and no deployment is named that can be asked.',
+  message: 'No value of this reference is kept that may serve, and no deployment is named that can be asked.',
   remedy:
-    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment. Compare KEYRING_WRAPPING_KEYS.',
+    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment, and compare KEYRING_WRAPPING_KEYS.',
 }
 
 /** Values by reference, for tests: they may be changed at any time. */

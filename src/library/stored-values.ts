@@ -7,7 +7,7 @@ import type { Bytes } from '../core/bytes.ts'
 import type { ErrorData, Result } from '../core/errors.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
-import type { ItemStore } from '../core/secrets.ts'
+import type { ItemStore, StoredItem } from '../core/secrets.ts'
 import { ageOf, isAhead } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Reference } from '../references/grammar.ts'
@@ -42,7 +42,7 @@ export type OpenItems = (vault: string, sealer: ItemSealer) => Promise<KeptItems
 
 export interface ReadStore extends Pick<ItemStore, 'get'> {
   /** Whichever item of a vault. */
-  any?(vault: string): Awaitable<Bytes | null>
+  any?(vault: string): Awaitable<StoredItem | null>
 }
 
 export const itemsOfStore =
@@ -52,7 +52,7 @@ export const itemsOfStore =
     isCurrent: true,
     time: Number.POSITIVE_INFINITY,
     ends: Number.POSITIVE_INFINITY,
-    any: async () => (await store.any?.(vault)) ?? null,
+    any: async () => (await store.any?.(vault))?.bytes ?? null,
   })
 
 /** @param mostMs how old a copy may be. @param invalid why that of a vault could not be believed. */
@@ -177,14 +177,10 @@ export class StoredValues implements KeptValues {
 }
 
 /** Why nothing opens. Nobody but the deployment can tell another key from bytes that were altered. */
-function keyTrouble({ code, message, remedy, facts }: ErrorData): KeyringError {
-  if (code !== 'ERR_RECORD_INVALID') return new KeyringError(code, message, { remedy, facts })
-  return new KeyringError(
-    'ERR_WRAPPING_KEY_WRONG',
-    'What is kept was sealed under another key of that id, or altered.',
-    { remedy: 'Put the key of the deployment into KEYRING_WRAPPING_KEYS.' },
-  )
-}
+const keyTrouble = ({ code, message, remedy, facts }: ErrorData): KeyringError =>
+  code === 'ERR_RECORD_INVALID'
+    ? new KeyringError('ERR_WRAPPING_KEY_WRONG', 'What is kept was sealed under another key of this id, or altered.')
+    : new KeyringError(code, message, { remedy, facts })
 
 /** Each secret is read once. */
 function foundBy(

@@ -334,7 +334,7 @@ describe('keys', () => {
     const { items, clock } = await deployed()
     const any = async (vault: string) => {
       const [name = ''] = await items.list(vault, '', 1)
-      return (await items.get(vault, name))?.bytes ?? null
+      return items.get(vault, name)
     }
     const readerOf = (keys: readonly WrappingKey[]) => {
       const store = { get: items.get.bind(items), any }
