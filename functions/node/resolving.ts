@@ -29,18 +29,13 @@ export async function openReferences(
   const parts = { config, service: serviceOf(env, options.service), cipher: nodeCipher, hash: nodeHash }
   if (options.store !== undefined) return storedReferences({ ...parts, items: itemsOfStore(options.store) })
   const reader = await openReader(String(env['KEYRING_DATABASE']))
-  const items = itemsOfStore({
-    get: (...of) => itemIn(reader, SELECT_ITEM, ...of),
-    any: (vault) => itemIn(reader, SELECT_ANY, vault),
-  })
+  const items = itemsOfStore({ get: (vault, name) => itemIn(reader, vault, name) })
   return storedReferences({ ...parts, items, close: () => reader.close() })
 }
 
-const SELECT_ANY = 'SELECT version, bytes FROM secret WHERE vault = ? AND expires > ? LIMIT 1'
-
-/** Whoever writes makes the table at its first use. The last binding is the time. */
-async function itemIn(reader: SqliteReader, query: string, ...of: readonly string[]): Promise<StoredItem | null> {
+/** Whoever writes makes the table at its first use. */
+async function itemIn(reader: SqliteReader, vault: string, name: string): Promise<StoredItem | null> {
   if ((await reader.row("SELECT 1 FROM sqlite_master WHERE name = 'secret'")) === undefined) return null
-  const row = await reader.row(query, ...of, Date.now())
+  const row = await reader.row(SELECT_ITEM, vault, name, Date.now())
   return row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Bytes }
 }

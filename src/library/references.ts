@@ -357,7 +357,7 @@ const NOBODY_TO_ASK: ErrorData = {
   ...NO_ANSWER,
   message: 'No value of this reference is kept that may serve, and no deployment is named that can be asked.',
   remedy:
-    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment, and compare KEYRING_WRAPPING_KEYS.',
+    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker a service binding; or name it in KEYRING_REFERENCES there, and compare KEYRING_WRAPPING_KEYS.',
 }
 
 /** Values by reference, for tests: they may be changed at any time. */

@@ -7,7 +7,7 @@ import type { Bytes } from '../core/bytes.ts'
 import type { ErrorData, Result } from '../core/errors.ts'
 import { KeyringError, settle } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
-import type { ItemStore, StoredItem } from '../core/secrets.ts'
+import type { ItemStore } from '../core/secrets.ts'
 import { ageOf, isAhead } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
 import type { Reference } from '../references/grammar.ts'
@@ -33,26 +33,18 @@ export interface KeptItems {
   readonly time: number
   /** Until then they may be used. */
   readonly ends: number
-  /** Whichever of the vault; absent = that cannot be read. */
-  any?(): Awaitable<Bytes | null>
 }
 
 /** `null` = there are none to go by. */
 export type OpenItems = (vault: string, sealer: ItemSealer) => Promise<KeptItems | null>
 
-export interface ReadStore extends Pick<ItemStore, 'get'> {
-  /** Whichever item of a vault. */
-  any?(vault: string): Awaitable<StoredItem | null>
-}
-
 export const itemsOfStore =
-  (store: ReadStore): OpenItems =>
+  (store: Pick<ItemStore, 'get'>): OpenItems =>
   async (vault) => ({
     get: async (name) => (await store.get(vault, name))?.bytes ?? null,
     isCurrent: true,
     time: Number.POSITIVE_INFINITY,
     ends: Number.POSITIVE_INFINITY,
-    any: async () => (await store.any?.(vault))?.bytes ?? null,
   })
 
 /** @param mostMs how old a copy may be. @param invalid why that of a vault could not be believed. */
@@ -145,9 +137,6 @@ export class StoredValues implements KeptValues {
     const items = await this.#parts.items(prefix, sealer)
     if (items === null) return null
     const described = await this.#describedIn(prefix, sealer, items)
-    const one = described.length === 0 ? ((await items.any?.()) ?? null) : null
-    const opened = one && (await settle(() => sealer.verify('ekx1', one)))
-    if (opened?.ok === false) throw keyTrouble(opened.error)
     // Of names that somebody invents nothing is held.
     if (described.length > 0) this.#sealers.set(prefix, sealer)
     return { described, sealer, items, states: new Map() }

@@ -327,25 +327,6 @@ describe('keys', () => {
     expect(await codeOf(reader([key], null))).toBe('ERR_AUTHORITY_UNAVAILABLE')
   })
 
-  it.each([
-    ['another key under the same id', wrappingKey('w1', 2), 'ERR_WRAPPING_KEY_WRONG'],
-    ['a key of another id', wrappingKey('w2', 2), 'ERR_WRAPPING_KEY_MISSING'],
-  ])('%s is named, where whatever is kept of the vault can be looked at', async (_what, key, code) => {
-    const { items, clock } = await deployed()
-    const any = async (vault: string) => {
-      const [name = ''] = await items.list(vault, '', 1)
-      return items.get(vault, name)
-    }
-    const readerOf = (keys: readonly WrappingKey[]) => {
-      const store = { get: items.get.bind(items), any }
-      const kept = new StoredValues({ items: itemsOfStore(store), clock, sealer: sealerOf(keys) })
-      return new References({ service: null, kept, clock })
-    }
-    expect(await codeOf(readerOf([key]))).toBe(code)
-    expect(await codeOf(readerOf([key]), '{vault://other/a/b}')).toBe('ERR_AUTHORITY_UNAVAILABLE')
-    expect(await codeOf(readerOf([W1]))).toBe('one')
-  })
-
   it('of before and after a change are told apart by what the deployment has written last, in whatever order they are here', async () => {
     const { reader, instance, vault, later } = await deployed({ ttlMs: 0 })
     const w2 = wrappingKey('w2', 2)
