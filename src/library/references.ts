@@ -355,7 +355,7 @@ export const NO_ANSWER: ErrorData = {
 
 const NOBODY_TO_ASK: ErrorData = {
   ...NO_ANSWER,
-  message: 'No value of this reference is kept that may serve, and no deployment is named that can be asked.',
+  message: 'No value of this reference is kept that may serve, and no deployment is named to ask.',
   remedy:
     'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker a service binding; or name it in KEYRING_REFERENCES there, and compare KEYRING_WRAPPING_KEYS.',
 }
