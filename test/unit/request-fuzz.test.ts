@@ -187,6 +187,6 @@ it(
       if (status >= 500 || (gives && !hasWhole(asked)))
         expect.fail(`${status} ${text.slice(0, 300)} for ${JSON.stringify(asked).slice(0, 2000)}`)
     }
-  expect([...seen.keys()]).toEqual(expect.arrayContaining([200, 400, 404, 405, 413, 415]))
+    expect([...seen.keys()]).toEqual(expect.arrayContaining([200, 400, 404, 405, 413, 415]))
   },
 )
