@@ -1,5 +1,6 @@
 /** `edge-keyring/references/cloudflare`: references in a Worker of an application, out of the replica; the Worker that syncs is asked for the rest. */
 import { systemClock } from '../../src/core/clock.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import { failureLine } from '../../src/core/lines.ts'
 import { webCipher, webHash } from '../../src/crypto/web.ts'
 import { replicaAgeMs } from '../../src/keyring/freshness.ts'
@@ -25,14 +26,21 @@ export async function openReferences(env: object, options: StoredReferencesOptio
   if (store === undefined && kv === undefined)
     reading.wrong('KEYRING_REPLICA', 'is required: the namespace of Workers KV that the Worker that syncs writes')
   reading.end()
+  const invalid = new Map<string, ErrorData>()
   const items =
-    store === undefined && kv !== undefined ? itemsOfCopies(copiesIn(kv, config)) : itemsOfStore(store ?? NOTHING)
+    store === undefined && kv !== undefined
+      ? itemsOfCopies(copiesIn(kv, config, invalid), config.maxRecordAgeMs, invalid)
+      : itemsOfStore(store ?? NOTHING)
   return storedReferences({ config, service: options.service ?? null, cipher: webCipher, hash: webHash, items })
 }
 
 const NOTHING = { get: async () => null }
 
-const copiesIn = (kv: Kv, { syncPeriodMs, maxRecordAgeMs }: UsingConfig): ReplicaCopies =>
+const copiesIn = (
+  kv: Kv,
+  { syncPeriodMs, maxRecordAgeMs }: UsingConfig,
+  invalid: Map<string, ErrorData>,
+): ReplicaCopies =>
   new ReplicaCopies(
     {
       ...FRESHNESS,
@@ -40,5 +48,8 @@ const copiesIn = (kv: Kv, { syncPeriodMs, maxRecordAgeMs }: UsingConfig): Replic
       clock: systemClock,
       ages: { stampMs: replicaAgeMs(syncPeriodMs), recordMs: maxRecordAgeMs },
     },
-    (_vault, error) => console.warn(failureLine('store', error)),
+    (vault, error) => {
+      invalid.set(vault, error)
+      console.warn(failureLine('store', error))
+    },
   )

@@ -5,7 +5,7 @@ import type { StoredReferencesOptions } from '../../src/library/open-stored.ts'
 import { storedReferences } from '../../src/library/open-stored.ts'
 import type { References } from '../../src/library/references.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, keysConfig, required } from '../../src/library/settings.ts'
 import { itemsOfStore } from '../../src/library/stored-values.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { dynamoItem } from './dynamo-items.ts'
@@ -20,7 +20,7 @@ export async function openReferences(
   options: StoredReferencesOptions = {},
 ): Promise<References> {
   const reading = new SettingsReading(env)
-  const config = usingConfig(reading)
+  const config = keysConfig(reading)
   const { store } = options
   required(
     reading,

@@ -6,7 +6,7 @@ import type { StoredReferencesOptions } from '../../src/library/open-stored.ts'
 import { storedReferences } from '../../src/library/open-stored.ts'
 import type { References } from '../../src/library/references.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, keysConfig, required } from '../../src/library/settings.ts'
 import { itemsOfStore } from '../../src/library/stored-values.ts'
 import { SELECT_ITEM } from '../../src/secrets/sql-items.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
@@ -22,7 +22,7 @@ export async function openReferences(
   options: StoredReferencesOptions = {},
 ): Promise<References> {
   const reading = new SettingsReading(env)
-  const config = usingConfig(reading)
+  const config = keysConfig(reading)
   required(reading, env, 'KEYRING_WRAPPING_KEYS', 'those of the server, or what was derived from them for a vault')
   if (options.store === undefined) required(reading, env, 'KEYRING_DATABASE', 'the file of the server')
   reading.end()

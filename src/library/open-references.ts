@@ -1,5 +1,4 @@
 /** Opens references for whoever has neither store nor key: the deployment is asked. */
-import { systemClock } from '../core/clock.ts'
 import { httpService } from './http-service.ts'
 import type { ReferencesOptions } from './references.ts'
 import { References } from './references.ts'
@@ -8,4 +7,4 @@ import { References } from './references.ts'
 export const openReferences = (
   env: Readonly<Record<string, unknown>>,
   { service }: ReferencesOptions = {},
-): References => new References({ service: service ?? httpService(env), kept: null, clock: systemClock })
+): References => new References({ service: service ?? httpService(env), kept: null, clock: Date })

@@ -1,6 +1,5 @@
 /** Opens references for whoever can read what a deployment keeps, on whatever platform: the parts of each are in `functions/<platform>/resolving.ts`. */
 import type { Awaitable } from '../core/awaitable.ts'
-import { systemClock } from '../core/clock.ts'
 import type { Cipher, Hash } from '../core/ports.ts'
 import type { ItemStore } from '../core/secrets.ts'
 import { itemSealer, secretsOf } from '../crypto/seal-item.ts'
@@ -27,6 +26,6 @@ interface StoredReferencesParts {
 
 export function storedReferences({ config, cipher, hash, service, ...parts }: StoredReferencesParts): References {
   const sealer = (vault: string) => itemSealer(cipher, hash, config.wrappingKeys, secretsOf(vault))
-  const kept = new StoredValues({ ...parts, sealer, clock: systemClock })
-  return new References({ service, kept, clock: systemClock })
+  const kept = new StoredValues({ ...parts, sealer, clock: Date })
+  return new References({ service, kept, clock: Date })
 }

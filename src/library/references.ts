@@ -5,8 +5,9 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
 import { refusal, unwrap } from '../core/errors.ts'
-import { REFERENCE } from '../core/reference.ts'
 import type { Clock } from '../core/ports.ts'
+import { HeldValues } from './held-values.ts'
+import { replaced } from './replacing.ts'
 
 /** What is asked of the deployment, as `KeyringService` has it by RPC. Its answers are in the order of the references. */
 export interface ReferenceService {
@@ -34,10 +35,20 @@ export interface KnownValue {
   readonly serves: number
 }
 
+/** What was read of a reference. */
+export interface KeptValue {
+  /** `null` = nothing is kept that could serve. */
+  readonly known: KnownValue | null
+  /** Of when that is, in milliseconds since 1970; Infinity = of now. */
+  readonly time: number
+}
+
 /** What a deployment keeps, as far as it can be read here. */
 export interface KeptValues {
-  /** In the order of the references. `null` = nothing is kept that could serve; a failure is why that cannot be said. */
-  look(references: readonly string[]): Promise<readonly Result<KnownValue | null>[]>
+  /** In the order of the references. `null` = there is nothing that could be read; a failure is why it cannot. */
+  look(references: readonly string[]): Promise<readonly Result<KeptValue | null>[]>
+  /** Until when a value for which the vault was asked at `at` serves, by the rules of its vault; Infinity = they set no end, or are not known. */
+  endOf(reference: string, at: number): number
   close?(): Awaitable<void>
 }
 
@@ -68,6 +79,21 @@ interface Watch {
   readonly told: (reference: string, value: string) => void
 }
 
+/** What is known, and how it came. */
+interface HeldValue extends KnownValue {
+  /** Of the question that it answers. */
+  readonly turn: number
+  /** When it was heard, in milliseconds since 1970. */
+  readonly heard: number
+}
+
+/** One search, by reference: what it has is its own, for what is held may be dropped meanwhile. */
+interface Search {
+  readonly refresh: boolean
+  readonly failures: Map<string, ErrorData>
+  readonly had: Map<string, HeldValue | undefined>
+}
+
 /** So long a value is used as it is, in milliseconds: then a refresh elsewhere reaches it. */
 export const FRESH_MS = 60_000
 /** References of one request. */
@@ -82,10 +108,18 @@ const ANSWERS: ReadonlySet<KeyringErrorCode> = new Set([
   'ERR_REFERENCE_VAULT_UNKNOWN',
 ])
 
+/** On Workers one request cannot wait for what another one began. */
+const SHARES_QUESTIONS =
+  (globalThis as { readonly navigator?: { readonly userAgent?: string } }).navigator?.userAgent !== 'Cloudflare-Workers'
+
 export class References implements AsyncDisposable {
   readonly #parts: ReferencesParts
-  readonly #held = new Map<string, KnownValue>()
+  readonly #held = new HeldValues<HeldValue>()
   readonly #watches = new Set<Watch>()
+  /** The same question is asked once at a time. */
+  readonly #flights = new Map<string, Promise<readonly string[]>>()
+  /** Questions are counted, so that a late answer is known as such. */
+  #turn = 0
 
   constructor(parts: ReferencesParts) {
     this.#parts = parts
@@ -99,10 +133,12 @@ export class References implements AsyncDisposable {
 
   /** A copy of the object with a value in the place of each text that is a reference, however deep. One that has none fails all. */
   async resolveAll<T>(object: T): Promise<T> {
-    const references = [...new Set(referencesIn(object))]
+    const found = new Set<string>()
+    replaced(object, (reference) => found.add(reference))
+    const references = [...found]
     const values = await this.#values(references, false)
-    const byReference = new Map(references.map((reference, at) => [reference, values[at] ?? '']))
-    return replaced(object, byReference) as T
+    const byReference = new Map(references.map((reference, at) => [reference, values[at]]))
+    return replaced(object, (reference) => byReference.get(reference)) as T
   }
 
   /** Runs `work` with the values, and once more with fresh ones when they were refused and have changed. */
@@ -122,7 +158,7 @@ export class References implements AsyncDisposable {
     }
   }
 
-  /** Tells of each new value, when this instance hears of it: with any call, and with `look`. @returns what ends it. */
+  /** Tells of each new value, when this instance hears of it: with any call, and with `look`. What `told` throws is dropped. @returns what ends it. */
   onUpdate(references: readonly string[], told: (reference: string, value: string) => void): () => void {
     const watch = { references, told }
     this.#watches.add(watch)
@@ -158,80 +194,153 @@ export class References implements AsyncDisposable {
     await this.close()
   }
 
-  async #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
-    const wanted = references.filter((reference) => refresh || !this.#isFresh(reference))
-    const failures = new Map<string, ErrorData>()
-    if (!refresh) await this.#look(wanted, failures)
-    const asked = wanted.filter(
-      (reference) => refresh || !(this.#isFresh(reference) || isAnswer(failures.get(reference))),
-    )
-    for (let at = 0; at < asked.length; at += MOST_AT_ONCE)
-      await this.#ask(asked.slice(at, at + MOST_AT_ONCE), refresh, failures)
-    return references.map((reference) => this.#value(reference, failures.get(reference), refresh))
+  #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
+    const name = `${refresh} ${references.join('')}`
+    const flight = this.#flights.get(name) ?? this.#find(references, refresh).finally(() => this.#flights.delete(name))
+    if (SHARES_QUESTIONS) this.#flights.set(name, flight)
+    return flight
   }
 
-  #isFresh(reference: string): boolean {
-    const { until = 0 } = this.#held.get(reference) ?? {}
+  async #find(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
+    const had = new Map(references.map((reference) => [reference, this.#held.get(reference)]))
+    const search: Search = { refresh, failures: new Map(), had }
+    const isWanted = (reference: string) => refresh || !this.#isFresh(this.#latest(reference, search))
+    const wanted = [...had.keys()].filter(isWanted)
+    if (!refresh) await this.#look(wanted, search)
+    const asked = wanted.filter(
+      (reference) => isWanted(reference) && (refresh || !isAnswer(search.failures.get(reference))),
+    )
+    for (let at = 0; at < asked.length; at += MOST_AT_ONCE) await this.#ask(asked.slice(at, at + MOST_AT_ONCE), search)
+    return references.map((reference) => this.#value(reference, search))
+  }
+
+  #latest(reference: string, { had }: Search): HeldValue | undefined {
+    return this.#held.get(reference) ?? had.get(reference)
+  }
+
+  #isFresh({ until }: Pick<KnownValue, 'until'> = { until: 0 }): boolean {
     const now = this.#parts.clock.now()
     // A clock that went back makes nothing hold for longer.
     return now < until && until - now <= FRESH_MS
   }
 
-  #value(reference: string, failure: ErrorData | undefined, refresh: boolean): string {
-    const held = this.#held.get(reference)
-    if (failure === undefined) return unwrap(held?.result ?? { ok: false, error: NO_ANSWER })
-    const serves = held !== undefined && this.#parts.clock.now() < held.serves
-    return unwrap(serves && !refresh && !isAnswer(failure) ? held.result : { ok: false, error: failure })
+  #value(reference: string, search: Search): string {
+    const held = this.#latest(reference, search)
+    const error = search.failures.get(reference)
+    if (held !== undefined && (error === undefined || this.#serves(reference, held, error, search)))
+      return unwrap(held.result)
+    return unwrap({ ok: false, error: error ?? NO_ANSWER })
+  }
+
+  #serves(reference: string, held: HeldValue, error: ErrorData, { refresh }: Search): boolean {
+    return !refresh && !isAnswer(error) && this.#parts.clock.now() < this.#endOf(reference, held)
+  }
+
+  /** What the deployment has said serves no longer than it would there. */
+  #endOf(reference: string, { result, at, heard, serves }: HeldValue): number {
+    const { kept } = this.#parts
+    return result.ok && kept !== null ? Math.min(serves, kept.endOf(reference, at === 0 ? heard : at)) : serves
+  }
+
+  async #look(references: readonly string[], search: Search): Promise<void> {
+    const { kept } = this.#parts
+    if (kept === null || references.length === 0) return
+    const turn = (this.#turn += 1)
+    const looked = await kept.look(references)
+    for (const [at, reference] of references.entries()) {
+      const one = looked[at]
+      if (one?.ok === false) search.failures.set(reference, one.error)
+      else if (one?.value) this.#read(reference, one.value, turn, search)
+    }
   }
 
   /** What is kept counts, unless the deployment has said what is later. */
-  async #look(references: readonly string[], failures: Map<string, ErrorData>): Promise<void> {
-    if (this.#parts.kept === null || references.length === 0) return
-    const looked = await this.#parts.kept.look(references)
-    for (const [at, reference] of references.entries()) {
-      const one = looked[at]
-      if (one?.ok === false) failures.set(reference, one.error)
-      else if (one?.value && one.value.at >= (this.#held.get(reference)?.at ?? 0)) this.#hold(reference, one.value)
-    }
-  }
-
-  async #ask(references: readonly string[], refresh: boolean, failures: Map<string, ErrorData>): Promise<void> {
-    const { service } = this.#parts
-    if (service === null) {
-      // Why nothing could be read says more.
-      for (const reference of references) if (!failures.has(reference)) failures.set(reference, NOBODY_TO_ASK)
+  #read(reference: string, { known, time }: KeptValue, turn: number, search: Search): void {
+    const held = this.#held.get(reference)
+    if (held === undefined) {
+      if (known !== null) this.#hold(reference, known, turn, search)
       return
     }
+    const isLate = turn < held.turn
+    if (known !== null) {
+      if (held.at === 0 ? !isLate : known.at >= held.at) this.#hold(reference, known, turn, search)
+    } else if (held.result.ok && time >= held.at && !isLate && this.#isOver(reference, held))
+      this.#held.set(reference, { ...held, until: 0, serves: 0 })
+  }
+
+  /** What is kept no longer is no outage: where a deployment can be asked, it has the last word; and what had no end ends. */
+  #isOver(reference: string, held: HeldValue): boolean {
+    return this.#parts.service === null || this.#endOf(reference, held) === Number.POSITIVE_INFINITY
+  }
+
+  async #ask(references: readonly string[], search: Search): Promise<void> {
+    const { service, clock } = this.#parts
+    if (service === null) return this.#askNobody(references, search)
+    const turn = (this.#turn += 1)
+    const asked = clock.now()
     // By RPC an outage is thrown, in words of the platform's.
     const answer = await service
-      .resolve({ references, refresh })
+      .resolve({ references, refresh: search.refresh })
       .catch((): Result<never> => ({ ok: false, error: NO_ANSWER }))
     for (const [at, reference] of references.entries()) {
       const result = (answer.ok ? answer.value[at] : answer) ?? { ok: false, error: NO_ANSWER }
-      if (result.ok) failures.delete(reference)
-      else failures.set(reference, result.error)
-      this.#hear(reference, result, refresh)
+      if (result.ok) this.#hear(reference, result.value, turn, search)
+      else this.#refuse(reference, result, { turn, asked }, search)
     }
   }
 
-  /** An answer that there is none ends what was said before. That one may not ask anew says nothing of it. */
-  #hear(reference: string, result: Result<ServiceValue>, refresh: boolean): void {
-    const now = this.#parts.clock.now()
-    if (result.ok) {
-      const { value, at = 0 } = result.value
-      const serves = Number.POSITIVE_INFINITY
-      this.#hold(reference, { result: { ok: true, value }, at, until: now + FRESH_MS, serves })
-    } else if (isAnswer(result.error) && !(refresh && result.error.code === 'ERR_FORBIDDEN'))
-      this.#hold(reference, { result, at: now, until: now, serves: now })
+  /** Why nothing could be read says more, and so does what the vault has said. */
+  #askNobody(references: readonly string[], search: Search): void {
+    for (const reference of references) {
+      const { result = null } = this.#latest(reference, search) ?? {}
+      if (!search.failures.has(reference))
+        search.failures.set(reference, result?.ok === false ? result.error : NOBODY_TO_ASK)
+    }
   }
 
-  #hold(reference: string, next: KnownValue): void {
+  /** Of two answers the later one counts: of the vault, or where that is not known, to the later question. */
+  #hear(reference: string, { value, at = 0 }: ServiceValue, turn: number, search: Search): void {
+    const held = this.#held.get(reference)
+    search.failures.delete(reference)
+    if (held !== undefined && (held.result.ok && at * held.at !== 0 ? at < held.at : turn < held.turn)) return
+    const until = this.#parts.clock.now() + FRESH_MS
+    const serves = Number.POSITIVE_INFINITY
+    this.#hold(reference, { result: { ok: true, value }, at, until, serves }, turn, search)
+  }
+
+  /** An answer that there is none ends what was said before. That one may not ask anew says nothing of it. */
+  #refuse(
+    reference: string,
+    result: Extract<Result<never>, { ok: false }>,
+    { turn, asked }: { readonly turn: number; readonly asked: number },
+    search: Search,
+  ): void {
+    const { error } = result
+    const isWord = isAnswer(error) && !(search.refresh && error.code === 'ERR_FORBIDDEN')
+    const isLate = isWord && turn < (this.#held.get(reference)?.turn ?? 0)
+    if (isLate) search.failures.delete(reference)
+    else search.failures.set(reference, error)
+    if (isWord && !isLate) this.#hold(reference, { result, at: asked, until: 0, serves: 0 }, turn, search)
+  }
+
+  #hold(reference: string, known: KnownValue, turn: number, { had }: Search): void {
     const before = this.#held.get(reference)
+    const next = { ...known, turn, heard: this.#parts.clock.now() }
     this.#held.set(reference, next)
+    had.set(reference, next)
     if (before === undefined || !next.result.ok) return
     const { value } = next.result
     if (before.result.ok && before.result.value === value) return
-    for (const { references, told } of this.#watches) if (references.includes(reference)) told(reference, value)
+    for (const { references, told } of this.#watches) if (references.includes(reference)) tell(told, reference, value)
+  }
+}
+
+/** Those who resolve have nothing to do with what a listener throws, which might quote the value. */
+function tell(told: Watch['told'], reference: string, value: string): void {
+  try {
+    told(reference, value)
+  } catch {
+    // It was told.
   }
 }
 
@@ -246,30 +355,9 @@ export const NO_ANSWER: ErrorData = {
 
 const NOBODY_TO_ASK: ErrorData = {
   ...NO_ANSWER,
-  message:
-    'What the deployment keeps has no value of this reference that may serve, and no deployment is named that can be asked.',
+  message: 'No value of this reference is kept that may serve, and no deployment is named to ask.',
   remedy:
-    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker give a service binding; or name the reference in KEYRING_REFERENCES of the deployment.',
-}
-
-const isReference = (value: unknown): value is string =>
-  typeof value === 'string' && value.startsWith(REFERENCE) && value.endsWith('}')
-
-function referencesIn(value: unknown): readonly string[] {
-  if (isReference(value)) return [value]
-  return isPlain(value) ? Object.values(value).flatMap(referencesIn) : []
-}
-
-/** Lists and plain objects; what else there is, such as a date, stays as it is. */
-const isPlain = (value: unknown): value is object =>
-  Array.isArray(value) ||
-  (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype)
-
-function replaced(value: unknown, by: ReadonlyMap<string, string>): unknown {
-  if (isReference(value)) return by.get(value)
-  if (Array.isArray(value)) return value.map((each) => replaced(each, by))
-  if (!isPlain(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, replaced(each, by)]))
+    'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker a service binding; or name it in KEYRING_REFERENCES there, and compare KEYRING_WRAPPING_KEYS.',
 }
 
 /** Values by reference, for tests: they may be changed at any time. */

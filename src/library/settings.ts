@@ -63,14 +63,18 @@ export class Wrong {
   }
 }
 
+/** Of whoever needs no other. @throws nothing yet: `end` of the reading does. */
+export function keysConfig(reading: SettingsReading): Pick<UsingConfig, 'wrappingKeys'> {
+  const isMissing: readonly WrappingKey[] = []
+  return { wrappingKeys: reading.value('KEYRING_WRAPPING_KEYS', wrappingKeysIn, isMissing) }
+}
+
 /** @throws nothing yet: `end` of the reading does. */
 export function usingConfig(reading: SettingsReading): UsingConfig {
-  const isMissing: readonly WrappingKey[] = []
-  const wrappingKeys = reading.value('KEYRING_WRAPPING_KEYS', wrappingKeysIn, isMissing)
   const period = reading.value('KEYRING_SYNC_PERIOD', seconds(0, 86_400), 600)
   const staleness = reading.value<number | null>('KEYRING_MAX_STALENESS', seconds(60, 31_536_000), null)
   return {
-    wrappingKeys,
+    ...keysConfig(reading),
     keyrings: ['default', ...reading.value('KEYRINGS', namesIn, [])],
     syncPeriodMs: period === 0 ? null : period * 1000,
     maxRecordAgeMs: reading.value('KEYRING_MAX_RECORD_AGE', seconds(172_800, 31_536_000), 604_800) * 1000,

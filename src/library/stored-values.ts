@@ -4,13 +4,14 @@
  */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import type { Result } from '../core/errors.ts'
-import { settle } from '../core/errors.ts'
+import type { ErrorData, Result } from '../core/errors.ts'
+import { KeyringError, settle } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import type { ItemStore } from '../core/secrets.ts'
 import { ageOf, isAhead } from '../core/time.ts'
 import type { ItemSealer } from '../crypto/seal-item.ts'
-import { readReference } from '../references/grammar.ts'
+import type { Reference } from '../references/grammar.ts'
+import { parseReference, readReference } from '../references/grammar.ts'
 import { splitFor } from '../references/split.ts'
 import type { Description } from '../secrets/description.ts'
 import { descriptionNames, openDescription } from '../secrets/description.ts'
@@ -20,7 +21,7 @@ import { NOTED_MS, endOf } from '../secrets/life.ts'
 import type { ReplicaCopies } from '../secrets/replica-copies.ts'
 import { itemNames, stateIn } from '../secrets/state.ts'
 import { noSecret, valueOf } from '../secrets/value.ts'
-import type { KeptValues, KnownValue } from './references.ts'
+import type { KeptValue, KeptValues, KnownValue } from './references.ts'
 import { FRESH_MS } from './references.ts'
 
 /** The sealed items of one vault. */
@@ -28,6 +29,10 @@ export interface KeptItems {
   get(name: string): Awaitable<Bytes | null>
   /** They may be used while the deployment can be asked. */
   readonly isCurrent: boolean
+  /** Of when they are, in milliseconds since 1970; Infinity = of now. */
+  readonly time: number
+  /** Until then they may be used. */
+  readonly ends: number
 }
 
 /** `null` = there are none to go by. */
@@ -35,13 +40,23 @@ export type OpenItems = (vault: string, sealer: ItemSealer) => Promise<KeptItems
 
 export const itemsOfStore =
   (store: Pick<ItemStore, 'get'>): OpenItems =>
-  async (vault) => ({ get: async (name) => (await store.get(vault, name))?.bytes ?? null, isCurrent: true })
+  async (vault) => ({
+    get: async (name) => (await store.get(vault, name))?.bytes ?? null,
+    isCurrent: true,
+    time: Number.POSITIVE_INFINITY,
+    ends: Number.POSITIVE_INFINITY,
+  })
 
+/** @param mostMs how old a copy may be. @param invalid why that of a vault could not be believed. */
 export const itemsOfCopies =
-  (copies: ReplicaCopies): OpenItems =>
+  (copies: ReplicaCopies, mostMs: number, invalid: ReadonlyMap<string, ErrorData>): OpenItems =>
   async (vault, sealer) => {
     const copy = await copies.of(vault, sealer)
-    return copy && { get: (name) => copy.states.get(name) ?? null, isCurrent: copies.isYoung(copy) }
+    const error = invalid.get(vault)
+    if (copy === null && error !== undefined) throw keyTrouble(error)
+    if (copy === null) return null
+    const { states, time } = copy
+    return { get: (name) => states.get(name) ?? null, isCurrent: copies.isYoung(copy), time, ends: time + mostMs + 1 }
   }
 
 interface StoredValuesParts {
@@ -51,20 +66,26 @@ interface StoredValuesParts {
   readonly close?: () => Awaitable<void>
 }
 
-/** A vault, as it is described. */
+/** A vault, as it is described under one of the wrapping keys. */
 interface Described {
   readonly description: Description
-  /** Which of the wrapping keys is the first one of the deployment. */
   readonly key: number
-  readonly at: number
 }
 
 /** A vault during one look. */
-interface Looked extends Described {
+interface Looked {
   readonly sealer: ItemSealer
   readonly items: KeptItems
+  /** Empty = nothing describes it. */
+  readonly described: readonly Described[]
   /** Each secret is read once, so that two fields of it never come from two versions. */
-  readonly states: Map<string, Promise<SecretState | null>>
+  readonly states: Map<string, Promise<Found | null>>
+}
+
+/** A state, and the description by which it was found. */
+interface Found {
+  readonly state: SecretState
+  readonly description: Description
 }
 
 /** So many items are read at once. */
@@ -73,59 +94,95 @@ const AT_ONCE = 10
 export class StoredValues implements KeptValues {
   readonly #parts: StoredValuesParts
   readonly #sealers = new Map<string, ItemSealer>()
-  readonly #described = new Map<string, Described>()
+  readonly #described = new Map<string, { readonly all: readonly Described[]; readonly at: number }>()
 
   constructor(parts: StoredValuesParts) {
     this.#parts = parts
   }
 
-  async look(references: readonly string[]): Promise<readonly Result<KnownValue | null>[]> {
+  async look(references: readonly string[]): Promise<readonly Result<KeptValue | null>[]> {
     const vaults = new Map<string, Promise<Looked | null>>()
-    return inTurns(references, AT_ONCE, (text) => settle(() => this.#known(text, vaults)))
+    return inTurns(references, AT_ONCE, (text) => settle(() => this.#kept(text, vaults)))
+  }
+
+  endOf(text: string, at: number): number {
+    const parsed = parseReference(text)
+    const [described] = (parsed.ok && this.#described.get(parsed.reference.vault)?.all) || []
+    if (described === undefined) return Number.POSITIVE_INFINITY
+    return endOf({ found: { kind: 'secret', text: '' }, at }, described.description.rules, 'stale')
   }
 
   async close(): Promise<void> {
     await this.#parts.close?.()
   }
 
-  async #known(text: string, vaults: Map<string, Promise<Looked | null>>): Promise<KnownValue | null> {
+  async #kept(text: string, vaults: Map<string, Promise<Looked | null>>): Promise<KeptValue | null> {
     const written = readReference(text)
     const vault = await once(vaults, written.vault, () => this.#vault(written.vault))
     if (vault === null) return null
-    const { type, identity } = vault.description
-    const { resource, key } = splitFor(type)(written)
-    const name = { resource, version: written.version }
-    const state = await once(vault.states, JSON.stringify(name), async () => {
-      const item = (await itemNames(vault.sealer, identity, name))[vault.key] ?? ''
-      return stateIn(vault.sealer, item, await vault.items.get(item))
-    })
-    return state && knownOf(state, key, vault, this.#parts.clock.now())
+    const { items, described } = vault
+    const now = this.#parts.clock.now()
+    const found = (await Promise.all(described.map((one) => foundBy(one, written, vault)))).filter(
+      (one) => one !== null,
+    )
+    // Of a clock that is ahead it says nothing.
+    const [latest] = found
+      .filter(({ state }) => state.found !== null && !isAhead(state.at, now))
+      .toSorted((one, other) => other.state.at - one.state.at)
+    return { known: latest === undefined ? null : await knownOf(latest, written, items, now), time: items.time }
   }
 
   async #vault(prefix: string): Promise<Looked | null> {
     const sealer = this.#sealers.get(prefix) ?? (await this.#parts.sealer(prefix))
-    this.#sealers.set(prefix, sealer)
     const items = await this.#parts.items(prefix, sealer)
-    const described = items && (await this.#describedIn(prefix, sealer, items))
-    return described && { ...described, sealer, items, states: new Map() }
+    if (items === null) return null
+    const described = await this.#describedIn(prefix, sealer, items)
+    // Of names that somebody invents nothing is held.
+    if (described.length > 0) this.#sealers.set(prefix, sealer)
+    return { described, sealer, items, states: new Map() }
   }
 
-  /** It is read once a minute. One under an earlier wrapping key may still be there. */
-  async #describedIn(prefix: string, sealer: ItemSealer, items: KeptItems): Promise<Described | null> {
+  /**
+   * They are read once a minute. One under an earlier wrapping key may still be there, and until the next day it is not known to be the
+   * earlier one: then each counts. One of a clock that was ahead counts where there is no other.
+   */
+  async #describedIn(prefix: string, sealer: ItemSealer, items: KeptItems): Promise<readonly Described[]> {
     const held = this.#described.get(prefix)
     const at = this.#parts.clock.now()
-    if (held !== undefined && ageOf(held.at, at, 0) < FRESH_MS) return held
-    const all = (await descriptionNames(sealer)).map(async (name, key): Promise<Described[]> => {
+    if (held !== undefined && ageOf(held.at, at, 0) < FRESH_MS) return held.all
+    const found = (await descriptionNames(sealer)).map(async (name, key): Promise<Described[]> => {
       const bytes = await items.get(name)
       const opened = bytes && (await settle(() => openDescription(sealer, name, bytes)))
-      return opened?.ok ? [{ description: opened.value, key, at }] : []
+      return opened?.ok ? [{ description: opened.value, key }] : []
     })
-    const found = (await Promise.all(all)).flat()
-    const [latest = null] = found.toSorted((one, other) => other.description.time - one.description.time)
-    if (latest === null) this.#described.delete(prefix)
-    else this.#described.set(prefix, latest)
-    return latest
+    const rankOf = ({ description: { time } }: Described) => (isAhead(time, at) ? Number.NEGATIVE_INFINITY : time)
+    const opened = (await Promise.all(found)).flat()
+    const latest = Math.max(...opened.map(rankOf))
+    const all = opened.filter((one) => rankOf(one) === latest)
+    if (all.length === 0) this.#described.delete(prefix)
+    else this.#described.set(prefix, { all, at })
+    return all
   }
+}
+
+/** Why nothing opens. Nobody but the deployment can tell another key from bytes that were altered. */
+const keyTrouble = ({ code, message, remedy, facts }: ErrorData): KeyringError =>
+  code === 'ERR_RECORD_INVALID'
+    ? new KeyringError('ERR_WRAPPING_KEY_WRONG', 'What is kept was sealed under another key of this id, or altered.')
+    : new KeyringError(code, message, { remedy, facts })
+
+/** Each secret is read once. */
+function foundBy(
+  { description, key }: Described,
+  written: Reference,
+  { sealer, items, states }: Looked,
+): Promise<Found | null> {
+  const name = { resource: splitFor(description.type)(written).resource, version: written.version }
+  return once(states, JSON.stringify([key, name]), async () => {
+    const item = (await itemNames(sealer, description.identity, name))[key] ?? ''
+    const state = await stateIn(sealer, item, await items.get(item))
+    return state && { state, description }
+  })
 }
 
 function once<T>(made: Map<string, Promise<T>>, name: string, make: () => Promise<T>): Promise<T> {
@@ -134,21 +191,19 @@ function once<T>(made: Map<string, Promise<T>>, name: string, make: () => Promis
   return known
 }
 
-/** `null` = the vault has not answered yet, or by a clock that is ahead. */
 async function knownOf(
-  state: SecretState,
-  key: string | null,
-  { description: { rules, isBase64 }, items }: Looked,
+  { state, description: { type, rules, isBase64 } }: Found,
+  written: Reference,
+  { isCurrent, ends }: KeptItems,
   now: number,
-): Promise<KnownValue | null> {
+): Promise<KnownValue> {
   const { found, at } = state
-  if (found === null || isAhead(at, now)) return null
   const result = await settle(() => {
-    if (found.kind !== 'secret') throw noSecret(found.kind)
-    return valueOf(found.text, key, isBase64)
+    if (found?.kind !== 'secret') throw noSecret(found?.kind ?? 'absent')
+    return valueOf(found.text, splitFor(type)(written).key, isBase64)
   })
   // Once a day the deployment hears that somebody wants it: else it would forget it.
-  const isUsed = items.isCurrent && now - state.asked < NOTED_MS
+  const isUsed = isCurrent && now - state.asked < NOTED_MS
   const until = isUsed ? Math.min(now + FRESH_MS, endOf(state, rules, 'fresh')) : now
-  return { result, at, until, serves: endOf(state, rules, 'stale') }
+  return { result, at, until, serves: Math.min(endOf(state, rules, 'stale'), ends) }
 }

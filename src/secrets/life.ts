@@ -56,7 +56,7 @@ export function standing(state: SecretState, rules: SecretRules, now: number): S
 }
 
 /** When it stops standing as it does. */
-export function endOf({ found, at }: SecretState, rules: SecretRules, stands: Standing): number {
+export function endOf({ found, at }: Pick<SecretState, 'found' | 'at'>, rules: SecretRules, stands: Standing): number {
   if (found?.kind !== 'secret') return at + rules.negTtlMs
   if (rules.ttlMs === 0) return Number.POSITIVE_INFINITY
   return at + rules.ttlMs + (stands === 'stale' ? rules.resurrectMs : 0)

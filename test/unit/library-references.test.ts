@@ -1,7 +1,8 @@
 /** References in the process: what is asked, how often, and what serves while nobody answers. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, it, vi } from 'vitest'
 import { testKeyring } from '../../functions/node-shared/testing.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
@@ -121,6 +122,99 @@ describe('references', () => {
     state.now += 60_000
     await references.resolve(DB)
     expect(told).toEqual([`${DB} two`, `${DB} three`])
+  })
+
+  it('are walked through objects without a prototype, of other realms, and in circles', async () => {
+    const { references } = opened()
+    const bare: Record<string, unknown> = Object.create(null)
+    bare['password'] = DB
+    const foreign: unknown = runInNewContext('({ list: [password], since: new Date(0) })', { password: DB })
+    const circle: Record<string, unknown> = { password: DB }
+    circle['again'] = circle
+    class Client {
+      readonly password = DB
+    }
+    const given = { bare, foreign, circle, client: new Client(), ['__proto__']: undefined }
+    const resolved = await references.resolveAll(given)
+    expect(resolved).toMatchObject({
+      bare: { password: 'one' },
+      foreign: { list: ['one'], since: expect.anything() },
+      circle: { password: 'one' },
+      client: given.client,
+    })
+    expect(resolved.circle['again']).toBe(resolved.circle)
+    const own: unknown = await references.resolveAll(JSON.parse(`{"__proto__": ["${DB}"]}`))
+    expect([JSON.stringify(own), Object.getPrototypeOf(own)]).toEqual(['{"__proto__":["one"]}', Object.prototype])
+  })
+
+  it('go by the later of two answers, whichever comes first', async () => {
+    type Said = Result<{ value: string; at?: number }>
+    const answers: ((value: Said) => void)[] = []
+    const service: ReferenceService = {
+      resolve: () => new Promise((resolve) => answers.push((one) => resolve({ ok: true, value: [one] }))),
+    }
+    /** The first question is answered when the second one has been. */
+    const after = async (late: Said, early: Said) => {
+      const references = new References({ service, kept: null, clock: { now: () => 5000 } })
+      const told: string[] = []
+      references.onUpdate([DB], (_reference, value) => void told.push(value))
+      const slow = references.resolve(DB)
+      await vi.waitUntil(() => answers.length === 1)
+      const fresh = references.refresh({ a: DB })
+      await vi.waitUntil(() => answers.length === 2)
+      const [first, second] = answers.splice(0)
+      second?.(early)
+      expect(await fresh).toEqual({ a: 'new' })
+      first?.(late)
+      return [await slow, await references.resolve(DB), told]
+    }
+    const said = (value: string, at?: number): Said => ({ ok: true, value: { value, ...(at && { at }) } })
+    expect(await after(said('old', 1000), said('new', 2000))).toEqual(['new', 'new', []])
+    expect(await after(said('old'), said('new'))).toEqual(['new', 'new', []])
+    expect(await after(refusal('ERR_SECRET_NOT_FOUND', 'There is none.'), said('new', 2000))).toEqual([
+      'new',
+      'new',
+      [],
+    ])
+  })
+
+  it('are asked for once by all who want them at the same time, and fail for each of them', async () => {
+    const { references, state } = opened()
+    const asked = () => state.asked.flatMap((one) => one.references)
+    const wanted = [references.resolve(DB), references.resolve(DB), references.resolveAll({ a: DB })]
+    expect([await Promise.all(wanted), asked()]).toEqual([['one', 'one', { a: 'one' }], [DB]])
+    const none = '{vault://hcv/none/x}'
+    const failures = await Promise.allSettled([references.resolve(none), references.resolve(none)])
+    expect(failures.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(asked()).toEqual([DB, none])
+  })
+
+  it('are given to all, whatever a listener throws', async () => {
+    const { references, secrets, state } = opened()
+    const told: string[] = []
+    references.onUpdate([DB], () => {
+      throw new Error('The listener is broken.')
+    })
+    references.onUpdate([DB], (_reference, value) => void told.push(value))
+    await references.resolve(DB)
+    secrets.set(DB, 'two')
+    state.now += 60_000
+    expect([await references.resolveAll([DB, MAIL]), told]).toEqual([['two', 'mail'], ['two']])
+  })
+
+  it('are held within bounds: those of long ago are dropped, and no failures take their place', async () => {
+    const { references, secrets, state } = opened()
+    const nameOf = (at: number) => `{vault://hcv/many/${at}}`
+    await references.resolve(DB)
+    await references.resolveAll(Array.from({ length: 9000 }, (_, at) => nameOf(at))).catch(() => {})
+    state.asked.splice(0)
+    expect([await references.resolve(DB), state.asked]).toEqual(['one', []])
+    for (let at = 0; at < 9000; at += 1) secrets.set(nameOf(at), 'x')
+    const many = await references.resolveAll(Array.from({ length: 9000 }, (_, at) => nameOf(at)))
+    expect(many.every((value) => value === 'x')).toBe(true)
+    state.isDown = true
+    await expect(references.resolve(DB)).rejects.toMatchObject({ code: 'ERR_AUTHORITY_UNAVAILABLE' })
+    expect(await references.resolve(nameOf(8999))).toBe('x')
   })
 
   it('come with the test keyring, which has values of its own', async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import type { Bytes } from '../../src/core/bytes.ts'
+import type { ErrorData } from '../../src/core/errors.ts'
 import { KeyringError, refusal } from '../../src/core/errors.ts'
 import type { Replica } from '../../src/core/ports.ts'
 import type { ItemStore, SecretRules } from '../../src/core/secrets.ts'
@@ -244,6 +245,67 @@ describe('a process that reads the store', () => {
   })
 })
 
+describe('what the vault no longer gives', () => {
+  /** Its word is kept for a minute at most, and then there is nothing. */
+  async function ended(ttlMs: number, word: 'absent' | 'forbidden') {
+    const on = await deployed({ ttlMs, resurrectMs: 1000 * DAY })
+    const [alone, served] = [on.reader([W1], null), on.reader()]
+    for (const one of [alone, served]) expect(await one.resolve(PASS)).toBe('one')
+    on.later(MINUTE)
+    on.vault.answers.set('password', word)
+    await on.secrets.resolve([PASS], true)
+    return { ...on, alone, served }
+  }
+
+  const all = [0, 2 * MINUTE].flatMap((ttlMs) =>
+    (['absent', 'forbidden'] as const).map((word) => [ttlMs, word] as const),
+  )
+
+  it.each(all)('is given up where nobody can be asked, with ttl %i: %s', async (ttlMs, word) => {
+    const { alone, later, state } = await ended(ttlMs, word)
+    expect(await codeOf(alone)).toBe(word === 'absent' ? 'ERR_SECRET_NOT_FOUND' : 'ERR_SECRET_FORBIDDEN')
+    later(HOUR)
+    expect(await codeOf(alone)).not.toBe('one')
+    state.storeTrouble = new KeyringError('ERR_STORE_UNAVAILABLE', 'It is gone.')
+    expect(await codeOf(alone)).not.toBe('one')
+  })
+
+  it.each(all)('is given up also when its word is no longer kept, with ttl %i: %s', async (ttlMs, word) => {
+    const { alone, later, state } = await ended(ttlMs, word)
+    later(HOUR)
+    expect(await codeOf(alone)).toBe('ERR_AUTHORITY_UNAVAILABLE')
+    state.storeTrouble = new KeyringError('ERR_STORE_UNAVAILABLE', 'It is gone.')
+    expect(await codeOf(alone)).toBe('ERR_STORE_UNAVAILABLE')
+  })
+
+  it.each(all)(
+    'is for the deployment to say; in its outage it serves to its end, with ttl %i: %s',
+    async (ttlMs, word) => {
+      const { served, later, state } = await ended(ttlMs, word)
+      later(HOUR)
+      state.isDown = true
+      expect(await codeOf(served)).toBe(ttlMs === 0 ? 'ERR_AUTHORITY_UNAVAILABLE' : 'one')
+      state.isDown = false
+      expect(await codeOf(served)).toBe(word === 'absent' ? 'ERR_SECRET_NOT_FOUND' : 'ERR_SECRET_FORBIDDEN')
+      state.isDown = true
+      expect(await codeOf(served)).toBe('ERR_AUTHORITY_UNAVAILABLE')
+    },
+  )
+
+  it('serves no longer for having been heard of the deployment', async () => {
+    const { reader, later, state } = await deployed({ ttlMs: MINUTE, resurrectMs: HOUR })
+    const references = reader()
+    await references.resolve(PASS)
+    await references.refresh({ a: PASS })
+    state.isDown = true
+    state.storeTrouble = new KeyringError('ERR_STORE_UNAVAILABLE', 'It is gone.')
+    later(MINUTE + HOUR - 1)
+    expect(await references.resolve(PASS)).toBe('one')
+    later(1)
+    expect(await codeOf(references)).toBe('ERR_AUTHORITY_UNAVAILABLE')
+  })
+})
+
 describe('keys', () => {
   it('that were derived for the vault are enough, and open no other', async () => {
     const { reader, instance } = await deployed()
@@ -274,6 +336,37 @@ describe('keys', () => {
     await next.secrets.resolve([PASS])
     await next.look()
     for (const keys of [[w2, W1], [W1, w2], [w2]]) expect(await reader(keys, null).resolve(PASS)).toBe('new')
+  })
+})
+
+describe('between the steps of a change of keys', () => {
+  const w2 = wrappingKey('w2', 2)
+
+  it('the latest of what was written in a day counts, under whichever key', async () => {
+    const { reader, instance, vault, later } = await deployed({ ttlMs: 0 })
+    vault.answers.set('password', { pass1: 'new' })
+    later(MINUTE)
+    const next = instance({}, { sealer: sealerOf([w2, W1]) })
+    await next.secrets.resolve([PASS], true)
+    await next.look()
+    for (const keys of [[w2, W1], [W1, w2], [w2]]) expect(await reader(keys, null).resolve(PASS)).toBe('new')
+  })
+
+  it('what was described by a clock that is ahead counts for least', async () => {
+    const { reader, instance, vault, later } = await deployed({ ttlMs: 0 })
+    later(5 * DAY)
+    await instance().look()
+    later(-5 * DAY)
+    expect(await reader([W1], null).resolve(PASS)).toBe('one')
+    vault.answers.set('password', { pass1: 'new' })
+    const next = instance({ identity: 'https://other.example kv' }, { sealer: sealerOf([w2, W1]) })
+    await next.secrets.resolve([PASS])
+    await next.look()
+    for (const keys of [
+      [w2, W1],
+      [W1, w2],
+    ])
+      expect(await reader(keys, null).resolve(PASS)).toBe('new')
   })
 })
 
@@ -388,10 +481,19 @@ async function replicated(rules: Partial<SecretRules> = {}) {
   const look = () => copying.call({ call: 'refreshIfDue', vault: 'hcv' })
   const ages = { stampMs: 2 * PERIOD, recordMs: 7 * DAY }
   const invalid: string[] = []
-  const worker = (service: ReferenceService | null = on.serviceOf(on.secrets)) => {
+  const worker = (service: ReferenceService | null = on.serviceOf(on.secrets), keys = [W1]) => {
+    const troubles = new Map<string, ErrorData>()
+    const sealer = sealerOf(keys)
     const parts = { replica, clock, ages, freshMs: MINUTE, pauseMs: 5000 }
-    const copies = new ReplicaCopies(parts, (_vault, { code }) => void invalid.push(code))
-    return new References({ service, kept: new StoredValues({ items: itemsOfCopies(copies), clock, sealer }), clock })
+    const copies = new ReplicaCopies(parts, (vault, error) => {
+      troubles.set(vault, error)
+      invalid.push(error.code)
+    })
+    return new References({
+      service,
+      kept: new StoredValues({ items: itemsOfCopies(copies, ages.recordMs, troubles), clock, sealer }),
+      clock,
+    })
   }
   await look()
   const copy = held.get('secrets/hcv') ?? expect.unreachable('Nothing was copied.')
@@ -413,6 +515,43 @@ describe('a process that reads the replica', () => {
     expect(await worker().resolve(PASS)).toBe('one')
     later(1)
     expect(await codeOf(worker())).toBe('ERR_AUTHORITY_UNAVAILABLE')
+  })
+
+  it('has from an old copy no longer than one that begins later', async () => {
+    const { worker, later } = await replicated({ ttlMs: 0 })
+    const running = worker(null)
+    await running.resolve(PASS)
+    later(7 * DAY)
+    expect(await running.resolve(PASS)).toBe('one')
+    later(1)
+    expect([await codeOf(running), await codeOf(worker(null))]).toEqual([
+      'ERR_AUTHORITY_UNAVAILABLE',
+      'ERR_AUTHORITY_UNAVAILABLE',
+    ])
+  })
+
+  it.each([0, 12 * HOUR])('gives up what a later copy lacks, with ttl %i', async (ttlMs) => {
+    const { worker, later, look, vault, secrets } = await replicated({ ttlMs })
+    vault.answers.set('other', { a: 'b' })
+    await secrets.resolve(['{vault://hcv/other/a}'])
+    const running = worker(null)
+    await running.resolve(PASS)
+    vault.answers.delete('password')
+    later(PERIOD)
+    await secrets.resolve([PASS], true)
+    await look()
+    expect(await codeOf(running)).toBe('ERR_AUTHORITY_UNAVAILABLE')
+  })
+
+  it('goes on with what it heard after the copy was made, which says nothing of that', async () => {
+    const { worker, later, vault, state } = await replicated({ ttlMs: 0 })
+    later(MINUTE)
+    vault.answers.set('new', { a: 'b' })
+    const running = worker()
+    expect(await running.resolve('{vault://hcv/new/a}')).toBe('b')
+    state.isDown = true
+    later(MINUTE)
+    expect(await running.resolve('{vault://hcv/new/a}')).toBe('b')
   })
 
   it('believes an old copy that is put back for two periods, and not against what it has heard or read', async () => {
@@ -453,6 +592,14 @@ describe('a process that reads the replica', () => {
     expect(invalid).toEqual(['ERR_RECORD_INVALID'])
     held.clear()
     expect(await codeOf(worker(null))).toBe('ERR_AUTHORITY_UNAVAILABLE')
+  })
+
+  it('says that the key is another one', async () => {
+    const { worker } = await replicated()
+    expect([
+      await codeOf(worker(null, [wrappingKey('w1', 2)])),
+      await codeOf(worker(null, [wrappingKey('w2', 2)])),
+    ]).toEqual(['ERR_WRAPPING_KEY_WRONG', 'ERR_WRAPPING_KEY_MISSING'])
   })
 
   it('is not kept from its secrets by an outage of the vault', async () => {
