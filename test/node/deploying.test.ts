@@ -161,8 +161,11 @@ describe('docs/node.md', () => {
     expect(statSync(etc).mode & 0o777).toBe(0o600)
     const [, program = '', server = ''] = /^ExecStart=(\S+) \/opt\/edge-keyring\/(\S+)$/m.exec(UNIT) ?? []
     expect(program).toMatch(/node$/)
-    const [, inImage = ''] = /^CMD \["node", "(.+)"\]$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? []
-    expect(block('node.md', 'docker run')).toMatch(new RegExp(`node --env-file=\\S+ ${inImage || '-'}\n`))
+    const [, inImage = '[]'] = /^CMD (\[.+\])$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? []
+    const words = JSON.parse(inImage) as string[]
+    expect(block('node.md', 'docker run')).toMatch(
+      new RegExp(` ${words.toSpliced(-1, 0, '--env-file=\\S+').join(' ')}\n`),
+    )
     const script = [
       'unset PORT',
       `"${process.execPath}" --env-file="${etc}" "${join(ROOT, server)}" > out 2> err & pid=$!`,
