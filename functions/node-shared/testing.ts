@@ -13,7 +13,7 @@ import type { OpenOptions } from '../../src/library/open.ts'
 import { openParts } from '../../src/library/open.ts'
 import { storeAuthority } from '../../src/library/reading.ts'
 import type { References } from '../../src/library/references.ts'
-import { fixedReferences } from '../../src/library/references.ts'
+import { fixedReferences } from '../../src/library/fixed-references.ts'
 import { nodeCipher, nodeHash } from './cipher.ts'
 import { nodeNonces } from './nonces.ts'
 

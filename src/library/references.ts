@@ -4,7 +4,7 @@
  */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
-import { refusal, unwrap } from '../core/errors.ts'
+import { unwrap } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import { HeldValues } from './held-values.ts'
 import { replaced } from './replacing.ts'
@@ -195,7 +195,7 @@ export class References implements AsyncDisposable {
   }
 
   #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
-    const name = `${refresh} ${references.join('')}`
+    const name = JSON.stringify([refresh, references])
     const flight = this.#flights.get(name) ?? this.#find(references, refresh).finally(() => this.#flights.delete(name))
     if (SHARES_QUESTIONS) this.#flights.set(name, flight)
     return flight
@@ -359,24 +359,3 @@ const NOBODY_TO_ASK: ErrorData = {
   remedy:
     'Set EDGE_KEYRING_URL and EDGE_KEYRING_TOKEN, in a Worker a service binding; or name it in KEYRING_REFERENCES there, and compare KEYRING_WRAPPING_KEYS.',
 }
-
-/** Values by reference, for tests: they may be changed at any time. */
-export const fixedReferences = (values: ReadonlyMap<string, string>): References =>
-  new References({
-    kept: null,
-    clock: { now: () => (ticks += FRESH_MS) },
-    service: {
-      resolve: async ({ references }) => ({
-        ok: true,
-        value: references.map((reference) => {
-          const value = values.get(reference)
-          return value === undefined
-            ? refusal('ERR_SECRET_NOT_FOUND', 'The test keyring has no such secret.')
-            : { ok: true, value: { value } }
-        }),
-      }),
-    },
-  })
-
-/** To a test nothing is fresh. */
-let ticks = 0

@@ -37,6 +37,13 @@ function opened(
 }
 
 describe('references', () => {
+  it('of one question are those of another one under way only where both ask for the same', async () => {
+    const { references } = opened()
+    const both = references.resolveAll([DB, MAIL])
+    await expect(references.resolve(DB + MAIL)).rejects.toMatchObject({ code: 'ERR_SECRET_NOT_FOUND' })
+    expect(await both).toEqual(['one', 'mail'])
+  })
+
   it('are asked for once a minute', async () => {
     const { references, secrets, state } = opened()
     expect(await references.resolve(DB)).toBe('one')
