@@ -4,9 +4,6 @@ import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { readEntities } from '../../src/config/entities.ts'
 import { unwrap } from '../../src/core/errors.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
-import { rare } from '../../src/rare.ts'
-import { memoryItems } from '../../src/secrets/memory-items.ts'
-import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { openKeepers, openVaults } from '../../src/vaults.ts'
 import { REMEDIES } from '../../src/core/errors.ts'
 import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
@@ -15,6 +12,7 @@ import { TYPES } from '../../src/config/entity-types.ts'
 import { LOGIN_OPTIONS } from '../../src/config/login-methods.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { NOW } from '../support/observed.ts'
+import { vaultsPorts } from '../support/vaults.ts'
 
 it.each([
   ['hcv', { KONG_VAULT_HCV_TOKEN: 'hvs.x' }, /host and port in KONG_VAULT_HCV_HOST/],
@@ -28,17 +26,9 @@ it.each([
   const config = { wrappingKeys: [wrappingKey('w1', 1)] }
   const { entities, broken } = readEntities(env, 'node')
   const ports = { cipher: nodeCipher, hash: nodeHash, clock }
-  const keepers = openKeepers(entities, config, {
-    ...ports,
-    store: memoryStore(),
-    items: memoryItems(clock.now),
-    readFile: null,
-    log: () => {},
-    loadRare: () => rare,
-    probeOf: () => null,
-    fetchOf: () => () => Promise.reject(Object.assign(new TypeError('failed'), { cause: { code: 'ECONNREFUSED' } })),
-    openOther: () => expect.unreachable('There is no other.'),
-  })
+  const refused = () => Promise.reject(Object.assign(new TypeError('failed'), { cause: { code: 'ECONNREFUSED' } }))
+  const answers = { fetchOf: () => refused, openOther: () => expect.unreachable('There is no other.') }
+  const keepers = openKeepers(entities, config, vaultsPorts(clock, answers))
   const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))
   const { secrets, overview } = openVaults(entities, config, { ...ports, authority, broken, freshMs: 0 })
   const resolved = await secrets?.resolve([`{vault://${vault}/password/a}`])

@@ -3,14 +3,12 @@ import { expect, it } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { readEntities } from '../../src/config/entities.ts'
 import type { EntitySettings } from '../../src/config/entities.ts'
-import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
-import { rare } from '../../src/rare.ts'
-import { memoryItems } from '../../src/secrets/memory-items.ts'
 import { openKeepers, openVaults } from '../../src/vaults.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { httpOn } from '../support/http.ts'
 import { NOW } from '../support/observed.ts'
+import { vaultsPorts } from '../support/vaults.ts'
 
 const CANARY = 'hvs.canary-of-a-token'
 const BROKEN = { name: 'hcv', prefix: 'wrong', config: { ttl: 1, token: CANARY } }
@@ -29,21 +27,8 @@ const readAs = (...vaults: readonly object[]) => readEntities({ KEYRING_VAULTS: 
 /** What asks vaults. Here it may know more of their settings than what answers callers. */
 function keepersOf({ entities, broken }: Pick<ReturnType<typeof readAs>, 'entities' | 'broken'>) {
   const nothing = () => expect.unreachable('No vault is asked.')
-  return openKeepers(
-    entities,
-    { ...config, brokenVaults: broken },
-    {
-      ...primitives,
-      store: memoryStore(),
-      items: memoryItems(clock.now),
-      readFile: null,
-      log: () => {},
-      loadRare: () => rare,
-      probeOf: () => null,
-      fetchOf: () => nothing,
-      openOther: nothing,
-    },
-  )
+  const ports = vaultsPorts(clock, { fetchOf: () => nothing, openOther: nothing })
+  return openKeepers(entities, { ...config, brokenVaults: broken }, ports)
 }
 
 function fetchOn(entities: readonly EntitySettings[], given: ReturnType<typeof readAs>) {

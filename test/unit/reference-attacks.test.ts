@@ -7,16 +7,15 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { serveHttp } from '../../functions/node/http.ts'
 import { readEntities } from '../../src/config/entities.ts'
-import { memoryStore } from '../../src/keyring/memory-store.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { parseReference } from '../../src/references/grammar.ts'
-import { rare } from '../../src/rare.ts'
 import { environmentBackend } from '../../src/secrets/environment.ts'
-import { memoryItems } from '../../src/secrets/memory-items.ts'
+import type { VaultsPorts } from '../../src/vaults.ts'
 import { openKeepers, openVaults } from '../../src/vaults.ts'
 import { wrappingKey } from '../support/authority.ts'
 import { httpOn } from '../support/http.ts'
 import { NOW } from '../support/observed.ts'
+import { vaultsPorts } from '../support/vaults.ts'
 
 /** All of the settings of vaults and of what asks them, with a Vault that has every secret. @param env the variables, also those that a vault gives. */
 function deployment(env: Readonly<Record<string, string>>) {
@@ -25,14 +24,7 @@ function deployment(env: Readonly<Record<string, string>>) {
   const config = { wrappingKeys: [wrappingKey('w1', 1)] }
   const { entities, broken } = readEntities(env, 'node')
   const ports = { cipher: nodeCipher, hash: nodeHash, clock }
-  const keepers = openKeepers(entities, config, {
-    ...ports,
-    store: memoryStore(),
-    items: memoryItems(() => clock.time),
-    readFile: null,
-    log: () => {},
-    loadRare: () => rare,
-    probeOf: () => null,
+  const answers = {
     fetchOf: () => async (request) => {
       asked.push(request.url)
       return Response.json({
@@ -44,7 +36,8 @@ function deployment(env: Readonly<Record<string, string>>) {
     },
     openOther: (settings) =>
       settings.type === 'env' ? environmentBackend(env, settings.variableOf) : expect.unreachable('No other is set.'),
-  })
+  } satisfies Partial<VaultsPorts>
+  const keepers = openKeepers(entities, config, vaultsPorts(clock, answers))
   const authority = distantAuthority(async (message) => ('vault' in message ? keepers.call(message) : null))
   const vaults = openVaults(entities, config, { ...ports, authority, broken, freshMs: 0 })
   return {
