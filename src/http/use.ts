@@ -27,11 +27,11 @@ interface SealedAs extends Sealed {
 }
 
 /** `Item` is what a use takes, `Made` what it gives. */
-interface Use<Item, Made extends { readonly keyId: string }> {
+interface Use<Item extends Partial<Sealed>, Made extends { readonly keyId: string }> {
   /** @param what is said of the fields in sentences. */
   readonly read: (fields: unknown, what: 'body' | 'item') => Item
   readonly readRaw: (bytes: Bytes, context: Bytes) => Item
-  readonly work: (keyring: Keyring) => (item: Item) => Awaitable<Made>
+  readonly work: (keyring: Keyring, item: Item) => Awaitable<Made>
   readonly show: (made: Made, item: Item) => object
   readonly showRaw: (made: Made) => Bytes
   /** What the items of a batch come to. @throws `ERR_BODY_TOO_LARGE`. */
@@ -55,10 +55,7 @@ const encrypting: Use<Plain, Encrypted> = {
     refuseLarge(plaintext, MAX_RAW_BYTES)
     return { plaintext, context }
   },
-  work:
-    (keyring) =>
-    ({ plaintext, context }) =>
-      keyring.encrypt(plaintext, context),
+  work: (keyring, { plaintext, context }) => keyring.encrypt(plaintext, context),
   show: shownCiphertext,
   showRaw: ciphertextBytes,
   weigh: (room, { plaintext, context }) => room.takesBack(plaintext, context),
@@ -70,7 +67,7 @@ const decrypting: Use<SealedAs, Decrypted> = {
     return { ciphertext: read.ciphertext, encoding: read.encoding, context: contextBytes(read) }
   },
   readRaw: (bytes, context) => ({ ...asSealed(bytes, context), encoding: 'base64' }),
-  work: (keyring) => askingOnce(({ ciphertext, context }) => keyring.decrypt(ciphertext, context)),
+  work: (keyring, { ciphertext, context }) => keyring.decrypt(ciphertext, context),
   show({ plaintext, keyId }, { encoding }) {
     const text = encoding === 'base64' ? toBase64(plaintext) : writtenText(plaintext)
     return { plaintext: text, encoding, key_id: keyId }
@@ -85,7 +82,7 @@ const rewrapping: Use<Sealed, Encrypted> = {
     return { ciphertext: read.ciphertext, context: contextBytes(read) }
   },
   readRaw: asSealed,
-  work: (keyring) => askingOnce((item) => rewrapped(keyring, item)),
+  work: rewrapped,
   show: shownCiphertext,
   showRaw: ciphertextBytes,
   weigh: () => {},
@@ -93,7 +90,7 @@ const rewrapping: Use<Sealed, Encrypted> = {
 
 export const [encrypt, decrypt, rewrap] = [handler(encrypting), handler(decrypting), handler(rewrapping)]
 
-function handler<Item, Made extends { readonly keyId: string }>(
+function handler<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
   use: Use<Item, Made>,
 ): (call: Call) => Awaitable<Reply> {
   return (call) =>
@@ -107,24 +104,24 @@ function handler<Item, Made extends { readonly keyId: string }>(
 
 const isBatch = (body: unknown): boolean => typeof body === 'object' && body !== null && Object.hasOwn(body, 'items')
 
-function single<Item, Made extends { readonly keyId: string }>(
+function single<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
   { read, work, show }: Use<Item, Made>,
   call: Call,
   body: unknown,
 ): Awaitable<Reply> {
   const item = read(body, 'body')
-  return andThen(work(call.keyring)(item), (made) => {
+  return andThen(work(call.keyring, item), (made) => {
     call.used(made.keyId)
     return { body: show(made, item) }
   })
 }
 
-function raw<Item, Made extends { readonly keyId: string }>(
+function raw<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
   { readRaw, work, showRaw }: Use<Item, Made>,
   call: Call,
   bytes: Bytes,
 ): Awaitable<Reply> {
-  return andThen(work(call.keyring)(readRaw(bytes, headerContext(call.context))), (made) => {
+  return andThen(work(call.keyring, readRaw(bytes, headerContext(call.context))), (made) => {
     call.used(made.keyId)
     return { body: showRaw(made), headers: { 'content-type': RAW_TYPE, 'keyring-key-id': made.keyId } }
   })
@@ -136,13 +133,14 @@ interface Shown {
 }
 
 /** The status is 200 whatever becomes of the items. */
-async function batch<Item, Made extends { readonly keyId: string }>(
+async function batch<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
   { read, work, show, weigh }: Use<Item, Made>,
   call: Call,
   body: unknown,
 ): Promise<Reply> {
   const { items } = parseBody(batchBody, body)
-  const [room, one] = [new Room(items.length), work(call.keyring)]
+  const room = new Room(items.length)
+  const one = askingOnce((item: Item) => work(call.keyring, item))
   const results = await settleEach(items, (fields): Awaitable<Shown> => {
     const item = read(fields, 'item')
     return andThen(one(item), (made) => {

@@ -44,7 +44,7 @@ export async function settleEach<Item, Made>(
 }
 
 /** For one batch: a key that is not there is asked for once, however many values name it. */
-export function askingOnce<Item extends Sealed, Made>(work: (item: Item) => Awaitable<Made>): typeof work {
+export function askingOnce<Item extends Partial<Sealed>, Made>(work: (item: Item) => Awaitable<Made>): typeof work {
   const missing = new Map<string, KeyringError>()
   const note = (error: unknown): never => {
     if (error instanceof KeyringError && OF_KEY.has(error.code)) missing.set(String(error.facts['id']), error)
@@ -62,7 +62,7 @@ export function askingOnce<Item extends Sealed, Made>(work: (item: Item) => Awai
   }
 }
 
-const namedKey = ({ ciphertext }: Sealed): string =>
+const namedKey = ({ ciphertext = '' }: Partial<Sealed>): string =>
   ciphertext.slice(ciphertext.indexOf('.') + 1, ciphertext.lastIndexOf('.'))
 
 /** How many values of a batch came to the same. */
