@@ -1,13 +1,14 @@
 /** Writes docs/errors.md from the codes, or with --check says whether it is up to date. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { SERVICE_REMEDIES } from '../src/core/service-remedies.ts'
 import { REMEDIES } from '../src/core/errors.ts'
 import { VAULT_REMEDIES } from '../src/core/vault-remedies.ts'
 import type { KeyringErrorCode } from '../src/core/errors.ts'
 import { statusOf } from '../src/http/problem.ts'
 
 const PATH = join(import.meta.dirname, '../docs/errors.md')
-const rows = Object.entries({ ...REMEDIES, ...VAULT_REMEDIES }).map(
+const rows = Object.entries({ ...REMEDIES, ...SERVICE_REMEDIES, ...VAULT_REMEDIES }).map(
   ([code, remedy]) =>
     `| \`${code}\` | ${statusOf(code as KeyringErrorCode)} | ${remedy.replaceAll('|', '\\|').replaceAll('<', '&lt;')} |`,
 )

@@ -1,18 +1,16 @@
 /**
- * The errors of the product. The codes are stable and part of the public contract: each has a remedy here, or in
- * `vault-remedies.ts`, a status in `http/problem.ts` and a row in `docs/errors.md`. New ones may be added freely; none is ever renamed.
+ * The errors of the product. The codes are stable and part of the public contract: each has a remedy here, in
+ * `service-remedies.ts` or in `vault-remedies.ts`, a status in `http/problem.ts` and a row in `docs/errors.md`. New ones may be added
+ * freely; none is ever renamed.
  */
 import type { Awaitable } from './awaitable.ts'
+import type { SERVICE_REMEDIES } from './service-remedies.ts'
 import type { VAULT_REMEDIES } from './vault-remedies.ts'
 
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md has all.',
 
-  ERR_UNAUTHENTICATED: 'Send an API token: "Authorization: Bearer <token>" or "Kong-Admin-Token: <token>".',
   ERR_FORBIDDEN: 'Ask for a grant for this action on this keyring (KEYRING_API_TOKENS).',
-  ERR_ROUTE_NOT_FOUND: 'See docs/api.md for the paths.',
-  ERR_METHOD_NOT_ALLOWED: 'Use a method named in the Allow header.',
-  ERR_MEDIA_TYPE: 'Send application/json or, on /keyring paths, application/x-www-form-urlencoded.',
   ERR_BODY_TOO_LARGE: 'Send less at once; limits: docs/api.md.',
   ERR_BODY_MALFORMED: 'Send a body that parses.',
   ERR_REQUEST_INVALID: 'Correct what is named.',
@@ -24,21 +22,10 @@ export const REMEDIES = {
   ERR_SNAPSHOT_STALE: 'Try again; decryption goes on. If it lasts, find out why the authority does not answer.',
   ERR_KEY_UNVERIFIED: 'Try again in a few seconds.',
   ERR_KEY_MISMATCH: 'The value was made with another key of this id: find the keyring that made it.',
-  ERR_KEY_ACTIVE: 'Rotate first: write a new version to Vault and sync.',
-  ERR_KEY_IN_USE: 'Wait until the time named; "force" skips the wait, and loses values encrypted in between.',
   ERR_NO_ACTIVE_KEY: 'Write a usable version to Vault and sync.',
   ERR_CIPHERTEXT_INVALID: 'Pass the value exactly as encrypt returned it.',
   ERR_DECRYPT_FAILED: 'Pass the context of the encryption, and the value unaltered.',
   ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are no well-formed text.',
-
-  ERR_ACTIVE_UNUSABLE: 'Write a new version to Vault, with a string "key" under a new "id", then sync.',
-  ERR_SOURCE_CHANGED: 'If this is meant, sync with {"adopt": true}: earlier keys stay, for decryption only.',
-  ERR_SOURCE_RECREATED:
-    'If this is meant, sync with {"force": true} or {"adopt": true}: earlier keys stay, for decryption only.',
-  ERR_SOURCE_NOT_FOUND:
-    'Check KEYRING_VAULT_MOUNT and KEYRING_VAULT_PATH ("mount" and "path" in KEYRINGS) and a base path of the address, or write the secret.',
-  ERR_SYNC_CONTENDED: 'Try again.',
-  ERR_ROTATION_REFUSED: 'Do what the message says, then rotate again.',
 
   ERR_REFERENCE_INVALID: 'Write {vault://<vault>/<resource>/<key>}, with nothing around it.',
   ERR_REFERENCE_VAULT_UNKNOWN: 'Name a vault that is configured, as by KONG_VAULT_HCV_… or KEYRING_VAULTS.',
@@ -51,23 +38,23 @@ export const REMEDIES = {
   ERR_RECORD_OUTDATED:
     'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one put back.',
   ERR_REPLICA_INVALID:
-    'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered, of another keyring, or ahead of the authority, and was not used.',
-  ERR_RECORD_TOO_LARGE: 'Remove keys that no value needs.',
+    'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered or foreign, and not used.',
   ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS.',
   ERR_WRAPPING_KEY_WRONG:
     'Put the first key of this id into KEYRING_WRAPPING_KEYS, or what was derived from it for this keyring; a new key needs a new id.',
   ERR_STORE_UNAVAILABLE: 'Check the record store (KEYRING_DATABASE) and its disk.',
   ERR_AUTHORITY_UNAVAILABLE:
     'Try again; if it lasts, see the platform and its log. What this instance holds stays in service.',
-  ERR_AUDIT_UNAVAILABLE: 'Make the audit log writable; nothing was changed.',
 } as const
 
-export type KeyringErrorCode = keyof typeof REMEDIES | keyof typeof VAULT_REMEDIES
+export type KeyringErrorCode = keyof typeof REMEDIES | keyof typeof SERVICE_REMEDIES | keyof typeof VAULT_REMEDIES
 
 const told: Partial<Record<KeyringErrorCode, string>> = { ...REMEDIES }
 
-/** Makes the remedies of another table known: where there is Vault, those of `vault-remedies.ts`. */
-export const teach = (remedies: Partial<Record<KeyringErrorCode, string>>): void => void Object.assign(told, remedies)
+/** Makes the remedies of another table known. */
+export function teach(remedies: Partial<Record<KeyringErrorCode, string>>): void {
+  Object.assign(told, remedies)
+}
 
 /** Of a code that nobody throws here. */
 const ELSEWHERE = 'See docs/errors.md.'
@@ -104,6 +91,11 @@ export class KeyringError extends Error {
   readonly code: KeyringErrorCode
   readonly remedy: string
   readonly facts: Facts
+
+  /** Each entry of the package has a class of its own, and what one throws is an error to whoever has imported it from another. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'KeyringError'
+  }
 
   constructor(code: KeyringErrorCode, message: string, more: { remedy?: string; facts?: Facts } = {}) {
     super(message)
@@ -144,8 +136,9 @@ export const errorData = (...why: Why): ErrorData => failure(new KeyringError(..
 
 export const refusal = (...why: Why): Result<never> => ({ ok: false, error: errorData(...why) })
 
+export const errorFrom = (data: ErrorData): KeyringError => new KeyringError(data.code, data.message, data)
+
 export function unwrap<T>(result: Result<T>): T {
   if (result.ok) return result.value
-  const { code, message, remedy, facts } = result.error
-  throw new KeyringError(code, message, { remedy, facts })
+  throw errorFrom(result.error)
 }

@@ -4,9 +4,10 @@ import type { Authenticate, Caller } from '../auth/tokens.ts'
 import { presentedToken } from '../auth/tokens.ts'
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
-import { KeyringError } from '../core/errors.ts'
+import { KeyringError, teach } from '../core/errors.ts'
 import { KEYRING_NAME } from '../core/limits.ts'
 import type { Audit, Clock } from '../core/ports.ts'
+import { SERVICE_REMEDIES } from '../core/service-remedies.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Context, KeyringRoute, RareHandlers, Route, VaultRoute, Vaults } from './call.ts'
 import { Call, Trail, requireGrant, unauthenticated } from './call.ts'
@@ -17,6 +18,8 @@ import { nextId } from './request-id.ts'
 import type { Reply } from './reply.ts'
 import { respond } from './reply.ts'
 import { ROUTES, VAULT_ROUTES } from './routes.ts'
+
+teach(SERVICE_REMEDIES)
 
 export interface HttpParts {
   readonly authenticate: Authenticate

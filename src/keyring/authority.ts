@@ -1,5 +1,6 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
-import { KeyringError, refusal, settle } from '../core/errors.ts'
+import { SERVICE_REMEDIES } from '../core/service-remedies.ts'
+import { KeyringError, refusal, settle, teach } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type {
   AnswerTo,
@@ -16,6 +17,8 @@ import { Custodian } from './custodian.ts'
 import { countedPeriodMs } from './freshness.ts'
 import type { Handlers } from './messages.ts'
 import { Stamps } from './stamp.ts'
+
+teach(SERVICE_REMEDIES)
 
 export interface AuthorityParts extends Omit<CustodianParts, 'stamps'> {
   /** The source of each keyring, by its name. */

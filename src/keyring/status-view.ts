@@ -4,6 +4,7 @@ import { isNeeded } from '../core/ends.ts'
 import type { Warning } from '../core/warnings.ts'
 import { warningsOf } from '../core/warnings.ts'
 import type { KeyringErrorCode } from '../core/errors.ts'
+import { SERVICE_REMEDIES } from '../core/service-remedies.ts'
 import { REMEDIES, ofPush, remedyFor } from '../core/errors.ts'
 import type { NextTry, Replicated, SealedUnder, SyncStatus } from '../core/operations.ts'
 import type { SourceId } from '../core/ports.ts'
@@ -222,7 +223,7 @@ function neededByStalled({ stalled, lastSuccess }: SyncStatus, active: string): 
   const { code, version, since } = stalled
   if (code === 'active-unusable')
     return [
-      `Version ${version}, the current one, cannot be used, and "${active}" stays active. ${REMEDIES.ERR_ACTIVE_UNUSABLE}`,
+      `Version ${version}, the current one, cannot be used, and "${active}" stays active. ${SERVICE_REMEDIES.ERR_ACTIVE_UNUSABLE}`,
     ]
   // A success before that is one by a clock that went back: how long it lasts is not known.
   if (ageOf(since, lastSuccess ?? since, 0) < CATCH_UP_MS) return []

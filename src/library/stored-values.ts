@@ -5,7 +5,7 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { ErrorData, Result } from '../core/errors.ts'
-import { KeyringError, settle } from '../core/errors.ts'
+import { KeyringError, errorFrom, settle } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import type { ItemStore } from '../core/secrets.ts'
 import { ageOf, isAhead } from '../core/time.ts'
@@ -166,10 +166,10 @@ export class StoredValues implements KeptValues {
 }
 
 /** Why nothing opens. Nobody but the deployment can tell another key from bytes that were altered. */
-const keyTrouble = ({ code, message, remedy, facts }: ErrorData): KeyringError =>
-  code === 'ERR_RECORD_INVALID'
+const keyTrouble = (error: ErrorData): KeyringError =>
+  error.code === 'ERR_RECORD_INVALID'
     ? new KeyringError('ERR_WRAPPING_KEY_WRONG', 'What is kept was sealed under another key of this id, or altered.')
-    : new KeyringError(code, message, { remedy, facts })
+    : errorFrom(error)
 
 /** Each secret is read once. */
 function foundBy(

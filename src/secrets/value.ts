@@ -1,7 +1,7 @@
 /** From the text of a secret to the value of a reference, by Kong's rules: a key is a field at the top of a JSON object, and a text. */
 import { decodeUtf8, fromBase64 } from '../core/bytes.ts'
 import { parseJson } from '../core/body.ts'
-import { KeyringError } from '../core/errors.ts'
+import { KeyringError, errorFrom } from '../core/errors.ts'
 import type { SecretState } from './life.ts'
 
 /** @throws `ERR_SECRET_UNUSABLE`, which quotes nothing of the secret. */
@@ -41,8 +41,7 @@ const unusable = (what: string): KeyringError => new KeyringError('ERR_SECRET_UN
 /** Why there is no value. */
 export function whyNot({ failing, found }: SecretState): KeyringError {
   if (failing === null) return found?.kind === 'secret' ? ended() : noSecret(found?.kind ?? 'absent')
-  const { code, message, remedy, facts } = failing.error
-  return new KeyringError(code, message, { remedy, facts })
+  return errorFrom(failing.error)
 }
 
 /** What the vault said held no longer when it arrived, or is of a clock that is ahead: it is not that there is none. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { REMEDIES } from '../../src/core/errors.ts'
+import { SERVICE_REMEDIES } from '../../src/core/service-remedies.ts'
 import { firstSync } from '../../src/keyring/no-active-key.ts'
 import type { Ran } from '../support/cli.ts'
 import { runCli } from '../support/cli.ts'
@@ -31,7 +31,7 @@ const VIEW = {
   last_success: null,
   last_error: null,
   next_try: null,
-  needed: [REMEDIES.ERR_SOURCE_CHANGED, firstSync('orders')],
+  needed: [SERVICE_REMEDIES.ERR_SOURCE_CHANGED, firstSync('orders')],
 }
 
 let keyring: Listening
@@ -43,7 +43,7 @@ beforeAll(async () => {
   keyring = await listen(async ({ method, url = '' }, response) => {
     seen.push(`${method} ${url}`)
     const isProblem = method === 'POST'
-    const problem = { code: 'ERR_KEY_IN_USE', detail: 'Some instance.', remedy: REMEDIES.ERR_KEY_IN_USE }
+    const problem = { code: 'ERR_KEY_IN_USE', detail: 'Some instance.', remedy: SERVICE_REMEDIES.ERR_KEY_IN_USE }
     response.writeHead(isProblem ? 409 : 200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(isProblem ? problem : VIEW))
   })

@@ -135,6 +135,17 @@ describe('the package', () => {
     expect(await project.run(['--env-file=settings', 'file.mjs'])).toBe('s3cret\n')
   })
 
+  it('has errors that are those of every entry, each of which has a class of its own', async () => {
+    project.write(
+      'errors.mjs',
+      `import { KeyringError } from 'edge-keyring/node'
+      import { KeyringError as Other, testKeyring } from 'edge-keyring/testing'
+      const error = await (await testKeyring()).decrypt('no value').catch((error) => error)
+      console.log(KeyringError === Other, error instanceof KeyringError, new TypeError() instanceof KeyringError)`,
+    )
+    expect(await project.run(['errors.mjs'])).toBe('false true false\n')
+  })
+
   it('is required from CommonJS', async () => {
     project.write(
       'common.cjs',

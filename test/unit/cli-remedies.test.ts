@@ -6,13 +6,14 @@ import { ask } from '../../functions/cli/answer.ts'
 import { Failure, failureOf } from '../../functions/cli/failure.ts'
 import { ME, inWords } from '../../functions/cli/remedies.ts'
 import { KeyringError, REMEDIES } from '../../src/core/errors.ts'
+import { SERVICE_REMEDIES } from '../../src/core/service-remedies.ts'
 import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
 import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import { Secret } from '../../src/core/secret.ts'
 
 const OF_HTTP =
   /\b(POST|GET|[Hh]eader|body|fields?|request id|Retry-After|Authorization|encoding)\b|\{"|"force"|"adopt"|application\/|docs\/api\.md for/
-const CODES = Object.keys({ ...REMEDIES, ...VAULT_REMEDIES }) as KeyringErrorCode[]
+const CODES = Object.keys({ ...REMEDIES, ...SERVICE_REMEDIES, ...VAULT_REMEDIES }) as KeyringErrorCode[]
 
 const answering = (problem: object) => ({
   where: '',
@@ -25,7 +26,11 @@ const answering = (problem: object) => ({
 })
 
 async function answered(code: KeyringErrorCode): Promise<Failure> {
-  const target = answering({ code, detail: 'What happened.', remedy: { ...REMEDIES, ...VAULT_REMEDIES }[code] })
+  const target = answering({
+    code,
+    detail: 'What happened.',
+    remedy: { ...REMEDIES, ...SERVICE_REMEDIES, ...VAULT_REMEDIES }[code],
+  })
   return ask(target, 'GET', '/').then(
     () => Promise.reject(new Error('no failure')),
     (error: unknown) => (error instanceof Failure ? error : Promise.reject(error)),
@@ -57,8 +62,8 @@ it('the sentences of the status view and of single errors are said in words of t
 })
 
 it('a command in a remedy names the keyring that was meant', () => {
-  expect(inWords(REMEDIES.ERR_SOURCE_CHANGED, 'orders')).toContain(`run "${ME} sync --keyring orders --adopt":`)
-  expect(inWords(REMEDIES.ERR_SOURCE_RECREATED, 'default')).toContain(
+  expect(inWords(SERVICE_REMEDIES.ERR_SOURCE_CHANGED, 'orders')).toContain(`run "${ME} sync --keyring orders --adopt":`)
+  expect(inWords(SERVICE_REMEDIES.ERR_SOURCE_RECREATED, 'default')).toContain(
     `If this is meant, run "${ME} sync --force" or "${ME} sync --adopt":`,
   )
 })

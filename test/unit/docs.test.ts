@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { OWN_REMEDIES } from '../../functions/cli/failure.ts'
 import { START_CODES } from '../../functions/node/start-failure.ts'
 import { REMEDIES } from '../../src/core/errors.ts'
+import { SERVICE_REMEDIES } from '../../src/core/service-remedies.ts'
 import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
 
 const PAGES = [
@@ -14,7 +15,7 @@ const PAGES = [
     .map((name) => join('docs', name)),
 ]
 const KNOWN = new Set<string>([
-  ...Object.keys({ ...REMEDIES, ...VAULT_REMEDIES }),
+  ...Object.keys({ ...REMEDIES, ...SERVICE_REMEDIES, ...VAULT_REMEDIES }),
   ...Object.keys(OWN_REMEDIES),
   ...START_CODES,
 ])

@@ -6,6 +6,7 @@ import { unwrap } from '../../src/core/errors.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
 import { openKeepers, openVaults } from '../../src/vaults.ts'
 import { REMEDIES } from '../../src/core/errors.ts'
+import { SERVICE_REMEDIES } from '../../src/core/service-remedies.ts'
 import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
 import { speltFor } from '../../src/vaults-words.ts'
 import { TYPES } from '../../src/config/entity-types.ts'
@@ -57,14 +58,15 @@ describe('a remedy', () => {
     expect(spelt(written)).toBe(own)
   })
 
-  it.each(Object.entries({ ...REMEDIES, ...VAULT_REMEDIES }).filter(([, text]) => text.includes('KEYRING_VAULT_')))(
-    'of %s names no setting that is of keyrings alone, and only fields that there are',
-    (_code, text) => {
-      const own = spelt(text)
-      expect(own).not.toMatch(/in KEYRINGS|KEYRING_VAULT_(?:HOST|TOKEN|PATH|MOUNT|KV|NAMESPACE|HEADERS)|good keyring/)
-      const known = new Set([...Object.keys(TYPES.hcv.fields), ...Object.keys(LOGIN_OPTIONS)])
-      for (const [, field = ''] of own.matchAll(/KONG_VAULT_HCV_([A-Z_\d]+)/g))
-        if (!field.endsWith('_')) expect(known).toContain(field.toLowerCase())
-    },
-  )
+  it.each(
+    Object.entries({ ...REMEDIES, ...SERVICE_REMEDIES, ...VAULT_REMEDIES }).filter(([, text]) =>
+      text.includes('KEYRING_VAULT_'),
+    ),
+  )('of %s names no setting that is of keyrings alone, and only fields that there are', (_code, text) => {
+    const own = spelt(text)
+    expect(own).not.toMatch(/in KEYRINGS|KEYRING_VAULT_(?:HOST|TOKEN|PATH|MOUNT|KV|NAMESPACE|HEADERS)|good keyring/)
+    const known = new Set([...Object.keys(TYPES.hcv.fields), ...Object.keys(LOGIN_OPTIONS)])
+    for (const [, field = ''] of own.matchAll(/KONG_VAULT_HCV_([A-Z_\d]+)/g))
+      if (!field.endsWith('_')) expect(known).toContain(field.toLowerCase())
+  })
 })

@@ -1,12 +1,13 @@
 /** The document of an error: what it says itself, and the facts beside it. */
 import { describe, expect, it } from 'vitest'
 import type { Facts, KeyringErrorCode } from '../../src/core/errors.ts'
+import { SERVICE_REMEDIES } from '../../src/core/service-remedies.ts'
 import { VAULT_REMEDIES } from '../../src/core/vault-remedies.ts'
 import { DOCUMENT_FIELDS, KeyringError, REMEDIES } from '../../src/core/errors.ts'
 import { problem } from '../../src/http/problem.ts'
 import { loginMethod, loginVault, NEVER } from '../support/logins.ts'
 
-const CODES = Object.keys({ ...REMEDIES, ...VAULT_REMEDIES }) as KeyringErrorCode[]
+const CODES = Object.keys({ ...REMEDIES, ...SERVICE_REMEDIES, ...VAULT_REMEDIES }) as KeyringErrorCode[]
 const documentOf = (error: KeyringError, path = '/keyring/sync') =>
   problem(path, error, 'request-1', {}).body as Readonly<Record<string, unknown>>
 

@@ -1,6 +1,6 @@
 /** A KV engine as a vault behind references: one read gives a whole secret as JSON, whatever fields of it are wanted. */
 import * as z from 'zod/mini'
-import { KeyringError, settle } from '../../core/errors.ts'
+import { KeyringError, errorFrom, settle } from '../../core/errors.ts'
 import type { SecretName } from '../../core/vault-operations.ts'
 import type { Clock, Insistence } from '../../core/ports.ts'
 import { Secret } from '../../core/secret.ts'
@@ -42,8 +42,7 @@ export function kvBackend({ kv, reader, address, mount, clock, spelt }: SecretPa
         }),
       )
       if (answer.ok) return answer.value
-      const { code, message, remedy, facts } = answer.error
-      throw new KeyringError(code, message, { remedy: spelt(remedy), facts })
+      throw errorFrom({ ...answer.error, remedy: spelt(answer.error.remedy) })
     },
   }
 }

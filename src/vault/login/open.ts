@@ -1,5 +1,5 @@
 /** Opens the login method that the settings name. */
-import { KeyringError } from '../../core/errors.ts'
+import { errorFrom, settle } from '../../core/errors.ts'
 import type { LoginSettings } from '../../core/login-settings.ts'
 import { appRoleLogin } from './approle.ts'
 import { awsIamLogin } from './aws-iam.ts'
@@ -36,11 +36,7 @@ export function openLogin(settings: LoginBySettings, parts: LoginParts): LoginMe
 
 /** An error that knows no step of its own, such as that of a file, a wrapping token or an identity provider, is one of the login. */
 async function settledAtLogin<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof KeyringError) || error.facts['step'] !== undefined) throw error
-    const { code, message, remedy, facts } = error
-    throw new KeyringError(code, message, { remedy, facts: { ...facts, step: 'login' } })
-  }
+  const settled = await settle(work)
+  if (settled.ok) return settled.value
+  throw errorFrom({ ...settled.error, facts: { step: 'login', ...settled.error.facts } })
 }

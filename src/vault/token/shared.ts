@@ -18,8 +18,8 @@
  * until its lease is over.
  */
 import { withDeadline } from '../../core/deadline.ts'
-import { KeyringError, settle, unwrap } from '../../core/errors.ts'
-import type { ErrorData, KeyringErrorCode } from '../../core/errors.ts'
+import type { ErrorData, KeyringError, KeyringErrorCode } from '../../core/errors.ts'
+import { errorFrom, settle, unwrap } from '../../core/errors.ts'
 import { LEASED_WORK_MS } from '../../core/lease.ts'
 import type { Insistence } from '../../core/ports.ts'
 import type { Secret } from '../../core/secret.ts'
@@ -196,6 +196,5 @@ const held = (generation: number, { secret, expires }: SharedToken, until: numbe
   uses,
 })
 
-function untilNextTry({ code, message, remedy, facts }: ErrorData, ms: number): KeyringError {
-  return new KeyringError(code, message, { remedy, facts: { ...facts, retryAfterSeconds: Math.ceil(ms / 1000) } })
-}
+const untilNextTry = (error: ErrorData, ms: number): KeyringError =>
+  errorFrom({ ...error, facts: { ...error.facts, retryAfterSeconds: Math.ceil(ms / 1000) } })
