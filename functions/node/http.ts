@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { serve } from '@hono/node-server'
 import { andThen } from '../../src/core/awaitable.ts'
-import type { Http as App } from '../../src/http/dispatch.ts'
+import type { Http as App, Incoming } from '../../src/http/dispatch.ts'
 
 /**
  * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
@@ -15,6 +15,8 @@ const CONNECTIONS = {
   headersTimeout: REQUEST_MS,
   requestTimeout: REQUEST_MS,
   connectionsCheckingInterval: 5000,
+  // Of two headers of one name Node would take the first: they are one that nobody sends, and that nobody is let in with.
+  joinDuplicateHeaders: true,
 }
 /** What still comes after the last answer is thrown away for so long, in milliseconds, and up to so many bytes. */
 const LINGER_MS = 500
@@ -32,7 +34,7 @@ export function serveHttp(
 ): Server {
   const fetch = (request: Request, http: unknown) => {
     if (ended.has((http as Http).incoming.socket)) return new Response(null, { status: 400 })
-    return andThen(app.fetch(request), (response) => {
+    return andThen(app.fetch(new Asked(request, (http as Http).incoming)), (response) => {
       endUnread(http as Http)
       return response
     })
@@ -44,6 +46,46 @@ export function serveHttp(
     server.emit('request', incoming, outgoing)
   })
   return server
+}
+
+/** The library's headers check each name that they are asked for and its value, which Node has done: an eighth of a decrypt. */
+class Asked implements Incoming {
+  readonly #request: Request
+  readonly method: string
+  readonly url: string
+  readonly headers: Incoming['headers']
+
+  constructor(request: Request, { headers }: IncomingMessage) {
+    this.#request = request
+    this.method = request.method
+    this.url = request.url
+    this.headers = new AskedHeaders(headers)
+  }
+
+  get body() {
+    return this.#request.body
+  }
+
+  arrayBuffer() {
+    return this.#request.arrayBuffer()
+  }
+}
+
+class AskedHeaders {
+  readonly #headers: IncomingMessage['headers']
+
+  constructor(headers: IncomingMessage['headers']) {
+    this.#headers = headers
+  }
+
+  get(name: string): string | null {
+    const value = this.#headers[name]
+    return typeof value === 'string' ? value : null
+  }
+
+  has(name: string): boolean {
+    return this.#headers[name] !== undefined
+  }
 }
 
 /** What is no URL would be answered by the library, to everybody: as a path that does not exist it is refused like one. */

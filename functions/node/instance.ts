@@ -14,6 +14,7 @@ import { readTextFile } from '../node-shared/text-file.ts'
 import { vaultFetch } from '../node-shared/vault-fetch.ts'
 import { rareRoutes } from '../../src/http/rare-routes.ts'
 import { distantAuthority } from '../../src/keyring/messages.ts'
+import type { Incoming } from '../../src/http/dispatch.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { RenewedAuthority } from '../../src/keyring/renewed-authority.ts'
 import { runSchedule } from '../../src/keyring/schedule.ts'
@@ -84,7 +85,7 @@ export function openInstance(given: VaultsConfig, options: InstanceOptions) {
   const telling = tellingAuthority(own, say)
   const schedule = scheduleOf(telling, () => own.live.config)
   return {
-    app: { fetch: (request: Request) => own.live.app.fetch(request) },
+    app: { fetch: (request: Incoming) => own.live.app.fetch(request) },
     keyring: (name: string) => own.live.keyring(name),
     audit,
     /** What stops a start. */

@@ -5,13 +5,14 @@ import { decodeUtf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { MAX_REQUEST_BODY_BYTES } from '../core/limits.ts'
 import type { Context } from './call.ts'
+import type { Incoming } from './dispatch.ts'
 
 export const RAW_TYPE = 'application/octet-stream'
 
 /** A body of bytes that stand for nothing else. */
 export const isRaw = ({ request }: Context): boolean => mediaType(request) === RAW_TYPE
 
-function mediaType({ headers }: Request): string {
+function mediaType({ headers }: Incoming): string {
   const type = headers.get('content-type') ?? ''
   return type === JSON_TYPE ? type : (type.split(';')[0]?.trim().toLowerCase() ?? '')
 }
@@ -33,7 +34,7 @@ export const withRaw = <T>({ request }: Context, work: (bytes: Bytes) => T | Pro
   withBytes(request, MAX_REQUEST_BODY_BYTES, work)
 
 /** The platform holds a body to its length; only one without is counted as it comes. What is no length is none. */
-function withBytes<T>(request: Request, most: number, work: (bytes: Bytes) => T | Promise<T>): Promise<T> {
+function withBytes<T>(request: Incoming, most: number, work: (bytes: Bytes) => T | Promise<T>): Promise<T> {
   const length = request.headers.get('content-length') ?? ''
   if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding'))
     return counted(request, most).then(work, cutOff)
@@ -51,7 +52,7 @@ function textOf(bytes: Bytes): string {
   return text
 }
 
-function parsed(request: Request, text: string): unknown {
+function parsed(request: Incoming, text: string): unknown {
   const type = mediaType(request)
   if (type === JSON_TYPE) return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
@@ -59,7 +60,7 @@ function parsed(request: Request, text: string): unknown {
 }
 
 /** What is too long is read no further. One buffer grows, because a body may come byte by byte. */
-async function counted({ body }: Request, most: number): Promise<Bytes> {
+async function counted({ body }: Incoming, most: number): Promise<Bytes> {
   const buffer = new ArrayBuffer(0, { maxByteLength: most })
   const reader = body?.getReader()
   for (;;) {

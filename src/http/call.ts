@@ -11,11 +11,12 @@ import type { VaultView } from '../core/secrets.ts'
 import type { Used } from '../keyring/batch.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Secrets } from '../secrets/secrets.ts'
+import type { Incoming } from './dispatch.ts'
 import type { Reply } from './reply.ts'
 
 /** A request, and what its path says. */
 export interface Context {
-  readonly request: Request
+  readonly request: Incoming
   readonly path: string
   /** Of the keyring, or a vault's prefix; '' where the path has none. */
   readonly name: string

@@ -3,13 +3,18 @@ import { getPath } from 'hono/utils/url'
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 
+/** What is read of a request, so that a platform may give it without making one. */
+export interface Incoming extends Pick<Request, 'method' | 'url' | 'body' | 'arrayBuffer'> {
+  readonly headers: Pick<Headers, 'get' | 'has'>
+}
+
 export interface Http {
-  readonly fetch: (request: Request) => Awaitable<Response>
+  readonly fetch: (request: Incoming) => Awaitable<Response>
 }
 
 /** HEAD asks as GET does, and `request` still has it. */
 export interface Asked {
-  readonly request: Request
+  readonly request: Incoming
   readonly method: string
   readonly path: string
 }
@@ -17,7 +22,7 @@ export interface Asked {
 export const httpOf = (answer: (asked: Asked) => Awaitable<Response>): Http => ({
   fetch(request) {
     const isHead = request.method === 'HEAD'
-    const response = answer({ request, method: isHead ? 'GET' : request.method, path: getPath(request) })
+    const response = answer({ request, method: isHead ? 'GET' : request.method, path: getPath(request as Request) })
     return isHead ? andThen(response, (full) => new Response(null, full)) : response
   },
 })

@@ -1,5 +1,6 @@
 /** Requests that the server answers before they have come whole, and how their connections end. */
 import { mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,7 +61,36 @@ describe('on Node, what follows an answer that ends its connection', () => {
   })
 })
 
+/** @param lines names and values in turns, so that a name may stand twice. */
+function statusOf(...lines: string[]): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = {
+      port: server.port,
+      path: '/keyrings/default/encrypt',
+      method: 'POST',
+      headers: ['host', 'a', ...lines],
+    }
+    const sent = request(asked, (response) => resolve((response.resume(), response.statusCode)))
+    sent.once('error', reject).end('{}')
+  })
+}
+
 describe('on Node, somebody with a credential', () => {
+  const [OWN, OTHER, JSON_TYPE] = [`Bearer ${API_TOKEN}`, 'Bearer of-somebody-else', 'application/json']
+
+  it('is refused with a second one beside it: a proxy may have added either', async () => {
+    const length = ['content-length', '2', 'content-type', JSON_TYPE]
+    expect(await statusOf(...length, 'authorization', OWN)).toBe(400)
+    expect(await statusOf(...length, 'authorization', OWN, 'authorization', OTHER)).toBe(401)
+    expect(await statusOf(...length, 'authorization', OTHER, 'authorization', OWN)).toBe(401)
+    expect(await statusOf(...length, 'kong-admin-token', API_TOKEN, 'kong-admin-token', 'another')).toBe(401)
+  })
+
+  it('is refused with two media types', async () => {
+    const types = ['content-type', JSON_TYPE, 'content-type', 'text/plain']
+    expect(await statusOf('content-length', '2', 'authorization', OWN, ...types)).toBe(415)
+  })
+
   it('is asked for the body, which is then read', async () => {
     const answer = await expecting('connection: close\r\ncontent-length: 1', '{')
     expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400 [^]*"code":"ERR_BODY_MALFORMED"/)
