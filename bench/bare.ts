@@ -1,8 +1,11 @@
 /** A bare Hono handler: it answers a given text, and parses, runs AES-256-GCM and answers; what the server is compared with. */
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 
+// As our server does.
+setFlagsFromString('--no-concurrent-array-buffer-sweeping')
 const [listed = ''] = process.argv.slice(2)
 const JSON_TYPE = { 'content-type': 'application/json' }
 const [NONCE_BYTES, TAG_BYTES] = [12, 16]

@@ -27,6 +27,14 @@ import type { Report } from './screen.ts'
 import { asJson, onScreen } from './screen.ts'
 import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
+const V8_FLAGS = [
+  // What a cipher has held is given back by another thread, which costs a short value more than all of its AES.
+  '--no-concurrent-array-buffer-sweeping',
+  // undici's parser is WebAssembly: to compile it once more, for speed, would hold 13 MB for a few answers of Vault's.
+  '--no-wasm-tier-up',
+  '--no-wasm-dynamic-tiering',
+]
+
 const SEED_ID = '8zgITLQh'
 
 export interface StartFlags {
@@ -114,6 +122,7 @@ async function serveKeyring(
   report: Report,
   ending: Ending,
 ): Promise<void> {
+  for (const flag of V8_FLAGS) setFlagsFromString(flag)
   const { isLocal, tokenIn: token } = setup
   const database = config.node.database ?? ''
   const closeVault = await startDevVault(setup, report)
@@ -181,8 +190,6 @@ async function syncEach(
   report: Report,
   ending: Ending,
 ): Promise<void> {
-  // undici's parser is WebAssembly: to compile it once more, for speed, would hold 13 MB for a few answers of Vault's.
-  for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag)
   if (vault !== null) await loadWay()
   for (const { keyring: name, mount, path } of vault?.secrets ?? []) {
     if (ending.hasBegun()) return
