@@ -6,7 +6,7 @@ import { KeyringError } from '../../src/core/errors.ts'
 import type { ErrorData, KeyringErrorCode } from '../../src/core/errors.ts'
 import type { Audit } from '../../src/core/ports.ts'
 import { parseEk1 } from '../../src/crypto/ek1.ts'
-import { askingOnce, rewrapped, settleEach } from '../../src/keyring/batch.ts'
+import { rewrapped, settleEach } from '../../src/keyring/batch.ts'
 import type { Keyring } from '../../src/keyring/keyring.ts'
 import type { KeyringClient } from './client.ts'
 import { Failure } from './failure.ts'
@@ -38,12 +38,11 @@ const OF_A_VALUE: ReadonlySet<string> = new Set<KeyringErrorCode>([
 /** In this process; the audit log hears of each batch. Where nothing waits, no promise is made. */
 export function ownRewrapper(keyring: Keyring, audit: Pick<Audit, 'note'>): Rewrapper {
   return async (values) => {
-    const one = askingOnce((value: BoundValue) => rewrapped(keyring, value))
     const active = (await keyring.record())?.active ?? null
     const isLeft = ({ ciphertext }: BoundValue) => active !== null && parseEk1(ciphertext).id === active
-    const results = await settleEach(values, (value): Awaitable<Rewrapped> => {
+    const results = await settleEach(keyring, values, (batch, value): Awaitable<Rewrapped> => {
       if (isLeft(value)) return { ciphertext: value.ciphertext, changed: false }
-      return andThen(one(value), ({ ciphertext }) => ({ ciphertext, changed: true }))
+      return andThen(rewrapped(batch, value), ({ ciphertext }) => ({ ciphertext, changed: true }))
     })
     const all = results.map((result) => (result.ok ? result.value : refused(result.error)))
     const count = all.filter((each) => 'changed' in each && each.changed).length

@@ -28,7 +28,13 @@ function madeOf({ rawPath, rawQueryString: query, requestContext, headers: given
   const headers = new Headers(Object.entries(given).map(([name, value]): [string, string] => [name, inAscii(value)]))
   const body = sent.body ? Buffer.from(sent.body, sent.isBase64Encoded ? 'base64' : 'utf8') : null
   if (body !== null) headers.set('content-length', String(body.length))
-  return new Request(`https://${domainName}${rawPath}${query && `?${query}`}`, { method: http.method, headers, body })
+  const request = new Request(`https://${domainName}${rawPath}${query && `?${query}`}`, {
+    method: http.method,
+    headers,
+    body,
+  })
+  // The body is here whole: nobody need read it out of a stream, which not every Node 20 can.
+  return Object.assign(request, { bytes: async () => body ?? new Uint8Array() })
 }
 
 const inAscii = (value: string): string => (/\P{ASCII}/u.test(value) ? encodeURIComponent(value) : value)

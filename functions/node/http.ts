@@ -48,27 +48,42 @@ export function serveHttp(
   return server
 }
 
-/** The library's headers check each name that they are asked for and its value, which Node has done: an eighth of a decrypt. */
+/** The library's headers check each name that they are asked for, and its value, which Node has done; of a body it makes a copy. */
 class Asked implements Incoming {
   readonly #request: Request
+  readonly #incoming: IncomingMessage
   readonly method: string
   readonly url: string
   readonly headers: Incoming['headers']
 
-  constructor(request: Request, { headers }: IncomingMessage) {
+  constructor(request: Request, incoming: IncomingMessage) {
     this.#request = request
+    this.#incoming = incoming
     this.method = request.method
     this.url = request.url
-    this.headers = new AskedHeaders(headers)
+    this.headers = new AskedHeaders(incoming.headers)
   }
 
   get body() {
     return this.#request.body
   }
 
-  arrayBuffer() {
-    return this.#request.arrayBuffer()
+  /** What the library does for a connection that has ended meanwhile is left to it. */
+  bytes() {
+    return this.#incoming.destroyed
+      ? this.#request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
+      : wholeOf(this.#incoming)
   }
+}
+
+function wholeOf(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer<ArrayBuffer>[] = []
+    const end = () => resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts))
+    incoming.on('data', (part: Buffer<ArrayBuffer>) => parts.push(part))
+    incoming.once('end', end).once('error', reject)
+    incoming.once('close', () => (incoming.complete ? end() : reject(new Error('The connection has ended.'))))
+  })
 }
 
 class AskedHeaders {

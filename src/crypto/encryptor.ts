@@ -19,6 +19,8 @@ const LIFE_MS = 600_000
 /** and not after such a pause, in milliseconds: what rests may have been frozen, copied and woken twice. */
 const IDLE_MS = 1000
 const REST_BYTES = NONCE_BYTES - PREFIX_BYTES
+/** So many ends are drawn together at most: the platform gives no more than 65,536 bytes at a time. */
+const MOST_AT_ONCE = 4096
 
 /** Safe on every platform, also where a process may be frozen and copied. */
 export const NOTHING_AHEAD: NonceRules = {
@@ -26,6 +28,12 @@ export const NOTHING_AHEAD: NonceRules = {
   unlinkable: false,
   invocation: () => 0,
   fresh: (length) => crypto.getRandomValues(new Uint8Array(length)),
+}
+
+/** The ends of nonces that were drawn together, and where the next one is. None = each is drawn for its value. */
+export interface Ends {
+  bytes: Bytes
+  next: number
 }
 
 /** The values of one key that share the beginning of their nonces. */
@@ -37,9 +45,8 @@ interface Run {
   /** Values that may still follow. */
   left: number
   usedAt: number
-  /** Drawn ahead: the ends of nonces, and where the next one is. */
-  pool: Bytes
-  next: number
+  /** Drawn ahead. */
+  readonly ends: Ends
 }
 
 export class Encryptor {
@@ -63,18 +70,25 @@ export class Encryptor {
     this.#mixed = this.#mixed.map((byte, index) => byte ^ (fresh[index] ?? 0))
   }
 
-  /** @throws `ERR_TEXT_INVALID` for text that UTF-8 cannot carry. */
-  encrypt(key: Ek1Key, plaintext: Bytes | string, context: Bytes): Awaitable<string> {
+  /** For so many values that follow at once: of what is drawn for them nothing stays behind. */
+  endsFor(values: number): Ends {
+    const { ahead, unlinkable } = this.#rules
+    const bytes = new Uint8Array(unlinkable || ahead === 0 ? 0 : Math.min(values, MOST_AT_ONCE) * REST_BYTES)
+    return { bytes, next: bytes.length }
+  }
+
+  /** @param ends absent = those that were drawn ahead. @throws `ERR_TEXT_INVALID` for text that UTF-8 cannot carry. */
+  encrypt(key: Ek1Key, plaintext: Bytes | string, context: Bytes, ends?: Ends): Awaitable<string> {
     if (typeof plaintext === 'string' && !plaintext.isWellFormed())
       throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext has a lone surrogate, which UTF-8 cannot carry.')
     const run = this.#run(key)
     return run instanceof Promise
-      ? run.then((run) => this.#sealed(run, key, plaintext, context))
-      : this.#sealed(run, key, plaintext, context)
+      ? run.then((run) => this.#sealed(run, key, plaintext, context, ends))
+      : this.#sealed(run, key, plaintext, context, ends)
   }
 
-  #sealed(run: Run, key: Ek1Key, plaintext: Bytes | string, context: Bytes): Awaitable<string> {
-    return sealEk1(this.#cipher, key, run.messageKey, this.#nonce(run), plaintext, context)
+  #sealed(run: Run, key: Ek1Key, plaintext: Bytes | string, context: Bytes, ends = run.ends): Awaitable<string> {
+    return sealEk1(this.#cipher, key, run.messageKey, this.#nonce(run, ends), plaintext, context)
   }
 
   /** One that may go on, with this value counted, or a new one. */
@@ -97,23 +111,24 @@ export class Encryptor {
     const { ahead, unlinkable } = this.#rules
     const [runs, invocation] = [this.#runs, this.#rules.invocation()]
     const prefix = this.#drawn(PREFIX_BYTES, 0)
-    const pool = new Uint8Array(REST_BYTES * (unlinkable ? 0 : ahead))
+    const ends = this.endsFor(ahead)
     return andThen(this.#cipher.messageKey(key.cipherKey, prefix), (messageKey) => {
       const left = MOST_VALUES - 1
-      const run = { prefix, messageKey, began: now, invocation, left, usedAt: now, pool, next: pool.length }
+      const run = { prefix, messageKey, began: now, invocation, left, usedAt: now, ends }
       if (!unlinkable) runs.set(key, run)
       return run
     })
   }
 
-  #nonce(run: Run): Bytes {
-    if (run.pool.length === 0) return nonceOf(run.prefix, this.#drawn(REST_BYTES, PREFIX_BYTES), 0)
-    if (run.next === run.pool.length) {
-      run.pool = this.#drawn(run.pool.length, PREFIX_BYTES)
-      run.next = 0
+  #nonce({ prefix }: Run, ends: Ends): Bytes {
+    const { length } = ends.bytes
+    if (length === 0) return nonceOf(prefix, this.#drawn(REST_BYTES, PREFIX_BYTES), 0)
+    if (ends.next === length) {
+      ends.bytes = this.#drawn(length, PREFIX_BYTES)
+      ends.next = 0
     }
-    const nonce = nonceOf(run.prefix, run.pool, run.next)
-    run.next += REST_BYTES
+    const nonce = nonceOf(prefix, ends.bytes, ends.next)
+    ends.next += REST_BYTES
     return nonce
   }
 

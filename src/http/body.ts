@@ -39,10 +39,10 @@ function withBytes<T>(request: Incoming, most: number, work: (bytes: Bytes) => T
   if (!/^\d{1,15}$/.test(length) || request.headers.has('transfer-encoding'))
     return counted(request, most).then(work, cutOff)
   if (Number(length) > most) return Promise.reject(tooLong(most))
-  return request.arrayBuffer().then((buffer) => {
+  return request.bytes().then((bytes) => {
     // A length may be said wrongly.
-    if (buffer.byteLength > most) throw tooLong(most)
-    return work(new Uint8Array(buffer))
+    if (bytes.length > most) throw tooLong(most)
+    return work(bytes as Bytes)
   }, cutOff)
 }
 

@@ -4,7 +4,8 @@ import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 
 /** What is read of a request, so that a platform may give it without making one. */
-export interface Incoming extends Pick<Request, 'method' | 'url' | 'body' | 'arrayBuffer'> {
+export interface Incoming extends Pick<Request, 'method' | 'url' | 'body'> {
+  readonly bytes: () => Promise<Uint8Array>
   readonly headers: Pick<Headers, 'get' | 'has'>
 }
 

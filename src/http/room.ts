@@ -23,7 +23,7 @@ export function refuseLarge(plaintext: Bytes | string, most: number): void {
 
 /** @throws `ERR_BODY_TOO_LARGE`. */
 export function refuseLongContext({ length }: Bytes, most = MAX_CONTEXT_BYTES): void {
-  if (length > most) throw tooLarge('context', most, `Encrypt in parts with contexts of at most ${most} bytes.`)
+  if (length > most) throw tooLarge('context', most, 'Use a shorter context.')
 }
 
 function tooLarge(field: string, limit: number, remedy: string): KeyringError {
@@ -68,7 +68,7 @@ export class Room {
     const { asked, answered } = MAX_BATCH_BYTES
     if (this.#asked <= asked && this.#answered <= answered) return
     const limit = this.#asked > asked ? asked : answered
-    const message = `A batch to decrypt these values would have more than ${limit} bytes, asked or answered.`
+    const message = `To decrypt these values at once takes more than ${limit} bytes.`
     const remedy = 'Send fewer items at once.'
     throw new KeyringError('ERR_BODY_TOO_LARGE', message, { facts: { field: 'items', limit }, remedy })
   }

@@ -11,7 +11,8 @@ import { utf8 } from '../core/bytes.ts'
 import type { Result } from '../core/errors.ts'
 import { KeyringError, refusal, settle } from '../core/errors.ts'
 import { KEYRING_NAME, MAX_BATCH_ITEMS, MAX_RAW_BYTES } from '../core/limits.ts'
-import { askingOnce, outcomesOf, rewrapped, settleEach } from '../keyring/batch.ts'
+import type { Sealed, ValueKeyring } from '../keyring/batch.ts'
+import { outcomesOf, rewrapped, settleEach } from '../keyring/batch.ts'
 import type { Keyring } from '../keyring/keyring.ts'
 import type { Decrypted, Encrypted } from '../keyring/sync-keyring.ts'
 import type { Resolved } from '../secrets/secrets.ts'
@@ -62,9 +63,9 @@ interface Asked {
   readonly refresh?: boolean
 }
 
-type Work<Made> = (keyring: Keyring) => (value: unknown) => Awaitable<Made>
+type Work<Made> = (keyring: ValueKeyring, value: unknown) => Awaitable<Made>
 
-const encrypting: Work<Encrypted> = (keyring) => (value) => {
+const encrypting: Work<Encrypted> = (keyring, value) => {
   const { plaintext, context } = fieldsOf(value)
   const [data, bound] = [dataOf(plaintext, 'plaintext'), contextOf(context)]
   refuseLarge(data, MAX_RAW_BYTES)
@@ -72,16 +73,14 @@ const encrypting: Work<Encrypted> = (keyring) => (value) => {
 }
 
 /** Bytes of their own: a part of a buffer would take the whole buffer along. */
-const decrypting: Work<Decrypted> = (keyring) => {
-  const open = askingOnce((sealed: ReturnType<typeof sealedOf>) => keyring.decrypt(sealed.ciphertext, sealed.context))
-  return (value) =>
-    andThen(open(sealedOf(value)), ({ plaintext, keyId }) => ({ plaintext: new Uint8Array(plaintext), keyId }))
+const decrypting: Work<Decrypted> = (keyring, value) => {
+  const { ciphertext, context } = sealedOf(value)
+  return andThen(keyring.decrypt(ciphertext, context), ({ plaintext, keyId }) => {
+    return { plaintext: new Uint8Array(plaintext), keyId }
+  })
 }
 
-const rewrapping: Work<Encrypted> = (keyring) => {
-  const again = askingOnce((sealed: ReturnType<typeof sealedOf>) => rewrapped(keyring, sealed))
-  return (value) => again(sealedOf(value))
-}
+const rewrapping: Work<Encrypted> = (keyring, value) => rewrapped(keyring, sealedOf(value))
 
 /** @param props as the caller's deployment has them: `{name, grants}`. */
 export function rpcOf(parts: RpcParts, props: unknown): Rpc {
@@ -89,7 +88,7 @@ export function rpcOf(parts: RpcParts, props: unknown): Rpc {
     <Made extends Encrypted | Decrypted>(action: Action, work: Work<Made>) =>
     (asked: unknown) =>
       answered(parts, props, action, asked, (keyring, trail) =>
-        andThen(work(keyring)(asked), (made) => {
+        andThen(work(keyring, asked), (made) => {
           trail.keyId = made.keyId
           return made
         }),
@@ -98,7 +97,7 @@ export function rpcOf(parts: RpcParts, props: unknown): Rpc {
     <Made extends Encrypted | Decrypted>(action: Action, work: Work<Made>) =>
     (asked: unknown) =>
       answered(parts, props, action, asked, async (keyring, trail) => {
-        const results = await settleEach(itemsOf(asked), work(keyring))
+        const results = await settleEach(keyring, itemsOf(asked), work)
         trail.outcomes = outcomesOf(results)
         return results
       })
@@ -189,7 +188,7 @@ function referencesOf(value: unknown): readonly string[] {
   throw new KeyringError('ERR_REQUEST_INVALID', `There is no list "references" of 1 to ${MOST_REFERENCES} texts.`)
 }
 
-function sealedOf(value: unknown): { readonly ciphertext: string; readonly context: Bytes } {
+function sealedOf(value: unknown): Sealed {
   const { ciphertext, context } = fieldsOf(value)
   if (typeof ciphertext !== 'string') throw new KeyringError('ERR_REQUEST_INVALID', 'The ciphertext is no text.')
   return { ciphertext, context: contextOf(context) }

@@ -6,9 +6,8 @@ import { decodeUtf8, fromBase64, toBase64, utf8 } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { ErrorData } from '../core/errors.ts'
 import { MAX_HEADER_CONTEXT_BYTES, MAX_PLAINTEXT_BYTES, MAX_RAW_BYTES } from '../core/limits.ts'
-import type { Sealed } from '../keyring/batch.ts'
-import { askingOnce, outcomesOf, rewrapped, settleEach } from '../keyring/batch.ts'
-import type { Keyring } from '../keyring/keyring.ts'
+import type { Sealed, ValueKeyring } from '../keyring/batch.ts'
+import { outcomesOf, rewrapped, settleEach } from '../keyring/batch.ts'
 import type { Decrypted, Encrypted } from '../keyring/sync-keyring.ts'
 import { RAW_TYPE, isRaw, withBody, withRaw } from './body.ts'
 import type { Call, Context } from './call.ts'
@@ -27,11 +26,11 @@ interface SealedAs extends Sealed {
 }
 
 /** `Item` is what a use takes, `Made` what it gives. */
-interface Use<Item extends Partial<Sealed>, Made extends { readonly keyId: string }> {
+interface Use<Item, Made extends { readonly keyId: string }> {
   /** @param what is said of the fields in sentences. */
   readonly read: (fields: unknown, what: 'body' | 'item') => Item
   readonly readRaw: (bytes: Bytes, context: Bytes) => Item
-  readonly work: (keyring: Keyring, item: Item) => Awaitable<Made>
+  readonly work: (keyring: ValueKeyring, item: Item) => Awaitable<Made>
   readonly show: (made: Made, item: Item) => object
   readonly showRaw: (made: Made) => Bytes
   /** What the items of a batch come to. @throws `ERR_BODY_TOO_LARGE`. */
@@ -90,7 +89,7 @@ const rewrapping: Use<Sealed, Encrypted> = {
 
 export const [encrypt, decrypt, rewrap] = [handler(encrypting), handler(decrypting), handler(rewrapping)]
 
-function handler<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
+function handler<Item, Made extends { readonly keyId: string }>(
   use: Use<Item, Made>,
 ): (call: Call) => Awaitable<Reply> {
   return (call) =>
@@ -104,7 +103,7 @@ function handler<Item extends Partial<Sealed>, Made extends { readonly keyId: st
 
 const isBatch = (body: unknown): boolean => typeof body === 'object' && body !== null && Object.hasOwn(body, 'items')
 
-function single<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
+function single<Item, Made extends { readonly keyId: string }>(
   { read, work, show }: Use<Item, Made>,
   call: Call,
   body: unknown,
@@ -116,7 +115,7 @@ function single<Item extends Partial<Sealed>, Made extends { readonly keyId: str
   })
 }
 
-function raw<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
+function raw<Item, Made extends { readonly keyId: string }>(
   { readRaw, work, showRaw }: Use<Item, Made>,
   call: Call,
   bytes: Bytes,
@@ -133,17 +132,16 @@ interface Shown {
 }
 
 /** The status is 200 whatever becomes of the items. */
-async function batch<Item extends Partial<Sealed>, Made extends { readonly keyId: string }>(
+async function batch<Item, Made extends { readonly keyId: string }>(
   { read, work, show, weigh }: Use<Item, Made>,
   call: Call,
   body: unknown,
 ): Promise<Reply> {
   const { items } = parseBody(batchBody, body)
   const room = new Room(items.length)
-  const one = askingOnce((item: Item) => work(call.keyring, item))
-  const results = await settleEach(items, (fields): Awaitable<Shown> => {
+  const results = await settleEach(call.keyring, items, (keyring, fields): Awaitable<Shown> => {
     const item = read(fields, 'item')
-    return andThen(one(item), (made) => {
+    return andThen(work(keyring, item), (made) => {
       weigh(room, item, made)
       return { keyId: made.keyId, shown: show(made, item) }
     })

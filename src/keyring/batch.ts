@@ -13,8 +13,11 @@ export interface Sealed {
   readonly context: Bytes
 }
 
+/** All that one value needs of a keyring. */
+export type ValueKeyring = Pick<UsableKeyring, 'encrypt' | 'decrypt'>
+
 /** The plaintext is in memory alone. */
-export const rewrapped = (keyring: UsableKeyring, { ciphertext, context }: Sealed): Awaitable<Encrypted> =>
+export const rewrapped = (keyring: ValueKeyring, { ciphertext, context }: Sealed): Awaitable<Encrypted> =>
   andThen(keyring.decrypt(ciphertext, context), ({ plaintext }) => keyring.encrypt(plaintext, context))
 
 /** They say something of the keyring, and so of every item. */
@@ -24,16 +27,18 @@ const OF_KEY: ReadonlySet<KeyringErrorCode> = new Set(['ERR_KEY_NOT_FOUND', 'ERR
 
 /**
  * Works on each item, one after the other: where nothing waits, no promise is made. What an item fails for is its own.
- * @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`.
+ * @param work is given a keyring for all of them. @throws `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`.
  */
 export async function settleEach<Item, Made>(
+  keyring: UsableKeyring,
   items: readonly Item[],
-  work: (item: Item) => Awaitable<Made>,
+  work: (keyring: ValueKeyring, item: Item) => Awaitable<Made>,
 ): Promise<Result<Made>[]> {
+  const batch = forMany(keyring, items.length)
   const results: Result<Made>[] = []
   for (const item of items) {
     try {
-      const made = work(item)
+      const made = work(batch, item)
       results.push({ ok: true, value: made instanceof Promise ? await made : made })
     } catch (error) {
       if (error instanceof KeyringError && OF_ALL.has(error.code)) throw error
@@ -43,26 +48,27 @@ export async function settleEach<Item, Made>(
   return results
 }
 
-/** For one batch: a key that is not there is asked for once, however many values name it. */
-export function askingOnce<Item extends Partial<Sealed>, Made>(work: (item: Item) => Awaitable<Made>): typeof work {
+/** For so many values: what holds for all of them is found out once, and a key that is not there is asked for once. */
+function forMany(keyring: UsableKeyring, values: number): ValueKeyring {
   const missing = new Map<string, KeyringError>()
   const note = (error: unknown): never => {
     if (error instanceof KeyringError && OF_KEY.has(error.code)) missing.set(String(error.facts['id']), error)
     throw error
   }
-  return (item) => {
-    const known = missing.size === 0 ? undefined : missing.get(namedKey(item))
-    if (known !== undefined) throw known
-    try {
-      const made = work(item)
-      return made instanceof Promise ? made.catch(note) : made
-    } catch (error) {
-      return note(error)
-    }
+  let encrypt: ValueKeyring['encrypt'] = (plaintext, context) =>
+    keyring.encrypting(values).then((found) => (encrypt = found)(plaintext, context))
+  return {
+    encrypt: (plaintext, context) => encrypt(plaintext, context),
+    decrypt(ciphertext, context) {
+      const known = missing.size === 0 ? undefined : missing.get(namedKey(ciphertext))
+      if (known !== undefined) throw known
+      const opened = keyring.decrypt(ciphertext, context)
+      return opened instanceof Promise ? opened.catch(note) : opened
+    },
   }
 }
 
-const namedKey = ({ ciphertext = '' }: Partial<Sealed>): string =>
+const namedKey = (ciphertext: string): string =>
   ciphertext.slice(ciphertext.indexOf('.') + 1, ciphertext.lastIndexOf('.'))
 
 /** How many values of a batch came to the same. */

@@ -7,7 +7,8 @@ import { KeyringError } from '../core/errors.ts'
 import type { AuditEvent, Clock } from '../core/ports.ts'
 import { parseEk1 } from '../crypto/ek1.ts'
 import type { Used } from '../keyring/batch.ts'
-import { askingOnce, outcomesOf, rewrapped, settleEach } from '../keyring/batch.ts'
+import type { Sealed, ValueKeyring } from '../keyring/batch.ts'
+import { outcomesOf, rewrapped, settleEach } from '../keyring/batch.ts'
 import type { UsableKeyring } from '../keyring/usable.ts'
 import type { Decrypted, Encrypted, SyncKeyring } from '../keyring/sync-keyring.ts'
 
@@ -118,25 +119,21 @@ export class LibraryKeyring implements AsyncDisposable {
 
   /** In the order of the items, each with a result of its own. Rejects with what concerns all: `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
   encryptBatch(items: readonly PlainItem[]): Promise<readonly Result<Encrypted>[]> {
-    return this.#batch('encrypt', items, ({ plaintext, context = NO_CONTEXT }) =>
-      this.#parts.keyring.encrypt(dataOf(plaintext), bytesOf(context)),
+    return this.#batch('encrypt', items, (keyring, { plaintext, context = NO_CONTEXT }) =>
+      keyring.encrypt(dataOf(plaintext), bytesOf(context)),
     )
   }
 
   decryptBatch(items: readonly SealedItem[]): Promise<readonly Result<Opened>[]> {
-    return this.#batch(
-      'decrypt',
-      items,
-      byKey((sealed) => this.#opened(sealed)),
-    )
+    return this.#batch('decrypt', items, (keyring, item) => {
+      const { ciphertext, context } = sealedOf(item)
+      const decrypted = keyring.decrypt(ciphertext, context)
+      return decrypted instanceof Promise ? decrypted.then(opened) : new Opened(decrypted)
+    })
   }
 
   rewrapBatch(items: readonly SealedItem[]): Promise<readonly Result<Encrypted>[]> {
-    return this.#batch(
-      'rewrap',
-      items,
-      byKey((sealed) => rewrapped(this.#parts.keyring, sealed)),
-    )
+    return this.#batch('rewrap', items, (keyring, item) => rewrapped(keyring, sealedOf(item)))
   }
 
   /** Whether another key than the active one has encrypted it. Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_NO_ACTIVE_KEY`. */
@@ -182,17 +179,12 @@ export class LibraryKeyring implements AsyncDisposable {
     }
   }
 
-  #opened({ ciphertext, context }: Asked): Awaitable<Opened> {
-    const decrypted = this.#parts.keyring.decrypt(ciphertext, context)
-    return decrypted instanceof Promise ? decrypted.then(opened) : new Opened(decrypted)
-  }
-
   async #batch<Item, Made extends { readonly keyId: string }>(
     action: Action,
     items: readonly Item[],
-    work: (item: Item) => Awaitable<Made>,
+    work: (keyring: ValueKeyring, item: Item) => Awaitable<Made>,
   ): Promise<readonly Result<Made>[]> {
-    const results = await settleEach(items, work).catch((error: unknown) => {
+    const results = await settleEach(this.#parts.keyring, items, work).catch((error: unknown) => {
       this.#noteFailure(action, error, items.length)
       throw error
     })
@@ -241,11 +233,6 @@ const opened = (decrypted: Decrypted): Opened => new Opened(decrypted)
 
 type Action = 'encrypt' | 'decrypt' | 'rewrap'
 
-interface Asked {
-  readonly ciphertext: string
-  readonly context: Bytes
-}
-
 /** Key id, form and length of a value. Nobody is asked. @throws `ERR_CIPHERTEXT_INVALID`. */
 export function inspect(ciphertext: string): Inspected {
   const { id, payload } = parseEk1(textOf(ciphertext))
@@ -256,10 +243,8 @@ export function inspect(ciphertext: string): Inspected {
 const ADDED_BYTES = 56
 const NO_CONTEXT: Bytes = new Uint8Array()
 
-function byKey<Made>(work: (asked: Asked) => Awaitable<Made>) {
-  const asking = askingOnce(work)
-  return ({ ciphertext, context = NO_CONTEXT }: SealedItem) =>
-    asking({ ciphertext: textOf(ciphertext), context: bytesOf(context) })
+const sealedOf = ({ ciphertext, context = NO_CONTEXT }: SealedItem): Sealed => {
+  return { ciphertext: textOf(ciphertext), context: bytesOf(context) }
 }
 
 function dataOf(value: unknown): Bytes | string {

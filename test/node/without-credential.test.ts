@@ -86,6 +86,23 @@ describe('on Node, somebody with a credential', () => {
     expect(await statusOf(...length, 'kong-admin-token', API_TOKEN, 'kong-admin-token', 'another')).toBe(401)
   })
 
+  it('is understood whose body comes in parts', async () => {
+    const text = JSON.stringify({ plaintext: 'x'.repeat(100_000), colour: 'é' })
+    const [length, half] = [Buffer.byteLength(text), Buffer.from(text).subarray(0, -3)]
+    const headers = { authorization: OWN, 'content-type': JSON_TYPE, 'content-length': length }
+    const answer = await new Promise<string>((resolve, reject) => {
+      const asked = { port: server.port, path: '/keyrings/default/encrypt', method: 'POST', headers }
+      const sent = request(asked, (response) => response.setEncoding('utf8').once('data', resolve)).once(
+        'error',
+        reject,
+      )
+      sent.write(half, () => setImmediate(() => sent.end(Buffer.from(text).subarray(-3))))
+    })
+    expect(JSON.parse(answer)).toMatchObject({
+      detail: 'The body is not as expected: it has fields that are not known.',
+    })
+  })
+
   it('is refused with two media types', async () => {
     const types = ['content-type', JSON_TYPE, 'content-type', 'text/plain']
     expect(await statusOf('content-length', '2', 'authorization', OWN, ...types)).toBe(415)

@@ -1,15 +1,17 @@
 /** Batches: an item fails for itself, a keyring for all of them, and a key that is not there is asked for once. */
-import { expect, it } from 'vitest'
-import { utf8 } from '../../src/core/bytes.ts'
+import { expect, it, vi } from 'vitest'
+import { nodeNonces } from '../../functions/node-shared/nonces.ts'
+import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import { askingOnce, rewrapped, settleEach } from '../../src/keyring/batch.ts'
+import { parseEk1 } from '../../src/crypto/ek1.ts'
+import { rewrapped, settleEach } from '../../src/keyring/batch.ts'
 import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
 
 const NONE = new Uint8Array()
 const sealed = (ciphertext: string) => ({ ciphertext, context: NONE })
 
 async function synced() {
-  const keyring = await keyringOn(world(['k1:1', 'k2:2']))
+  const keyring = await keyringOn(world(['k1:1', 'k2:2']), undefined, undefined, { nonces: nodeNonces })
   await keyring.sync(PLAIN_SYNC)
   return keyring
 }
@@ -18,13 +20,9 @@ it('asks for a key that is not there once, however many values name it', async (
   const keyring = await synced()
   const { ciphertext } = await keyring.encrypt('x', NONE)
   const named = (id: string) => sealed(ciphertext.replace(/^ek1\.\w+/, `ek1.${id}`))
-  const tried: string[] = []
-  const work = (item: ReturnType<typeof sealed>) => {
-    tried.push(item.ciphertext)
-    return keyring.decrypt(item.ciphertext, item.context)
-  }
+  const tried = vi.spyOn(keyring, 'decrypt')
   const items = [named('gone'), named('gone'), sealed(ciphertext), named('away'), named('gone')]
-  const results = await settleEach(items, askingOnce(work))
+  const results = await settleEach(keyring, items, (batch, item) => batch.decrypt(item.ciphertext, item.context))
   expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual([
     'ERR_KEY_NOT_FOUND',
     'ERR_KEY_NOT_FOUND',
@@ -32,27 +30,43 @@ it('asks for a key that is not there once, however many values name it', async (
     'ERR_KEY_NOT_FOUND',
     'ERR_KEY_NOT_FOUND',
   ])
-  expect(tried).toEqual([items[0], items[2], items[3]].map((item) => item?.ciphertext))
+  expect(tried.mock.calls.map(([text]) => text)).toEqual([items[0], items[2], items[3]].map((item) => item?.ciphertext))
+})
+
+it('finds the active key once, and draws the ends of all nonces together, none of which is left for later', async () => {
+  const keyring = await synced()
+  await keyring.encrypt('before', NONE)
+  const [keys, drawn] = [vi.spyOn(keyring, 'encrypting'), vi.spyOn(crypto, 'getRandomValues')]
+  const texts = Array.from({ length: 100 }, (_, index) => `value ${index}`)
+  const results = await settleEach(keyring, texts, (batch, text) => batch.encrypt(text, NONE))
+  expect(drawn.mock.calls.map(([bytes]) => bytes?.byteLength)).toEqual([100 * 12])
+  expect(keys).toHaveBeenCalledTimes(1)
+  const values = results.map((result) => (result.ok ? result.value.ciphertext : result.error.code))
+  expect(new Set(values.map((value) => toHex(parseEk1(value).payload.subarray(16, 40)))).size).toBe(100)
+  const opened = await Promise.all(values.map((value) => keyring.decrypt(value, NONE)))
+  expect(opened.map(({ plaintext }) => Buffer.from(plaintext).toString())).toEqual(texts)
+  drawn.mockRestore()
 })
 
 it('fails as a whole when the keyring cannot encrypt', async () => {
   const keyring = await keyringOn(world(['k1:1']))
-  const encrypting = settleEach(['x', 'y'], (text) => keyring.encrypt(text, NONE))
+  const encrypting = settleEach(keyring, ['x', 'y'], (batch, text) => batch.encrypt(text, NONE))
   await expect(encrypting).rejects.toMatchObject({ code: 'ERR_NO_ACTIVE_KEY' })
 })
 
 it('lets a defect through as it is', async () => {
-  const defect = new TypeError('canary')
-  await expect(settleEach([1], () => Promise.reject(defect))).rejects.toBe(defect)
+  const [keyring, defect] = [await synced(), new TypeError('canary')]
+  await expect(settleEach(keyring, [1], () => Promise.reject(defect))).rejects.toBe(defect)
   await expect(
-    settleEach([1], () => {
+    settleEach(keyring, [1], () => {
       throw defect
     }),
   ).rejects.toBe(defect)
 })
 
 it('keeps the order of its items, whether they wait or not', async () => {
-  const results = await settleEach([1, 2, 3], (item) => {
+  const keyring = await synced()
+  const results = await settleEach(keyring, [1, 2, 3], (_, item) => {
     if (item === 2) throw new KeyringError('ERR_TEXT_INVALID', 'No.')
     return item === 1 ? Promise.resolve('first') : 'third'
   })

@@ -88,7 +88,7 @@ const PROXY: Readonly<Record<number, Trouble>> = {
   526: {
     code: 'ERR_VAULT_TLS_UNTRUSTED',
     step: 'tls',
-    what: 'has a certificate that the platform does not accept (526): of an unknown authority, self-signed, without its whole chain, expired or for another host',
+    what: 'has a certificate that the platform does not accept (526): not trusted, without its whole chain, expired or for another host',
     remedy: `${WORKERS_TRUST}.`,
   },
   530: {
