@@ -56,7 +56,7 @@ function parsed(request: Incoming, text: string): unknown {
   const type = mediaType(request)
   if (type === JSON_TYPE) return jsonOf(text)
   if (type === 'application/x-www-form-urlencoded') return parseForm(text)
-  throw new KeyringError('ERR_MEDIA_TYPE', 'The body has a media type that is not understood here.')
+  throw new KeyringError('ERR_MEDIA_TYPE', 'The body has an unknown media type.')
 }
 
 /** What is too long is read no further. One buffer grows, because a body may come byte by byte. */
@@ -82,7 +82,7 @@ const tooLong = (limit: number): KeyringError =>
 /** A client that hangs up is no defect. It reads no answer either: this one is for the audit log. */
 function cutOff(error: unknown): never {
   if (error instanceof KeyringError) throw error
-  throw malformed('The body ended before all of it had come.')
+  throw malformed('The body was cut off.')
 }
 
 function jsonOf(text: string): unknown {
