@@ -210,7 +210,7 @@ const GONE_MS = 15 * 60_000
 function neededByLate({ nextTry }: NextTry, now: number): string[] {
   if (nextTry === null || now - nextTry < GONE_MS) return []
   return [
-    `Nothing has been noted since a sync was due at ${new Date(nextTry).toISOString()}: does the schedule run, and what does its log say?`,
+    `Nothing has been noted since a sync was due at ${new Date(nextTry).toISOString()}: does the schedule run? See its log.`,
   ]
 }
 
