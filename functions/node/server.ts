@@ -28,7 +28,7 @@ import { asJson, onScreen } from './screen.ts'
 import { StartFailure, listenFailure, refusedSettings, startFailureOf, tryPort } from './start-failure.ts'
 
 const V8_FLAGS = [
-  // What a cipher has held is given back by another thread, which costs a short value more than all of its AES.
+  // For another thread to give back what ciphers have held costs a short value more than all of its AES.
   '--no-concurrent-array-buffer-sweeping',
   // undici's parser is WebAssembly: to compile it once more, for speed, would hold 13 MB for a few answers of Vault's.
   '--no-wasm-tier-up',

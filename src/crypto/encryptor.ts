@@ -30,8 +30,9 @@ export const NOTHING_AHEAD: NonceRules = {
   fresh: (length) => crypto.getRandomValues(new Uint8Array(length)),
 }
 
-/** The ends of nonces that were drawn together, and where the next one is. None = each is drawn for its value. */
+/** The ends of nonces that are drawn together, so many bytes at a time, and where the next one is. 0 = each is drawn for its value. */
 export interface Ends {
+  readonly length: number
   bytes: Bytes
   next: number
 }
@@ -73,14 +74,14 @@ export class Encryptor {
   /** For so many values that follow at once: of what is drawn for them nothing stays behind. */
   endsFor(values: number): Ends {
     const { ahead, unlinkable } = this.#rules
-    const bytes = new Uint8Array(unlinkable || ahead === 0 ? 0 : Math.min(values, MOST_AT_ONCE) * REST_BYTES)
-    return { bytes, next: bytes.length }
+    const most = unlinkable || ahead === 0 ? 0 : MOST_AT_ONCE
+    return { length: Math.min(values, most) * REST_BYTES, bytes: new Uint8Array(), next: 0 }
   }
 
   /** @param ends absent = those that were drawn ahead. @throws `ERR_TEXT_INVALID` for text that UTF-8 cannot carry. */
   encrypt(key: Ek1Key, plaintext: Bytes | string, context: Bytes, ends?: Ends): Awaitable<string> {
     if (typeof plaintext === 'string' && !plaintext.isWellFormed())
-      throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext has a lone surrogate, which UTF-8 cannot carry.')
+      throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext has a lone surrogate.')
     const run = this.#run(key)
     return run instanceof Promise
       ? run.then((run) => this.#sealed(run, key, plaintext, context, ends))
@@ -121,10 +122,9 @@ export class Encryptor {
   }
 
   #nonce({ prefix }: Run, ends: Ends): Bytes {
-    const { length } = ends.bytes
-    if (length === 0) return nonceOf(prefix, this.#drawn(REST_BYTES, PREFIX_BYTES), 0)
-    if (ends.next === length) {
-      ends.bytes = this.#drawn(length, PREFIX_BYTES)
+    if (ends.length === 0) return nonceOf(prefix, this.#drawn(REST_BYTES, PREFIX_BYTES), 0)
+    if (ends.next === ends.bytes.length) {
+      ends.bytes = this.#drawn(ends.length, PREFIX_BYTES)
       ends.next = 0
     }
     const nonce = nonceOf(prefix, ends.bytes, ends.next)

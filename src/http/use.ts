@@ -159,7 +159,8 @@ const CONTEXT = 'keyring-context'
 
 /** A context that nothing would be bound to is refused, never ignored. */
 function refuseHeader({ request: { headers } }: Context): void {
-  if (headers.has(CONTEXT)) throw new KeyringError('ERR_REQUEST_INVALID', 'Keyring-Context is for raw bytes alone.')
+  if (headers.has(CONTEXT))
+    throw new KeyringError('ERR_REQUEST_INVALID', 'Keyring-Context is for raw bytes: the body has a field for it.')
 }
 
 function headerContext({ request: { headers } }: Context): Bytes {

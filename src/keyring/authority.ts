@@ -1,5 +1,4 @@
 /** The application behind the record store: the one implementation of `KeyringAuthority`. */
-import { SERVICE_REMEDIES } from '../core/service-remedies.ts'
 import { KeyringError, refusal, settle, teach } from '../core/errors.ts'
 import type { Result } from '../core/errors.ts'
 import type {
@@ -11,6 +10,7 @@ import type {
   VaultOperation,
 } from '../core/operations.ts'
 import type { VaultAuthority } from '../core/secrets.ts'
+import { SERVICE_REMEDIES } from '../core/service-remedies.ts'
 import { sealers } from '../crypto/seal.ts'
 import type { CustodianParts, Source } from './custodian.ts'
 import { Custodian } from './custodian.ts'

@@ -55,10 +55,8 @@ function forMany(keyring: UsableKeyring, values: number): ValueKeyring {
     if (error instanceof KeyringError && OF_KEY.has(error.code)) missing.set(String(error.facts['id']), error)
     throw error
   }
-  let encrypt: ValueKeyring['encrypt'] = (plaintext, context) =>
-    keyring.encrypting(values).then((found) => (encrypt = found)(plaintext, context))
   return {
-    encrypt: (plaintext, context) => encrypt(plaintext, context),
+    encrypt: keyring.encrypting(values),
     decrypt(ciphertext, context) {
       const known = missing.size === 0 ? undefined : missing.get(namedKey(ciphertext))
       if (known !== undefined) throw known

@@ -67,7 +67,7 @@ function stepTrouble(record: KeyringRecord, { incarnation, current, versions }: 
     return {
       why: `the source shows version ${current}, and version ${record.highest} is held`,
       remedy:
-        'Sync; if the source stays behind, look for a standby that lags; if it was put back, sync with {"force": true}.',
+        'Sync; if the source stays behind, look for a standby that lags; if it was put back on purpose, sync with {"force": true}.',
     }
   const active = record.keys.find(({ id }) => id === record.active)
   if (active?.inc === undefined && active?.v.includes(current)) return null

@@ -155,7 +155,7 @@ export class Snapshot {
   }
 
   #stale(): KeyringError {
-    const message = `Whether keyring "${this.#keyring}" still has the active key that this instance knows cannot be said now (${this.#failure ?? 'somebody else asks'}).`
+    const message = `Whether keyring "${this.#keyring}" still has its active key cannot be said now (${this.#failure ?? 'somebody else asks'}).`
     return new KeyringError('ERR_SNAPSHOT_STALE', message, { facts: this.again })
   }
 

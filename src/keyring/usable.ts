@@ -31,6 +31,9 @@ export interface UsableParts extends SnapshotParts {
   readonly maxStalenessMs?: number | null
 }
 
+/** The values of a batch have one look at the active key for so long, in milliseconds. */
+const AGAIN_MS = 1000
+
 export class UsableKeyring {
   readonly name: string
   readonly #parts: UsableParts
@@ -96,11 +99,20 @@ export class UsableKeyring {
     }
   }
 
-  /** For so many values that follow at once: what holds for all of them is found out once. Rejects as `encrypt`, and so does what it gives. */
-  async encrypting(values: number): Promise<UsableKeyring['encrypt']> {
-    const key = await this.#toEncrypt()
-    const ends = this.#encryptor.endsFor(values)
-    return (plaintext, context) => this.#sealed(key, plaintext, context, ends)
+  /** For so many values that follow at once: for a second the active key is found out once. What it gives throws what `encrypt` rejects with. */
+  encrypting(values: number): UsableKeyring['encrypt'] {
+    let at = Number.NEGATIVE_INFINITY
+    let seal: UsableKeyring['encrypt']
+    return (plaintext, context) => {
+      const now = this.#parts.clock.now()
+      if (ageOf(at, now, STEP_MS) <= AGAIN_MS) return seal(plaintext, context)
+      return andThen(this.#toEncrypt(), (key) => {
+        const ends = this.#encryptor.endsFor(values)
+        at = now
+        seal = (plaintext, context) => this.#sealed(key, plaintext, context, ends)
+        return seal(plaintext, context)
+      })
+    }
   }
 
   #toEncrypt(): Awaitable<Ek1Key> {

@@ -256,7 +256,7 @@ function bytesOf(context: unknown): Bytes {
   const data = dataOf(context)
   if (typeof data !== 'string') return data
   if (data.isWellFormed()) return utf8Again(data)
-  throw new KeyringError('ERR_TEXT_INVALID', 'The context has a lone surrogate, which UTF-8 cannot carry.')
+  throw new KeyringError('ERR_TEXT_INVALID', 'The context has a lone surrogate.')
 }
 
 function textOf(ciphertext: unknown): string {

@@ -48,6 +48,24 @@ it('finds the active key once, and draws the ends of all nonces together, none o
   drawn.mockRestore()
 })
 
+it('hears of another active key when it takes long, and draws anew', async () => {
+  const on = world(['k1:1'])
+  const keyring = await keyringOn(on, undefined, undefined, { nonces: nodeNonces })
+  await keyring.sync(PLAIN_SYNC)
+  const drawn = vi.spyOn(crypto, 'getRandomValues')
+  const results = await settleEach(keyring, ['first', 'second'], async (batch, text) => {
+    const { keyId } = await batch.encrypt(text, NONE)
+    on.versions = ['k1:1', 'k2:2']
+    await keyring.sync(PLAIN_SYNC)
+    on.clock.time += 1001
+    return keyId
+  })
+  // Of two values the ends are 24 bytes.
+  expect(drawn.mock.calls.filter(([bytes]) => bytes?.byteLength === 24)).toHaveLength(2)
+  drawn.mockRestore()
+  expect(results).toEqual(['k1', 'k2'].map((value) => ({ ok: true, value })))
+})
+
 it('fails as a whole when the keyring cannot encrypt', async () => {
   const keyring = await keyringOn(world(['k1:1']))
   const encrypting = settleEach(keyring, ['x', 'y'], (batch, text) => batch.encrypt(text, NONE))
