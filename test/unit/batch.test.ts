@@ -53,15 +53,21 @@ it('hears of another active key when it takes long, and draws anew', async () =>
   const keyring = await keyringOn(on, undefined, undefined, { nonces: nodeNonces })
   await keyring.sync(PLAIN_SYNC)
   const drawn = vi.spyOn(crypto, 'getRandomValues')
+  const lengths: (number | undefined)[][] = []
   const results = await settleEach(keyring, ['first', 'second'], async (batch, text) => {
+    drawn.mockClear()
     const { keyId } = await batch.encrypt(text, NONE)
+    lengths.push(drawn.mock.calls.map(([bytes]) => bytes?.byteLength))
     on.versions = ['k1:1', 'k2:2']
     await keyring.sync(PLAIN_SYNC)
     on.clock.time += 1001
     return keyId
   })
-  // Of two values the ends are 24 bytes.
-  expect(drawn.mock.calls.filter(([bytes]) => bytes?.byteLength === 24)).toHaveLength(2)
+  // Each key has a prefix, and the ends of two values are 24 bytes.
+  expect(lengths).toEqual([
+    [12, 24],
+    [12, 24],
+  ])
   drawn.mockRestore()
   expect(results).toEqual(['k1', 'k2'].map((value) => ({ ok: true, value })))
 })
