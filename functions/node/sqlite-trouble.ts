@@ -33,6 +33,10 @@ const RESULTS: Readonly<Record<number, readonly [what: string, remedy: string]>>
   1: ['does not have the table of an edge-keyring', DAMAGED],
   8: ['can be read, but not be written', WRITABLE],
   [SQLITE_JOURNAL_LEFT]: ['was left in the middle of a write, which cannot be undone: it is read-only', WRITABLE],
+  10: [
+    'cannot be read or written: a quota, a limit on the size of files, or its disk fails',
+    'Raise the limit or mend the disk; leave a "-journal" beside it where it is. No restart is needed.',
+  ],
   11: ['is damaged', DAMAGED],
   13: ['cannot be written: its disk is full', 'Free space on its disk; until then what is stored serves.'],
   14: ['cannot be opened', 'Check that it is a file, and that this user may read and write it and its folder.'],

@@ -1,5 +1,5 @@
 /** What happens to the store while the server runs and when it starts: taken away, locked, full, read-only, damaged. */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -64,6 +64,30 @@ async function restarted(server: NodeServer, database: string): Promise<NodeServ
   await vaultClient(vault.address, 'root').request('PUT', 'sys/seal')
   return serve(database)
 }
+
+it('a limit on the size of files stops a write: it is said so, and the next one goes on where it is lifted', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'edge-keyring-'))
+  const path = join(folder, 'db')
+  const server = await withTwoKeys(path)
+  const limit = (bytes: number | 'unlimited') =>
+    void execFileSync('prlimit', ['--pid', String(server.pid), `--fsize=${bytes}:`])
+  const { body } = await server.call('/keyrings/default/encrypt', { plaintext: 'x' })
+  await write('three')
+  limit(statSync(path).size / 2)
+  expect(await server.call(SYNC, {})).toMatchObject({
+    ...GONE,
+    body: { detail: expect.stringContaining('a limit on the size of files'), remedy: expect.stringContaining('limit') },
+  })
+  expect(await server.call('/keyrings/default/decrypt', { ciphertext: body['ciphertext'] })).toMatchObject({
+    body: { plaintext: 'x' },
+  })
+  limit('unlimited')
+  expect(await server.call(SYNC, {})).toMatchObject(DONE)
+  expect(await server.call('/keyrings/default/encrypt', { plaintext: 'x' })).toMatchObject({
+    body: { key_id: 'three' },
+  })
+  rmSync(folder, { recursive: true })
+})
 
 describe('the store is taken away under the process', () => {
   let folder: string
