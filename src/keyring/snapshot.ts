@@ -146,10 +146,9 @@ export class Snapshot {
     this.#parts.background?.(done)
   }
 
-  /** Somebody else's refresh is under way, or has failed just now. */
+  /** Somebody else's refresh is under way, or the last one has failed. */
   async #bounded(): Promise<View | null> {
-    const { pauseMs } = this.#parts.freshness
-    if (this.#failure === null || ageOf(this.#startedAt, this.#now(), STEP_MS) >= pauseMs) await this.#refresh()
+    if (this.#failure === null) await this.#refresh()
     if (this.#isBounded()) return this.#view
     throw this.#stale()
   }

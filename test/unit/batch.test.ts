@@ -48,6 +48,26 @@ it('finds the active key once, and draws the ends of all nonces together, none o
   drawn.mockRestore()
 })
 
+it('draws no more at a time than the platform gives', async () => {
+  const keyring = await synced()
+  const drawn = vi.spyOn(crypto, 'getRandomValues')
+  const results = await settleEach(keyring, Array.from({ length: 6000 }).fill('x'), (batch) => batch.encrypt('x', NONE))
+  const lengths = drawn.mock.calls.map(([bytes]) => bytes?.byteLength ?? 0)
+  drawn.mockRestore()
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(65_536)
+  expect(new Set(results.map((result) => (result.ok ? result.value.ciphertext : result.error.code))).size).toBe(6000)
+})
+
+it('draws for each value where nothing may be ahead', async () => {
+  const keyring = await keyringOn(world(['k1:1']))
+  await keyring.sync(PLAIN_SYNC)
+  await keyring.encrypt('before', NONE)
+  const drawn = vi.spyOn(crypto, 'getRandomValues')
+  await settleEach(keyring, ['a', 'b', 'c'], (batch, text) => batch.encrypt(text, NONE))
+  expect(drawn.mock.calls.map(([bytes]) => bytes?.byteLength)).toEqual([12, 12, 12])
+  drawn.mockRestore()
+})
+
 it('hears of another active key when it takes long, and draws anew', async () => {
   const on = world(['k1:1'])
   const keyring = await keyringOn(on, undefined, undefined, { nonces: nodeNonces })
