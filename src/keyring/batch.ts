@@ -4,6 +4,7 @@ import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { KeyringErrorCode, Result } from '../core/errors.ts'
 import { KeyringError, settle } from '../core/errors.ts'
+import { parseEk1 } from '../crypto/ek1.ts'
 import type { UsableKeyring } from './usable.ts'
 import type { Encrypted } from './sync-keyring.ts'
 
@@ -58,16 +59,13 @@ function forMany(keyring: UsableKeyring, values: number): ValueKeyring {
   return {
     encrypt: keyring.encrypting(values),
     decrypt(ciphertext, context) {
-      const known = missing.size === 0 ? undefined : missing.get(namedKey(ciphertext))
+      const known = missing.size === 0 ? undefined : missing.get(parseEk1(ciphertext).id)
       if (known !== undefined) throw known
       const opened = keyring.decrypt(ciphertext, context)
       return opened instanceof Promise ? opened.catch(note) : opened
     },
   }
 }
-
-const namedKey = (ciphertext: string): string =>
-  ciphertext.slice(ciphertext.indexOf('.') + 1, ciphertext.lastIndexOf('.'))
 
 /** How many values of a batch came to the same. */
 export interface Used {

@@ -33,6 +33,17 @@ it('asks for a key that is not there once, however many values name it', async (
   expect(tried.mock.calls.map(([text]) => text)).toEqual([items[0], items[2], items[3]].map((item) => item?.ciphertext))
 })
 
+it('takes what is no value for none, whatever was missing before', async () => {
+  const keyring = await synced()
+  const { ciphertext } = await keyring.encrypt('x', NONE)
+  const items = [ciphertext.replace(/^ek1\.\w+/, 'ek1.gone'), 'ek9.gone.AA', 'ek1.gone.@', 'ek1.gone.AA']
+  const results = await settleEach(keyring, items, (batch, text) => batch.decrypt(text, NONE))
+  expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual([
+    'ERR_KEY_NOT_FOUND',
+    ...items.slice(1).map(() => 'ERR_CIPHERTEXT_INVALID'),
+  ])
+})
+
 it('finds the active key once, and draws the ends of all nonces together, none of which is left for later', async () => {
   const keyring = await synced()
   await keyring.encrypt('before', NONE)
