@@ -15,7 +15,7 @@ const CONNECTIONS = {
   headersTimeout: REQUEST_MS,
   requestTimeout: REQUEST_MS,
   connectionsCheckingInterval: 5000,
-  // Of two headers of one name Node would take the first: they are one that nobody sends, and that nobody is let in with.
+  // Of two tokens Node would take the first: joined they are one that nobody is let in with.
   joinDuplicateHeaders: true,
 }
 /** What still comes after the last answer is thrown away for so long, in milliseconds, and up to so many bytes. */
@@ -34,7 +34,7 @@ export function serveHttp(
 ): Server {
   const fetch = (request: Request, http: unknown) => {
     if (ended.has((http as Http).incoming.socket)) return new Response(null, { status: 400 })
-    return andThen(app.fetch(new Asked(request, (http as Http).incoming)), (response) => {
+    return andThen(app.fetch(new NodeRequest(request, (http as Http).incoming)), (response) => {
       endUnread(http as Http)
       return response
     })
@@ -49,7 +49,7 @@ export function serveHttp(
 }
 
 /** The library's headers check each name that they are asked for, and its value, which Node has done; of a body it makes a copy. */
-class Asked implements Incoming {
+class NodeRequest implements Incoming {
   readonly #request: Request
   readonly #incoming: IncomingMessage
   readonly method: string
@@ -61,7 +61,7 @@ class Asked implements Incoming {
     this.#incoming = incoming
     this.method = request.method
     this.url = request.url
-    this.headers = new AskedHeaders(incoming.headers)
+    this.headers = new NodeHeaders(incoming.headers)
   }
 
   get body() {
@@ -82,11 +82,11 @@ function wholeOf(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
     const end = () => resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts))
     incoming.on('data', (part: Buffer<ArrayBuffer>) => parts.push(part))
     incoming.once('end', end).once('error', reject)
-    incoming.once('close', () => (incoming.complete ? end() : reject(new Error('The connection has ended.'))))
+    incoming.once('close', () => reject(new Error('The connection has ended.')))
   })
 }
 
-class AskedHeaders {
+class NodeHeaders {
   readonly #headers: IncomingMessage['headers']
 
   constructor(headers: IncomingMessage['headers']) {
@@ -103,9 +103,11 @@ class AskedHeaders {
   }
 }
 
-/** What is no URL would be answered by the library, to everybody: as a path that does not exist it is refused like one. */
+/** What is no URL would be answered by the library, to everybody: as a path that does not exist it is refused like one. Nobody here asks for the host. */
 function askedForPath(incoming: IncomingMessage): void {
-  if (!/^(?:\/|https?:\/\/\w)[^\\?]*(?:\?|$)/.test(incoming.url ?? '')) incoming.url = '/'
+  const target = (incoming.url ?? '').replace(/^https?:\/\/\w[^/\\?]*(?=[/?]|$)/, '')
+  incoming.url = /^\/[^\\?]*(?:\?|$)/.test(target) ? target : '/'
+  incoming.headers.host = 'localhost'
 }
 
 /** What a client has sent behind the last answer of a connection is not carried out: it would hear nothing of it. */

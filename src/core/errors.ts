@@ -93,7 +93,7 @@ export class KeyringError extends Error {
 
   /** Each entry of the package has a class of its own, and what one throws is an error to whoever has imported it from another. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return value instanceof Error && value.name === 'KeyringError'
+    return value instanceof Error && value.name === 'KeyringError' && 'code' in value && 'remedy' in value
   }
 
   constructor(code: KeyringErrorCode, message: string, more: { remedy?: string; facts?: Facts } = {}) {

@@ -30,10 +30,12 @@ export const NOTHING_AHEAD: NonceRules = {
   fresh: (length) => crypto.getRandomValues(new Uint8Array(length)),
 }
 
-/** The ends of nonces that are drawn together, so many bytes at a time, and where the next one is. 0 = each is drawn for its value. */
+/** The ends of nonces that are drawn together. */
 export interface Ends {
+  /** So many bytes at a time; 0 = each end is drawn for its value. */
   readonly length: number
   bytes: Bytes
+  /** Where the next one begins. */
   next: number
 }
 

@@ -55,10 +55,10 @@ export interface Rpc {
   decryptBatch(asked: Many<SealedValue>): Promise<Result<readonly Result<Decrypted>[]>>
   rewrapBatch(asked: Many<SealedValue>): Promise<Result<readonly Result<Encrypted>[]>>
   /** Values of references, in their order; each needs a grant of its own. @param asked.refresh what is fresh is asked for too. */
-  resolve(asked: Asked): Promise<Result<readonly Result<Resolved>[]>>
+  resolve(asked: References): Promise<Result<readonly Result<Resolved>[]>>
 }
 
-interface Asked {
+interface References {
   readonly references: readonly string[]
   readonly refresh?: boolean
 }
@@ -72,12 +72,9 @@ const encrypting: Work<Encrypted> = (keyring, value) => {
   return keyring.encrypt(data, bound)
 }
 
-/** Bytes of their own: a part of a buffer would take the whole buffer along. */
 const decrypting: Work<Decrypted> = (keyring, value) => {
   const { ciphertext, context } = sealedOf(value)
-  return andThen(keyring.decrypt(ciphertext, context), ({ plaintext, keyId }) => {
-    return { plaintext: new Uint8Array(plaintext), keyId }
-  })
+  return keyring.decrypt(ciphertext, context)
 }
 
 const rewrapping: Work<Encrypted> = (keyring, value) => rewrapped(keyring, sealedOf(value))

@@ -158,8 +158,13 @@ export class Snapshot {
     return new KeyringError('ERR_SNAPSHOT_STALE', message, { facts: this.again })
   }
 
+  /** For so long what is there may still be encrypted with, in milliseconds. */
+  get boundedMs(): number {
+    return this.#parts.freshness.backgroundMs - ageOf(this.#checkedAt, this.#now(), STEP_MS)
+  }
+
   #isBounded(): boolean {
-    return ageOf(this.#checkedAt, this.#now(), STEP_MS) <= this.#parts.freshness.backgroundMs
+    return this.boundedMs >= 0
   }
 
   /** What the authority has now; what is here if it cannot say. */

@@ -31,7 +31,7 @@ export interface UsableParts extends SnapshotParts {
   readonly maxStalenessMs?: number | null
 }
 
-/** The values of a batch have one look at the active key for so long, in milliseconds. */
+/** The values of a batch have one look at the active key for so long at most, in milliseconds. */
 const AGAIN_MS = 1000
 
 export class UsableKeyring {
@@ -99,16 +99,17 @@ export class UsableKeyring {
     }
   }
 
-  /** For so many values that follow at once: for a second the active key is found out once. What it gives throws what `encrypt` rejects with. */
+  /** For so many values that follow at once: for a second at most, and no longer than one alone would use it, the active key is found out once. What it gives throws what `encrypt` rejects with. */
   encrypting(values: number): UsableKeyring['encrypt'] {
-    let at = Number.NEGATIVE_INFINITY
+    let [at, forMs] = [Number.NEGATIVE_INFINITY, 0]
     let seal: UsableKeyring['encrypt']
     return (plaintext, context) => {
       const now = this.#parts.clock.now()
-      if (ageOf(at, now, STEP_MS) <= AGAIN_MS) return seal(plaintext, context)
+      if (ageOf(at, now, STEP_MS) < forMs) return seal(plaintext, context)
       return andThen(this.#toEncrypt(), (key) => {
         const ends = this.#encryptor.endsFor(values)
         at = now
+        forMs = Math.min(AGAIN_MS, this.#snapshot.boundedMs)
         seal = (plaintext, context) => this.#sealed(key, plaintext, context, ends)
         return seal(plaintext, context)
       })

@@ -25,6 +25,28 @@ describe('on Node, somebody without a credential', () => {
   sendingNonsense(() => server.port)
 })
 
+describe('on Node, a host or target that is none', () => {
+  it.each([
+    ['/keyring', 'host: a\r\nhost: b'],
+    ['/keyring', 'host: a b^'],
+    ['/keyring', 'host: '],
+    ['/a/../b', 'host: 1.2.3.4.5'],
+    ['http://1.2.3.4.5/keyring', 'host: a'],
+    ['//', 'host: a'],
+    ['/\\keyring', 'host: a'],
+  ])('%j with %j is refused like a path that does not exist', async (target, host) => {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const took: string[] = []
+      const socket = connect(server.port, '127.0.0.1', () => {
+        socket.write(`GET ${target} HTTP/1.1\r\n${host}\r\nconnection: close\r\n\r\n`)
+      })
+      socket.on('data', (bytes) => took.push(bytes.toString('latin1')))
+      socket.once('error', reject).once('close', () => resolve(took.join('')))
+    })
+    expect(answer).toMatch(/^HTTP\/1.1 401 [^]*cache-control: no-store[^]*"code":"ERR_UNAUTHENTICATED"/i)
+  })
+})
+
 /** Sends the head, and `body` once it is asked for. @returns all that came until the other side ended. */
 function expecting(headers: string, body: string): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { KeyringError } from '../../src/core/errors.ts'
 import { parseEk1 } from '../../src/crypto/ek1.ts'
 import { rewrapped, settleEach } from '../../src/keyring/batch.ts'
-import { PLAIN_SYNC, keyringOn, world } from '../support/authority.ts'
+import { PLAIN_SYNC, authorityOn, keyringOn, world } from '../support/authority.ts'
 
 const NONE = new Uint8Array()
 const sealed = (ciphertext: string) => ({ ciphertext, context: NONE })
@@ -100,6 +100,21 @@ it('hears of another active key when it takes long, and draws anew', async () =>
     [12, 24],
   ])
   drawn.mockRestore()
+  expect(results).toEqual(['k1', 'k2'].map((value) => ({ ok: true, value })))
+})
+
+it('uses a key no longer than one value alone would, however long it was held before', async () => {
+  const on = world(['k1:1'])
+  const keyring = await keyringOn(on, undefined, undefined, { nonces: nodeNonces })
+  await keyring.sync(PLAIN_SYNC)
+  on.clock.time += 999
+  const results = await settleEach(keyring, ['first', 'second'], async (batch, text) => {
+    const { keyId } = await batch.encrypt(text, NONE)
+    on.versions = ['k1:1', 'k2:2']
+    await authorityOn(on).sync('default', PLAIN_SYNC)
+    on.clock.time += 1
+    return keyId
+  })
   expect(results).toEqual(['k1', 'k2'].map((value) => ({ ok: true, value })))
 })
 

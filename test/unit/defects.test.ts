@@ -6,7 +6,8 @@ import { objectStore } from '../../functions/cloudflare/object-store.ts'
 import { unanswered } from '../../functions/cloudflare/unanswered.ts'
 import { invokingAuthority } from '../../functions/lambda/authority.ts'
 import { dynamoStore } from '../../functions/lambda/dynamo-store.ts'
-import type { KeyringError, KeyringErrorCode } from '../../src/core/errors.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import type { KeyringErrorCode } from '../../src/core/errors.ts'
 import { defectLine } from '../../src/core/lines.ts'
 import { networkTrouble } from '../../src/core/network.ts'
 import type { Message } from '../../src/core/operations.ts'
@@ -279,4 +280,8 @@ it('the log has name, code and frames of a defect and of all that caused it, and
   const own: Error & { cause?: unknown } = new Error('canary')
   own.cause = own
   expect(defectLine(own, 'r')).toContain('"cause"')
+})
+
+it('a foreign error that calls itself one of ours is a defect', () => {
+  expect(Object.assign(new Error('canary'), { name: 'KeyringError' })).not.toBeInstanceOf(KeyringError)
 })

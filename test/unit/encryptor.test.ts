@@ -214,6 +214,32 @@ describe('what is drawn', () => {
     expect(after.prefix).not.toBe(before.prefix)
   })
 
+  it('has every byte that resets have mixed in, of each of them', async () => {
+    const [first, zeros] = [Uint8Array.from({ length: 24 }, (_, index) => index + 1), new Uint8Array(24)]
+    const given = [first, zeros]
+    vi.spyOn(crypto, 'getRandomValues').mockImplementation((bytes) => bytes)
+    const { encryptor, next } = await encryptorOn({ fresh: () => given.shift() ?? zeros })
+    encryptor.reset()
+    encryptor.reset()
+    const { prefix, rest } = await next()
+    vi.restoreAllMocks()
+    expect(prefix + rest).toBe(toHex(first))
+  })
+
+  it('begun in an invocation is not used in the next, also where its key is derived late', async () => {
+    const held = Promise.withResolvers<void>()
+    const slow: Cipher = {
+      ...nodeCipher,
+      messageKey: async (...given) => (await held.promise, nodeCipher.messageKey(...given)),
+    }
+    const { encryptor, state, a, next } = await encryptorOn({}, slow)
+    const begun = encryptor.encrypt(a, 'x', NONE)
+    state.invocation += 1
+    held.resolve()
+    const { prefix } = nonceOf(await begun)
+    expect((await next()).prefix).not.toBe(prefix)
+  })
+
   it('by two encryptors never meets', async () => {
     const [one, other] = [await encryptorOn(), await encryptorOn()]
     const nonces: string[] = []

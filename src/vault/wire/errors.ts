@@ -101,7 +101,8 @@ interface Denial {
 }
 
 const UNKNOWN = 'invalid token'
-const LIVE = 'Give a live token (KEYRING_VAULT_TOKEN); a login gets another by itself.'
+const LIVE =
+  'Give a live token (KEYRING_VAULT_TOKEN, or in the call that brought this one); a login gets another by itself.'
 const CIDRS = 'add the address that requests come from to its token_bound_cidrs, or remove those'
 
 /** The first one that fits counts. Of a token that has ended and of one that may not come from here OpenBao says the same. */
