@@ -37,7 +37,8 @@ export const REMEDIES = {
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
   ERR_RECORD_OUTDATED:
     'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one put back.',
-  ERR_REPLICA_INVALID: 'Find out who else writes to the replica (KEYRING_REPLICA): what it held was not used.',
+  ERR_REPLICA_INVALID:
+    'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered, of another keyring or ahead, and not used.',
   ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS.',
   ERR_WRAPPING_KEY_WRONG:
     'Put the first key of this id into KEYRING_WRAPPING_KEYS, or what was derived from it for this keyring; a new key needs a new id.',
