@@ -82,7 +82,8 @@ function wholeOf(incoming: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
     const end = () => resolve(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts))
     incoming.on('data', (part: Buffer<ArrayBuffer>) => parts.push(part))
     incoming.once('end', end).once('error', reject)
-    incoming.once('close', () => reject(new Error('The connection has ended.')))
+    // An error for each request that came to its end would cost a fifth of it.
+    incoming.once('close', () => void (incoming.readableEnded || reject(new Error('The connection has ended.'))))
   })
 }
 
