@@ -77,7 +77,8 @@ export class Encryptor {
   endsFor(values: number): Ends {
     const { ahead, unlinkable } = this.#rules
     const most = unlinkable || ahead === 0 ? 0 : MOST_AT_ONCE
-    return { length: Math.min(values, most) * REST_BYTES, bytes: new Uint8Array(), next: 0 }
+    const count = Number.isSafeInteger(values) && values > 0 ? Math.min(values, most) : 0
+    return { length: count * REST_BYTES, bytes: new Uint8Array(), next: 0 }
   }
 
   /** @param ends absent = those that were drawn ahead. @throws `ERR_TEXT_INVALID` for text that UTF-8 cannot carry. */
@@ -125,7 +126,7 @@ export class Encryptor {
 
   #nonce({ prefix }: Run, ends: Ends): Bytes {
     if (ends.length === 0) return nonceOf(prefix, this.#drawn(REST_BYTES, PREFIX_BYTES), 0)
-    if (ends.next === ends.bytes.length) {
+    if (ends.next + REST_BYTES > ends.bytes.length) {
       ends.bytes = this.#drawn(ends.length, PREFIX_BYTES)
       ends.next = 0
     }
@@ -145,6 +146,7 @@ export class Encryptor {
 
 /** Byte by byte: for so few, a view of them and Node's `set` take longer. @param from where the end of the nonce is. */
 function nonceOf(prefix: Bytes, pool: Bytes, from: number): Bytes {
+  if (pool.length < from + REST_BYTES) throw new TypeError('Bytes of a nonce that were not drawn.')
   const nonce = new Uint8Array(NONCE_BYTES)
   for (let at = 0; at < PREFIX_BYTES; at += 1) nonce[at] = prefix[at] ?? 0
   for (let at = 0; at < REST_BYTES; at += 1) nonce[PREFIX_BYTES + at] = pool[from + at] ?? 0

@@ -35,9 +35,11 @@ export async function settleEach<Item, Made>(
   items: readonly Item[],
   work: (keyring: ValueKeyring, item: Item) => Awaitable<Made>,
 ): Promise<Result<Made>[]> {
-  const batch = forMany(keyring, items.length)
+  // A program in JavaScript may give what can be iterated and has no length.
+  const all = Array.isArray(items) ? items : [...items]
+  const batch = forMany(keyring, all.length)
   const results: Result<Made>[] = []
-  for (const item of items) {
+  for (const item of all) {
     try {
       const made = work(batch, item)
       results.push({ ok: true, value: made instanceof Promise ? await made : made })

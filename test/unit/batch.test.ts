@@ -79,6 +79,22 @@ it('draws for each value where nothing may be ahead', async () => {
   drawn.mockRestore()
 })
 
+it.each([
+  ['a Set', () => new Set(['a', 'b', 'c'])],
+  ['values of a Map', () => new Map(['a', 'b', 'c'].entries()).values()],
+  ['what says a length of its own', () => ({ length: 1.5, [Symbol.iterator]: () => ['a', 'b', 'c'].values() })],
+])('draws for each value of %s', async (_, items) => {
+  for (const nonces of [nodeNonces, { ...nodeNonces, unlinkable: true }, undefined]) {
+    const keyring = await keyringOn(world(['k1:1']), undefined, undefined, nonces && { nonces })
+    await keyring.sync(PLAIN_SYNC)
+    const results = await settleEach(keyring, items() as never, (batch, text: string) => batch.encrypt(text, NONE))
+    const ends = results.map((result) =>
+      result.ok ? toHex(parseEk1(result.value.ciphertext).payload.subarray(28, 40)) : result.error.code,
+    )
+    expect(new Set([...ends, '0'.repeat(24)]).size).toBe(4)
+  }
+})
+
 it('hears of another active key when it takes long, and draws anew', async () => {
   const on = world(['k1:1'])
   const keyring = await keyringOn(on, undefined, undefined, { nonces: nodeNonces })

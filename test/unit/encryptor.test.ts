@@ -240,6 +240,14 @@ describe('what is drawn', () => {
     expect((await next()).prefix).not.toBe(prefix)
   })
 
+  it.each([Number.NaN, -1, 1.5, Number.POSITIVE_INFINITY])('is whole for %d values that follow', async (values) => {
+    const { encryptor, a } = await encryptorOn()
+    const ends = encryptor.endsFor(values)
+    const rests: string[] = []
+    for (let times = 0; times < 3; times += 1) rests.push(nonceOf(await encryptor.encrypt(a, 'x', NONE, ends)).rest)
+    expect(new Set([...rests.map((rest) => rest.slice(12)), '0'.repeat(12)]).size).toBe(4)
+  })
+
   it('by two encryptors never meets', async () => {
     const [one, other] = [await encryptorOn(), await encryptorOn()]
     const nonces: string[] = []
