@@ -79,6 +79,12 @@ export class UsableKeyring {
     return Boolean((await this.#snapshot.view())?.record.active)
   }
 
+  /** What a first use would wait for. Whoever decrypts need not know how old the last sync is. */
+  async look(): Promise<void> {
+    if (this.#isOld()) await this.#askAge()
+    await this.#snapshot.view()
+  }
+
   /** Of the active key. Rejects with `ERR_NO_ACTIVE_KEY`. */
   async activeId(): Promise<string> {
     const view = await this.#snapshot.view()

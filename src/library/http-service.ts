@@ -45,7 +45,12 @@ export const serviceOf = (
   given: ReferenceService | undefined,
 ): ReferenceService | null => given ?? ((env['EDGE_KEYRING_URL'] ?? '') === '' ? null : httpService(env))
 
-interface Answer extends Partial<ErrorData> {
+/** A document of an error has its sentence as `detail`; on the paths of Kong, and of an item, as `message`. */
+interface Told extends Partial<ErrorData> {
+  readonly detail?: string
+}
+
+interface Answer extends Told {
   readonly secrets?: readonly { readonly value?: unknown; readonly error?: Partial<ErrorData> }[]
 }
 
@@ -53,8 +58,8 @@ const resultOf = ({ value, error }: NonNullable<Answer['secrets']>[number]): Res
   typeof value === 'string' ? { ok: true, value: { value } } : { ok: false, error: { ...NO_ANSWER, ...told(error) } }
 
 /** Of a document of ours its own words. */
-const told = (document: Partial<ErrorData> | null | undefined): Partial<ErrorData> => {
-  const { code, message, remedy } = document ?? {}
+const told = (document: Told | null | undefined): Partial<ErrorData> => {
+  const { code, detail, message = detail, remedy } = document ?? {}
   return typeof code === 'string' && code.startsWith('ERR_') && typeof message === 'string'
     ? { code, message, ...(typeof remedy === 'string' && { remedy }) }
     : {}

@@ -62,9 +62,10 @@ export async function openParts(parts: OpenParts, options: OpenOptions): Promise
     ages: { stampMs: replicaAgeMs(config.syncPeriodMs), recordMs: config.maxRecordAgeMs },
     siblings: config.keyrings.length,
   })
-  await keyring.isUsable()
+  await keyring.look()
   const faced = synchronous && (await synchronousOf(keyring, synchronous))
   const end = faced && keepWarm?.(faced)
+  let isClosed = false
   return {
     keyring,
     ...indexing(keyring, parts),
@@ -72,6 +73,8 @@ export async function openParts(parts: OpenParts, options: OpenOptions): Promise
     audit,
     synchronous: faced,
     async close() {
+      if (isClosed) return
+      isClosed = true
       end?.()
       await close?.()
     },

@@ -1,6 +1,6 @@
 /** A keyring of whoever reads the record store itself: it asks nobody for a sync, and so never logs in to a vault. */
 import type { Awaitable } from '../core/awaitable.ts'
-import { refusal, settle } from '../core/errors.ts'
+import { KeyringError, refusal, settle } from '../core/errors.ts'
 import type { UsedAuthority, UsedHandlers } from '../core/operations.ts'
 import type { Cipher, Clock, Hash, ReadableStore } from '../core/ports.ts'
 import type { SealerSet } from '../crypto/seal.ts'
@@ -32,7 +32,8 @@ export function storeAuthority(
   { wrappingKeys }: Pick<UsingConfig, 'wrappingKeys'>,
   beyond = NOBODY,
 ): UsedAuthority {
-  const { store, cipher, hash } = parts
+  const { cipher, hash } = parts
+  const store = guarded(parts.store)
   const held = new Map<string, Opened>()
   const open = async (name: string): Promise<Opened> => {
     const set = await sealers(cipher, hash, wrappingKeys, name)
@@ -43,7 +44,9 @@ export function storeAuthority(
   const opened = (name: string): Awaitable<Opened> => held.get(name) ?? open(name)
   const looks: Partial<UsedHandlers> = {
     read: async ({ keyring, known }) => (await opened(keyring)).ledger.beyond(known),
-    status: async ({ keyring }) => ({ lastSuccess: await lastSync(parts, (await opened(keyring)).set, keyring) }),
+    status: async ({ keyring }) => ({
+      lastSuccess: await lastSync({ ...parts, store }, (await opened(keyring)).set, keyring),
+    }),
   }
   return {
     call(message) {
@@ -52,3 +55,15 @@ export function storeAuthority(
     },
   }
 }
+
+/** A store of an application's own throws what it likes, in words that may quote what it was given. */
+const guarded = (store: ReadableStore): ReadableStore => ({
+  async get(name) {
+    const asked = async () => store.get(name)
+    const stored = await asked().catch((error: unknown) => {
+      if (error instanceof KeyringError) throw error
+    })
+    if (stored === null || stored?.bytes instanceof Uint8Array) return stored
+    throw new KeyringError('ERR_STORE_UNAVAILABLE', 'The store fails, or gives neither null nor {bytes, version}.')
+  },
+})

@@ -18,7 +18,7 @@ export interface UsingConfig {
   readonly maxStalenessMs: number | null
 }
 
-/** Settings by their names; what is no text, such as a binding, is none. */
+/** Settings by their names. */
 export type Given = Readonly<Record<string, unknown>>
 
 /** Reads one setting at a time, and remembers what is wrong: by name and rule, never by value. */
@@ -33,12 +33,15 @@ export class SettingsReading {
   /** Empty counts as not set. @param read its text as a value, or what it must be. */
   value<T>(name: string, read: (text: string) => T | Wrong, otherwise: T): T {
     const text = this.#given[name]
-    if (typeof text !== 'string' || text === '') return otherwise
-    const value = isQuoted(text.trim())
-      ? new Wrong('is still in its quotes')
-      : meansReference(text)
-        ? new Wrong('has a reference, which nothing resolves here')
-        : read(text)
+    if (text === undefined || text === null || text === '') return otherwise
+    const value =
+      typeof text !== 'string'
+        ? new Wrong('must be text')
+        : isQuoted(text.trim())
+          ? new Wrong('is still in its quotes')
+          : meansReference(text)
+            ? new Wrong('has a reference, which nothing resolves here')
+            : read(text)
     if (!(value instanceof Wrong)) return value
     this.wrong(name, value.rule)
     return otherwise

@@ -118,6 +118,57 @@ describe('a keyring beside a server on SQLite', () => {
     expect([(await keyring.decrypt(ciphertext)).text, keyring.sync.decrypt(ciphertext).text]).toEqual(['x', 'x'])
   })
 
+  it('decrypts when it is opened after that, too', async () => {
+    const settings = { KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS: keyOf(1), KEYRING_MAX_STALENESS: '60' }
+    const before = await openKeyring(settings)
+    const { ciphertext } = await before.encrypt('x')
+    await before.close()
+    vi.setSystemTime(START + 120_000)
+    await using keyring = await openKeyring(settings)
+    expect([(await keyring.decrypt(ciphertext)).text, keyring.sync.decrypt(ciphertext).text]).toEqual(['x', 'x'])
+    await expect(keyring.encrypt('x')).rejects.toMatchObject({ code: 'ERR_SNAPSHOT_STALE' })
+    expect(() => keyring.sync.encrypt('x')).toThrow(expect.objectContaining({ code: 'ERR_SNAPSHOT_STALE' }))
+  })
+
+  it('is closed as often as somebody likes', async () => {
+    await using keyring = await open()
+    await keyring.close()
+    await keyring.close()
+  })
+
+  it.each([
+    ['that throws', () => Promise.reject(new Error('canary'))],
+    [
+      'that throws at once',
+      () => {
+        throw new Error('canary')
+      },
+    ],
+    ['that gives text', async () => 'canary'],
+    ['that gives nothing', async () => undefined],
+  ])('decrypts on beside a store of its own %s, and says so in words of ours', async (_, get) => {
+    const given = { get: (name: string) => store.get(name) }
+    await using keyring = await openKeyring({ KEYRING_WRAPPING_KEYS: keyOf(1) }, { store: given })
+    const { ciphertext } = await keyring.encrypt('x')
+    given.get = get as never
+    vi.setSystemTime(START + 2000)
+    expect([(await keyring.decrypt(ciphertext)).text, keyring.sync.decrypt(ciphertext).text]).toEqual(['x', 'x'])
+    const refused = await keyring.encrypt('x').catch((error: unknown) => error)
+    expect(refused).toMatchObject({
+      code: 'ERR_SNAPSHOT_STALE',
+      message: expect.stringContaining('ERR_STORE_UNAVAILABLE'),
+    })
+    expect(String(refused)).not.toContain('canary')
+  })
+
+  it.each([60, true, {}])('refuses a setting that is %o, which is no text', async (value) => {
+    const settings = { KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS: keyOf(1), KEYRING_MAX_STALENESS: value }
+    await expect(openKeyring(settings)).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: 'KEYRING_MAX_STALENESS must be text.',
+    })
+  })
+
   it('takes a store that it is given', async () => {
     await using keyring = await openKeyring({ KEYRING_WRAPPING_KEYS: keyOf(1) }, { store })
     expect((await keyring.encrypt('x')).keyId).toBe('k1')

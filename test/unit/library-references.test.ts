@@ -275,14 +275,18 @@ describe('references by HTTP', () => {
       response.end(
         isFirst
           ? JSON.stringify({ secrets: [{ reference: DB, value: 'one' }] })
-          : JSON.stringify({ code: 'ERR_FORBIDDEN', message: 'Not allowed.', remedy: 'Ask.' }),
+          : JSON.stringify({ code: 'ERR_FORBIDDEN', detail: 'Not allowed.', remedy: 'Ask.' }),
       )
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const EDGE_KEYRING_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
     const references = openReferences({ EDGE_KEYRING_URL, EDGE_KEYRING_TOKEN: 'ek_canary' })
     expect(await references.resolve(DB)).toBe('one')
-    await expect(references.resolve(MAIL)).rejects.toMatchObject({ code: 'ERR_FORBIDDEN', remedy: 'Ask.' })
+    await expect(references.resolve(MAIL)).rejects.toMatchObject({
+      code: 'ERR_FORBIDDEN',
+      message: 'Not allowed.',
+      remedy: 'Ask.',
+    })
     await new Promise((resolve) => server.close(resolve).closeAllConnections())
     const failure: unknown = await references.resolve(MAIL).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'ERR_AUTHORITY_UNAVAILABLE' })
