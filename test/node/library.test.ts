@@ -133,7 +133,7 @@ describe('a keyring beside a server on SQLite', () => {
   it('is closed as often as somebody likes', async () => {
     await using keyring = await open()
     await keyring.close()
-    await keyring.close()
+    await expect(keyring.close()).resolves.toBeUndefined()
   })
 
   it.each([
