@@ -11,6 +11,7 @@ type ExitStatus = 1 | 2 | 3
 export const OWN_REMEDIES = {
   ERR_USAGE: `See "${ME} help <command>".`,
   ERR_NOTHING_HERE: `Start a server here (${ME} start), go to the folder of one, or name a deployment in EDGE_KEYRING_URL.`,
+  ERR_FOLDER_UNUSABLE: 'Mend that, and repeat the command.',
   ERR_SYNC_INCOMPLETE: 'Sync again.',
   ERR_SERVER_UNKNOWN: 'Try again: it may be starting or stopping. If it lasts, end that server and start it anew.',
   ERR_DEPLOYMENT_UNREACHABLE: 'Check EDGE_KEYRING_URL, the network and, for https, NODE_EXTRA_CA_CERTS.',
@@ -21,6 +22,7 @@ export const OWN_REMEDIES = {
 const EXITS: Readonly<Record<keyof typeof OWN_REMEDIES, ExitStatus>> = {
   ERR_USAGE: 2,
   ERR_NOTHING_HERE: 2,
+  ERR_FOLDER_UNUSABLE: 1,
   ERR_SYNC_INCOMPLETE: 1,
   ERR_SERVER_UNKNOWN: 3,
   ERR_DEPLOYMENT_UNREACHABLE: 3,
@@ -52,6 +54,29 @@ export class Failure extends Error {
 export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure {
   const remedy = OWN_REMEDIES[code]
   return new Failure(EXITS[code], { code, detail, remedy }, [`${code}: ${detail}`, remedy])
+}
+
+const FULL = 'its disk is full'
+const FAILS = 'a quota, a limit on the size of files, or its disk fails'
+/** What no word of a command can help. SQLite's codes are its results. */
+const DISK: Readonly<Record<string | number, string>> = {
+  ENOSPC: FULL,
+  13: FULL,
+  EDQUOT: FAILS,
+  EFBIG: FAILS,
+  EIO: FAILS,
+  10: FAILS,
+  EROFS: 'its disk is read-only',
+  8: 'its disk is read-only',
+}
+
+/** Of the system's or SQLite's error. @param what cannot be done, without a full stop. */
+export function systemFailure(what: string, error: unknown): Failure {
+  const { code = 'unknown', errcode } = error as { readonly code?: string; readonly errcode?: number }
+  const trouble = DISK[errcode === undefined ? code : errcode & 0xff]
+  return trouble === undefined
+    ? failed('ERR_USAGE', `${what} (${code}).`)
+    : failed('ERR_FOLDER_UNUSABLE', `${what}: ${trouble} (${code}).`)
 }
 
 /** Settings are told by name and rule, never by value. */

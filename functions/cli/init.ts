@@ -5,7 +5,7 @@ import { parseJson } from '../../src/core/body.ts'
 import { printable } from '../../src/core/printable.ts'
 import { VERSION } from '../node/screen.ts'
 import type { Outcome } from './command.ts'
-import { failed } from './failure.ts'
+import { failed, systemFailure } from './failure.ts'
 import { nextCommands } from './next-commands.ts'
 import type { Kind } from './own-repository.ts'
 import { KINDS, ORIGINALS, TOOLS, filesOf } from './own-repository.ts'
@@ -111,14 +111,13 @@ function missing(folder: string): readonly string[] {
   return existsSync(folder) ? [] : [...missing(dirname(folder)), folder]
 }
 
-/** @throws `ERR_USAGE` for what the disk refuses. */
+/** @throws `ERR_USAGE`, `ERR_FOLDER_UNUSABLE`. */
 function attempt<T>(path: string, work: () => T, verb = 'written'): T {
   try {
     return work()
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') throw taken([path])
     if (!(error instanceof Error && 'syscall' in error)) throw error
-    throw failed('ERR_USAGE', `${path} cannot be ${verb} (${code ?? 'for an unknown reason'}). Nothing was written.`)
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw taken([path])
+    throw systemFailure(`Nothing was written: ${path} cannot be ${verb}`, error)
   }
 }

@@ -21,7 +21,7 @@ import {
 import { basename, dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { printable } from '../../src/core/printable.ts'
-import { failed } from './failure.ts'
+import { failed, systemFailure } from './failure.ts'
 
 /** How far a run is. */
 export interface RunDone {
@@ -211,6 +211,6 @@ function written<T>(work: () => T): T {
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error
     if (BUSY.test(error.message)) throw failed('ERR_USAGE', 'Another process is at work on this output.')
-    throw failed('ERR_USAGE', `The output cannot be written (${String(error.code)}).`)
+    throw systemFailure('The output cannot be written', error)
   }
 }

@@ -9,7 +9,8 @@ it('a full disk keeps nothing of it', () => {
   const disk = smallDisk()
   onTestFinished(() => disk.remove())
   disk.fill()
-  const full = /package\.json cannot be written \(ENOSPC\)\. Nothing was written\./
+  const full =
+    /^ERR_FOLDER_UNUSABLE: Nothing was written: .*package\.json cannot be written: its disk is full \(ENOSPC\)\./
   expect(() => init('cloudflare', disk.folder)).toThrow(full)
   expect(() => init('cloudflare', join(disk.folder, 'a/b'))).toThrow(full)
   expect(readdirSync(disk.folder)).toEqual(['filler'])

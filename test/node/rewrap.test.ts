@@ -9,13 +9,14 @@ import { text as streamText } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { columnContext, rowContext } from '../../src/fields/bound.ts'
 import { RunOutput } from '../../functions/cli/run-output.ts'
 import { startNode } from '../conformance/driver.ts'
 import type { Ran } from '../support/cli.ts'
 import { runCli } from '../support/cli.ts'
 import { CLI } from '../support/local.ts'
+import { smallDisk } from '../support/small-disk.ts'
 import type { Rewrapping } from '../support/rewrapping.ts'
 import { rewrapping, writeRows } from '../support/rewrapping.ts'
 
@@ -321,6 +322,32 @@ describe('a run that is killed', () => {
     expect(statSync(path('out.csv.journal')).mode & 0o777).toBe(0o600)
     expect(await cli(...words.slice(1))).toMatchObject({ code: 2, stderr: expect.stringContaining('another input') })
   }, 60_000)
+
+  it('says that a disk is full, and goes on where it was once there is room', async () => {
+    const disk = smallDisk()
+    onTestFinished(() => disk.remove())
+    give('in.csv', `id,email\n1,${await kit.old('a@x')}\n`)
+    const out = join(disk.folder, 'out.csv')
+    disk.fill()
+    const refused = await cli('in.csv', out, '--columns', 'email')
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^ERR_FOLDER_UNUSABLE: The output cannot be written: its disk is full .*\nMend that/m),
+    ])
+    disk.free()
+    expect(await cli('in.csv', out, '--columns', 'email')).toMatchObject({ code: 0 })
+    const [half, done] = [join(disk.folder, 'half.csv'), { refused: 0, rewrapped: 0, kept: 0 }]
+    const first = RunOutput.open(half, {})
+    first.add('a row\n', { rows: 1, ...done })
+    first.note({ rows: 1, ...done })
+    disk.fill()
+    expect(() => first.add('x'.repeat(1024 * 1024), { rows: 2, ...done })).toThrow(/^ERR_FOLDER_UNUSABLE: .*ENOSPC/)
+    first.close(false)
+    disk.free()
+    const next = RunOutput.open(half, {})
+    expect([next.done.rows, readFileSync(half, 'utf8')]).toEqual([1, 'a row\n'])
+    next.close(true)
+  })
 
   it('stops at what concerns every value, and has no plaintext on the disk', async () => {
     give('in.csv', `id,email\n1,${await kit.old('the secret of the tests')}\n`)
