@@ -7,7 +7,7 @@ import type { BuildOptions, Metafile } from 'esbuild'
 import { ORIGINALS } from '../functions/cli/own-repository.ts'
 import { buildNode } from './build-node.ts'
 import { ENTRIES, buildEntries } from './entries.ts'
-import { ROOT } from './split-bundle.ts'
+import { LINE, ROOT } from './split-bundle.ts'
 
 export const PACKAGE_FOLDER = join(ROOT, 'dist/package')
 
@@ -30,6 +30,7 @@ const COMMON: BuildOptions = {
   format: 'esm',
   splitting: true,
   minify: true,
+  lineLimit: LINE,
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,

@@ -11,7 +11,7 @@ import type { Given } from '../../src/library/settings.ts'
 import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
-import { openReader } from './lazy-reader.ts'
+import { sqliteReader } from './sqlite-reader.ts'
 
 export * from '../../src/library/exports.ts'
 
@@ -61,7 +61,7 @@ export async function openKeyring(env: Given = process.env, options: NodeOptions
 }
 
 async function sqlite(path: string) {
-  const reader = await openReader(path)
+  const reader = await sqliteReader(path)
   return { store: reader, peek: (name: string) => reader.peek(name), close: () => reader.close() }
 }
 

@@ -10,8 +10,8 @@ import { SettingsReading, keysConfig, required } from '../../src/library/setting
 import { itemsOfStore } from '../../src/library/stored-values.ts'
 import { SELECT_ITEM } from '../../src/secrets/sql-items.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
-import { openReader } from './lazy-reader.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
+import { sqliteReader } from './sqlite-reader.ts'
 
 export * from '../../src/library/resolving.ts'
 export type { StoredReferencesOptions } from '../../src/library/open-stored.ts'
@@ -28,7 +28,7 @@ export async function openReferences(
   reading.end()
   const parts = { config, service: serviceOf(env, options.service), cipher: nodeCipher, hash: nodeHash }
   if (options.store !== undefined) return storedReferences({ ...parts, items: itemsOfStore(options.store) })
-  const reader = await openReader(String(env['KEYRING_DATABASE']))
+  const reader = await sqliteReader(String(env['KEYRING_DATABASE']))
   const items = itemsOfStore({ get: (vault, name) => itemIn(reader, vault, name) })
   return storedReferences({ ...parts, items, close: () => reader.close() })
 }

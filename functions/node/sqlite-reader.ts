@@ -1,7 +1,7 @@
 /** The record store on Node for whoever only reads it, such as an application beside the server: it makes no file and takes no lock that others would wait for. */
-import { DatabaseSync } from 'node:sqlite'
+import { KeyringError } from '../../src/core/errors.ts'
 import type { StoredRecord } from '../../src/core/ports.ts'
-import { fileIdentity, layoutOf, recordsIn, whenUnlocked } from './sqlite-store.ts'
+import { fileIdentity, layoutOf, recordsIn, whenUnlocked } from './sqlite-records.ts'
 import { guarded } from './sqlite-trouble.ts'
 
 /** How long a read waits for the lock of a write, in milliseconds. */
@@ -16,18 +16,27 @@ export interface SqliteReader {
   close(): void
 }
 
-/** @throws `ERR_STORE_UNAVAILABLE`. */
-export function sqliteReader(path: string): SqliteReader {
-  let file = guarded(path, () => openToRead(path))
+/** Of a file that never was. */
+const ABSENT = ['does not exist', 'Give the path of the file that the server makes at its start.'] as const
+
+/** It is asked for by a call, which bundlers leave where it is: a Node without SQLite starts all the same. @throws `ERR_STORE_UNAVAILABLE`. */
+export async function sqliteReader(path: string): Promise<SqliteReader> {
+  const sqlite = await import('node:sqlite').catch(() => {
+    throw new KeyringError('ERR_STORE_UNAVAILABLE', 'This Node has no node:sqlite.', {
+      remedy: 'Use Node 22.13 or newer, or give a store of your own.',
+    })
+  })
+  const open = (identity: string) => openToRead(sqlite, path, identity)
+  let file = guarded(path, () => open(fileIdentity(path, ABSENT)))
   /** A file that was put back or replaced is taken up. */
   const current = () => {
     const identity = fileIdentity(path)
     if (identity === file.identity) return file
-    const next = openToRead(path)
+    const next = open(identity)
     file.database.close()
     return (file = next)
   }
-  const patiently = <T>(work: (file: ReturnType<typeof openToRead>) => T): Promise<T> => {
+  const patiently = <T>(work: (opened: typeof file) => T): Promise<T> => {
     const giveUpAt = performance.now() + WAIT_MS
     return whenUnlocked(
       path,
@@ -43,8 +52,7 @@ export function sqliteReader(path: string): SqliteReader {
   }
 }
 
-function openToRead(path: string) {
-  const identity = fileIdentity(path)
+function openToRead({ DatabaseSync }: typeof import('node:sqlite'), path: string, identity: string) {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
   try {
     layoutOf(path, database)

@@ -2,17 +2,15 @@
  * The record store on Node: one SQLite file, which several processes may share. It has a rollback journal and no WAL, so
  * that between two writes the file is all there is: nothing beside it can be lost, and a full or read-only disk can be read.
  */
-import { closeSync, openSync, statSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout } from 'node:timers/promises'
 import type { KeyringError } from '../../src/core/errors.ts'
 import type { SharedStore, StoredRecord } from '../../src/core/ports.ts'
 import { refuseLargeRecord } from '../../src/core/record-size.ts'
 import type { RunSql } from '../../src/secrets/sql-items.ts'
+import { LAYOUT, fileIdentity, layoutOf, pauseMs, readRecord, recordsIn, whenUnlocked } from './sqlite-records.ts'
 import { GONE, WRITABLE, asUnavailable, isLocked, waitingHelps, sqliteUnavailable } from './sqlite-trouble.ts'
 
-/** Raised with the layout of the table; a newer one is refused. */
-const LAYOUT = 1
 /** How long a process goes by what it has read, in milliseconds. */
 export const SQLITE_READERS_MS = 1000
 /** How long the start and a write wait for another process's lock, in milliseconds. */
@@ -21,8 +19,6 @@ const WAIT_MS = 5000
 const READ_WAIT_MS = 500
 /** A lock met this long after the last one is another one. */
 const NEXT_LOCK_MS = 1000
-/** Between two tries, at most; a lock is free for moments only while many write. */
-const PAUSE_MS = 3
 
 export interface SqliteStore extends SharedStore {
   /** Why it could be read and not written when it was opened; `null` = it could. */
@@ -125,55 +121,11 @@ function connect(path: string) {
   }
 }
 
-/** @throws `ERR_STORE_UNAVAILABLE` for that of a newer release. */
-export function layoutOf(path: string, database: DatabaseSync): number {
-  const layout = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
-  if (layout > LAYOUT) throw sqliteUnavailable(path, `was written by a newer release (layout ${layout})`)
-  return layout
-}
-
-export function recordsIn(database: DatabaseSync) {
-  const dataVersion = database.prepare('PRAGMA data_version')
-  let known = new Map<string, StoredRecord | null>()
-  let knownAt: unknown = null
-  return {
-    /** Another process's commit changes the data version; our own does not. */
-    get(name: string): StoredRecord | null {
-      const at = dataVersion.get()?.['data_version']
-      if (at !== knownAt) known = new Map()
-      knownAt = at
-      const held = known.get(name)
-      if (held !== undefined) return held
-      const stored = read(database, name)
-      known.set(name, stored)
-      return stored
-    },
-    /** False = somebody else wrote first. */
-    put(name: string, bytes: Uint8Array, expected: number): boolean {
-      known.delete(name)
-      const { changes } =
-        expected === 0
-          ? database
-              .prepare('INSERT INTO record (name, version, bytes) VALUES (?, 1, ?) ON CONFLICT DO NOTHING')
-              .run(name, bytes)
-          : database
-              .prepare('UPDATE record SET version = version + 1, bytes = ? WHERE name = ? AND version = ?')
-              .run(bytes, name, expected)
-      return Number(changes) > 0
-    },
-  }
-}
-
-function read(database: DatabaseSync, name: string): StoredRecord | null {
-  const row = database.prepare('SELECT version, bytes FROM record WHERE name = ?').get(name)
-  return row === undefined ? null : { version: Number(row['version']), bytes: row['bytes'] as Uint8Array<ArrayBuffer> }
-}
-
 /** Reads as the next start will: through the path, past everything that a connection keeps. */
 function readFresh(path: string, name: string): StoredRecord | null {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
   try {
-    return read(database, name)
+    return readRecord(database, name)
   } finally {
     database.close()
   }
@@ -203,13 +155,6 @@ function prepare(path: string, { database, layout }: File): KeyringError | null 
   }
 }
 
-/** @throws `ERR_STORE_UNAVAILABLE` when there is none. */
-export function fileIdentity(path: string): string {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-  if (found === undefined) throw sqliteUnavailable(path, 'is gone', GONE)
-  return `${found.dev} ${found.ino}`
-}
-
 /** Nothing is served yet, so that this one may wait in place. */
 function atStart<T>(path: string, work: () => T): T {
   const giveUpAt = performance.now() + WAIT_MS
@@ -222,17 +167,3 @@ function atStart<T>(path: string, work: () => T): T {
     }
   }
 }
-
-/** Waits without holding up anything else in the process. `giveUpAt` is asked each time that a lock is met. */
-export async function whenUnlocked<T>(path: string, giveUpAt: () => number, work: () => T): Promise<T> {
-  for (;;) {
-    try {
-      return work()
-    } catch (error) {
-      if (!waitingHelps(error) || performance.now() > giveUpAt()) throw asUnavailable(path, error)
-      await setTimeout(pauseMs())
-    }
-  }
-}
-
-const pauseMs = (): number => 1 + Math.random() * (PAUSE_MS - 1)

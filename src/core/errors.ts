@@ -25,7 +25,7 @@ export const REMEDIES = {
   ERR_NO_ACTIVE_KEY: 'Write a usable version to Vault and sync.',
   ERR_CIPHERTEXT_INVALID: 'Pass the value exactly as encrypt returned it.',
   ERR_DECRYPT_FAILED: 'Pass the context of the encryption, and the value unaltered.',
-  ERR_TEXT_INVALID: 'Use "encoding": "base64" for bytes that are no well-formed text.',
+  ERR_TEXT_INVALID: 'Give or take it as bytes, over HTTP with "encoding": "base64".',
 
   ERR_REFERENCE_INVALID: 'Write {vault://<vault>/<resource>/<key>}, with nothing around it.',
   ERR_REFERENCE_VAULT_UNKNOWN: 'Name a vault that is configured, as by KONG_VAULT_HCV_… or KEYRING_VAULTS.',
@@ -87,6 +87,8 @@ export type Facts = Readonly<Record<string, string | number>> & {
  * value or upstream body. There is deliberately no `cause`, because foreign errors quote what they were given.
  */
 export class KeyringError extends Error {
+  /** A minifier would take it, and Node prints it. */
+  static override readonly name = 'KeyringError'
   override readonly name = 'KeyringError'
   readonly code: KeyringErrorCode
   readonly remedy: string
@@ -94,6 +96,7 @@ export class KeyringError extends Error {
 
   /** Each entry of the package has a class of its own, and what one throws is an error to whoever has imported it from another. */
   static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== KeyringError) return super[Symbol.hasInstance](value)
     return value instanceof Error && value.name === 'KeyringError' && 'code' in value && 'remedy' in value
   }
 

@@ -88,7 +88,11 @@ describe('a keyring beside a server on SQLite', () => {
 
   it('makes no file where there is none, and says what is wrong at the start', async () => {
     const settings = { KEYRING_DATABASE: join(folder, 'none.sqlite'), KEYRING_WRAPPING_KEYS: keyOf(1) }
-    await expect(openKeyring(settings)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    await expect(openKeyring(settings)).rejects.toMatchObject({
+      code: 'ERR_STORE_UNAVAILABLE',
+      message: expect.stringContaining('none.sqlite does not exist.'),
+      remedy: expect.stringMatching(/^Give the path/),
+    })
     await expect(
       openKeyring({ ...settings, KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS: keyOf(2) }),
     ).rejects.toMatchObject({ code: 'ERR_WRAPPING_KEY_WRONG' })

@@ -135,6 +135,28 @@ describe('the package', () => {
     expect(await project.run(['--env-file=settings', 'file.mjs'])).toBe('s3cret\n')
   })
 
+  it('bundled, starts on a Node without SQLite; and an error that nobody catches is short and says what to do', async () => {
+    const entry = project.write(
+      'uncaught.mjs',
+      `import { openKeyring } from 'edge-keyring/node'
+      console.log('started')
+      await openKeyring({})`,
+    )
+    project.write('uncaught-bundle.mjs', await bundled(entry))
+    const failing = async (file: string, node: string) =>
+      project.run([file], node).catch((error: unknown) => error as { stdout: string; stderr: string })
+    for (const node of [process.execPath, ...(old === null ? [] : [old])]) {
+      const told = {
+        stdout: 'started\n',
+        stderr: expect.stringMatching(/^KeyringError: [^]*remedy: 'Correct the settings named/m),
+      }
+      expect(await failing('uncaught-bundle.mjs', node)).toMatchObject(told)
+      const unbundled = await failing('uncaught.mjs', node)
+      expect(unbundled).toMatchObject(told)
+      expect((unbundled as { stderr: string }).stderr.length).toBeLessThan(4000)
+    }
+  })
+
   it('has errors that are those of every entry, each of which has a class of its own', async () => {
     project.write(
       'errors.mjs',
