@@ -1,6 +1,8 @@
 /** `edge-keyring/testing`: a keyring in memory, with keys of its own, for tests of whoever uses one. */
 import { systemClock } from '../../src/core/clock.ts'
 import { toBase64 } from '../../src/core/bytes.ts'
+import { KeyringError } from '../../src/core/errors.ts'
+import { KEY_ID, KEYRING_NAME } from '../../src/core/limits.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { commitmentOf, materialFromBytes } from '../../src/crypto/material.ts'
 import type { SealerSet } from '../../src/crypto/seal.ts'
@@ -21,9 +23,9 @@ export * from '../../src/library/exports.ts'
 
 /** What may happen to a keyring while somebody uses it. */
 export interface TestKeyring extends LibraryKeyring {
-  /** A new key becomes active; values of earlier ones can still be read. @returns its id. */
+  /** A new key becomes active; values of earlier ones can still be read. @returns its id. Rejects with `ERR_REQUEST_INVALID` for an id that no deployment takes. */
   rotate(id?: string): Promise<string>
-  /** Values of the key can no longer be read. */
+  /** Values of the key can no longer be read. Rejects with `ERR_KEY_NOT_FOUND`, `ERR_KEY_ACTIVE`. */
   remove(id: string): Promise<void>
   /** To what `options.secrets` has. */
   readonly references: References
@@ -42,6 +44,7 @@ const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 /** Its first key has the id `test-1`. Nothing of it outlives the process, and nobody is asked for anything. */
 export async function testKeyring(options: TestOptions = {}): Promise<TestKeyring> {
   const { keyring: name = 'default' } = options
+  if (!KEYRING_NAME.test(name)) throw new KeyringError('ERR_REQUEST_INVALID', 'No keyring has such a name.')
   const keys = [{ id: 'test', purpose: null, key: new Secret(toBase64(random())) }]
   const held = new TestRecord(name, await sealers(nodeCipher, nodeHash, keys, name))
   await held.add()
@@ -84,6 +87,8 @@ class TestRecord {
   }
 
   async add(id = `test-${this.#record.highest + 1}`): Promise<string> {
+    if (!KEY_ID.test(id) || this.#has(id))
+      throw new KeyringError('ERR_REQUEST_INVALID', 'An id has 1 to 64 of A-Z a-z 0-9 . _ ~ -, and one key.')
     const bytes = random()
     const material = materialFromBytes(bytes, await commitmentOf(nodeCipher, bytes), false)
     const [now, highest] = [Date.now(), this.#record.highest + 1]
@@ -93,8 +98,15 @@ class TestRecord {
     return id
   }
 
-  remove(id: string): Promise<void> {
-    return this.#put({ keys: this.#record.keys.filter((key) => key.id !== id) })
+  async remove(id: string): Promise<void> {
+    if (!this.#has(id)) throw new KeyringError('ERR_KEY_NOT_FOUND', 'The test keyring has no such key.')
+    if (id === this.#record.active)
+      throw new KeyringError('ERR_KEY_ACTIVE', 'The key is active.', { remedy: 'Rotate first.' })
+    await this.#put({ keys: this.#record.keys.filter((key) => key.id !== id) })
+  }
+
+  #has(id: string): boolean {
+    return this.#record.keys.some((key) => key.id === id)
   }
 
   async #put(change: Partial<KeyringRecord>): Promise<void> {

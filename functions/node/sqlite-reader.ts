@@ -1,4 +1,5 @@
 /** The record store on Node for whoever only reads it, such as an application beside the server: it makes no file and takes no lock that others would wait for. */
+import type * as Sqlite from 'node:sqlite'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { StoredRecord } from '../../src/core/ports.ts'
 import { fileIdentity, layoutOf, recordsIn, whenUnlocked } from './sqlite-records.ts'
@@ -52,7 +53,7 @@ export async function sqliteReader(path: string): Promise<SqliteReader> {
   }
 }
 
-function openToRead({ DatabaseSync }: typeof import('node:sqlite'), path: string, identity: string) {
+function openToRead({ DatabaseSync }: typeof Sqlite, path: string, identity: string) {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
   try {
     layoutOf(path, database)

@@ -23,8 +23,17 @@ function u32(value: number): Bytes {
   return bytes
 }
 
-/** A lone surrogate has no UTF-8: two texts would give the same bytes. @throws `ERR_TEXT_INVALID`. */
-export function wellFormed(text: string): string {
+/** @throws `ERR_REQUEST_INVALID`. */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new KeyringError('ERR_REQUEST_INVALID', 'The value of a field, or a tenant, is something else than a text.', {
+    remedy: 'Make a text of it before, such as JSON.',
+  })
+}
+
+/** A lone surrogate has no UTF-8: two texts would give the same bytes. @throws `ERR_REQUEST_INVALID`, `ERR_TEXT_INVALID`. */
+export function wellFormed(value: unknown): string {
+  const text = textOf(value)
   if (text.isWellFormed()) return text
   throw new KeyringError('ERR_TEXT_INVALID', 'A text has half a character (a lone surrogate).', {
     remedy: 'Correct the text where it comes from.',

@@ -8,7 +8,7 @@ import { decodeUtf8, utf8 } from '../core/bytes.ts'
 import type { Bytes } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { ColumnName } from './bound.ts'
-import { columnContext, isOurs, parts, rowContext, wellFormed } from './bound.ts'
+import { columnContext, isOurs, parts, rowContext, textOf, wellFormed } from './bound.ts'
 
 /** What is asked of a keyring here. */
 export interface FieldKeyring {
@@ -68,8 +68,9 @@ export interface SyncColumn extends Passed {
   readonly open: Through
 }
 
-/** The same for codecs that cannot wait; both read what the other wrote. */
+/** The same for codecs that cannot wait; both read what the other wrote. @throws a TypeError for a keyring whose answers have to be waited for. */
 export function columnSync(keyring: SyncFieldKeyring, name: ColumnName, options: FieldOptions = {}): SyncColumn {
+  if ('sync' in keyring) throw new TypeError('columnSync takes keyring.sync.')
   const context = columnContext(name)
   const codec = new Codec(keyring, options)
   return {
@@ -101,7 +102,12 @@ export function rowFields<Row extends object>(
   const codec = new Codec(keyring, options)
   for (const name of columns) parts([table, name])
   const each = async <Given extends Partial<Row>>(row: Given, work: 'seal' | 'open'): Promise<Given> => {
-    const there = columns.filter((name) => Object.hasOwn(row, name))
+    if (!isRow(row))
+      throw new KeyringError('ERR_REQUEST_INVALID', `What is given for a row of "${table}" is none.`, {
+        remedy: 'Look whether the query found one; give each row by itself.',
+      })
+    // Also what a class computes for each of its objects.
+    const there = columns.filter((name) => name in row)
     if (there.length === 0) return { ...row }
     const name = idText(table, id(row))
     const changed = there.map(async (column) => {
@@ -118,6 +124,8 @@ export function rowFields<Row extends object>(
     open: (row) => each(row, 'open'),
   }
 }
+
+const isRow = (row: unknown): boolean => typeof row === 'object' && row !== null && !Array.isArray(row)
 
 /** A number is bound as its digits, so that it does not matter which of its types a driver gives. */
 function idText(table: string, id: unknown): string {
@@ -141,7 +149,7 @@ class Codec implements Passed {
 
   seal(value: unknown, context: Bytes): Awaitable<string | null | undefined> {
     if (value === null || value === undefined) return value
-    return andThen(this.#keyring.encrypt(utf8(wellFormed(textOf(value))), context), ({ ciphertext }) => ciphertext)
+    return andThen(this.#keyring.encrypt(utf8(wellFormed(value)), context), ({ ciphertext }) => ciphertext)
   }
 
   open(value: unknown, context: Bytes): Awaitable<string | null | undefined> {
@@ -157,13 +165,9 @@ class Codec implements Passed {
 
 function textIn(plaintext: Bytes): string {
   const text = decodeUtf8(plaintext)
-  if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
+  if (text === null)
+    throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.', {
+      remedy: 'Read it by decrypt: no field has sealed it.',
+    })
   return text
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value
-  throw new KeyringError('ERR_REQUEST_INVALID', 'An encrypted field holds something else than a text.', {
-    remedy: 'Make a text of it before, such as JSON.',
-  })
 }

@@ -88,7 +88,7 @@ function messageOf(
   tenant?: string,
 ): Bytes {
   if (perTenant !== (tenant !== undefined))
-    throw new TypeError(`An index of "${column}" takes ${perTenant ? 'a' : 'no'} tenant.`)
+    throw new KeyringError('ERR_REQUEST_INVALID', `An index of "${column}" takes ${perTenant ? 'a' : 'no'} tenant.`)
   const text = normalised(normalise, wellFormed(value))
   if (text === '' && value !== '')
     throw new KeyringError(

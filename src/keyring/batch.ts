@@ -35,11 +35,9 @@ export async function settleEach<Item, Made>(
   items: readonly Item[],
   work: (keyring: ValueKeyring, item: Item) => Awaitable<Made>,
 ): Promise<Result<Made>[]> {
-  // A program in JavaScript may give what can be iterated and has no length.
-  const all = Array.isArray(items) ? items : [...items]
-  const batch = forMany(keyring, all.length)
+  const batch = forMany(keyring, items.length)
   const results: Result<Made>[] = []
-  for (const item of all) {
+  for (const item of items) {
     try {
       const made = work(batch, item)
       results.push({ ok: true, value: made instanceof Promise ? await made : made })

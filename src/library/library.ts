@@ -79,6 +79,7 @@ export interface LibraryParts {
 export class LibraryKeyring implements AsyncDisposable {
   readonly #parts: LibraryParts
   readonly #sync: SyncFace | null
+  #isClosed = false
 
   constructor(parts: LibraryParts) {
     this.#parts = parts
@@ -89,9 +90,17 @@ export class LibraryKeyring implements AsyncDisposable {
     return this.#parts.keyring.name
   }
 
+  /** What is open. @throws `ERR_STORE_UNAVAILABLE`. */
+  get #open(): LibraryParts {
+    if (!this.#isClosed) return this.#parts
+    throw new KeyringError('ERR_STORE_UNAVAILABLE', `The keyring "${this.name}" was closed.`, {
+      remedy: 'Open it anew, or close it later.',
+    })
+  }
+
   /** Encrypts with the active key. Rejects with `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`, `ERR_TEXT_INVALID`. */
   encrypt(plaintext: Data, context: Data = NO_CONTEXT): Promise<Encrypted> {
-    return this.#noted('encrypt', () => this.#parts.keyring.encrypt(dataOf(plaintext), bytesOf(context)))
+    return this.#noted('encrypt', () => this.#open.keyring.encrypt(dataOf(plaintext), bytesOf(context)))
   }
 
   /** Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNVERIFIED`, `ERR_KEY_MISMATCH`, `ERR_DECRYPT_FAILED`. */
@@ -99,7 +108,7 @@ export class LibraryKeyring implements AsyncDisposable {
     // As `#noted` does it, written out: a decrypt is what is called most, and costs the least beside its cipher.
     let made: Decrypted
     try {
-      const begun = this.#parts.keyring.decrypt(textOf(ciphertext), bytesOf(context))
+      const begun = this.#open.keyring.decrypt(textOf(ciphertext), bytesOf(context))
       made = begun instanceof Promise ? await begun : begun
     } catch (error) {
       this.#noteFailure('decrypt', error, 1)
@@ -112,22 +121,23 @@ export class LibraryKeyring implements AsyncDisposable {
   /** Encrypts anew what another key has encrypted; the plaintext is in memory alone. */
   rewrap(ciphertext: string, context: Data = NO_CONTEXT): Promise<Encrypted> {
     return this.#noted('rewrap', () =>
-      rewrapped(this.#parts.keyring, { ciphertext: textOf(ciphertext), context: bytesOf(context) }),
+      rewrapped(this.#open.keyring, { ciphertext: textOf(ciphertext), context: bytesOf(context) }),
     )
   }
 
   /** In the order of the items, each with a result of its own. Rejects with what concerns all: `ERR_NO_ACTIVE_KEY`, `ERR_SNAPSHOT_STALE`. */
   encryptBatch(items: readonly PlainItem[]): Promise<readonly Result<Encrypted>[]> {
-    return this.#batch('encrypt', items, (keyring, { plaintext, context = NO_CONTEXT }) =>
-      keyring.encrypt(dataOf(plaintext), bytesOf(context)),
-    )
+    return this.#batch('encrypt', items, (keyring, item) => {
+      const { plaintext, context = NO_CONTEXT } = fieldsOf(item)
+      return keyring.encrypt(dataOf(plaintext), bytesOf(context))
+    })
   }
 
   decryptBatch(items: readonly SealedItem[]): Promise<readonly Result<Opened>[]> {
     return this.#batch('decrypt', items, (keyring, item) => {
       const { ciphertext, context } = sealedOf(item)
       const decrypted = keyring.decrypt(ciphertext, context)
-      return decrypted instanceof Promise ? decrypted.then(opened) : new Opened(decrypted)
+      return decrypted instanceof Promise ? decrypted.then(opened) : opened(decrypted)
     })
   }
 
@@ -138,13 +148,13 @@ export class LibraryKeyring implements AsyncDisposable {
   /** Whether another key than the active one has encrypted it. Rejects with `ERR_CIPHERTEXT_INVALID`, `ERR_NO_ACTIVE_KEY`. */
   async needsRewrap(ciphertext: string): Promise<boolean> {
     const { keyId } = inspect(ciphertext)
-    const active = await this.#parts.keyring.activeId()
+    const active = await this.#open.keyring.activeId()
     return keyId !== active
   }
 
   /** HMAC under the key of that id, for `lookups`. */
-  index(keyId: string, message: Bytes): Promise<Bytes> {
-    return this.#parts.index(keyId, message)
+  async index(keyId: string, message: Bytes): Promise<Bytes> {
+    return this.#open.index(keyId, message)
   }
 
   /** @throws `ERR_CONFIG_INVALID` where this platform was not given what it needs. */
@@ -162,6 +172,8 @@ export class LibraryKeyring implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
     await this.#parts.close()
   }
 
@@ -170,11 +182,12 @@ export class LibraryKeyring implements AsyncDisposable {
   }
 
   #syncFace(keyring: SyncKeyring): SyncFace {
+    const open = () => this.#open && keyring
     return {
       encrypt: (plaintext, context = NO_CONTEXT) =>
-        this.#notedAtOnce('encrypt', () => keyring.encrypt(dataOf(plaintext), bytesOf(context))),
+        this.#notedAtOnce('encrypt', () => open().encrypt(dataOf(plaintext), bytesOf(context))),
       decrypt: (ciphertext, context = NO_CONTEXT) =>
-        new Opened(this.#notedAtOnce('decrypt', () => keyring.decrypt(textOf(ciphertext), bytesOf(context)))),
+        new Opened(this.#notedAtOnce('decrypt', () => open().decrypt(textOf(ciphertext), bytesOf(context)))),
     }
   }
 
@@ -183,8 +196,10 @@ export class LibraryKeyring implements AsyncDisposable {
     items: readonly Item[],
     work: (keyring: ValueKeyring, item: Item) => Awaitable<Made>,
   ): Promise<readonly Result<Made>[]> {
-    const results = await settleEach(this.#parts.keyring, items, work).catch((error: unknown) => {
-      this.#noteFailure(action, error, items.length)
+    // A program in JavaScript may give what has no length, or change its list meanwhile.
+    const all = [...items]
+    const results = await settleEach(this.#open.keyring, all, work).catch((error: unknown) => {
+      this.#noteFailure(action, error, all.length)
       throw error
     })
     if (this.#parts.audit !== null) for (const used of outcomesOf(results)) this.#note(action, used)
@@ -242,7 +257,11 @@ export function inspect(ciphertext: string): Inspected {
 const ADDED_BYTES = 56
 const NO_CONTEXT: Bytes = new Uint8Array()
 
-const sealedOf = ({ ciphertext, context = NO_CONTEXT }: SealedItem): Sealed => {
+/** A program in JavaScript may give what is no item: it has no value. */
+const fieldsOf = <Item>(item: Item | null | undefined): Partial<Item> => item ?? {}
+
+const sealedOf = (item: SealedItem): Sealed => {
+  const { ciphertext, context = NO_CONTEXT } = fieldsOf(item)
   return { ciphertext: textOf(ciphertext), context: bytesOf(context) }
 }
 

@@ -65,7 +65,6 @@ export async function openParts(parts: OpenParts, options: OpenOptions): Promise
   await keyring.look()
   const faced = synchronous && (await synchronousOf(keyring, synchronous))
   const end = faced && keepWarm?.(faced)
-  let isClosed = false
   return {
     keyring,
     ...indexing(keyring, parts),
@@ -73,8 +72,6 @@ export async function openParts(parts: OpenParts, options: OpenOptions): Promise
     audit,
     synchronous: faced,
     async close() {
-      if (isClosed) return
-      isClosed = true
       end?.()
       await close?.()
     },

@@ -4,7 +4,7 @@
  */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
-import { unwrap } from '../core/errors.ts'
+import { errorData, unwrap } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import { HeldValues } from './held-values.ts'
 import { replaced } from './replacing.ts'
@@ -205,7 +205,9 @@ export class References implements AsyncDisposable {
     const had = new Map(references.map((reference) => [reference, this.#held.get(reference)]))
     const search: Search = { refresh, failures: new Map(), had }
     const isWanted = (reference: string) => refresh || !this.#isFresh(this.#latest(reference, search))
-    const wanted = [...had.keys()].filter(isWanted)
+    // Of a program in JavaScript: the deployment would refuse the whole request for it.
+    for (const reference of had.keys()) if (typeof reference !== 'string') search.failures.set(reference, NO_TEXT)
+    const wanted = [...had.keys()].filter((reference) => typeof reference === 'string' && isWanted(reference))
     if (!refresh) await this.#look(wanted, search)
     const asked = wanted.filter(
       (reference) => isWanted(reference) && (refresh || !isAnswer(search.failures.get(reference))),
@@ -352,6 +354,8 @@ export const NO_ANSWER: ErrorData = {
   remedy: 'Try again; if it lasts, check EDGE_KEYRING_URL and the state of the deployment.',
   facts: {},
 }
+
+const NO_TEXT: ErrorData = errorData('ERR_REFERENCE_INVALID', 'A reference is no text.')
 
 const NOBODY_TO_ASK: ErrorData = {
   ...NO_ANSWER,

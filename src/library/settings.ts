@@ -30,8 +30,12 @@ export class SettingsReading {
     this.#given = given
   }
 
+  /** Names that were read. */
+  readonly #read = new Set<string>()
+
   /** Empty counts as not set. @param read its text as a value, or what it must be. */
   value<T>(name: string, read: (text: string) => T | Wrong, otherwise: T): T {
+    this.#read.add(name)
     const text = this.#given[name]
     if (text === undefined || text === null || text === '') return otherwise
     const value =
@@ -51,10 +55,22 @@ export class SettingsReading {
     this.#problems.push(`${name} ${rule}`)
   }
 
-  /** @throws `ERR_CONFIG_INVALID` for all that was wrong. */
+  /** @throws `ERR_CONFIG_INVALID` for all that was wrong, and for names that mean to be one that is read. */
   end(): void {
+    for (const [name, text] of Object.entries(this.#given))
+      if (typeof text === 'string' && text !== '' && name.startsWith('KEYRING_') && !this.#read.has(name))
+        for (const read of this.#read) if (isNear(name, read)) this.wrong(name, `looks like ${read}, misspelt`)
     if (this.#problems.length > 0) throw new KeyringError('ERR_CONFIG_INVALID', `${this.#problems.join('; ')}.`)
   }
+}
+
+/** Whether two letters at most differ, all in one place. */
+function isNear(one: string, other: string): boolean {
+  const least = Math.min(one.length, other.length)
+  let [begin, end] = [0, 0]
+  while (begin < least && one[begin] === other[begin]) begin += 1
+  while (end < least - begin && one.at(-1 - end) === other.at(-1 - end)) end += 1
+  return Math.max(one.length, other.length) - begin - end <= 2
 }
 
 /** What a text is not. */

@@ -167,6 +167,26 @@ describe.each(CIPHERS)('with $name', (primitives) => {
       )
     })
 
+    it('refuse what is no row, and a value that is no text', async () => {
+      const none = [undefined, null, [{ id: 1, email: 'x' }], 'x', 5]
+      for (const row of none)
+        for (const work of ['seal', 'open'] as const)
+          await expect(users[work](row as never)).rejects.toThrow(code('ERR_REQUEST_INVALID'))
+      await expect(users.seal({ id: 1, email: 5 as never })).rejects.toThrow(code('ERR_REQUEST_INVALID'))
+    })
+
+    it('seal also what a class computes for each of its objects', async () => {
+      class Person {
+        readonly id = 17
+        get email() {
+          return 'ann'
+        }
+      }
+      const sealed = await users.seal(new Person())
+      expect(sealed.email).toMatch(/^ek1\./)
+      expect(await users.open(sealed)).toEqual({ id: 17, email: 'ann' })
+    })
+
     it('open(seal(row)) is the row, for any texts and ids', async () => {
       const text = fc.option(fc.string({ unit: 'binary' }).filter((given) => given.isWellFormed()))
       const id = fc.oneof(fc.integer(), fc.bigInt(), fc.string({ minLength: 1 }))
@@ -238,6 +258,15 @@ describe.each(CIPHERS)('with $name', (primitives) => {
         expect.objectContaining({ code: 'ERR_REQUEST_INVALID', message: expect.not.stringContaining('canary') }),
       )
       await expect(of().index('users.other' as 'users.phone', '1')).rejects.toThrow('There is no index')
+      const refused = code('ERR_REQUEST_INVALID')
+      for (const value of [undefined, 5, {}] as never[]) {
+        await expect(of().index('users.phone', value)).rejects.toThrow(refused)
+        await expect(of().where('users.phone', value)).rejects.toThrow(refused)
+        await expect(of().moveIndex('users.phone', value, null)).rejects.toThrow(refused)
+      }
+      await expect(of().where('users.phone', null as never)).rejects.toThrow(refused)
+      for (const tenant of [null, 5, undefined] as never[])
+        await expect(of({ perTenant: true }).index('users.phone', '1', { tenant })).rejects.toThrow(refused)
       for (const wrong of [
         { keys: [] },
         { keys: ['a', 'a'] },

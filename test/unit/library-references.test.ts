@@ -44,6 +44,18 @@ describe('references', () => {
     expect(await both).toEqual(['one', 'mail'])
   })
 
+  it('that are no text are refused here, and spoil nothing that is asked with them', async () => {
+    const { references, state } = opened()
+    const refused = expect.objectContaining({ code: 'ERR_REFERENCE_INVALID' })
+    references.onUpdate([DB, null as never], () => {})
+    await references.look()
+    expect(state.asked).toEqual([{ references: [DB], refresh: false }])
+    await expect(references.resolve(undefined as never)).rejects.toEqual(refused)
+    await expect(references.refresh({ db: DB, mail: 5 as never })).rejects.toEqual(refused)
+    expect(state.asked.slice(1)).toEqual([{ references: [DB], refresh: true }])
+    expect(await references.resolve(DB)).toBe('one')
+  })
+
   it('are asked for once a minute', async () => {
     const { references, secrets, state } = opened()
     expect(await references.resolve(DB)).toBe('one')

@@ -1,9 +1,11 @@
 /** The library over a keyring in memory: what it answers, what it refuses, and what it tells of it. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { testKeyring } from '../../functions/node-shared/testing.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import type { Result } from '../../src/core/errors.ts'
 import { KeyringError } from '../../src/core/errors.ts'
-import { column } from '../../src/fields/fields.ts'
+import { column, columnSync } from '../../src/fields/fields.ts'
 import { lookups } from '../../src/fields/lookups.ts'
 import type { UseEvent } from '../../src/library/library.ts'
 import { inspect } from '../../src/library/library.ts'
@@ -71,6 +73,64 @@ describe('a keyring in the process', () => {
     expect(await keyring.rewrapBatch(items)).toMatchObject([{ ok: true, value: { keyId: 'test-2' } }, { ok: false }])
   })
 
+  it('answers what is no item as one that has no value, and lists that are no array', async () => {
+    const keyring = await testKeyring()
+    const codes = (results: readonly Result<unknown>[]) => results.map((result) => result.ok || result.error.code)
+    const [sealed] = await keyring.encryptBatch([{ plaintext: 'a' }])
+    const [one, none] = [sealed?.ok ? sealed.value : null, 'ERR_CIPHERTEXT_INVALID']
+    const plain = [{ plaintext: 'a' }, null, undefined, 5] as never
+    expect(codes(await keyring.encryptBatch(plain))).toEqual([true, ...Array(3).fill('ERR_REQUEST_INVALID')])
+    expect(codes(await keyring.decryptBatch([one, null, undefined, 5] as never))).toEqual([true, none, none, none])
+    expect(codes(await keyring.rewrapBatch([one, null] as never))).toEqual([true, none])
+    expect(codes(await keyring.encryptBatch(new Set([{ plaintext: 'a' }, { plaintext: 'b' }]) as never))).toEqual([
+      true,
+      true,
+    ])
+  })
+
+  it('says that it was closed, by whatever it is used', async () => {
+    const keyring = await testKeyring()
+    const [{ sync }, { ciphertext }] = [keyring, await keyring.encrypt('x')]
+    await keyring.close()
+    const closed = expect.objectContaining({
+      code: 'ERR_STORE_UNAVAILABLE',
+      message: 'The keyring "default" was closed.',
+    })
+    const uses = [
+      () => keyring.encrypt('x'),
+      () => keyring.decrypt(ciphertext),
+      () => keyring.rewrap(ciphertext),
+      () => keyring.encryptBatch([{ plaintext: 'x' }]),
+      () => keyring.decryptBatch([{ ciphertext }]),
+      () => keyring.needsRewrap(ciphertext),
+      () => keyring.index('test-1', new Uint8Array()),
+    ]
+    for (const use of uses) await expect(use()).rejects.toEqual(closed)
+    expect(() => sync.encrypt('x')).toThrow(closed)
+    expect(() => sync.decrypt(ciphertext)).toThrow(closed)
+    await keyring.close()
+  })
+
+  it('of tests takes no name, id or removal that a deployment would refuse', async () => {
+    const keyring = await testKeyring()
+    const refused = (code: string) => expect.objectContaining({ code })
+    await expect(testKeyring({ keyring: 'no name' })).rejects.toEqual(refused('ERR_REQUEST_INVALID'))
+    await expect(keyring.rotate('a b')).rejects.toEqual(refused('ERR_REQUEST_INVALID'))
+    await expect(keyring.rotate('test-1')).rejects.toEqual(refused('ERR_REQUEST_INVALID'))
+    await expect(keyring.remove('other')).rejects.toEqual(refused('ERR_KEY_NOT_FOUND'))
+    await expect(keyring.remove('test-1')).rejects.toEqual(refused('ERR_KEY_ACTIVE'))
+    expect(await keyring.rotate('2026-01')).toBe('2026-01')
+  })
+
+  it('tells a class of errors of its own from ours', () => {
+    class Mine extends KeyringError {}
+    expect([
+      new Mine('ERR_INTERNAL', 'x') instanceof Mine,
+      new KeyringError('ERR_INTERNAL', 'x') instanceof Mine,
+    ]).toEqual([true, false])
+    expect(new Mine('ERR_INTERNAL', 'x')).toBeInstanceOf(KeyringError)
+  })
+
   it('does the same at once for codecs that cannot wait', async () => {
     const keyring = await testKeyring()
     const { ciphertext } = keyring.sync.encrypt('x', 'a')
@@ -82,6 +142,13 @@ describe('a keyring in the process', () => {
     expect([keyring.sync.encrypt('y').keyId, keyring.sync.decrypt(ciphertext, 'a').text]).toEqual(['test-2', 'x'])
     expect(codeOf(() => keyring.sync.decrypt(ciphertext, 'b'))).toBe('ERR_DECRYPT_FAILED')
     expect(codeOf(() => keyring.sync.decrypt(ciphertext.replace('test-1', 'test-9')))).toBe('ERR_KEY_UNVERIFIED')
+  })
+
+  it('serves codecs that cannot wait by its face for them alone', async () => {
+    const keyring = await testKeyring()
+    expect(() => columnSync(keyring as never, 'users.email')).toThrow('columnSync takes keyring.sync.')
+    const { seal, open } = columnSync(keyring.sync, 'users.email')
+    expect(open(seal('ann'))).toBe('ann')
   })
 
   it('serves fields and look-ups', async () => {
@@ -149,6 +216,17 @@ function read(settings: Readonly<Record<string, string>>) {
   }
 }
 
+/** By one library or another. */
+const READ = [
+  'KEYRING_WRAPPING_KEYS',
+  'KEYRING_SYNC_PERIOD',
+  'KEYRING_MAX_STALENESS',
+  'KEYRING_MAX_RECORD_AGE',
+  'KEYRING_TABLE',
+  'KEYRING_SECRETS_TABLE',
+  'KEYRING_SYNC_FUNCTION',
+]
+
 /** What the service makes of the same. */
 function served(settings: Readonly<Record<string, string>>) {
   const parsed = parseConfig({ ...VAULT, ...settings }, 'node')
@@ -165,6 +243,28 @@ describe('the settings of a library', () => {
     const config = served(settings)
     expect(config).not.toBeNull()
     expect(config).toMatchObject(read(settings) as object)
+  })
+
+  it.each([
+    ['KEYRING_MAX_STALENES', 'KEYRING_MAX_STALENESS'],
+    ['KEYRING_MAX_STALNESES', undefined],
+    ['KEYRING_MAX_STALNESS', 'KEYRING_MAX_STALENESS'],
+    ['KEYRING_SYNC_PEROID', 'KEYRING_SYNC_PERIOD'],
+    ['KEYRING_RECORD_AGE', undefined],
+  ])('has a name that is misspelt: %s means %s', (name, meant) => {
+    const message = read({ KEYRING_WRAPPING_KEYS: `w1:${KEY}`, [name]: '600' })
+    if (meant === undefined) expect(message).toBeInstanceOf(Object)
+    else expect(message).toBe(`${name} looks like ${meant}, misspelt.`)
+  })
+
+  it('has no name that is another setting of the deployment', () => {
+    const names = [...readFileSync('docs/settings.md', 'utf8').matchAll(/`(KEYRING_\w+)`/g)].map(
+      ([, name = '']) => name,
+    )
+    expect(names.length).toBeGreaterThan(50)
+    const reading = new SettingsReading(Object.fromEntries(names.map((name) => [name, 'x'])))
+    for (const name of READ) reading.value(name, String, '')
+    expect(() => reading.end()).not.toThrow()
   })
 
   it.each([
