@@ -183,7 +183,7 @@ it('what was written before something was in the way is taken back', () => {
 
 it('a file where a folder should be is told of, and nothing is written', () => {
   writeFileSync(join(dir, 'src'), '')
-  expect(refused('cloudflare')).toMatch(/src\/worker\.js cannot be written \(ENOTDIR\)\. Nothing was written\./)
+  expect(refused('cloudflare')).toMatch(/Nothing was written: .*src\/worker\.js cannot be written \(ENOTDIR\)\./)
   expect(refused('lambda', join(dir, 'src/a'))).toMatch(/cannot be written \(ENOTDIR\)/)
   expect(there()).toEqual(['src'])
 })

@@ -318,4 +318,14 @@ describe('references by HTTP', () => {
   ])('need an https address and a token: %o', (env) => {
     expect(() => openReferences(env)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }))
   })
+
+  it('go by the environment, unless they are told otherwise', () => {
+    const refused = expect.objectContaining({ code: 'ERR_CONFIG_INVALID' })
+    expect(() => openReferences()).toThrow(refused)
+    vi.stubEnv('EDGE_KEYRING_URL', 'https://keyring.example')
+    vi.stubEnv('EDGE_KEYRING_TOKEN', 'ek_x')
+    expect(openReferences()).toBeInstanceOf(References)
+    expect(() => openReferences({})).toThrow(refused)
+    vi.unstubAllEnvs()
+  })
 })
