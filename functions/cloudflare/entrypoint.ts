@@ -6,36 +6,36 @@ import { refusal } from '../../src/core/errors.ts'
 import type { Rpc, RpcParts } from '../../src/http/rpc.ts'
 import { rpcOf } from '../../src/http/rpc.ts'
 
-type Asked<Verb extends keyof Rpc> = Parameters<Rpc[Verb]>[0]
+type ArgumentOf<Verb extends keyof Rpc> = Parameters<Rpc[Verb]>[0]
 
 /** Callers reach what the prototype has, and nothing private. @param open gives what answers now; `null` = the settings are wrong. */
 export const entrypointOf = (open: () => Awaitable<RpcParts | null>) =>
   class extends WorkerEntrypoint implements Rpc {
-    encrypt(asked: Asked<'encrypt'>) {
+    encrypt(asked: ArgumentOf<'encrypt'>) {
       return this.#do((rpc) => rpc.encrypt(asked))
     }
 
-    decrypt(asked: Asked<'decrypt'>) {
+    decrypt(asked: ArgumentOf<'decrypt'>) {
       return this.#do((rpc) => rpc.decrypt(asked))
     }
 
-    rewrap(asked: Asked<'rewrap'>) {
+    rewrap(asked: ArgumentOf<'rewrap'>) {
       return this.#do((rpc) => rpc.rewrap(asked))
     }
 
-    encryptBatch(asked: Asked<'encryptBatch'>) {
+    encryptBatch(asked: ArgumentOf<'encryptBatch'>) {
       return this.#do((rpc) => rpc.encryptBatch(asked))
     }
 
-    decryptBatch(asked: Asked<'decryptBatch'>) {
+    decryptBatch(asked: ArgumentOf<'decryptBatch'>) {
       return this.#do((rpc) => rpc.decryptBatch(asked))
     }
 
-    rewrapBatch(asked: Asked<'rewrapBatch'>) {
+    rewrapBatch(asked: ArgumentOf<'rewrapBatch'>) {
       return this.#do((rpc) => rpc.rewrapBatch(asked))
     }
 
-    resolve(asked: Asked<'resolve'>) {
+    resolve(asked: ArgumentOf<'resolve'>) {
       return this.#do((rpc) => rpc.resolve(asked))
     }
 

@@ -40,6 +40,18 @@ it.each([[undefined], [null], ['admin'], [{ grants: [['admin']] }], [{ name: 'a 
   },
 )
 
+it.each(['encrypt:orders', 'admin:orders', 'decrypt'])(
+  'lets nobody into another keyring, or to another action, for %s',
+  async (grant) => {
+    const { rpc } = await opened({ grants: [grant] })
+    const forbidden = { ok: false, error: { code: 'ERR_FORBIDDEN' } }
+    expect(await rpc.encrypt({ plaintext: 'x' })).toMatchObject(forbidden)
+    expect(await rpc.encrypt({ plaintext: 'x', keyring: 'default' })).toMatchObject(forbidden)
+    expect(await rpc.encryptBatch({ items: [{ plaintext: 'x' }] })).toMatchObject(forbidden)
+    expect(await rpc.encrypt({ plaintext: 'x', keyring: ['orders'] as never })).toMatchObject({ ok: false })
+  },
+)
+
 it('refuses bytes and texts in place of an item, each by itself, and lists none of their parts', async () => {
   const { rpc } = await opened({ grants: ['encrypt'] })
   const bytes = new Proxy(new Uint8Array(8), { ownKeys: () => expect.unreachable('Somebody lists them.') })
