@@ -4,7 +4,7 @@
  */
 import type { Awaitable } from '../core/awaitable.ts'
 import type { ErrorData, KeyringErrorCode, Result } from '../core/errors.ts'
-import { errorData, unwrap } from '../core/errors.ts'
+import { errorData, errorFrom, unwrap } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import { HeldValues } from './held-values.ts'
 import { replaced } from './replacing.ts'
@@ -120,6 +120,7 @@ export class References implements AsyncDisposable {
   readonly #flights = new Map<string, Promise<readonly string[]>>()
   /** Questions are counted, so that a late answer is known as such. */
   #turn = 0
+  #isClosed = false
 
   constructor(parts: ReferencesParts) {
     this.#parts = parts
@@ -187,6 +188,8 @@ export class References implements AsyncDisposable {
 
   /** Gives back what was opened for it. */
   async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
     await this.#parts.kept?.close?.()
   }
 
@@ -195,6 +198,7 @@ export class References implements AsyncDisposable {
   }
 
   #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
+    if (this.#isClosed) return Promise.reject(errorFrom(CLOSED))
     const name = JSON.stringify([refresh, references])
     const flight = this.#flights.get(name) ?? this.#find(references, refresh).finally(() => this.#flights.delete(name))
     if (SHARES_QUESTIONS) this.#flights.set(name, flight)
@@ -354,6 +358,10 @@ export const NO_ANSWER: ErrorData = {
   remedy: 'Try again; if it lasts, check EDGE_KEYRING_URL and the state of the deployment.',
   facts: {},
 }
+
+const CLOSED: ErrorData = errorData('ERR_STORE_UNAVAILABLE', 'The references were closed.', {
+  remedy: 'Open them anew, or close them later.',
+})
 
 const NO_TEXT: ErrorData = errorData('ERR_REFERENCE_INVALID', 'A reference is no text.')
 

@@ -56,6 +56,17 @@ describe('references', () => {
     expect(await references.resolve(DB)).toBe('one')
   })
 
+  it('say that they were closed', async () => {
+    const { references, state } = opened()
+    await references.resolve(DB)
+    await references.close()
+    await references.close()
+    const closed = expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE', message: 'The references were closed.' })
+    await expect(references.resolve(DB)).rejects.toEqual(closed)
+    await expect(references.refresh({ db: DB })).rejects.toEqual(closed)
+    expect(state.asked).toHaveLength(1)
+  })
+
   it('are asked for once a minute', async () => {
     const { references, secrets, state } = opened()
     expect(await references.resolve(DB)).toBe('one')
