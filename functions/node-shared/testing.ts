@@ -6,7 +6,7 @@ import { KEY_ID, KEYRING_NAME } from '../../src/core/limits.ts'
 import { Secret } from '../../src/core/secret.ts'
 import { commitmentOf, materialFromBytes } from '../../src/crypto/material.ts'
 import type { SealerSet } from '../../src/crypto/seal.ts'
-import { sealers } from '../../src/crypto/seal.ts'
+import { sealMaterial, sealers } from '../../src/crypto/seal.ts'
 import { memoryStore } from '../../src/keyring/memory-store.ts'
 import type { KeyEntry, KeyringRecord } from '../../src/keyring/record.ts'
 import { recordName, signRecord, withChecks } from '../../src/keyring/record.ts'
@@ -92,7 +92,7 @@ class TestRecord {
     const bytes = random()
     const material = materialFromBytes(bytes, await commitmentOf(nodeCipher, bytes), false)
     const [now, highest] = [Date.now(), this.#record.highest + 1]
-    const key = await this.#sealers.first.sealMaterial(id, material)
+    const key = await sealMaterial(this.#sealers.first, id, material)
     const entry: KeyEntry = { id, v: [highest], created: now, synced: now, commit: material.commitment, key }
     await this.#put({ active: id, highest, keys: [...this.#record.keys, entry] })
     return id

@@ -10,11 +10,7 @@ import type { VAULT_REMEDIES } from './vault-remedies.ts'
 export const REMEDIES = {
   ERR_CONFIG_INVALID: 'Correct the settings named; docs/settings.md has all.',
 
-  ERR_FORBIDDEN: 'Ask for a grant for this action on this keyring (KEYRING_API_TOKENS).',
-  ERR_BODY_TOO_LARGE: 'Send less at once; limits: docs/api.md.',
-  ERR_BODY_MALFORMED: 'Send a body that parses.',
   ERR_REQUEST_INVALID: 'Correct what is named.',
-  ERR_RATE_LIMITED: 'Ask again later.',
   ERR_INTERNAL: 'Find the line with "defect" in the log, and report it.',
 
   ERR_KEYRING_NOT_FOUND: 'Name a configured keyring; the plain settings configure "default".',
@@ -35,10 +31,6 @@ export const REMEDIES = {
 
   ERR_RECORD_INVALID: 'The record was altered or is of another keyring: import a backup, with "force".',
   ERR_RECORD_ROLLED_BACK: 'Restore the newer record; a restart accepts the older one.',
-  ERR_RECORD_OUTDATED:
-    'Sync: nobody has sealed the record for KEYRING_MAX_RECORD_AGE, so it may be an old one put back.',
-  ERR_REPLICA_INVALID:
-    'Find out who else writes to the replica (KEYRING_REPLICA): what it held was altered, of another keyring or ahead, and not used.',
   ERR_WRAPPING_KEY_MISSING: 'Add the wrapping key named to KEYRING_WRAPPING_KEYS.',
   ERR_WRAPPING_KEY_WRONG:
     'Put the first key of this id into KEYRING_WRAPPING_KEYS, or what was derived from it for this keyring; a new key needs a new id.',

@@ -15,14 +15,9 @@ export type { KeyChecks } from './wrapping.ts'
 export type { WrappingKey } from '../core/wrapping-key.ts'
 
 /** One keyring's record is sealed with this: one wrapping key's pair of subkeys. */
-interface Sealer extends Pick<Wrap, 'wrappingKeyId' | 'check' | 'sign' | 'verify'> {
-  sealMaterial(keyId: string, material: KeyMaterial): Promise<string>
+interface Sealer extends Wrap {
   /** @throws `ERR_RECORD_INVALID`. */
   openMaterial(keyId: string, sealed: string, weak: boolean): Awaitable<KeyMaterial>
-  /** Seals a key string that is to be written to the source. */
-  sealText(keyId: string, text: Secret): Promise<string>
-  /** @throws `ERR_RECORD_INVALID`. */
-  openText(keyId: string, sealed: string): Promise<Secret>
 }
 
 /** The first one seals. Each opens what names it by its id, and none is tried on anything else. */
@@ -68,8 +63,6 @@ export async function sealers(
 const keyringSealer = (cipher: Cipher, by: Wrap): Sealer => ({
   ...by,
 
-  sealMaterial: (keyId, material) => by.seal(keyId, revealMaterial(material)),
-
   openMaterial: (keyId, sealed, weak) =>
     andThen(by.open(keyId, sealed), (raw) => {
       if (raw === null)
@@ -78,19 +71,26 @@ const keyringSealer = (cipher: Cipher, by: Wrap): Sealer => ({
         })
       return andThen(commitmentOf(cipher, raw), (commitment) => materialFromBytes(raw, commitment, weak))
     }),
-
-  sealText: (keyId, text) => by.seal(intentName(keyId), utf8(text.reveal())),
-
-  async openText(keyId, sealed) {
-    const raw = await by.open(intentName(keyId), sealed)
-    const text = raw && decodeUtf8(raw)
-    if (text === null) throw new KeyringError('ERR_RECORD_INVALID', `The intent of key "${keyId}" does not open.`)
-    return new Secret(text)
-  },
 })
+
+/** Whoever only uses keys has no need of it, as of what follows: a bundle leaves them out. */
+export const sealMaterial = (by: Sealer, keyId: string, material: KeyMaterial): Promise<string> =>
+  by.seal(keyId, revealMaterial(material))
 
 /** No key has such an id. */
 const intentName = (keyId: string): string => `intent ${keyId}`
+
+/** Seals a key string that is to be written to the source. */
+export const sealText = (by: Sealer, keyId: string, text: Secret): Promise<string> =>
+  by.seal(intentName(keyId), utf8(text.reveal()))
+
+/** @throws `ERR_RECORD_INVALID`. */
+export async function openText(by: Sealer, keyId: string, sealed: string): Promise<Secret> {
+  const raw = await by.open(intentName(keyId), sealed)
+  const text = raw && decodeUtf8(raw)
+  if (text === null) throw new KeyringError('ERR_RECORD_INVALID', `The intent of key "${keyId}" does not open.`)
+  return new Secret(text)
+}
 
 function missing(keyring: string, id: string): KeyringError {
   return new KeyringError(

@@ -165,9 +165,6 @@ class Codec implements Passed {
 
 function textIn(plaintext: Bytes): string {
   const text = decodeUtf8(plaintext)
-  if (text === null)
-    throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.', {
-      remedy: 'Read it by decrypt: no field has sealed it.',
-    })
+  if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
   return text
 }

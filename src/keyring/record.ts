@@ -5,7 +5,7 @@ import { parseJson } from '../core/body.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Malformed, SourceId } from '../core/ports.ts'
 import type { KeyChecks, SealerSet } from '../crypto/seal.ts'
-import { isOther, parseSigned } from '../crypto/seal.ts'
+import { isOther, openText, parseSigned, sealMaterial, sealText } from '../crypto/seal.ts'
 
 const FORMAT = 'ekr1'
 
@@ -125,7 +125,7 @@ export async function reseal(set: SealerSet, { record, wrappingKeyId }: Verified
   const keys = await Promise.all(
     record.keys.map(async (entry) => {
       const material = await old.openMaterial(entry.id, entry.key, entry.weak === true)
-      return { ...entry, key: await set.first.sealMaterial(entry.id, material) }
+      return { ...entry, key: await sealMaterial(set.first, entry.id, material) }
     }),
   )
   const { intent, ...rest } = record
@@ -133,6 +133,6 @@ export async function reseal(set: SealerSet, { record, wrappingKeyId }: Verified
   return {
     ...rest,
     keys,
-    intent: { ...intent, key: await set.first.sealText(intent.id, await old.openText(intent.id, intent.key)) },
+    intent: { ...intent, key: await sealText(set.first, intent.id, await openText(old, intent.id, intent.key)) },
   }
 }

@@ -20,6 +20,7 @@ import { SYNC_ATTEMPTS } from '../core/limits.ts'
 import type { RotationReport } from '../core/operations.ts'
 import type { Audit, AuditEvent, Cipher, Clock, Hash, KeySink, RotationRules } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
+import { openText, sealMaterial, sealText } from '../crypto/seal.ts'
 import { materialFromString } from '../crypto/material.ts'
 import type { ReadOutcome } from './apply.ts'
 import type { Intent, KeyringRecord } from './record.ts'
@@ -94,7 +95,7 @@ async function intend(
   if (isDryRun) return null
   if (record.intent !== undefined && (await opens(sealers, record.intent))) return record.intent
   const id = newId(record)
-  const key = await sealers.first.sealText(id, new Secret(toBase64(random(32))))
+  const key = await sealText(sealers.first, id, new Secret(toBase64(random(32))))
   const intent = { id, key, inc: observation.incarnation, expected: observation.current }
   return (await writer.save(loaded, { ...record, intent })) === 'conflict' ? 'conflict' : intent
 }
@@ -104,13 +105,13 @@ async function intend(
  * two writes with the same check-and-set Vault takes one.
  */
 const opens = async ({ first }: RotateParts['sealers'], { id, key }: Intent): Promise<boolean> =>
-  (await settle(() => first.openText(id, key))).ok
+  (await settle(() => openText(first, id, key))).ok
 
 /** What was written, as the sync would have read it. `null` = the source has another current version. */
 async function writeDown(parts: RotateParts, sink: KeySink, intent: Intent): Promise<ReadOutcome | null> {
   const { sealers, cipher, hash, signal } = parts
   const { id, expected } = intent
-  const key = await sealers.first.openText(id, intent.key)
+  const key = await openText(sealers.first, id, intent.key)
   await parts.audit.commit(eventOf(parts, id, 'begun'))
   const failed = (code: AuditEvent['code']) => parts.audit.note(eventOf(parts, id, 'failed', code))
   const written = await sink.write({ id, key }, expected, signal).catch((error: unknown) => {
@@ -122,7 +123,7 @@ async function writeDown(parts: RotateParts, sink: KeySink, intent: Intent): Pro
     return null
   }
   const material = await materialFromString(cipher, hash, key.reveal())
-  const sealed = await sealers.first.sealMaterial(id, material)
+  const sealed = await sealMaterial(sealers.first, id, material)
   const { commitment: commit, weak } = material
   return { version: expected + 1, kind: 'key', id, created: written.createdMs, commit, weak, key: sealed }
 }

@@ -22,6 +22,7 @@ import type { Clock, KeySource, Observation, VersionRead } from '../core/ports.t
 import { placeOf } from '../core/printable.ts'
 import type { Doubt } from '../core/time.ts'
 import type { SealerSet } from '../crypto/seal.ts'
+import { sealMaterial } from '../crypto/seal.ts'
 import type { ReadOutcome, SyncOutcome } from './apply.ts'
 import { applySync, endedIntent } from './apply.ts'
 import { isDueForReseal } from './freshness.ts'
@@ -216,7 +217,7 @@ function leftOut(error: KeyringError, current: number, versions: number): Keyrin
 async function sealRead(sealers: SealerSet, read: VersionRead): Promise<ReadOutcome> {
   if (read.kind !== 'key') return read
   const { version, id, createdMs, material } = read
-  const key = await sealers.first.sealMaterial(id, material)
+  const key = await sealMaterial(sealers.first, id, material)
   return { version, kind: 'key', id, created: createdMs, commit: material.commitment, weak: material.weak, key }
 }
 

@@ -38,12 +38,10 @@ export class Opened implements Decrypted {
   /** @throws `ERR_TEXT_INVALID` for bytes that are no UTF-8. */
   get text(): string {
     const text = decodeUtf8(this.plaintext)
-    if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.', { remedy: USE_BYTES })
+    if (text === null) throw new KeyringError('ERR_TEXT_INVALID', 'The plaintext is not UTF-8.')
     return text
   }
 }
-
-const USE_BYTES = 'Use "plaintext", which has the bytes.'
 
 /** What a value says of itself; nothing of it is believed. */
 export interface Inspected {

@@ -64,13 +64,10 @@ export class SettingsReading {
   }
 }
 
-/** Whether two letters at most differ, all in one place. */
+/** Whether one letter at most is too many, too few or another one, in whatever order they stand. */
 function isNear(one: string, other: string): boolean {
-  const least = Math.min(one.length, other.length)
-  let [begin, end] = [0, 0]
-  while (begin < least && one[begin] === other[begin]) begin += 1
-  while (end < least - begin && one.at(-1 - end) === other.at(-1 - end)) end += 1
-  return Math.max(one.length, other.length) - begin - end <= 2
+  const lacking = one.split('').reduce((rest, letter) => rest.replace(letter, ''), other)
+  return lacking.length < 2 && Math.abs(one.length - other.length) < 2
 }
 
 /** What a text is not. */

@@ -247,7 +247,7 @@ describe('the settings of a library', () => {
 
   it.each([
     ['KEYRING_MAX_STALENES', 'KEYRING_MAX_STALENESS'],
-    ['KEYRING_MAX_STALNESES', undefined],
+    ['KEYRING_MAX_STALNESES', 'KEYRING_MAX_STALENESS'],
     ['KEYRING_MAX_STALNESS', 'KEYRING_MAX_STALENESS'],
     ['KEYRING_SYNC_PEROID', 'KEYRING_SYNC_PERIOD'],
     ['KEYRING_RECORD_AGE', undefined],
