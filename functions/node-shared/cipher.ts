@@ -10,7 +10,7 @@ import {
 } from 'node:crypto'
 import type { Cipheriv, KeyObject } from 'node:crypto'
 import type { Bytes } from '../../src/core/bytes.ts'
-import { utf8 } from '../../src/core/bytes.ts'
+import { copyBytes, utf8 } from '../../src/core/bytes.ts'
 import type { Cipher, CipherKey, Hash, MessageKey } from '../../src/core/ports.ts'
 import { HKDF_SALT, TAG_BYTES, kxBlocks, subkeyMask } from '../../src/crypto/xaes.ts'
 
@@ -78,9 +78,8 @@ export class NodeMessageKey implements MessageKey {
 const [NONCE, TAG] = [Buffer.alloc(12), Buffer.alloc(TAG_BYTES)]
 
 /** @param end of the bytes that are wanted. */
-function copied(bytes: Bytes, end: number, into: Buffer): Buffer {
-  const from = end - into.length
-  for (let at = 0; at < into.length; at += 1) into[at] = bytes[from + at] ?? 0
+function copied(bytes: Bytes, end: number, into: Buffer<ArrayBuffer>): Buffer {
+  copyBytes(into.length, bytes, end - into.length, into)
   return into
 }
 

@@ -2,7 +2,7 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
-import { concat, fromBase64url, toBase64url, utf8, viewOfBase64url } from '../core/bytes.ts'
+import { concat, copyBytes, fromBase64url, toBase64url, utf8, viewOfBase64url } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import { KEY_ID } from '../core/limits.ts'
 import type { Cipher, CipherKey, KeyMaterial, MessageKey } from '../core/ports.ts'
@@ -67,11 +67,10 @@ export function sealEk1(
     : key.form + toBase64url(sealed)
 }
 
-/** Byte by byte: for so few, Node's `set` takes longer. */
 function headOf(commitment: Bytes, nonce: Bytes): Bytes {
   const head = new Uint8Array(HEAD_BYTES)
-  for (let at = 0; at < COMMITMENT_BYTES; at += 1) head[at] = commitment[at] ?? 0
-  for (let at = 0; at < NONCE_BYTES; at += 1) head[COMMITMENT_BYTES + at] = nonce[at] ?? 0
+  copyBytes(COMMITMENT_BYTES, commitment, 0, head)
+  copyBytes(NONCE_BYTES, nonce, 0, head, COMMITMENT_BYTES)
   return head
 }
 

@@ -5,6 +5,7 @@
 import type { Awaitable } from '../core/awaitable.ts'
 import { andThen } from '../core/awaitable.ts'
 import type { Bytes } from '../core/bytes.ts'
+import { copyBytes } from '../core/bytes.ts'
 import { KeyringError } from '../core/errors.ts'
 import type { Cipher, Clock, MessageKey, NonceRules } from '../core/ports.ts'
 import { STEP_MS, ageOf } from '../core/time.ts'
@@ -69,7 +70,8 @@ export class Encryptor {
   /** For whoever has restored an image of this process: what its generator gives, another copy may be given as well. */
   reset(): void {
     this.#runs = new WeakMap()
-    const fresh = this.#rules.fresh(NONCE_BYTES)
+    const fresh = new Uint8Array(NONCE_BYTES)
+    copyBytes(NONCE_BYTES, this.#rules.fresh(NONCE_BYTES), 0, fresh)
     this.#mixed = this.#mixed.map((byte, index) => byte ^ (fresh[index] ?? 0))
   }
 
@@ -144,11 +146,10 @@ export class Encryptor {
   }
 }
 
-/** Byte by byte: for so few, a view of them and Node's `set` take longer. @param from where the end of the nonce is. */
+/** @param from where the end of the nonce is. */
 function nonceOf(prefix: Bytes, pool: Bytes, from: number): Bytes {
-  if (pool.length < from + REST_BYTES) throw new TypeError('Bytes of a nonce that were not drawn.')
   const nonce = new Uint8Array(NONCE_BYTES)
-  for (let at = 0; at < PREFIX_BYTES; at += 1) nonce[at] = prefix[at] ?? 0
-  for (let at = 0; at < REST_BYTES; at += 1) nonce[PREFIX_BYTES + at] = pool[from + at] ?? 0
+  copyBytes(PREFIX_BYTES, prefix, 0, nonce)
+  copyBytes(REST_BYTES, pool, from, nonce, PREFIX_BYTES)
   return nonce
 }

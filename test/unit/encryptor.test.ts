@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { nodeCipher, nodeHash } from '../../functions/node-shared/cipher.ts'
 import { nodeNonces } from '../../functions/node-shared/nonces.ts'
-import { toHex, utf8 } from '../../src/core/bytes.ts'
+import { copyBytes, toHex, utf8 } from '../../src/core/bytes.ts'
 import type { Cipher, NonceRules } from '../../src/core/ports.ts'
 import type { Ek1Key } from '../../src/crypto/ek1.ts'
-import { decryptEk1, ek1Key, parseEk1 } from '../../src/crypto/ek1.ts'
+import { decryptEk1, ek1Key, parseEk1, sealEk1 } from '../../src/crypto/ek1.ts'
 import { Encryptor } from '../../src/crypto/encryptor.ts'
 import { materialFromString } from '../../src/crypto/material.ts'
 import { CIPHERS } from '../support/ciphers.ts'
@@ -246,6 +246,16 @@ describe('what is drawn', () => {
     const rests: string[] = []
     for (let times = 0; times < 3; times += 1) rests.push(nonceOf(await encryptor.encrypt(a, 'x', NONE, ends)).rest)
     expect(new Set([...rests.map((rest) => rest.slice(12)), '0'.repeat(12)]).size).toBe(4)
+  })
+
+  it('is refused where a byte of it is missing', async () => {
+    const { encryptor, a } = await encryptorOn({ fresh: (length) => new Uint8Array(length - 1) })
+    expect(() => encryptor.reset()).toThrow(TypeError)
+    const messageKey = await nodeCipher.messageKey(a.cipherKey, new Uint8Array(12))
+    expect(() => sealEk1(nodeCipher, a, messageKey, new Uint8Array(23), 'x', NONE)).toThrow(TypeError)
+    expect(() => nodeCipher.seal(messageKey, new Uint8Array(11), 'x', NONE)).toThrow(TypeError)
+    const into = new Uint8Array(4)
+    for (const start of [-1, 1, 0.5, Number.NaN]) expect(() => copyBytes(4, into, start, into)).toThrow(TypeError)
   })
 
   it('by two encryptors never meets', async () => {
