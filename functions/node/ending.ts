@@ -1,5 +1,4 @@
 /** The end of the process: a signal lets what is under way finish, a second one ends it at once. */
-import type { Server, ServerResponse } from 'node:http'
 import { constants } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 
@@ -36,24 +35,4 @@ export function endOnSignal(): Ending {
 /** Over when the work is, or the time. */
 export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
   await Promise.race([work, setTimeout(ms, null, { ref: false })])
-}
-
-/** Accepts nothing more, and closes each connection after its answer. @returns what is called for that. */
-export function closing(server: Server): () => Promise<void> {
-  const open = new Set<ServerResponse>()
-  let isClosing = false
-  const isLast = (response: ServerResponse): void => {
-    if (!response.headersSent) response.setHeader('connection', 'close')
-  }
-  server.prependListener('request', (_request, response) => {
-    open.add(response)
-    response.once('close', () => open.delete(response))
-    if (isClosing) isLast(response)
-  })
-  return () =>
-    new Promise((resolve) => {
-      isClosing = true
-      for (const response of open) isLast(response)
-      server.close(() => resolve())
-    })
 }

@@ -1,9 +1,10 @@
 /** The app behind Node's HTTP server: what becomes of a request that is answered before it has come whole, and of one whose target is no path. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { andThen } from '../../src/core/awaitable.ts'
 import type { Http as App, Incoming } from '../../src/http/dispatch.ts'
+import { Connections } from './connections.ts'
 
 /**
  * How long a connection waits for a request, or for the rest of one, in milliseconds. Load balancers keep theirs for 60 s: the side that
@@ -17,6 +18,8 @@ const CONNECTIONS = {
   connectionsCheckingInterval: 5000,
   // Of two tokens Node would take the first: joined they are one that nobody is let in with.
   joinDuplicateHeaders: true,
+  // Node's own answer to a request without a host would let what follows it be carried out.
+  requireHostHeader: false,
 }
 /** What still comes after the last answer is thrown away for so long, in milliseconds, and up to so many bytes. */
 const LINGER_MS = 500
@@ -27,25 +30,53 @@ interface Http {
   readonly outgoing: ServerResponse
 }
 
+interface Served {
+  readonly server: Server
+  /** Accepts nothing more. Over when all that is under way is done, be there somebody who hears of it or not. */
+  readonly close: () => Promise<unknown>
+}
+
 export function serveHttp(
   app: App,
   where: { readonly hostname: string; readonly port: number },
   listening: (address: AddressInfo) => void,
-): Server {
+): Served {
+  let underWay = 0
+  let quiet = () => {}
   const fetch = (request: Request, http: unknown) => {
-    if (ended.has((http as Http).incoming.socket)) return new Response(null, { status: 400 })
-    return andThen(app.fetch(new NodeRequest(request, (http as Http).incoming)), (response) => {
-      endUnread(http as Http)
+    const { incoming, outgoing } = http as Http
+    if (connections.hasEnded(incoming.socket)) return refused(outgoing)
+    underWay += 1
+    return andThen(app.fetch(new NodeRequest(request, incoming)), (response) => {
+      underWay -= 1
+      if (underWay === 0) quiet()
+      if (endUnread(http as Http)) connections.end(incoming.socket)
       return response
     })
   }
   const server = serve({ fetch, ...where, serverOptions: CONNECTIONS }, listening) as Server
-  server.prependListener('request', askedForPath)
+  const connections = new Connections(server)
+  server.prependListener('request', (incoming) => {
+    if (isWithoutHost(incoming)) connections.end(incoming.socket)
+    askedForPath(incoming)
+  })
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     incoming.once('resume', () => void (outgoing.headersSent || outgoing.writeContinue()))
     server.emit('request', incoming, outgoing)
   })
-  return server
+  // Whatever else is expected is answered without it.
+  server.on('checkExpectation', (incoming, outgoing) => void server.emit('request', incoming, outgoing))
+  const done = () => new Promise<void>((resolve) => (underWay === 0 ? resolve() : (quiet = resolve)))
+  return { server, close: () => Promise.all([connections.close(), done()]) }
+}
+
+/** RFC 9112, section 3.2. */
+const isWithoutHost = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  headers.host === undefined && httpVersion !== '1.0'
+
+function refused(outgoing: ServerResponse): Response {
+  outgoing.setHeader('connection', 'close')
+  return new Response(null, { status: 400, headers: { 'cache-control': 'no-store' } })
 }
 
 /** The library's headers check each name that they are asked for, and its value, which Node has done; of a body it makes a copy. */
@@ -111,15 +142,15 @@ function askedForPath(incoming: IncomingMessage): void {
   incoming.headers.host = 'localhost'
 }
 
-/** What a client has sent behind the last answer of a connection is not carried out: it would hear nothing of it. */
-const ended = new WeakSet<Socket>()
-
-/** An answer to a request whose body was not read to its end is the connection's last, by its headers alone: how much has come says too much. */
-function endUnread({ incoming, outgoing }: Http): void {
-  const { headers, readableEnded, socket } = incoming
-  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-  if (readableEnded || !hasBody) return
-  ended.add(socket)
+/**
+ * An answer to a request whose body was not read to its end is the connection's last, by its headers alone: how much has come says too
+ * much. So is that to a body in chunks of HTTP/1.0, which had none (RFC 9112, section 6.1). @returns whether it is.
+ */
+function endUnread({ incoming, outgoing }: Http): boolean {
+  const { headers, readableEnded, socket, httpVersion } = incoming
+  const isChunked = headers['transfer-encoding'] !== undefined
+  const hasBody = isChunked || Number(headers['content-length'] ?? 0) > 0
+  if (!hasBody || (readableEnded && !(isChunked && httpVersion === '1.0'))) return false
   outgoing.setHeader('connection', 'close')
   // A connection that is destroyed while something still comes is reset, and a client may then not read the answer.
   socket.destroySoon = () => {
@@ -128,4 +159,5 @@ function endUnread({ incoming, outgoing }: Http): void {
     socket.end()
     setTimeout(() => socket.destroy(), LINGER_MS).unref()
   }
+  return true
 }

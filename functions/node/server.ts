@@ -1,6 +1,5 @@
 /** `npm start`: the keyring on Node, with a dev Vault beside it when no Vault is configured. */
 import { existsSync } from 'node:fs'
-import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
@@ -15,7 +14,7 @@ import { isLoopback } from '../../src/core/loopback.ts'
 import type { Renew } from '../../src/keyring/renewed-authority.ts'
 import { loadWay } from '../node-shared/vault-fetch.ts'
 import type { Ending } from './ending.ts'
-import { FINISH_MS, closing, endOnSignal, atMost } from './ending.ts'
+import { FINISH_MS, endOnSignal, atMost } from './ending.ts'
 import { serveHttp } from './http.ts'
 import { openInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
@@ -130,9 +129,8 @@ async function serveKeyring(
   const instance = openInstance(config, { database, auditFile, renew })
   const troubles = await instance.troubles()
   if (troubles.length > 0) return refuseRecords(troubles, report)
-  const { server, address } = await listen(instance, config)
+  const { server, close, address } = await listen(instance, config)
   if (!isLoopback(address.address)) console.error(clearTextLine(urlOf(address)))
-  const closeServer = closing(server)
   const url = urlOf(address)
   announce(hold, { url, pid: process.pid, store: database, token }, report)
   const syncs = syncEach(config, instance, report, ending).catch((error: unknown) =>
@@ -140,7 +138,7 @@ async function serveKeyring(
   )
   ending.does(async () => {
     announce(hold, null, report)
-    await atMost(FINISH_MS, Promise.all([closeServer(), instance.rest(), syncs]))
+    await atMost(FINISH_MS, Promise.all([close(), instance.rest(), syncs]))
     server.closeAllConnections()
     await instance.close()
     await closeVault()
@@ -206,16 +204,15 @@ async function syncEach(
   if (!ending.hasBegun() && vaults.some(({ listed }) => listed.length > 0)) await instance.look()
 }
 
-interface Listening {
-  readonly server: Server
+interface Listening extends ReturnType<typeof serveHttp> {
   readonly address: AddressInfo
 }
 
 function listen(instance: Instance, { node }: Config): Promise<Listening> {
   return new Promise<Listening>((resolve, reject) => {
     const { port, host: hostname } = node
-    const server = serveHttp(instance.app, { hostname, port }, (address) => resolve({ server, address }))
-    server.once('error', reject)
+    const served = serveHttp(instance.app, { hostname, port }, (address) => resolve({ ...served, address }))
+    served.server.once('error', reject)
   }).catch(cannotListen(node.port))
 }
 

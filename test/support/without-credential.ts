@@ -58,7 +58,6 @@ function isWhole(answer: string, method: string): boolean {
   const [head = '', body] = answer.split(END)
   if (body === undefined || method === 'HEAD') return body !== undefined
   const length = /^content-length: (\d+)$/im.exec(head)?.[1]
-  if (head === 'HTTP/1.1 400 Bad Request\r\nConnection: close') return true
   return length === undefined ? answer.endsWith(`0${END}`) : body.length >= Number(length)
 }
 

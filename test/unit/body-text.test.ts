@@ -41,6 +41,15 @@ describe('a form', () => {
     },
   )
 
+  it('has 64 fields at most: of hundreds of thousands Node would make nothing else for a minute', async () => {
+    const fields = Array.from({ length: 64 }, (_, at) => `k${at}=v`)
+    expect((await form('encrypt', fields.join('&'))).body).toMatchObject({ code: 'ERR_REQUEST_INVALID' })
+    expect(await form('encrypt', [...fields, ''].join('&'))).toMatchObject({
+      status: 400,
+      body: { code: 'ERR_BODY_MALFORMED', detail: 'The form has too many fields.' },
+    })
+  })
+
   it('with a name of such bytes is refused too', async () => {
     expect(await form('encrypt', 'plaintext=p&%FF=1')).toMatchObject({
       status: 400,

@@ -248,7 +248,7 @@ describe('dots in the path of a request', () => {
       clock,
     })
     const { promise: listening, resolve: listens } = Promise.withResolvers<number>()
-    const server = serveHttp(app, { hostname: '127.0.0.1', port: 0 }, ({ port }) => listens(port))
+    const { server } = serveHttp(app, { hostname: '127.0.0.1', port: 0 }, ({ port }) => listens(port))
     onTestFinished(() => void server.close())
     const port = await listening
     expect((await raw(port, 'GET', '/secrets')).body).toContain('canary-name')
