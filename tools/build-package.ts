@@ -7,7 +7,7 @@ import type { BuildOptions, Metafile } from 'esbuild'
 import { ORIGINALS } from '../functions/cli/own-repository.ts'
 import { buildNode } from './build-node.ts'
 import { ENTRIES, buildEntries } from './entries.ts'
-import { LINE, ROOT } from './split-bundle.ts'
+import { ROOT } from './split-bundle.ts'
 
 export const PACKAGE_FOLDER = join(ROOT, 'dist/package')
 
@@ -30,7 +30,8 @@ const COMMON: BuildOptions = {
   format: 'esm',
   splitting: true,
   minify: true,
-  lineLimit: LINE,
+  // As far as a line can be broken: of an error that nobody catches, Node prints the line before its words.
+  lineLimit: 200,
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,

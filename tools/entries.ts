@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { FUNCTIONS, buildLambda } from './build-lambda.ts'
-import { LINE, ROOT } from './split-bundle.ts'
+import { ROOT } from './split-bundle.ts'
 
 /** From the package's root. */
 export const ENTRIES: Readonly<Record<string, string>> = {
@@ -17,7 +17,6 @@ export async function buildEntries(root: string): Promise<void> {
     outfile: join(root, ENTRIES['worker'] ?? ''),
     bundle: true,
     minify: true,
-    lineLimit: LINE,
     format: 'esm',
     target: 'es2024',
     conditions: ['workerd', 'worker', 'browser'],

@@ -5,8 +5,6 @@ import { build } from 'esbuild'
 import type { BuildOptions, Metafile } from 'esbuild'
 
 export const ROOT = join(import.meta.dirname, '..')
-/** Characters of a line, or a few more: of an error that nobody catches, Node prints the line before its words. */
-export const LINE = 200
 
 /** For libraries in CommonJS, undici first of all: they require what Node has, and a module has no `require` of its own. */
 const REQUIRE = 'import{createRequire}from"node:module";const require=createRequire(import.meta.url);\n'
@@ -36,7 +34,6 @@ export async function splitBundle({ entry, name, folder, conditions = [], plugin
     chunkNames: `${name}/[name]-[hash]`,
     bundle: true,
     minify: true,
-    lineLimit: LINE,
     format: 'esm',
     platform: 'node',
     target: 'node24',

@@ -57,7 +57,7 @@ export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure
 }
 
 const FULL = 'its disk is full'
-const MAY_READ = 'it may be read, and not be written'
+const MAY_READ = 'its disk, or it, may be read and not be written'
 const FAILS = 'a quota, a limit on the size of files, or its disk fails'
 /** What no word of a command can help. SQLite's codes are its results. */
 const DISK: Readonly<Record<string | number, string>> = {

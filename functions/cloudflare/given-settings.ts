@@ -1,6 +1,6 @@
 /** The settings of the library among the bindings of a Worker. */
 import type { UsingConfig } from '../../src/library/settings.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, usingConfig } from '../../src/library/settings.ts'
 
 const WRAPPING_KEYS = 'KEYRING_WRAPPING_KEYS'
 
@@ -14,7 +14,7 @@ export async function readGiven(
   const why = 'those of the Worker that syncs, or what was derived from them for what is used here'
   if (given[WRAPPING_KEYS] === null)
     reading.wrong(WRAPPING_KEYS, 'is bound to a secret that the Secrets Store does not give')
-  else required(reading, given, WRAPPING_KEYS, why)
+  else reading.needs(WRAPPING_KEYS, why)
   return { reading, config }
 }
 

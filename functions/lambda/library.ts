@@ -6,7 +6,7 @@ import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/core/ports.ts'
 import { NOBODY, storeAuthority } from '../../src/library/reading.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, usingConfig } from '../../src/library/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
 import { invokingAuthority } from './authority.ts'
@@ -25,15 +25,10 @@ export interface LambdaOptions extends OpenOptions {
 export async function openKeyring(env: Given = process.env, options: LambdaOptions = {}): Promise<LibraryKeyring> {
   const reading = new SettingsReading(env)
   const config = usingConfig(reading)
-  required(
-    reading,
-    env,
-    'KEYRING_WRAPPING_KEYS',
-    'those of the sync function, or what was derived from them for this keyring',
-  )
+  reading.needs('KEYRING_WRAPPING_KEYS', 'those of the sync function, or what was derived from them')
   const table = tableIn(reading, 'KEYRING_TABLE')
   const sync = reading.value('KEYRING_SYNC_FUNCTION', named(/^[A-Za-z0-9_:-]{1,170}$/, 'a Lambda function'), '')
-  if (options.store === undefined) required(reading, env, 'KEYRING_TABLE', 'the name of the DynamoDB table')
+  if (options.store === undefined) reading.needs('KEYRING_TABLE', 'the name of the DynamoDB table')
   const way = reached(reading, env, options.store === undefined)
   reading.end()
   const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }

@@ -5,7 +5,7 @@ import type { StoredReferencesOptions } from '../../src/library/open-stored.ts'
 import { storedReferences } from '../../src/library/open-stored.ts'
 import type { References } from '../../src/library/references.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, keysConfig, required } from '../../src/library/settings.ts'
+import { SettingsReading, keysConfig } from '../../src/library/settings.ts'
 import { itemsOfStore } from '../../src/library/stored-values.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { dynamoItem } from './dynamo-items.ts'
@@ -22,15 +22,10 @@ export async function openReferences(
   const reading = new SettingsReading(env)
   const config = keysConfig(reading)
   const { store } = options
-  required(
-    reading,
-    env,
-    'KEYRING_WRAPPING_KEYS',
-    'those of the sync function, or what was derived from them for a vault',
-  )
+  reading.needs('KEYRING_WRAPPING_KEYS', 'those of the sync function, or what was derived from them for a vault')
   const [records, given] = [tableIn(reading, 'KEYRING_TABLE'), tableIn(reading, 'KEYRING_SECRETS_TABLE')]
   if (store === undefined && given === '')
-    required(reading, env, 'KEYRING_TABLE', 'the name of the DynamoDB table, or KEYRING_SECRETS_TABLE')
+    reading.needs('KEYRING_TABLE', 'the name of the DynamoDB table, or KEYRING_SECRETS_TABLE')
   const way = reached(reading, env, store === undefined)
   reading.end()
   const table = given || `${records}-secrets`

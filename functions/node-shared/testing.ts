@@ -44,7 +44,8 @@ const primitives = { cipher: nodeCipher, hash: nodeHash, clock: systemClock }
 /** Its first key has the id `test-1`. Nothing of it outlives the process, and nobody is asked for anything. */
 export async function testKeyring(options: TestOptions = {}): Promise<TestKeyring> {
   const { keyring: name = 'default' } = options
-  if (!KEYRING_NAME.test(name)) throw new KeyringError('ERR_REQUEST_INVALID', 'No keyring has such a name.')
+  if (typeof name !== 'string' || !KEYRING_NAME.test(name))
+    throw new KeyringError('ERR_REQUEST_INVALID', 'No keyring has such a name.')
   const keys = [{ id: 'test', purpose: null, key: new Secret(toBase64(random())) }]
   const held = new TestRecord(name, await sealers(nodeCipher, nodeHash, keys, name))
   await held.add()
@@ -86,9 +87,10 @@ class TestRecord {
     this.#record = emptyRecord(keyring)
   }
 
-  async add(id = `test-${this.#record.highest + 1}`): Promise<string> {
-    if (!KEY_ID.test(id) || this.#has(id))
-      throw new KeyringError('ERR_REQUEST_INVALID', 'An id has 1 to 64 of A-Z a-z 0-9 . _ ~ -, and one key.')
+  async add(id = this.#nextId()): Promise<string> {
+    if (typeof id !== 'string' || !KEY_ID.test(id))
+      throw new KeyringError('ERR_REQUEST_INVALID', 'An id has 1 to 64 of A-Z a-z 0-9 . _ ~ -.')
+    if (this.#has(id)) throw new KeyringError('ERR_REQUEST_INVALID', 'There is a key of that id already.')
     const bytes = random()
     const material = materialFromBytes(bytes, await commitmentOf(nodeCipher, bytes), false)
     const [now, highest] = [Date.now(), this.#record.highest + 1]
@@ -103,6 +105,10 @@ class TestRecord {
     if (id === this.#record.active)
       throw new KeyringError('ERR_KEY_ACTIVE', 'The key is active.', { remedy: 'Rotate first.' })
     await this.#put({ keys: this.#record.keys.filter((key) => key.id !== id) })
+  }
+
+  #nextId(at = this.#record.highest + 1): string {
+    return this.#has(`test-${at}`) ? this.#nextId(at + 1) : `test-${at}`
   }
 
   #has(id: string): boolean {

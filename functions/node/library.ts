@@ -8,7 +8,7 @@ import { openLibrary } from '../../src/library/open.ts'
 import type { ReadableStore } from '../../src/core/ports.ts'
 import { storeAuthority } from '../../src/library/reading.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, usingConfig } from '../../src/library/settings.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
 import { nodeNonces } from '../node-shared/nonces.ts'
 import { sqliteReader } from './sqlite-reader.ts'
@@ -29,8 +29,8 @@ const WARM_MS = 400
 export async function openKeyring(env: Given = process.env, options: NodeOptions = {}): Promise<LibraryKeyring> {
   const reading = new SettingsReading(env)
   const config = usingConfig(reading)
-  required(reading, env, 'KEYRING_WRAPPING_KEYS', 'those of the server that syncs')
-  if (options.store === undefined) required(reading, env, 'KEYRING_DATABASE', 'the file of the server that syncs')
+  reading.needs('KEYRING_WRAPPING_KEYS', 'those of the server that syncs')
+  if (options.store === undefined) reading.needs('KEYRING_DATABASE', 'the file of the server that syncs')
   reading.end()
   const { store, peek, close } = options.store
     ? { store: options.store, peek: null, close: () => {} }

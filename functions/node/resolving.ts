@@ -6,7 +6,7 @@ import type { StoredReferencesOptions } from '../../src/library/open-stored.ts'
 import { storedReferences } from '../../src/library/open-stored.ts'
 import type { References } from '../../src/library/references.ts'
 import type { Given } from '../../src/library/settings.ts'
-import { SettingsReading, keysConfig, required } from '../../src/library/settings.ts'
+import { SettingsReading, keysConfig } from '../../src/library/settings.ts'
 import { itemsOfStore } from '../../src/library/stored-values.ts'
 import { SELECT_ITEM } from '../../src/secrets/sql-items.ts'
 import { nodeCipher, nodeHash } from '../node-shared/cipher.ts'
@@ -23,8 +23,8 @@ export async function openReferences(
 ): Promise<References> {
   const reading = new SettingsReading(env)
   const config = keysConfig(reading)
-  required(reading, env, 'KEYRING_WRAPPING_KEYS', 'those of the server, or what was derived from them for a vault')
-  if (options.store === undefined) required(reading, env, 'KEYRING_DATABASE', 'the file of the server')
+  reading.needs('KEYRING_WRAPPING_KEYS', 'those of the server, or what was derived from them for a vault')
+  if (options.store === undefined) reading.needs('KEYRING_DATABASE', 'the file of the server')
   reading.end()
   const parts = { config, service: serviceOf(env, options.service), cipher: nodeCipher, hash: nodeHash }
   if (options.store !== undefined) return storedReferences({ ...parts, items: itemsOfStore(options.store) })

@@ -1,9 +1,10 @@
 /** The record store on Node for whoever only reads it, such as an application beside the server: it makes no file and takes no lock that others would wait for. */
+import { statSync } from 'node:fs'
 import type * as Sqlite from 'node:sqlite'
 import { KeyringError } from '../../src/core/errors.ts'
 import type { StoredRecord } from '../../src/core/ports.ts'
 import { fileIdentity, layoutOf, recordsIn, whenUnlocked } from './sqlite-records.ts'
-import { guarded } from './sqlite-trouble.ts'
+import { guarded, isNoDatabase, sqliteUnavailable } from './sqlite-trouble.ts'
 
 /** How long a read waits for the lock of a write, in milliseconds. */
 const WAIT_MS = 500
@@ -17,8 +18,10 @@ export interface SqliteReader {
   close(): void
 }
 
-/** Of a file that never was. */
-const ABSENT = ['does not exist', 'Give the path of the file that the server makes at its start.'] as const
+/** Whoever only reads has most likely another file's path: nothing of that is to be moved away. */
+const OTHER_PATH = 'Give the path of the file that the server makes at its start.'
+const ABSENT = ['does not exist', OTHER_PATH] as const
+const FOREIGN = ['is none that a server has made', OTHER_PATH] as const
 
 /** It is asked for by a call, which bundlers leave where it is: a Node without SQLite starts all the same. @throws `ERR_STORE_UNAVAILABLE`. */
 export async function sqliteReader(path: string): Promise<SqliteReader> {
@@ -28,6 +31,7 @@ export async function sqliteReader(path: string): Promise<SqliteReader> {
     })
   })
   const open = (identity: string) => openToRead(sqlite, path, identity)
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) throw sqliteUnavailable(path, ...FOREIGN)
   let file = guarded(path, () => open(fileIdentity(path, ABSENT)))
   /** A file that was put back or replaced is taken up. */
   const current = () => {
@@ -56,10 +60,12 @@ export async function sqliteReader(path: string): Promise<SqliteReader> {
 function openToRead({ DatabaseSync }: typeof Sqlite, path: string, identity: string) {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 0 })
   try {
+    const table = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'record'").get()
+    if (table === undefined) throw sqliteUnavailable(path, ...FOREIGN)
     layoutOf(path, database)
     return { identity, database, ...recordsIn(database) }
   } catch (error) {
     database.close()
-    throw error
+    throw isNoDatabase(error) ? sqliteUnavailable(path, ...FOREIGN) : error
   }
 }

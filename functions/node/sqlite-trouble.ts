@@ -11,6 +11,9 @@ const SQLITE_JOURNAL_LEFT = 776
 /** Waiting may help. */
 export const waitingHelps = (error: unknown): boolean => isLocked(error) || codeOf(error) === SQLITE_JOURNAL_LEFT
 
+/** It may be damaged, too. */
+export const isNoDatabase = (error: unknown): boolean => codeOf(error) === 26
+
 /** SQLite's extended code, whose lowest byte is the code; 0 = not SQLite's. */
 function codeOf(error: unknown): number {
   const { errcode } = error as { errcode?: unknown }

@@ -13,7 +13,6 @@ export const REMEDIES = {
   ERR_REQUEST_INVALID: 'Correct what is named.',
   ERR_INTERNAL: 'Find the line with "defect" in the log, and report it.',
 
-  ERR_KEYRING_NOT_FOUND: 'Name a configured keyring; the plain settings configure "default".',
   ERR_KEY_NOT_FOUND: 'Check the key id, and sync if the key is new.',
   ERR_SNAPSHOT_STALE: 'Try again; decryption goes on. If it lasts, find out why the authority does not answer.',
   ERR_KEY_UNVERIFIED: 'Try again in a few seconds.',

@@ -10,6 +10,7 @@ export const SERVICE_REMEDIES = {
   ERR_BODY_MALFORMED: 'Send a body that parses.',
   ERR_RATE_LIMITED: 'Ask again later.',
 
+  ERR_KEYRING_NOT_FOUND: 'Name a configured keyring; the plain settings configure "default".',
   ERR_KEY_ACTIVE: 'Rotate first: write a new version to Vault and sync.',
   ERR_KEY_IN_USE: 'Wait until the time named; "force" skips the wait, and loses values encrypted in between.',
   ERR_ACTIVE_UNUSABLE: 'Write a new version to Vault, with a string "key" under a new "id", then sync.',

@@ -103,8 +103,8 @@ export function rowFields<Row extends object>(
   for (const name of columns) parts([table, name])
   const each = async <Given extends Partial<Row>>(row: Given, work: 'seal' | 'open'): Promise<Given> => {
     if (!isRow(row))
-      throw new KeyringError('ERR_REQUEST_INVALID', `What is given for a row of "${table}" is none.`, {
-        remedy: 'Look whether the query found one; give each row by itself.',
+      throw new KeyringError('ERR_REQUEST_INVALID', `A row of "${table}" is none.`, {
+        remedy: 'Give one row, and look whether the query found it.',
       })
     // Also what a class computes for each of its objects.
     const there = columns.filter((name) => name in row)
@@ -125,7 +125,8 @@ export function rowFields<Row extends object>(
   }
 }
 
-const isRow = (row: unknown): boolean => typeof row === 'object' && row !== null && !Array.isArray(row)
+const isRow = (row: unknown): boolean =>
+  typeof row === 'object' && row !== null && !(Symbol.iterator in row || row instanceof Promise)
 
 /** A number is bound as its digits, so that it does not matter which of its types a driver gives. */
 function idText(table: string, id: unknown): string {

@@ -194,12 +194,14 @@ export class LibraryKeyring implements AsyncDisposable {
     items: readonly Item[],
     work: (keyring: ValueKeyring, item: Item) => Awaitable<Made>,
   ): Promise<readonly Result<Made>[]> {
-    // A program in JavaScript may give what has no length, or change its list meanwhile.
-    const all = [...items]
-    const results = await settleEach(this.#open.keyring, all, work).catch((error: unknown) => {
+    const all = listOf(items)
+    let results: readonly Result<Made>[]
+    try {
+      results = await settleEach(this.#open.keyring, all, work)
+    } catch (error) {
       this.#noteFailure(action, error, all.length)
       throw error
-    })
+    }
     if (this.#parts.audit !== null) for (const used of outcomesOf(results)) this.#note(action, used)
     return results
   }
@@ -255,6 +257,12 @@ export function inspect(ciphertext: string): Inspected {
 const ADDED_BYTES = 56
 const NO_CONTEXT: Bytes = new Uint8Array()
 
+/** A program in JavaScript may give what has no length, or change its list meanwhile. @throws `ERR_REQUEST_INVALID`. */
+function listOf<Item>(items: Iterable<Item> | null | undefined): readonly Item[] {
+  if (Symbol.iterator in Object(items)) return [...(items as Iterable<Item>)]
+  throw new KeyringError('ERR_REQUEST_INVALID', 'A batch is no list.')
+}
+
 /** A program in JavaScript may give what is no item: it has no value. */
 const fieldsOf = <Item>(item: Item | null | undefined): Partial<Item> => item ?? {}
 
@@ -263,16 +271,16 @@ const sealedOf = (item: SealedItem): Sealed => {
   return { ciphertext: textOf(ciphertext), context: bytesOf(context) }
 }
 
-function dataOf(value: unknown): Bytes | string {
+function dataOf(value: unknown, what = 'value'): Bytes | string {
   if (typeof value === 'string' || value instanceof Uint8Array) return value as Bytes | string
-  throw new KeyringError('ERR_REQUEST_INVALID', 'A value is neither text nor bytes.')
+  throw new KeyringError('ERR_REQUEST_INVALID', `A ${what} is neither text nor bytes.`)
 }
 
 function bytesOf(context: unknown): Bytes {
-  const data = dataOf(context)
+  const data = dataOf(context, 'context')
   if (typeof data !== 'string') return data
   if (data.isWellFormed()) return utf8Again(data)
-  throw new KeyringError('ERR_TEXT_INVALID', 'The context has a lone surrogate.')
+  throw new KeyringError('ERR_TEXT_INVALID', 'A context has a lone surrogate.')
 }
 
 function textOf(ciphertext: unknown): string {

@@ -199,7 +199,7 @@ export class References implements AsyncDisposable {
 
   #values(references: readonly string[], refresh: boolean): Promise<readonly string[]> {
     if (this.#isClosed) return Promise.reject(errorFrom(CLOSED))
-    const name = JSON.stringify([refresh, references])
+    const name = JSON.stringify([refresh, references.map(String)])
     const flight = this.#flights.get(name) ?? this.#find(references, refresh).finally(() => this.#flights.delete(name))
     if (SHARES_QUESTIONS) this.#flights.set(name, flight)
     return flight

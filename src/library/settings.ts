@@ -51,6 +51,12 @@ export class SettingsReading {
     return otherwise
   }
 
+  /** It has to be there. @param why what is missed, for people. */
+  needs(name: string, why: string): void {
+    this.#read.add(name)
+    if ((this.#given[name] ?? '') === '') this.wrong(name, `is required: ${why}`)
+  }
+
   wrong(name: string, rule: string): void {
     this.#problems.push(`${name} ${rule}`)
   }
@@ -59,12 +65,13 @@ export class SettingsReading {
   end(): void {
     for (const [name, text] of Object.entries(this.#given))
       if (typeof text === 'string' && text !== '' && name.startsWith('KEYRING_') && !this.#read.has(name))
-        for (const read of this.#read) if (isNear(name, read)) this.wrong(name, `looks like ${read}, misspelt`)
+        for (const read of this.#read)
+          if (read !== 'KEYRINGS' && isNear(name, read)) this.wrong(name, `looks like ${read}, misspelt`)
     if (this.#problems.length > 0) throw new KeyringError('ERR_CONFIG_INVALID', `${this.#problems.join('; ')}.`)
   }
 }
 
-/** Whether one letter at most is too many, too few or another one, in whatever order they stand. */
+/** Whether one letter at most is lacking, and their numbers differ by one at most, in whatever order they stand. */
 function isNear(one: string, other: string): boolean {
   const lacking = one.split('').reduce((rest, letter) => rest.replace(letter, ''), other)
   return lacking.length < 2 && Math.abs(one.length - other.length) < 2
@@ -96,11 +103,6 @@ export function usingConfig(reading: SettingsReading): UsingConfig {
     maxRecordAgeMs: reading.value('KEYRING_MAX_RECORD_AGE', seconds(172_800, 31_536_000), 604_800) * 1000,
     maxStalenessMs: staleness === null ? null : staleness * 1000,
   }
-}
-
-/** @param why what is missed, for people. */
-export function required(reading: SettingsReading, given: Given, name: string, why: string): void {
-  if ((given[name] ?? '') === '') reading.wrong(name, `is required: ${why}`)
 }
 
 const seconds =

@@ -1,7 +1,8 @@
 /** `edge-keyring/node` beside the server's SQLite file, which another connection writes. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openKeyring } from '../../functions/node/library.ts'
 import { nodeCipher } from '../../functions/node-shared/cipher.ts'
@@ -96,6 +97,9 @@ describe('a keyring beside a server on SQLite', () => {
     await expect(
       openKeyring({ ...settings, KEYRING_DATABASE: path, KEYRING_WRAPPING_KEYS: keyOf(2) }),
     ).rejects.toMatchObject({ code: 'ERR_WRAPPING_KEY_WRONG' })
+    await expect(openKeyring({ ...settings, KEYRING_DATABASE: '', KEYRING_DATABSE: path })).rejects.toThrow(
+      'KEYRING_DATABSE looks like KEYRING_DATABASE, misspelt',
+    )
     await expect(openKeyring({})).rejects.toMatchObject({
       code: 'ERR_CONFIG_INVALID',
       message: expect.stringMatching(/KEYRING_WRAPPING_KEYS is required.*KEYRING_DATABASE is required/),
@@ -103,6 +107,20 @@ describe('a keyring beside a server on SQLite', () => {
     await expect(openKeyring({ ...settings, KEYRING_DATABASE: path }, { keyring: 'orders' })).rejects.toMatchObject({
       code: 'ERR_KEYRING_NOT_FOUND',
     })
+  })
+
+  it('says of what no server has made that it is another file, and never to move it away', async () => {
+    const openOn = (file = '') => openKeyring({ KEYRING_DATABASE: file, KEYRING_WRAPPING_KEYS: keyOf(1) })
+    const [own, text, empty] = ['own.sqlite', 'text', 'empty'].map((name) => join(folder, name))
+    for (const version of [0, 7]) {
+      const other = new DatabaseSync(own ?? '')
+      other.exec(`CREATE TABLE IF NOT EXISTS mine (id INTEGER); PRAGMA user_version = ${version}`)
+      other.close()
+      await expect(openOn(own)).rejects.toMatchObject(OTHER_FILE)
+    }
+    writeFileSync(text ?? '', 'KEYRING_DATABASE=x\n'.repeat(100))
+    writeFileSync(empty ?? '', '')
+    for (const file of [text, empty, folder]) await expect(openOn(file)).rejects.toMatchObject(OTHER_FILE)
   })
 
   it('needs no more than the key that was derived for the keyring', async () => {
@@ -178,6 +196,12 @@ describe('a keyring beside a server on SQLite', () => {
     expect((await keyring.encrypt('x')).keyId).toBe('k1')
   })
 })
+
+const OTHER_FILE = {
+  code: 'ERR_STORE_UNAVAILABLE',
+  message: expect.stringContaining('is none that a server has made.'),
+  remedy: expect.stringMatching(/^Give the path/),
+}
 
 const isQuiet = (work: () => unknown): boolean => {
   try {

@@ -168,7 +168,8 @@ describe.each(CIPHERS)('with $name', (primitives) => {
     })
 
     it('refuse what is no row, and a value that is no text', async () => {
-      const none = [undefined, null, [{ id: 1, email: 'x' }], 'x', 5]
+      const row = { id: 1, email: 'x' }
+      const none = [undefined, null, [row], 'x', 5, Promise.resolve(row), new Map(Object.entries(row))]
       for (const row of none)
         for (const work of ['seal', 'open'] as const)
           await expect(users[work](row as never)).rejects.toThrow(code('ERR_REQUEST_INVALID'))

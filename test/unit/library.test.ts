@@ -9,7 +9,7 @@ import { column, columnSync } from '../../src/fields/fields.ts'
 import { lookups } from '../../src/fields/lookups.ts'
 import type { UseEvent } from '../../src/library/library.ts'
 import { inspect } from '../../src/library/library.ts'
-import { SettingsReading, required, usingConfig } from '../../src/library/settings.ts'
+import { SettingsReading, usingConfig } from '../../src/library/settings.ts'
 
 const codeOf = (work: () => unknown): unknown => {
   try {
@@ -82,6 +82,9 @@ describe('a keyring in the process', () => {
     expect(codes(await keyring.encryptBatch(plain))).toEqual([true, ...Array(3).fill('ERR_REQUEST_INVALID')])
     expect(codes(await keyring.decryptBatch([one, null, undefined, 5] as never))).toEqual([true, none, none, none])
     expect(codes(await keyring.rewrapBatch([one, null] as never))).toEqual([true, none])
+    for (const none of [null, undefined, { plaintext: 'a' }, 5] as never[])
+      await expect(keyring.encryptBatch(none)).rejects.toMatchObject({ code: 'ERR_REQUEST_INVALID' })
+    await expect(keyring.encrypt('a', null as never)).rejects.toThrow('A context is neither text nor bytes.')
     expect(codes(await keyring.encryptBatch(new Set([{ plaintext: 'a' }, { plaintext: 'b' }]) as never))).toEqual([
       true,
       true,
@@ -89,7 +92,8 @@ describe('a keyring in the process', () => {
   })
 
   it('says that it was closed, by whatever it is used', async () => {
-    const keyring = await testKeyring()
+    const events: UseEvent[] = []
+    const keyring = await testKeyring({ audit: (event) => void events.push(event) })
     const [{ sync }, { ciphertext }] = [keyring, await keyring.encrypt('x')]
     await keyring.close()
     const closed = expect.objectContaining({
@@ -109,6 +113,8 @@ describe('a keyring in the process', () => {
     expect(() => sync.encrypt('x')).toThrow(closed)
     expect(() => sync.decrypt(ciphertext)).toThrow(closed)
     await keyring.close()
+    const told = events.filter(({ code }) => code === 'ERR_STORE_UNAVAILABLE').map(({ action }) => action)
+    expect(told).toEqual(['encrypt', 'decrypt', 'rewrap', 'encrypt', 'decrypt', 'encrypt', 'decrypt'])
   })
 
   it('of tests takes no name, id or removal that a deployment would refuse', async () => {
@@ -119,7 +125,14 @@ describe('a keyring in the process', () => {
     await expect(keyring.rotate('test-1')).rejects.toEqual(refused('ERR_REQUEST_INVALID'))
     await expect(keyring.remove('other')).rejects.toEqual(refused('ERR_KEY_NOT_FOUND'))
     await expect(keyring.remove('test-1')).rejects.toEqual(refused('ERR_KEY_ACTIVE'))
-    expect(await keyring.rotate('2026-01')).toBe('2026-01')
+    for (const id of [null, 5])
+      await expect(keyring.rotate(id as never)).rejects.toEqual(refused('ERR_REQUEST_INVALID'))
+    await expect(testKeyring({ keyring: null as never })).rejects.toEqual(refused('ERR_REQUEST_INVALID'))
+    expect([await keyring.rotate('2026-01'), await keyring.rotate('test-4'), await keyring.rotate()]).toEqual([
+      '2026-01',
+      'test-4',
+      'test-5',
+    ])
   })
 
   it('tells a class of errors of its own from ours', () => {
@@ -207,7 +220,7 @@ const VAULT = {
 function read(settings: Readonly<Record<string, string>>) {
   const reading = new SettingsReading(settings)
   const config = usingConfig(reading)
-  required(reading, settings, 'KEYRING_WRAPPING_KEYS', 'any')
+  reading.needs('KEYRING_WRAPPING_KEYS', 'any')
   try {
     reading.end()
     return config
@@ -225,6 +238,7 @@ const READ = [
   'KEYRING_TABLE',
   'KEYRING_SECRETS_TABLE',
   'KEYRING_SYNC_FUNCTION',
+  'KEYRING_DATABASE',
 ]
 
 /** What the service makes of the same. */
@@ -251,6 +265,7 @@ describe('the settings of a library', () => {
     ['KEYRING_MAX_STALNESS', 'KEYRING_MAX_STALENESS'],
     ['KEYRING_SYNC_PEROID', 'KEYRING_SYNC_PERIOD'],
     ['KEYRING_RECORD_AGE', undefined],
+    ['KEYRING_X', undefined],
   ])('has a name that is misspelt: %s means %s', (name, meant) => {
     const message = read({ KEYRING_WRAPPING_KEYS: `w1:${KEY}`, [name]: '600' })
     if (meant === undefined) expect(message).toBeInstanceOf(Object)
