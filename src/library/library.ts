@@ -91,7 +91,7 @@ export class LibraryKeyring implements AsyncDisposable {
   /** What is open. @throws `ERR_STORE_UNAVAILABLE`. */
   get #open(): LibraryParts {
     if (!this.#isClosed) return this.#parts
-    throw new KeyringError('ERR_STORE_UNAVAILABLE', `The keyring "${this.name}" was closed.`, {
+    throw new KeyringError('ERR_STORE_UNAVAILABLE', 'The keyring was closed.', {
       remedy: 'Open it anew, or close it later.',
     })
   }

@@ -64,6 +64,8 @@ export async function openParts(parts: OpenParts, options: OpenOptions): Promise
   })
   await keyring.look()
   const faced = synchronous && (await synchronousOf(keyring, synchronous))
+  // Its process may be one of several copies of an image: what the generator gives, each may be given.
+  keyring.reset()
   const end = faced && keepWarm?.(faced)
   return {
     keyring,

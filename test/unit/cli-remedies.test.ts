@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { ask } from '../../functions/cli/answer.ts'
-import { Failure, failureOf } from '../../functions/cli/failure.ts'
+import { Failure, failureOf, systemFailure } from '../../functions/cli/failure.ts'
 import { ME, inWords } from '../../functions/cli/remedies.ts'
 import { KeyringError, REMEDIES } from '../../src/core/errors.ts'
 import { SERVICE_REMEDIES } from '../../src/core/service-remedies.ts'
@@ -36,6 +36,19 @@ async function answered(code: KeyringErrorCode): Promise<Failure> {
     (error: unknown) => (error instanceof Failure ? error : Promise.reject(error)),
   )
 }
+
+// SQLite's codes are extended: 266 is one of 10, 520 one of 8.
+it.each([
+  ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS'].map((code) => ({ code })),
+  ...[13, 10, 266, 8, 520].map((errcode) => ({ code: 'ERR_SQLITE_ERROR', errcode })),
+])('%o is trouble of a disk', (error) => {
+  const document = { code: 'ERR_FOLDER_UNUSABLE', detail: expect.stringMatching(/^x: .+ \(E\w+\)\.$/) }
+  expect(systemFailure('x', error)).toMatchObject({ exit: 1, document })
+})
+
+it.each([{ code: 'ENOENT' }, { code: 'ERR_SQLITE_ERROR', errcode: 1 }, {}])('%o is a wrong word', (error) => {
+  expect(systemFailure('x', error)).toMatchObject({ exit: 2, document: { code: 'ERR_USAGE' } })
+})
 
 it.each(CODES)('%s: the remedy that a deployment gives names nothing of HTTP', async (code) => {
   const { document, lines } = await answered(code)

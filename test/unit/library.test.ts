@@ -1,10 +1,12 @@
 /** The library over a keyring in memory: what it answers, what it refuses, and what it tells of it. */
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { testKeyring } from '../../functions/node-shared/testing.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import type { Result } from '../../src/core/errors.ts'
 import { KeyringError } from '../../src/core/errors.ts'
+import { toHex } from '../../src/core/bytes.ts'
+import { parseEk1 } from '../../src/crypto/ek1.ts'
 import { column, columnSync } from '../../src/fields/fields.ts'
 import { lookups } from '../../src/fields/lookups.ts'
 import type { UseEvent } from '../../src/library/library.ts'
@@ -98,7 +100,7 @@ describe('a keyring in the process', () => {
     await keyring.close()
     const closed = expect.objectContaining({
       code: 'ERR_STORE_UNAVAILABLE',
-      message: 'The keyring "default" was closed.',
+      message: 'The keyring was closed.',
     })
     const uses = [
       () => keyring.encrypt('x'),
@@ -190,6 +192,19 @@ describe('a keyring in the process', () => {
       { action: 'decrypt', keyId: 'test-1', outcome: 'ok', count: 1 },
     ])
     expect(JSON.stringify(events)).not.toContain('canary')
+  })
+
+  it('draws other nonces in each copy of a process whose image is restored before it is opened', async () => {
+    const copy = async () => {
+      const drawn = vi.spyOn(crypto, 'getRandomValues').mockImplementation((bytes) => bytes)
+      const keyring = await testKeyring()
+      const values = [await keyring.encrypt('x'), keyring.sync.encrypt('x')]
+      drawn.mockRestore()
+      return values.map(({ ciphertext }) => toHex(parseEk1(ciphertext).payload.subarray(16, 40)))
+    }
+    const [one, other] = [await copy(), await copy()]
+    expect(one).not.toEqual(other)
+    expect(new Set([...one, ...other].map((nonce) => nonce.slice(0, 24))).size).toBe(2)
   })
 
   it('draws all of each nonce where it must not be linked', async () => {
