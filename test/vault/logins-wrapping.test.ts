@@ -254,6 +254,18 @@ describe.skipIf(shared === null)('a wrapped secret id', () => {
       await expect(login(vault)).resolves.toBeDefined()
     })
 
+    it('is not a fault of Vault when it says too little of a token that another instance is opening', async () => {
+      const { login } = deployment(await wrap(SECRET_ID))
+      const vault = loginVault(address)
+      const late = loginVault(address, '', async (request) => {
+        if (!request.url.endsWith(LOOK)) return fetch(request)
+        await login(vault)
+        return Response.json({ data: {} })
+      })
+      await expect(login(late)).resolves.toBeDefined()
+      expect(late.asked).not.toContain(OPEN)
+    })
+
     it('that another instance has opened between our read and our look is used from what it kept', async () => {
       const { login } = deployment(await wrap(SECRET_ID))
       const vault = loginVault(address)

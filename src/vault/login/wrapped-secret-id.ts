@@ -56,10 +56,11 @@ async function lookFirst(wrapped: Wrapped, name: string, seen: Item, signal: Abo
     await refuseForeign(wrapped, signal)
     return null
   } catch (error) {
-    if (!isSpent(error)) throw error
+    // Of a token that is being opened Vault may say too little.
+    if (!isSpent(error) && !isTooLittle(error)) throw error
     const meanwhile = await wrapped.parts.items.read(name)
     if (meanwhile?.version !== seen?.version) return ofOthers(wrapped, name)
-    throw hasClaim(seen) ? lost() : error
+    throw isSpent(error) && hasClaim(seen) ? lost() : error
   }
 }
 
@@ -130,6 +131,8 @@ const held = (since: number, now: number): KeyringError =>
     facts: { retryAfterSeconds: Math.max(1, Math.ceil((since + LEASED_WORK_MS - now) / 1000)) },
   })
 const isSpent = (error: unknown): boolean => error instanceof KeyringError && error.code === 'ERR_WRAP_TOKEN_SPENT'
+const isTooLittle = (error: unknown): boolean =>
+  error instanceof KeyringError && error.code === 'ERR_VAULT_ANSWER_INVALID'
 
 function expect<Schema extends z.ZodMiniType>(schema: Schema, body: unknown): z.output<Schema> {
   const parsed = z.safeParse(schema, body)
