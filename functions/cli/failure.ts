@@ -57,7 +57,7 @@ export function failed(code: keyof typeof OWN_REMEDIES, detail: string): Failure
 }
 
 const FULL = 'its disk is full'
-const MAY_READ = 'its disk, or it, may be read and not be written'
+const READ_ONLY = 'it or its disk is read-only'
 const FAILS = 'a quota, a limit on the size of files, or its disk fails'
 /** What no word of a command can help. SQLite's codes are its results. */
 const DISK: Readonly<Record<string | number, string>> = {
@@ -67,8 +67,8 @@ const DISK: Readonly<Record<string | number, string>> = {
   EFBIG: FAILS,
   EIO: FAILS,
   10: FAILS,
-  EROFS: MAY_READ,
-  8: MAY_READ,
+  EROFS: READ_ONLY,
+  8: READ_ONLY,
 }
 
 /** Of the system's or SQLite's error. @param what cannot be done, without a full stop. */
